@@ -1,0 +1,1 @@
+"""Forecast stocks with an LSTM, honestly."""
