@@ -1,0 +1,410 @@
+"""The settings of a training: which there are, what they default to, and what is wrong with a user's file.
+
+A config is read once, checked whole, and then frozen. Every fault is reported at once, with the line of the
+key that must change. Nothing here knows prices or networks: the names of cells, heads, features and scalers
+are only names, and the registries of higher floors hold what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from lstm_stock.config_input import ConfigInput
+from lstm_stock.config_values import (
+    Day,
+    Real,
+    ShareOrDay,
+    Ticker,
+    Whole,
+    Width,
+    check_distinct,
+    normalise_ticker,
+    wrong,
+)
+from lstm_stock.errors import ConfigError
+from lstm_stock.yaml_text import write_yaml
+
+__all__ = [
+    "PRICE_HEADS",
+    "CellName",
+    "Config",
+    "DataConfig",
+    "EarlyStoppingConfig",
+    "FeatureName",
+    "HeadName",
+    "ModelConfig",
+    "MonitorName",
+    "ReduceLrConfig",
+    "ScalerName",
+    "SplitConfig",
+    "TargetName",
+    "TargetScaleName",
+    "TrainingConfig",
+    "WindowConfig",
+    "dump_yaml",
+    "json_schema",
+    "load_config",
+    "normalise_ticker",
+    "packaged_config",
+    "packaged_config_names",
+]
+
+CellName: TypeAlias = Literal["lstm"]
+HeadName: TypeAlias = Literal["point", "gaussian", "student_t", "quantile"]
+TargetName: TypeAlias = Literal["log_return", "close"]
+TargetScaleName: TypeAlias = Literal["trailing_vol", "none"]
+ScalerName: TypeAlias = Literal["minmax", "standard", "robust"]
+MonitorName: TypeAlias = Literal["val_loss", "loss"]
+FeatureName: TypeAlias = Literal[
+    "log_return",
+    "open_gap",
+    "high_gap",
+    "low_gap",
+    "log_range",
+    "log_volume_ratio",
+    "log_trailing_vol",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+]
+
+PRICE_HEADS = ("point", "quantile")
+"""Heads that may forecast a price level; a normal or a t would put mass below zero."""
+
+_MAX_BYTES = 256 * 1024
+_SWITCHABLE = (("training", "early_stopping"), ("training", "reduce_lr"))
+_INIT_HINT = "`lstm-stock config init` writes a file to start from"
+
+# Sections and keys stand in the order in which they are written. Upper bounds stand where a typo would hang
+# the machine.
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class DataConfig(_Section):
+    """Whose prices, and from when to when."""
+
+    tickers: tuple[Ticker, ...] = Field(
+        default=("AAPL",),
+        min_length=1,
+        max_length=2000,
+        description="Tickers as Yahoo writes them; one network learns all",
+    )
+    start: Day = Field(default=date(2010, 1, 1), description="First date used, YYYY-MM-DD")
+    end: Day = Field(default=date(2023, 12, 31), description="Last date used, YYYY-MM-DD")
+
+    @field_validator("tickers")
+    @classmethod
+    def _tickers_differ(cls, tickers: tuple[str, ...]) -> tuple[str, ...]:
+        check_distinct(tickers, ("data", "tickers"))
+        return tickers
+
+    @field_validator("end")
+    @classmethod
+    def _end_is_later(cls, end: date, info: ValidationInfo) -> date:
+        start = info.data.get("start")
+        if start is not None and start >= end:
+            raise wrong(f"start {start} must be before end {end}", ("data", "end"), ("data", "start"))
+        return end
+
+
+class WindowConfig(_Section):
+    """What the model sees, and how far it forecasts."""
+
+    look_back: Whole = Field(
+        default=60, ge=1, le=2520, description="Bars the model sees before each forecast"
+    )
+    horizon: Whole = Field(default=5, ge=1, le=252, description="Bars forecast at once: steps 1 to horizon")
+
+
+class SplitConfig(_Section):
+    """Which bars validate and which test: train comes first, then val, then test."""
+
+    val: ShareOrDay = Field(
+        default=0.16, description="Validation: share of the bars (0 to 1), or the date on which it starts"
+    )
+    test: ShareOrDay = Field(
+        default=0.20,
+        description="Test, the newest bars: share of the bars (0 to 1), or the date on which it starts",
+    )
+
+    @field_validator("test")
+    @classmethod
+    def _parts_fit(cls, test: float | date, info: ValidationInfo) -> float | date:
+        val, keys = info.data.get("val"), (("split", "test"), ("split", "val"))
+        if val is None:
+            return test
+        if isinstance(val, date) and isinstance(test, date):
+            if val >= test:
+                raise wrong(f"val starts on {val}, which must be before test starts on {test}", *keys)
+        elif isinstance(val, date) or isinstance(test, date):
+            raise wrong(f"val {val} and test {test} must be of one kind: both shares or both dates", *keys)
+        elif val + test >= 1:
+            raise wrong(
+                f"val {val:g} and test {test:g} leave nothing to train on; their sum must be below 1", *keys
+            )
+        return test
+
+
+class ModelConfig(_Section):
+    """The network."""
+
+    cell: CellName = Field(default="lstm", description="Recurrent cell")
+    units: tuple[Width, ...] = Field(
+        default=(128, 64),
+        min_length=1,
+        max_length=8,
+        description="Width of each recurrent layer, first to last",
+    )
+    dropout: Real = Field(
+        default=0.3, ge=0, lt=1, description="Share of values dropped after each recurrent layer in training"
+    )
+    dense: tuple[Width, ...] = Field(
+        default=(32,),
+        max_length=8,
+        description="Width of each dense (relu) layer before the head; may be empty",
+    )
+    head: HeadName = Field(
+        default="student_t",
+        description="What the network outputs per step: a point, a normal, a Student-t or quantiles",
+    )
+
+
+class EarlyStoppingConfig(_Section):
+    """When training ends before its last epoch."""
+
+    monitor: MonitorName = Field(default="val_loss", description="Loss that must improve")
+    patience: Whole = Field(
+        default=10, ge=1, le=10_000, description="Epochs without improvement before training stops"
+    )
+
+
+class ReduceLrConfig(_Section):
+    """When the learning rate falls."""
+
+    monitor: MonitorName = Field(default="val_loss", description="Loss that must improve")
+    factor: Real = Field(default=0.1, gt=0, lt=1, description="The learning rate is multiplied by this")
+    patience: Whole = Field(default=5, ge=0, le=10_000, description="Epochs without improvement before it is")
+
+
+class TrainingConfig(_Section):
+    """How the network is fitted."""
+
+    epochs: Whole = Field(default=100, ge=1, le=10_000, description="Passes over the train windows, at most")
+    batch_size: Whole = Field(default=32, ge=1, le=65_536, description="Windows per gradient step")
+    learning_rate: Real = Field(default=0.001, gt=0, le=1, description="Step size of Adam at the start")
+    early_stopping: EarlyStoppingConfig | None = Field(
+        default=EarlyStoppingConfig(),
+        description="Stop when a loss no longer improves, and keep the best weights; null: never",
+    )
+    reduce_lr: ReduceLrConfig | None = Field(
+        default=ReduceLrConfig(),
+        description="Lower the learning rate when a loss no longer improves; null: never",
+    )
+    members: Whole = Field(
+        default=1,
+        ge=1,
+        le=50,
+        description="Networks trained, from seed, seed + 1, ..., and averaged as a mixture",
+    )
+
+
+class Config(_Section):
+    """All settings of one training."""
+
+    data: DataConfig = Field(default=DataConfig(), description="Whose prices, and from when to when")
+    features: tuple[FeatureName, ...] = Field(
+        default=(
+            "log_return",
+            "open_gap",
+            "high_gap",
+            "low_gap",
+            "log_range",
+            "log_volume_ratio",
+            "log_trailing_vol",
+        ),
+        min_length=1,
+        description="What the model sees of each bar; open, high, low, close and volume are levels",
+    )
+    target: TargetName = Field(
+        default="log_return",
+        description="What is forecast for each step: the log return since the cutoff, or the close itself",
+    )
+    target_scale: TargetScaleName = Field(
+        default="trailing_vol",
+        description="Unit of the return: volatility known at the cutoff, or none; target close takes none",
+    )
+    window: WindowConfig = Field(
+        default=WindowConfig(), description="What the model sees, and how far it forecasts"
+    )
+    split: SplitConfig = Field(
+        default=SplitConfig(), description="Which bars validate and which test, in order of time"
+    )
+    scaler: ScalerName = Field(
+        default="minmax", description="How features are scaled; fitted on train bars only, per ticker"
+    )
+    model: ModelConfig = Field(default=ModelConfig(), description="The network")
+    training: TrainingConfig = Field(default=TrainingConfig(), description="How the network is fitted")
+    seed: Whole = Field(
+        default=7, ge=0, le=2**32 - 1, description="The same seed on the same machine gives the same weights"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _close_has_no_scale(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("target") == "close" and "target_scale" not in values:
+            return {**values, "target_scale": "none"}
+        return values
+
+    @field_validator("features")
+    @classmethod
+    def _features_differ(cls, features: tuple[str, ...]) -> tuple[str, ...]:
+        check_distinct(features, ("features",))
+        return features
+
+    @field_validator("target_scale")
+    @classmethod
+    def _scale_fits_target(cls, target_scale: str, info: ValidationInfo) -> str:
+        if info.data.get("target") == "close" and target_scale != "none":
+            raise wrong(
+                f"got '{target_scale}', must be none (or left out) with target: close, which is a price"
+            )
+        return target_scale
+
+    @field_validator("split")
+    @classmethod
+    def _split_is_within_data(cls, split: SplitConfig, info: ValidationInfo) -> SplitConfig:
+        data = info.data.get("data")
+        for name, day in (("val", split.val), ("test", split.test)):
+            if data is not None and isinstance(day, date) and not data.start < day <= data.end:
+                message = (
+                    f"{name} starts on {day}, must be within data.start {data.start} and data.end {data.end}"
+                )
+                raise wrong(message, ("split", name))
+        return split
+
+    @field_validator("model")
+    @classmethod
+    def _head_fits_target(cls, model: ModelConfig, info: ValidationInfo) -> ModelConfig:
+        if info.data.get("target") == "close" and model.head not in PRICE_HEADS:
+            message = (
+                f"head {model.head} cannot forecast target close, as it gives weight to prices below zero; "
+                f"model.head must be {' or '.join(PRICE_HEADS)}"
+            )
+            raise wrong(message, ("model", "head"), ("target",))
+        return model
+
+
+def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
+    """Read a config: the defaults, changed by a YAML file, changed by overrides.
+
+    Args:
+        path: The file, or the bare name of a packaged config (`classic`) where no such file exists; None for
+            the defaults alone.
+        overrides: `KEY=VALUE` each, key dotted, value in YAML: `model.units=[64, 32]`. The last one wins.
+
+    Raises:
+        ConfigError: The file cannot be read, or something in it or in an override is wrong. The message holds
+            one line for each fault, all of them, with the file and line where it stands.
+    """
+    given = ConfigInput(Config().model_dump())
+    if path is not None:
+        given.add_file(*_read(path))
+    for number, text in enumerate(overrides):
+        given.add_override(number, text)
+    given.settle_empty_sections(_SWITCHABLE)
+    config = None
+    if given.complete:
+        try:
+            config = Config.model_validate(given.tree)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                given.add_error(detail)
+    if config is None or given.has_faults:
+        raise given.error()
+    return config
+
+
+def _read(path: Path) -> tuple[str, bytes]:
+    """Return the name to show and the bytes of a config file or a packaged config."""
+    try:
+        if str(path) in packaged_config_names() and not path.exists():
+            return f"{path} (packaged)", packaged_config(str(path)).encode()
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder, expected a YAML file", _INIT_HINT)
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        names = ", ".join(packaged_config_names())
+        raise ConfigError(
+            f"no config file {path}", f"packaged ones go by their name: {names}; {_INIT_HINT}"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"config file {path} cannot be read: {error.strerror}", _INIT_HINT) from None
+    except ValueError as error:  # A path with a NUL in it.
+        raise ConfigError(f"{str(path)!r} is no path: {error}", _INIT_HINT) from None
+    if len(raw) > _MAX_BYTES:
+        raise ConfigError(
+            f"{path} is larger than {_MAX_BYTES // 1024} KiB; a config has a hundred lines", _INIT_HINT
+        )
+    return str(path), raw
+
+
+def dump_yaml(config: Config) -> str:
+    """Write every key with its value; `load_config` on it gives an equal config."""
+    return write_yaml(config.model_dump())
+
+
+def json_schema() -> str:
+    """Write the JSON Schema that lets an editor check and complete a config file."""
+    import json  # Only this needs it.
+
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_without_titles(Config.model_json_schema()),
+        "title": "lstm-stock config",
+    }
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def _without_titles(node: Any) -> Any:
+    # Pydantic repeats every key as a title, which an editor would show before the description.
+    if isinstance(node, dict):
+        return {key: _without_titles(value) for key, value in node.items() if key != "title"}
+    return [_without_titles(item) for item in node] if isinstance(node, list) else node
+
+
+def packaged_config_names() -> tuple[str, ...]:
+    """Name the configs that come with the package."""
+    return ("classic", "default")
+
+
+def packaged_config(name: str) -> str:
+    """Return the YAML text of a packaged config, comments and all.
+
+    Raises:
+        ConfigError: There is none of this name.
+    """
+    from importlib.resources import files  # Most commands do without.
+
+    if name not in packaged_config_names():
+        names = ", ".join(packaged_config_names())
+        raise ConfigError(f"no packaged config {name!r}, expected one of: {names}", _INIT_HINT)
+    return files("lstm_stock").joinpath("configs", f"{name}.yaml").read_text(encoding="utf-8")
