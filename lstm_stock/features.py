@@ -1,0 +1,212 @@
+"""What the network reads of each bar: every feature, its formula and its unit.
+
+A feature's value at bar t depends on bars up to t and on nothing later. Nothing here is fitted, scaled or cut
+into windows. To add a feature, write one function and one entry in `FEATURES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lstm_stock.errors import ConfigError
+
+Array = NDArray[np.float64]
+
+EWMA_DECAY = 0.94
+"""RiskMetrics' daily decay (J.P. Morgan/Reuters, RiskMetrics Technical Document, 1996, section 5.3)."""
+
+VOLATILITY_WARM_UP = 20
+"""Returns that a trailing volatility needs before it counts as known; about one month."""
+
+VOLUME_WINDOW = 60
+"""Bars of past volume that today's volume is compared with; about one quarter."""
+
+MIN_VOLATILITY = 1e-5
+"""Floor of the trailing volatility: a halted ticker has no moves, and nothing may be divided by zero."""
+
+MIN_RANGE = 1e-4
+"""One basis point, added to the day's range before its log: high equals low on some real bars."""
+
+Unit = Literal["return", "log_range", "plain", "level"]
+"""How a feature follows the ticker's volatility.
+
+`return` scales with it (divided by yesterday's trailing volatility), `log_range` shifts with its log (which
+is subtracted), `plain` does not depend on it, `level` is a price or volume in its own units, left as it is.
+"""
+
+
+@dataclass(frozen=True)
+class Bars:
+    """The adjusted bars of one ticker, each array of shape `(n_bars,)`, oldest first.
+
+    Attributes:
+        open: First price of the day.
+        high: Highest price of the day.
+        low: Lowest price of the day.
+        close: Last price of the day, which is what gets forecast.
+        volume: Shares traded.
+        volatility: `trailing_volatility(close)`, NaN while it warms up.
+    """
+
+    open: Array
+    high: Array
+    low: Array
+    close: Array
+    volume: Array
+    volatility: Array
+
+    @classmethod
+    def of(cls, adjusted: pd.DataFrame) -> Bars:
+        """Take the columns `open high low close volume` of an adjusted price table."""
+        columns = [adjusted[name].to_numpy(np.float64) for name in ("open", "high", "low", "close", "volume")]
+        return cls(*columns, volatility=trailing_volatility(columns[3]))
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the network's input."""
+
+    compute: Callable[[Bars], Array]
+    unit: Unit
+
+
+def trailing_volatility(close: Array) -> Array:
+    """Return `sigma_t = sqrt(sum_i 0.94^i r_{t-i}^2 / sum_i 0.94^i)`, known at the close of bar t.
+
+    This is the EWMA volatility of RiskMetrics. The weights are normalised over the bars there are,
+    so no start value has to be taken from the future.
+
+    Args:
+        close: Adjusted closes, shape `(n_bars,)`.
+
+    Returns:
+        One-bar volatility as a log return, shape `(n_bars,)`; NaN for the first `VOLATILITY_WARM_UP` bars.
+    """
+    squares = pd.Series(log_returns(close) ** 2)
+    variance = squares.ewm(alpha=1 - EWMA_DECAY, adjust=True, min_periods=VOLATILITY_WARM_UP).mean()
+    return np.maximum(np.sqrt(variance.to_numpy(np.float64)), MIN_VOLATILITY)
+
+
+def log_returns(close: Array) -> Array:
+    """Return `r_t = log(close_t / close_{t-1})`, shape `(n_bars,)`; NaN at the first bar."""
+    return np.diff(np.log(close), prepend=np.nan)
+
+
+def _previous(values: Array) -> Array:
+    return np.concatenate(([np.nan], values[:-1]))
+
+
+def log_return(bars: Bars) -> Array:
+    """`log(close_t / close_{t-1})`."""
+    return log_returns(bars.close)
+
+
+def open_gap(bars: Bars) -> Array:
+    """`log(open_t / close_{t-1})`."""
+    return np.log(bars.open / _previous(bars.close))
+
+
+def high_gap(bars: Bars) -> Array:
+    """`log(high_t / close_{t-1})`."""
+    return np.log(bars.high / _previous(bars.close))
+
+
+def low_gap(bars: Bars) -> Array:
+    """`log(low_t / close_{t-1})`."""
+    return np.log(bars.low / _previous(bars.close))
+
+
+def log_range(bars: Bars) -> Array:
+    """`log(log(high_t / low_t) + 0.0001)`, the log of the day's range."""
+    return np.log(np.log(bars.high / bars.low) + MIN_RANGE)
+
+
+def log_volume_ratio(bars: Bars) -> Array:
+    """`log((volume_t + 1) / (mean of the 60 volumes before t + 1))`."""
+    usual = (
+        pd.Series(_previous(bars.volume)).rolling(VOLUME_WINDOW, min_periods=1).mean().to_numpy(np.float64)
+    )
+    return np.log((bars.volume + 1) / (usual + 1))
+
+
+def log_trailing_vol(bars: Bars) -> Array:
+    """`log(sigma_t)`, sigma the trailing volatility; the scaler relates it to the ticker's train bars."""
+    return np.log(bars.volatility)
+
+
+def open_level(bars: Bars) -> Array:
+    """`open_t`."""
+    return bars.open
+
+
+def high_level(bars: Bars) -> Array:
+    """`high_t`."""
+    return bars.high
+
+
+def low_level(bars: Bars) -> Array:
+    """`low_t`."""
+    return bars.low
+
+
+def close_level(bars: Bars) -> Array:
+    """`close_t`."""
+    return bars.close
+
+
+def volume_level(bars: Bars) -> Array:
+    """`volume_t`."""
+    return bars.volume
+
+
+FEATURES: dict[str, Feature] = {
+    "log_return": Feature(log_return, "return"),
+    "open_gap": Feature(open_gap, "return"),
+    "high_gap": Feature(high_gap, "return"),
+    "low_gap": Feature(low_gap, "return"),
+    "log_range": Feature(log_range, "log_range"),
+    "log_volume_ratio": Feature(log_volume_ratio, "plain"),
+    "log_trailing_vol": Feature(log_trailing_vol, "plain"),
+    "open": Feature(open_level, "level"),
+    "high": Feature(high_level, "level"),
+    "low": Feature(low_level, "level"),
+    "close": Feature(close_level, "level"),
+    "volume": Feature(volume_level, "level"),
+}
+
+
+def feature_table(bars: Bars, names: Sequence[str], in_volatility: bool) -> Array:
+    """Compute the named features of every bar.
+
+    Args:
+        bars: The bars of one ticker.
+        names: Keys of `FEATURES`; they become the columns, in this order.
+        in_volatility: Express returns and ranges in units of the volatility known the day before, so that
+            quiet and wild times (and quiet and wild tickers) look alike to the network.
+
+    Returns:
+        Unscaled features, shape `(n_bars, n_features)`; the first rows are NaN where a feature warms up.
+
+    Raises:
+        ConfigError: A name is not in `FEATURES`.
+    """
+    unknown = [name for name in names if name not in FEATURES]
+    if unknown:
+        raise ConfigError(f"unknown features: {', '.join(unknown)}", f"known ones: {', '.join(FEATURES)}")
+    known_before = _previous(bars.volatility)
+    columns = []
+    for name in names:
+        feature = FEATURES[name]
+        values = feature.compute(bars)
+        if in_volatility and feature.unit == "return":
+            values = values / known_before
+        elif in_volatility and feature.unit == "log_range":
+            values = values - np.log(known_before)
+        columns.append(values)
+    return np.column_stack(columns)

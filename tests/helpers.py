@@ -1,0 +1,39 @@
+"""Made-up prices and small configs that several tests share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.features import Bars
+
+
+def random_prices(
+    n_bars: int, seed: int = 0, start: str = "2015-01-01", volatility: float = 0.01
+) -> pd.DataFrame:
+    """A price table whose volatility moves (a GARCH path), business days, adj_close = close."""
+    random = np.random.default_rng(seed)
+    variance, returns = volatility**2, np.empty(n_bars)
+    for i in range(n_bars):
+        returns[i] = np.sqrt(variance) * random.standard_t(5) * np.sqrt(3 / 5)
+        variance = 0.05 * volatility**2 + 0.08 * returns[i] ** 2 + 0.87 * variance
+    close = 50 * np.exp(np.cumsum(returns))
+    open_ = close * np.exp(random.normal(0, volatility / 3, n_bars))
+    spread = np.exp(np.abs(random.normal(0, volatility / 2, n_bars)) + 1e-4)
+    return pd.DataFrame(
+        {
+            "open": open_,
+            "high": np.maximum(open_, close) * spread,
+            "low": np.minimum(open_, close) / spread,
+            "close": close,
+            "adj_close": close,
+            "volume": random.lognormal(12, 0.3, n_bars).round(),
+            "dividends": 0.0,
+            "splits": 0.0,
+        },
+        index=pd.bdate_range(start, periods=n_bars, unit="s", name="date"),
+    )
+
+
+def random_bars(n_bars: int, seed: int = 0) -> Bars:
+    return Bars.of(random_prices(n_bars, seed))
