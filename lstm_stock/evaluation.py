@@ -1,0 +1,142 @@
+"""The forecast table and the score table: what every model said, and how far off it was.
+
+All scores are computed from the forecast table alone, so that whoever has `forecasts.parquet` can compute them
+again. Nothing here fits or loads anything.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock import metrics
+from lstm_stock.dataset import Windows
+from lstm_stock.distributions import Distribution
+from lstm_stock.features import Array
+
+LEVELS = (50, 80, 90, 95)
+"""Nominal intervals reported, in percent."""
+
+PERCENT = 100.0
+"""CRPS and NLL are scores of the log return in percent, so that tickers and targets compare."""
+
+INTERVAL_COLUMNS = tuple(f"{side}_{level}" for level in LEVELS for side in ("lo", "hi"))
+
+FORECAST_COLUMNS = (
+    *("ticker", "model", "cutoff", "step", "date", "last_close", "y_true", "y_pred"),
+    *INTERVAL_COLUMNS,
+    *("crps", "nll", "pit", "insample_mae"),
+)
+
+SCORE_COLUMNS = (
+    *("ticker", "model", "step", "n", "rmse", "mae", "mase", "skill", "direction", "crps", "nll"),
+    *(f"coverage_{level}" for level in LEVELS),
+    "width_90",
+)
+
+
+def price_intervals(returns: Distribution, last_close: Array) -> dict[str, Array]:
+    """Turn a forecast of log returns into prices: the median `y_pred` and `lo_*`, `hi_*` of each level.
+
+    A quantile of the price is `last_close x exp(quantile of the return)`, exactly, because exp is monotone.
+
+    Args:
+        returns: Forecast of the k-bar log returns, shape `(n_windows, horizon)`.
+        last_close: Close at each cutoff, shape `(n_windows, 1)`.
+    """
+    prices = {"y_pred": last_close * np.exp(returns.quantile(0.5))}
+    for level in LEVELS:
+        tail = (1 - level / 100) / 2
+        prices[f"lo_{level}"] = last_close * np.exp(returns.quantile(tail))
+        prices[f"hi_{level}"] = last_close * np.exp(returns.quantile(1 - tail))
+    return prices
+
+
+def forecast_table(windows: Windows, model: str, returns: Distribution) -> pd.DataFrame:
+    """Set one model's forecasts beside what came.
+
+    Args:
+        windows: The windows forecast from; their futures must exist.
+        model: Name of the model, for the column `model`.
+        returns: Its forecast of the k-bar log returns, shape `(n_windows, horizon)`.
+
+    Returns:
+        One row per cutoff and step, columns `FORECAST_COLUMNS`. Prices are adjusted prices; `crps` and `nll` are
+        of the log return in percent; `pit` is the probability the forecast gave to less than what came.
+    """
+    series, horizon = windows.series, windows.recipe.horizon
+    percent = returns.rescale(PERCENT)
+    came = PERCENT * windows.returns
+    cells = {
+        "last_close": np.broadcast_to(windows.last_close, came.shape),
+        "y_true": series.close[windows.future_rows],
+        **price_intervals(returns, windows.last_close),
+        "crps": percent.crps(came),
+        "nll": percent.log_score(came),
+        "pit": percent.cdf(came),
+    }
+    table = pd.DataFrame({name: np.asarray(values, np.float64).ravel() for name, values in cells.items()})
+    table["ticker"] = series.ticker
+    table["model"] = model
+    table["cutoff"] = np.repeat(series.dates[windows.cutoffs], horizon).astype("datetime64[s]")
+    table["step"] = np.tile(np.arange(1, horizon + 1, dtype=np.int64), len(windows))
+    table["date"] = series.dates[windows.future_rows].ravel().astype("datetime64[s]")
+    table["insample_mae"] = series.scaler.insample_mae
+    return table[list(FORECAST_COLUMNS)]
+
+
+def score_table(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Score every ticker, model and step of a forecast table.
+
+    Returns:
+        Columns `SCORE_COLUMNS`; NaN where a score does not apply: `crps` and coverage of a point without spread,
+        `nll` of a model without density, `direction` of one that never leaves the last close.
+    """
+    rows = []
+    for (ticker, step), group in forecasts.groupby(["ticker", "step"], sort=False):
+        by_model = dict(list(group.groupby("model", sort=False)))
+        naive_rmse = metrics.rmse(*_outcomes(by_model["naive"])) if "naive" in by_model else np.nan
+        for model, table in by_model.items():
+            rows.append({"ticker": ticker, "model": model, "step": step, **_scores(table, naive_rmse)})
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def _outcomes(table: pd.DataFrame) -> tuple[Array, Array]:
+    return table["y_true"].to_numpy(), table["y_pred"].to_numpy()
+
+
+def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
+    y_true, y_pred = _outcomes(table)
+    last_close = table["last_close"].to_numpy()
+    rmse = metrics.rmse(y_true, y_pred)
+    scores = {
+        "n": len(table),
+        "rmse": rmse,
+        "mae": metrics.mae(y_true, y_pred),
+        "mase": metrics.mase(y_true, y_pred, float(table["insample_mae"].iloc[0])),
+        "skill": metrics.skill(rmse, naive_rmse),
+        "direction": metrics.direction(y_true, y_pred, last_close),
+        "crps": float(table["crps"].mean(skipna=False)),
+        "nll": float(table["nll"].mean(skipna=False)),
+        "width_90": metrics.width(table["lo_90"].to_numpy(), table["hi_90"].to_numpy(), last_close),
+    }
+    for level in LEVELS:
+        scores[f"coverage_{level}"] = metrics.coverage(
+            y_true, table[f"lo_{level}"].to_numpy(), table[f"hi_{level}"].to_numpy()
+        )
+    return scores
+
+
+def best_baseline(scores: pd.DataFrame, model: str, score: str) -> str | None:
+    """Name the baseline with the least `score` (`rmse`, `crps`, `nll`, ...) among the rows given.
+
+    Args:
+        scores: Rows of a score table, of one ticker and step.
+        model: The network's name, which is not a baseline.
+        score: A column where less is better.
+
+    Returns:
+        The name, or None when no baseline has that score.
+    """
+    baselines = scores[(scores["model"] != model) & scores[score].notna()]
+    return None if baselines.empty else str(baselines.sort_values(score)["model"].iloc[0])

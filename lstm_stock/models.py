@@ -1,0 +1,247 @@
+"""The network: stacked recurrent layers under a head that outputs a distribution.
+
+A cell maps windows to one vector, a head maps that vector to the parameters of a forecast distribution for each
+step of the horizon, and to the loss that trains them. To add a cell or a head, write one function or class and
+one entry in `CELLS` or `HEADS`. Nothing here reads prices, splits or fits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from lstm_stock.distributions import Distribution, Mixture, Normal, PointMass, QuantileFan, StudentT
+from lstm_stock.errors import ConfigError
+
+Params = NDArray[np.float32]
+"""What the network outputs: `(n_windows, n_members, horizon, n_params)`."""
+
+START_DF = 5.0
+"""Degrees of freedom the Student-t starts from: daily stock returns fit best around 3 to 6."""
+
+MIN_DF = 2.05
+"""Least degrees of freedom: the variance, and so a forecast of volatility, exists above 2."""
+
+LEVELS = np.array([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995])
+"""Probabilities the quantile head forecasts: the median, both ends of every reported interval, and the tails."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of one network: what `model:` in the config says, and the shape of its windows."""
+
+    cell: str
+    units: tuple[int, ...]
+    dropout: float
+    dense: tuple[int, ...]
+    head: str
+    look_back: int
+    n_features: int
+    horizon: int
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the network outputs for each step, and the loss that trains it.
+
+    Attributes:
+        start: What the outputs are before training, one number per parameter. In units of trailing volatility
+            the untrained network is then the EWMA baseline, and training can only improve on it.
+        loss: Maps `y_true` `(batch, horizon)` and `params` `(batch, horizon, n_params)` to the mean loss.
+        distribution: Maps `params` `(n_windows, horizon, n_params)` to the forecast of the targets.
+    """
+
+    start: tuple[float, ...]
+    loss: Callable[[Any, Any], Any]
+    distribution: Callable[[NDArray[np.float64]], Distribution]
+
+
+def point_loss(y_true: Any, params: Any) -> Any:
+    """Mean squared error: the head outputs one number and claims no distribution."""
+    return ops.mean(ops.square(y_true - params[..., 0]))
+
+
+def point_distribution(params: NDArray[np.float64]) -> Distribution:
+    """A point without spread."""
+    return PointMass(params[..., 0])
+
+
+def gaussian_loss(y_true: Any, params: Any) -> Any:
+    """Negative log likelihood of `Normal(a, exp(b))`, parameters `a, b`."""
+    z = (y_true - params[..., 0]) * ops.exp(-params[..., 1])
+    return ops.mean(params[..., 1] + 0.5 * ops.square(z)) + 0.5 * math.log(2 * math.pi)
+
+
+def gaussian_distribution(params: NDArray[np.float64]) -> Distribution:
+    """`Normal(a, exp(b))`."""
+    return Normal(params[..., 0], np.exp(params[..., 1]))
+
+
+def student_t_loss(y_true: Any, params: Any) -> Any:
+    """Negative log likelihood of `StudentT(a, exp(b), 2.05 + softplus(c))`, parameters `a, b, c`."""
+    df = MIN_DF + ops.softplus(params[..., 2])
+    z = (y_true - params[..., 0]) * ops.exp(-params[..., 1])
+    log_density = (
+        log_gamma_step(df / 2)
+        - 0.5 * ops.log(df * math.pi)
+        - params[..., 1]
+        - (df + 1) / 2 * ops.log1p(ops.square(z) / df)
+    )
+    return -ops.mean(log_density)
+
+
+def student_t_distribution(params: NDArray[np.float64]) -> Distribution:
+    """`StudentT(a, exp(b), 2.05 + softplus(c))`."""
+    df = MIN_DF + np.logaddexp(0, params[..., 2])
+    return StudentT(params[..., 0], np.exp(params[..., 1]), df)
+
+
+def log_gamma_step(x: Any) -> Any:
+    """Return `log gamma(x + 1/2) - log gamma(x)` for x of at least 1, accurate to 1e-6 in float32.
+
+    Keras has no log-gamma. The difference is what a Student-t needs, and it does not cancel in float32 as two
+    large log-gammas would: its asymptotic series (Tricomi & Erdelyi 1951, Pacific J. Math. 1, p. 133) at
+    `x + 4`, brought back with `gamma(x + 1) = x gamma(x)`.
+    """
+    correction = 0.0
+    for i in range(4):
+        correction = correction + ops.log1p(0.5 / (x + i))
+    z = 1 / (x + 4)
+    series = -z / 8 + z**3 / 192 - z**5 / 640
+    return 0.5 * ops.log(x + 4) + series - correction
+
+
+def quantiles_of(params: Any, softplus: Callable[[Any], Any], xp: Any) -> Any:
+    """Build quantiles that cannot cross: a median, and gaps outward from it that are positive.
+
+    Args:
+        params: The median in the middle, raw gaps on both sides, shape `(..., n_levels)`.
+        softplus: Of the same library as `params`.
+        xp: `keras.ops` or `numpy`.
+    """
+    middle = len(LEVELS) // 2
+    median = params[..., middle : middle + 1]
+    below = xp.cumsum(softplus(xp.flip(params[..., :middle], axis=-1)), axis=-1)
+    above = xp.cumsum(softplus(params[..., middle + 1 :]), axis=-1)
+    return xp.concatenate([median - xp.flip(below, axis=-1), median, median + above], axis=-1)
+
+
+def quantile_loss(y_true: Any, params: Any) -> Any:
+    """Mean pinball loss over `LEVELS` (Koenker & Bassett 1978, Econometrica 46, p. 38)."""
+    error = ops.expand_dims(y_true, -1) - quantiles_of(params, ops.softplus, ops)
+    levels = ops.convert_to_tensor(LEVELS, dtype=error.dtype)
+    return ops.mean(ops.maximum(levels * error, (levels - 1) * error))
+
+
+def quantile_distribution(params: NDArray[np.float64]) -> Distribution:
+    """The fan of `LEVELS`, straight lines between them."""
+    return QuantileFan(LEVELS, quantiles_of(params, lambda gaps: np.logaddexp(0, gaps), np))
+
+
+def _quantile_start() -> tuple[float, ...]:
+    """Raw parameters at which the fan is a unit-variance Student-t with 5 degrees of freedom."""
+    half = np.sqrt((START_DF - 2) / START_DF) * stdtrit(START_DF, LEVELS)[: len(LEVELS) // 2 + 1]
+    raw = np.log(np.expm1(np.diff(half)))
+    return (*raw, 0.0, *raw[::-1])
+
+
+HEADS: dict[str, Head] = {
+    "point": Head((0.0,), point_loss, point_distribution),
+    "gaussian": Head((0.0, 0.0), gaussian_loss, gaussian_distribution),
+    "student_t": Head(
+        (0.0, math.log(math.sqrt((START_DF - 2) / START_DF)), math.log(math.expm1(START_DF - MIN_DF))),
+        student_t_loss,
+        student_t_distribution,
+    ),
+    "quantile": Head(_quantile_start(), quantile_loss, quantile_distribution),
+}
+
+
+def lstm(x: Any, shape: Architecture) -> Any:
+    """Stack LSTM layers, each followed by dropout; the last one returns its final state only.
+
+    Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000, as Keras has it. A layer of n units on
+    m inputs has `4 (m + n + 1) n` parameters.
+    """
+    for i, units in enumerate(shape.units):
+        is_last = i == len(shape.units) - 1
+        x = layers.LSTM(units, return_sequences=not is_last, name=f"lstm_{i + 1}")(x)
+        x = layers.Dropout(shape.dropout, name=f"dropout_{i + 1}")(x)
+    return x
+
+
+CELLS: dict[str, Callable[[Any, Architecture], Any]] = {"lstm": lstm}
+
+
+def build_network(shape: Architecture) -> keras.Model:
+    """Build one network: `(batch, look_back, n_features)` to `(batch, horizon, n_params)`.
+
+    Raises:
+        ConfigError: The cell or head is unknown.
+    """
+    for kind, name, known in (("cell", shape.cell, CELLS), ("head", shape.head, HEADS)):
+        if name not in known:
+            raise ConfigError(f"model.{kind}: got {name!r}, allowed: {', '.join(known)}")
+    start = HEADS[shape.head].start
+    inputs = keras.Input((shape.look_back, shape.n_features), name="window")
+    x = CELLS[shape.cell](inputs, shape)
+    for i, units in enumerate(shape.dense):
+        x = layers.Dense(units, activation="relu", name=f"dense_{i + 1}")(x)
+    # Zero weights and these biases: before the first update every window gets the head's `start`.
+    x = layers.Dense(
+        shape.horizon * len(start),
+        kernel_initializer="zeros",
+        bias_initializer=Tiled(start),
+        name="head",
+    )(x)
+    outputs = layers.Reshape((shape.horizon, len(start)), name="per_step")(x)
+    return keras.Model(inputs, outputs, name=shape.cell)
+
+
+@keras.saving.register_keras_serializable(package="lstm_stock")
+class Tiled(keras.initializers.Initializer):  # type: ignore[misc]
+    """Fill a vector with `values`, over and over."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self.values = tuple(float(value) for value in values)
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        """Return a tensor of `shape`, whose size is a multiple of the number of values."""
+        return ops.reshape(
+            ops.tile(ops.convert_to_tensor(self.values, dtype=dtype), shape[0] // len(self.values)), shape
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return {"values": self.values}
+
+
+def join_members(members: Sequence[keras.Model]) -> keras.Model:
+    """Join networks of one architecture into one that outputs `Params`, so that a run is one model file."""
+    inputs = keras.Input(members[0].input_shape[1:], name="window")
+    for i, member in enumerate(members):
+        member.name = f"member_{i + 1}"
+    outputs = [ops.expand_dims(member(inputs), 1) for member in members]
+    return keras.Model(inputs, ops.concatenate(outputs, axis=1), name="members")
+
+
+def to_distribution(head: str, params: Params) -> Distribution:
+    """Turn the output of `join_members` into one forecast: the mixture of its members.
+
+    Args:
+        head: A key of `HEADS`.
+        params: Shape `(n_windows, n_members, horizon, n_params)`.
+
+    Returns:
+        The forecast of the targets, shape `(n_windows, horizon)`.
+    """
+    parts = [HEADS[head].distribution(params[:, i].astype(np.float64)) for i in range(params.shape[1])]
+    return parts[0] if len(parts) == 1 else Mixture(parts)

@@ -1,0 +1,301 @@
+"""One run: a folder that holds a training whole - config, network, scalers, history, forecasts, scores, origin.
+
+A run is built in a hidden folder beside its final place and renamed, so that it is whole or absent, and it is
+never written over. No pickle: YAML, JSON, CSV, Parquet and Keras' own format in safe mode.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from platform import platform, python_version
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.config import Config, dump_yaml, load_config
+from lstm_stock.dataset import Split, TickerScaler
+from lstm_stock.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    import keras
+
+CONFIG, NETWORK, SCALER, HISTORY = "config.yaml", "model.keras", "scaler.json", "history.csv"
+FORECASTS, SCORES, PROVENANCE, PLOTS = "forecasts.parquet", "scores.json", "provenance.json", "plots"
+FILES = (CONFIG, NETWORK, SCALER, HISTORY, FORECASTS, SCORES, PROVENANCE)
+
+T = TypeVar("T")
+
+PACKAGES = ("lstm-stock", "tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow")
+"""Packages whose versions a run records."""
+
+
+@dataclass(frozen=True)
+class TickerOrigin:
+    """Which prices of a ticker a run was made from.
+
+    Attributes:
+        hash: `lstm_stock.prices.table_hash` of the bars used.
+        first: Date of the first bar used.
+        last: Date of the last bar used.
+        n_bars: How many.
+        source: Where they came from.
+    """
+
+    hash: str
+    first: str
+    last: str
+    n_bars: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a run comes from, and all that is needed to make it again."""
+
+    created: str
+    seed: int
+    val_start: str
+    test_start: str
+    n_params: int
+    n_train_windows: int
+    n_val_windows: int
+    train_seconds: float
+    interrupted: bool
+    tickers: dict[str, TickerOrigin]
+    packages: dict[str, str]
+    python: str
+    platform: str
+
+    @property
+    def split(self) -> Split:
+        """Where val and test started."""
+        return Split(np.datetime64(self.val_start, "D"), np.datetime64(self.test_start, "D"))
+
+
+def package_versions() -> dict[str, str]:
+    """Return the installed version of each of `PACKAGES`."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def environment() -> tuple[str, str]:
+    """Return the Python version and the platform."""
+    return python_version(), platform()
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a training leaves, ready to be saved."""
+
+    config: Config
+    network: keras.Model
+    scalers: dict[str, TickerScaler]
+    history: pd.DataFrame
+    forecasts: pd.DataFrame
+    scores: pd.DataFrame
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Run:
+    """A saved run; its parts are read when asked for."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def config(self) -> Config:
+        """The resolved config."""
+        return self._read(CONFIG, load_config)
+
+    @property
+    def network(self) -> keras.Model:
+        """The members joined; its output is `lstm_stock.models.Params`."""
+        import keras
+
+        import lstm_stock.models  # noqa: F401 - registers the layers of ours that the file may name
+
+        return self._read(NETWORK, lambda path: keras.saving.load_model(path, compile=False, safe_mode=True))
+
+    @property
+    def scalers(self) -> dict[str, TickerScaler]:
+        """What was fitted on the train bars of each ticker."""
+        return self._read(
+            SCALER, lambda path: {name: TickerScaler.from_json(one) for name, one in _read_json(path).items()}
+        )
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per member and epoch."""
+        return self._read(HISTORY, pd.read_csv)
+
+    @property
+    def forecasts(self) -> pd.DataFrame:
+        """The test period: `lstm_stock.evaluation.FORECAST_COLUMNS`."""
+        return self._read(FORECASTS, pd.read_parquet)
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """`lstm_stock.evaluation.SCORE_COLUMNS`."""
+        return self._read(
+            SCORES, lambda path: pd.DataFrame(_read_json(path)["scores"]).replace({None: np.nan})
+        )
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the run comes from."""
+
+        def parse(path: Path) -> Provenance:
+            data = _read_json(path)
+            tickers = {name: TickerOrigin(**origin) for name, origin in data.pop("tickers").items()}
+            return Provenance(**data, tickers=tickers)
+
+        return self._read(PROVENANCE, parse)
+
+    def _read(self, file: str, parse: Callable[[Path], T]) -> T:
+        """Read one file; whatever is wrong with it is said with its name."""
+        path = self.path / file
+        try:
+            return parse(path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError, BadZipFile) as error:
+            raise RunError(
+                f"run {self.name}: `{file}` cannot be read: {' '.join(str(error).split())[:200]}",
+                "the run was changed after it was saved, or made by another version: train again",
+            ) from error
+
+
+def save_run(runs_dir: Path, results: Results) -> Run:
+    """Write a run folder under `runs_dir`, whole or not at all.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
+    config = results.config
+    created = dt.datetime.fromisoformat(results.provenance.created)
+    name = f"{created:%Y%m%d-%H%M%S}-{_join_tickers(config.data.tickers)}-{config.model.cell}"
+    building = None
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=".building-", dir=runs_dir))
+        _write_files(building, results)
+        return Run(_move_into_place(building, runs_dir / name))
+    except OSError as error:
+        raise RunError(
+            f"the run cannot be saved in {runs_dir}: {error.strerror or error}",
+            "make room or choose another folder with `--runs-dir`",
+        ) from error
+    finally:
+        if building is not None:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+def _write_files(folder: Path, results: Results) -> None:
+    (folder / CONFIG).write_text(dump_yaml(results.config), encoding="utf-8")
+    results.network.save(folder / NETWORK)
+    _write_json(folder / SCALER, {ticker: scaler.to_json() for ticker, scaler in results.scalers.items()})
+    results.history.to_csv(folder / HISTORY, index=False)
+    results.forecasts.to_parquet(folder / FORECASTS, index=False)
+    _write_json(folder / SCORES, {"scores": records(results.scores)})
+    _write_json(folder / PROVENANCE, asdict(results.provenance))
+    for file in FILES:
+        descriptor = os.open(folder / file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    folder.chmod(0o755)  # mkdtemp makes folders that only their owner can read
+
+
+def _move_into_place(building: Path, wanted: Path) -> Path:
+    """Rename to `wanted`, or to `wanted-2`, ... when another run of the same second has that name."""
+    n = 1
+    while True:
+        target = wanted if n == 1 else wanted.with_name(f"{wanted.name}-{n}")
+        try:
+            # Renaming onto an existing folder fails unless that folder is empty, which no run is.
+            if not target.exists():
+                building.rename(target)
+                return target
+        except FileExistsError:
+            pass
+        n += 1
+
+
+def _join_tickers(tickers: Sequence[str]) -> str:
+    shown = [quote(ticker, safe="") for ticker in tickers[:3]]
+    return "-".join(shown) + (f"-and-{len(tickers) - 3}-more" if len(tickers) > 3 else "")
+
+
+def list_runs(runs_dir: Path) -> list[Run]:
+    """Return the runs in `runs_dir`, oldest first; hidden and unfinished folders are not runs."""
+    if not runs_dir.is_dir():
+        return []
+    folders = (path for path in runs_dir.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [Run(path) for path in sorted(folders) if (path / PROVENANCE).exists() or (path / CONFIG).exists()]
+
+
+def find_run(runs_dir: Path, name: str | None) -> Run:
+    """Find a run by name or path, or the newest when no name is given.
+
+    Raises:
+        RunError: There is none, or files of it are missing.
+    """
+    runs = list_runs(runs_dir)
+    if name is None:
+        if not runs:
+            raise RunError(f"there is no run in {runs_dir}", "make one with `lstm-stock train`")
+        run = runs[-1]
+    else:
+        run = Run(runs_dir / name) if (runs_dir / name).is_dir() else Run(Path(name))
+        if not run.path.is_dir():
+            known = ", ".join(one.name for one in runs[-5:])
+            raise RunError(
+                f"there is no run {name!r} in {runs_dir}",
+                f"the newest are: {known}" if known else "make one with `lstm-stock train`",
+            )
+    missing = [file for file in FILES if not (run.path / file).is_file()]
+    if missing:
+        raise RunError(
+            f"run {run.name} is not whole: {', '.join(missing)} missing",
+            "delete the folder and train again, or name another run (`lstm-stock runs`)",
+        )
+    return run
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Turn a table into plain rows: dates as ISO text, what does not apply (NaN) as None."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, pd.Timestamp):
+            return value.date().isoformat()
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        return value
+
+    return [{str(key): plain(value) for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(data, dict):
+        raise TypeError("not a JSON object")
+    return data
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")

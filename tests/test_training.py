@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
+from lstm_stock.dataset import Recipe, Split, Windows, fit_ticker, windows_of
+from lstm_stock.errors import ConfigError
+from lstm_stock.models import Architecture
+from lstm_stock.prices import adjusted
+from lstm_stock.training import Progress, WindowBatches, fit_network, forecast_returns
+from tests.helpers import random_prices
+
+RECIPE = Recipe(("log_return", "log_range"), "log_return", "trailing_vol", 8, 2, "minmax")
+TINY = Architecture("lstm", (4,), 0.1, (4,), "student_t", look_back=8, n_features=2, horizon=2)
+SETTINGS = TrainingConfig(epochs=3, batch_size=64)
+
+
+def parts_of(seed: int = 0) -> tuple[Windows, Windows, Windows]:
+    table = adjusted(random_prices(400, seed))
+    split = Split.by_share(table.index.to_numpy().astype("datetime64[D]"), 0.2, 0.2)
+    series = fit_ticker("AAA", table, RECIPE, split)
+    train, val, test = (windows_of(series, RECIPE, split, part) for part in ("train", "val", "test"))
+    return train, val, test
+
+
+TRAIN, VAL, TEST = parts_of()
+
+
+def weights(fit):
+    return [w.tobytes() for w in fit.network.get_weights()]
+
+
+def test_batches_hold_every_window_of_every_ticker_once_in_a_new_order_each_epoch():
+    other = parts_of(seed=1)[0]
+    batches = WindowBatches([TRAIN, other], batch_size=50, seed=3)
+    epochs = []
+    for _ in range(2):
+        epochs.append(np.concatenate([batches[i][0] for i in range(len(batches))]))
+        batches.on_epoch_end()
+    everything = np.concatenate([TRAIN.inputs, other.inputs])
+    assert epochs[0].shape == everything.shape
+    for epoch in epochs:
+        np.testing.assert_array_equal(
+            np.sort(epoch.reshape(len(epoch), -1), axis=0),
+            np.sort(everything.reshape(len(epoch), -1), axis=0),
+        )
+    assert not np.array_equal(epochs[0], epochs[1])
+
+
+def test_each_x_keeps_its_y():
+    batches = WindowBatches([TRAIN], batch_size=50, seed=3)
+    place = {window.tobytes(): i for i, window in enumerate(TRAIN.inputs)}
+    x, y = batches[1]
+    rows = [place[window.tobytes()] for window in x]
+    np.testing.assert_array_equal(y, TRAIN.targets[rows])
+
+
+def test_without_a_seed_windows_come_in_order():
+    batches = WindowBatches([VAL], batch_size=30)
+    np.testing.assert_array_equal(np.concatenate([batches[i][1] for i in range(len(batches))]), VAL.targets)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    first = fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)
+    again = fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)
+    other = fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=6)
+    assert weights(first) == weights(again)
+    assert weights(first) != weights(other)
+
+
+def test_a_member_is_the_network_of_its_own_seed():
+    pair = fit_network(TINY, [TRAIN], [VAL], SETTINGS.model_copy(update={"members": 2}), seed=5)
+    second = fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=6)
+    assert weights(pair)[len(weights(second)) :] == weights(second)
+    assert sorted(pair.history["member"].unique()) == [1, 2]
+
+
+def test_the_best_weights_are_restored_and_the_history_says_which():
+    # A learning rate this high overshoots, so the last epoch is not the best one.
+    settings = TrainingConfig(
+        epochs=30,
+        batch_size=16,
+        learning_rate=0.1,
+        early_stopping=EarlyStoppingConfig(patience=3),
+        reduce_lr=None,
+    )
+    fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=1)
+    history = fit.history
+    best = history["val_loss"].idxmin()
+    assert len(history) == best + 1 + 3 < 30
+    scores = (
+        forecast_returns(fit.network, "student_t", VAL)
+        .rescale(1 / VAL.return_unit)
+        .log_score(VAL.targets.astype(np.float64))
+    )
+    assert scores.mean() == pytest.approx(history["val_loss"].min(), abs=1e-4)
+
+
+def test_the_learning_rate_is_cut_on_plateaus():
+    settings = TrainingConfig(
+        epochs=6,
+        batch_size=64,
+        learning_rate=1e-7,
+        early_stopping=None,
+        reduce_lr=ReduceLrConfig(factor=0.5, patience=1),
+    )
+    rates = fit_network(TINY, [TRAIN], [VAL], settings, seed=1).history["learning_rate"]
+    assert len(rates) == 6
+    assert rates.iloc[-1] < rates.iloc[0]
+
+
+def test_progress_is_told_after_every_batch():
+    seen: list[Progress] = []
+    fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5, on_progress=seen.append)
+    n_batches = -(-len(TRAIN) // 64)
+    assert [p.batch for p in seen if p.epoch == 2 and not np.isnan(p.loss)][:n_batches] == [
+        *range(1, n_batches + 1)
+    ]
+    assert seen[-1].epoch == 3
+    assert np.isfinite([seen[-1].val_loss, seen[-1].best_val_loss, seen[-1].learning_rate]).all()
+
+
+def test_ctrl_c_once_keeps_what_was_learnt():
+    def interrupt(progress: Progress) -> None:
+        if (progress.epoch, progress.batch) == (2, 1) and not handled:
+            handled.append(True)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    handled: list[bool] = []
+    before = signal.getsignal(signal.SIGINT)
+    fit = fit_network(TINY, [TRAIN], [VAL], replace_epochs(50), seed=5, on_progress=interrupt)
+    assert fit.interrupted
+    assert len(fit.history) == 2
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_twice_stops_at_once():
+    def interrupt(progress: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_network(TINY, [TRAIN], [VAL], replace_epochs(50), seed=5, on_progress=interrupt)
+
+
+def test_training_works_outside_the_main_thread():
+    fits = []
+    thread = threading.Thread(target=lambda: fits.append(fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)))
+    thread.start()
+    thread.join()
+    assert not fits[0].interrupted
+
+
+def replace_epochs(epochs: int) -> TrainingConfig:
+    return SETTINGS.model_copy(update={"epochs": epochs})
+
+
+def test_a_training_that_diverges_says_so():
+    broken = replace(TRAIN, series=replace(TRAIN.series, close=np.full_like(TRAIN.series.close, np.nan)))
+    with pytest.raises(ConfigError, match="training diverged: at epoch 1 the loss is nan") as caught:
+        fit_network(TINY, [broken], [VAL], SETTINGS, seed=5)
+    assert "lower `training.learning_rate`" in caught.value.hint
+
+
+def test_forecasts_are_returns_of_each_window():
+    fit = fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)
+    forecast = forecast_returns(fit.network, "student_t", TEST)
+    width = forecast.quantile(0.95) - forecast.quantile(0.05)
+    assert width.shape == TEST.returns.shape
+    assert np.corrcoef(width[:, 0], TEST.return_unit[:, 0])[0, 1] > 0.9
