@@ -7,7 +7,6 @@ reaches into the next. Nothing here knows Keras.
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,11 +74,6 @@ class Split:
                 "fetch an earlier `start`, or enlarge the smallest part of `split`",
             )
         return cls(dates[val_row], dates[test_row])
-
-    @classmethod
-    def by_date(cls, val: dt.date, test: dt.date) -> Split:
-        """Start val and test at these dates."""
-        return cls(np.datetime64(val, "D"), np.datetime64(test, "D"))
 
     def first_rows(self, dates: Dates) -> tuple[int, int]:
         """Return the first val row and the first test row among sorted `dates`."""

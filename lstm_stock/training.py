@@ -149,10 +149,17 @@ def fit_network(
             )
             _check_finite(follow.rows)
             rows += follow.rows
-            members.append(network)
+            members.append(_untrainable_copy(network, shape))
             if stop.is_set():
                 break
     return Fit(join_members(members), pd.DataFrame(rows), stop.is_set())
+
+
+def _untrainable_copy(network: keras.Model, shape: Architecture) -> keras.Model:
+    """Return the same network without optimizer and loss, which a saved run has no use for."""
+    copy = build_network(shape)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def forecast_returns(network: keras.Model, head: str, windows: Windows) -> Distribution:

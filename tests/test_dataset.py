@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import datetime as dt
 import json
 
 import numpy as np
@@ -82,9 +81,11 @@ def test_shares_that_leave_a_part_empty_are_refused():
         Split.by_share(DATES[:4], 0.1, 0.1)
 
 
-def test_split_by_date_starts_val_and_test_on_those_dates():
-    split = Split.by_date(dt.date(2020, 3, 1), dt.date(2020, 5, 1))
-    assert split.first_rows(DATES) == (60, 121)
+def test_a_split_between_bars_starts_with_the_bar_after_it():
+    split = Split(np.datetime64("2020-03-01"), np.datetime64("2020-05-02"))
+    weekdays = DATES[np.is_busday(DATES)]
+    val_row, test_row = split.first_rows(weekdays)
+    assert (str(weekdays[val_row]), str(weekdays[test_row])) == ("2020-03-02", "2020-05-04")
 
 
 @pytest.mark.parametrize("recipe", [RETURNS, LEVELS], ids=["returns", "levels"])

@@ -5,6 +5,7 @@ import signal
 import threading
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
@@ -165,6 +166,15 @@ def test_a_training_that_diverges_says_so():
     with pytest.raises(ConfigError, match="training diverged: at epoch 1 the loss is nan") as caught:
         fit_network(TINY, [broken], [VAL], SETTINGS, seed=5)
     assert "lower `training.learning_rate`" in caught.value.hint
+
+
+def test_a_trained_network_survives_saving_in_safe_mode(tmp_path):
+    fit = fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)
+    fit.network.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    np.testing.assert_array_equal(
+        fit.network.predict(TEST.inputs, verbose=0), again.predict(TEST.inputs, verbose=0)
+    )
 
 
 def test_forecasts_are_returns_of_each_window():

@@ -1,0 +1,71 @@
+"""Peak memory of building the dataset of many tickers, as a ratio to its float32 feature table.
+
+    python benchmarks/dataset_memory.py [N_TICKERS] [N_BARS]
+
+Prices are simulated one ticker at a time, as a store would give them, so that what is measured is the dataset:
+features, targets and every window of all tickers, and one pass over all batches of an epoch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from lstm_stock.dataset import Recipe, Split, fit_ticker, windows_of
+from lstm_stock.training import WindowBatches
+
+FEATURES = (
+    *("log_return", "open_gap", "high_gap", "low_gap"),
+    *("log_range", "log_volume_ratio", "log_trailing_vol"),
+)
+
+
+def simulated(n_bars: int, seed: int) -> pd.DataFrame:
+    """Return a random walk with open, high, low and volume."""
+    random = np.random.default_rng(seed)
+    close = 50 * np.exp(np.cumsum(random.normal(0, 0.01, n_bars)))
+    open_ = close * np.exp(random.normal(0, 0.003, n_bars))
+    spread = np.exp(np.abs(random.normal(0, 0.005, n_bars)))
+    columns = {
+        "open": open_,
+        "high": np.maximum(open_, close) * spread,
+        "low": np.minimum(open_, close) / spread,
+        "close": close,
+        "volume": random.lognormal(12, 0.3, n_bars),
+    }
+    return pd.DataFrame(columns, index=pd.bdate_range("2005-01-03", periods=n_bars, name="date"))
+
+
+def main() -> None:
+    """Measure and print."""
+    n_tickers, n_bars = (
+        int(sys.argv[i]) if len(sys.argv) > i else default for i, default in ((1, 500), (2, 3500))
+    )
+    recipe = Recipe(FEATURES, "log_return", "trailing_vol", 60, 5, "minmax")
+    dates = simulated(n_bars, 0).index.to_numpy().astype("datetime64[D]")
+    split = Split.by_share(dates, 0.16, 0.20)
+    fit_ticker("warm-up", simulated(n_bars, 0), recipe, split)  # imports happen before the measurement
+
+    tracemalloc.start()
+    series = [fit_ticker(f"T{i}", simulated(n_bars, i), recipe, split) for i in range(n_tickers)]
+    windows = [windows_of(one, recipe, split, "train") for one in series]
+    batches = WindowBatches(windows, batch_size=256, seed=0)
+    n_seen = sum(len(batches[i][0]) for i in range(len(batches)))
+    peak = tracemalloc.get_traced_memory()[1]
+
+    table = 4 * n_tickers * n_bars * len(FEATURES)
+    copied = 4 * n_seen * recipe.look_back * len(FEATURES)
+    print(f"{n_tickers} tickers x {n_bars} bars x {len(FEATURES)} features, {n_seen} train windows")
+    print(f"float32 feature table  {table / 2**20:8.1f} MiB")
+    print(f"peak while building    {peak / 2**20:8.1f} MiB   {peak / table:.2f} x the table")
+    print(f"train windows, copied  {copied / 2**20:8.1f} MiB   {copied / table:.2f} x the table (never held)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""Tables and sentences for a terminal: scores, forecasts, runs.
+
+Everything here turns tables into text. Nothing is computed but the comparison a reader would make.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+from lstm_stock.evaluation import best_baseline
+from lstm_stock.run import Run
+
+RANKED = ("rmse", "crps", "nll")
+"""Scores where less is better; the best baseline in each is marked."""
+
+MARK = "*"
+
+
+def number(value: float | None, digits: int = 2, suffix: str = "") -> str:
+    """Format a score; what does not apply is a dash.
+
+    >>> number(2.648), number(float("nan"))
+    ('2.65', '-')
+    """
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}{suffix}"
+
+
+def score_table(scores: pd.DataFrame, model: str, ticker: str) -> Table:
+    """Show the first and the last step of one ticker: the network, then every baseline.
+
+    Args:
+        scores: A score table.
+        model: The network's name.
+        ticker: The ticker to show.
+    """
+    mine = scores[scores["ticker"] == ticker]
+    n_test = int(mine["n"].iloc[0])
+    table = _table(
+        f"{ticker}: test scores, {n_test} cutoffs",
+        ["step", "model", "RMSE", "skill", "MASE", "direction", "CRPS", "NLL", "50 %", "90 %", "width 90"],
+        left=2,
+    )
+    steps = sorted(mine["step"].unique())
+    for step in dict.fromkeys((steps[0], steps[-1])):
+        at_step = mine[mine["step"] == step]
+        best = {score: best_baseline(at_step, model, score) for score in RANKED}
+        for i, row in enumerate(at_step.to_dict("records")):
+            cells = {
+                score: number(row[score], 3) + (MARK if best[score] == row["model"] else " ")
+                for score in RANKED
+            }
+            table.add_row(
+                str(step) if i == 0 else "",
+                str(row["model"]),
+                cells["rmse"],
+                number(row["skill"], 2, " %"),
+                number(row["mase"], 3),
+                number(100 * row["direction"], 1, " %"),
+                cells["crps"],
+                cells["nll"],
+                number(100 * row["coverage_50"], 1),
+                number(100 * row["coverage_90"], 1),
+                number(row["width_90"], 2, " %"),
+            )
+        table.add_section()
+    table.caption = (
+        f"{MARK} best baseline in that score. RMSE in price; skill: RMSE gained on naive; CRPS, NLL: of the log\n"
+        "return in percent, less is better; 50 %, 90 %: share of outcomes inside that interval; - does not apply"
+    )
+    return table
+
+
+def comparison(scores: pd.DataFrame, model: str, ticker: str) -> str:
+    """Say in one line per score how the network stands against the best baseline one step ahead."""
+    at_step = scores[(scores["ticker"] == ticker) & (scores["step"] == scores["step"].min())]
+    network = at_step[at_step["model"] == model].iloc[0]
+    lines = []
+    for score, what in (("rmse", "point (RMSE)"), ("crps", "distribution (CRPS)"), ("nll", "density (NLL)")):
+        best = best_baseline(at_step, model, score)
+        if best is None or math.isnan(network[score]):
+            continue
+        theirs = float(at_step.loc[at_step["model"] == best, score].iloc[0])
+        ours = float(network[score])
+        lines.append(
+            f"{what}: {model} {ours:.3f}, best baseline {best} {theirs:.3f}: {_gap(ours, theirs, score)}"
+        )
+    return "\n".join(lines)
+
+
+def _gap(ours: float, theirs: float, score: str) -> str:
+    # A log score has no zero, so its differences are told as they are, the others in percent.
+    gap = abs(ours - theirs) if score == "nll" else 100 * abs(ours / theirs - 1)
+    unit = "" if score == "nll" else " %"
+    digits = 3 if score == "nll" else 2
+    if round(gap, digits) == 0:
+        return "no difference"
+    return f"{gap:.{digits}f}{unit} {'better' if ours < theirs else 'worse'}"
+
+
+def outlook_table(forecast: pd.DataFrame, currency: str | None) -> Table:
+    """Show the forecast of one ticker's next sessions with its intervals."""
+    first = forecast.iloc[0]
+    unit = f" {currency}" if currency else ""
+    table = _table(
+        f"{first['ticker']}: forecast after the close of {first['cutoff']:%F} ({first['last_close']:.2f}{unit})",
+        ["step", "date", "median", "50 %", "80 %", "90 %", "95 %"],
+        left=2,
+    )
+    for row in forecast.to_dict("records"):
+        intervals = [
+            "-" if math.isnan(row[f"lo_{level}"]) else f"{row[f'lo_{level}']:.2f} to {row[f'hi_{level}']:.2f}"
+            for level in (50, 80, 90, 95)
+        ]
+        table.add_row(str(row["step"]), f"{row['date']:%a %F}", f"{row['y_pred']:.2f}", *intervals)
+    return table
+
+
+def run_summary(run: Run) -> dict[str, Any]:
+    """Take from a run what a list shows: the network's scores one step ahead, and the best baseline's CRPS.
+
+    With several tickers the scores are means over tickers.
+
+    Raises:
+        RunError: The run cannot be read.
+    """
+    config, scores = run.config, run.scores
+    first_step = scores[scores["step"] == 1]
+    numbers = ["skill", "crps", "nll", "coverage_90"]
+    means = first_step.groupby("model", sort=False)[numbers].mean().reset_index()
+    network = means[means["model"] == config.model.cell].iloc[0]
+    best = best_baseline(means, config.model.cell, "crps")
+    tickers = config.data.tickers
+    return {
+        "name": run.name,
+        "tickers": ", ".join(tickers[:3]) + (f" and {len(tickers) - 3} more" if len(tickers) > 3 else ""),
+        "head": config.model.head,
+        "epochs": len(run.history),
+        **{name: float(network[name]) for name in numbers},
+        "best": "-" if best is None else f"{best} {means.loc[means['model'] == best, 'crps'].iloc[0]:.3f}",
+    }
+
+
+def runs_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """List runs, each as `run_summary` tells it."""
+    table = _table(
+        "runs, oldest first: network scores one step ahead, beside the best baseline",
+        ["run", "tickers", "head", "epochs", "skill", "CRPS", "best baseline", "NLL", "90 %"],
+        left=3,
+    )
+    for row in rows:
+        table.add_row(
+            row["name"],
+            row["tickers"],
+            row["head"],
+            str(row["epochs"]),
+            number(row["skill"], 2, " %"),
+            number(row["crps"], 3),
+            row["best"],
+            number(row["nll"], 3),
+            number(100 * row["coverage_90"], 1),
+        )
+    return table
+
+
+def _table(title: str, header: Sequence[str], left: int) -> Table:
+    """Make an empty table: `left` columns aligned left, the others right."""
+    table = Table(
+        title=title, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left", pad_edge=False
+    )
+    for i, name in enumerate(header):
+        table.add_column(name, justify="left" if i < left else "right", no_wrap=True)
+    return table

@@ -1,0 +1,122 @@
+"""What the user sees while something runs: notes, warnings, the progress bar, tables.
+
+Notes, warnings and bars go to stderr, tables to stdout. Colours and bars only where a terminal shows them;
+`NO_COLOR` is honoured.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from lstm_stock.training import Progress
+
+FILE_WIDTH = 200
+"""Columns of a table that goes to a file or a pipe, where nothing needs to fit a screen."""
+
+
+def note(text: str, quiet: bool) -> None:
+    """Tell the user something on stderr, unless they asked for quiet."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    """Tell the user on stderr what they must know before trusting a result."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def show(table: Table) -> None:
+    """Print a table on stdout."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=FILE_WIDTH)
+    console.print(table)
+
+
+def load_tensorflow() -> None:
+    """Import Keras and TensorFlow without the greeting that their C++ code writes to stderr.
+
+    The greeting comes before TensorFlow reads any setting that could silence it, so stderr is held back while
+    the import lasts, and shown after all if the import fails.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held_back:
+        stderr = os.dup(2)
+        os.dup2(held_back.fileno(), 2)
+        failed = True
+        try:
+            import keras  # noqa: F401
+
+            failed = False
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            if failed:
+                held_back.seek(0)
+                print(held_back.read().decode(errors="replace"), file=sys.stderr)
+
+
+@contextmanager
+def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Follow a training: a live bar on a terminal, and one line when it is over.
+
+    The time left is what all epochs would take: early stopping usually ends sooner.
+    """
+    console = Console(stderr=True, highlight=False)
+    last: list[Progress] = []
+    started = time.monotonic()
+    with Bar(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]}  val_loss {task.fields[val_loss]}  lr {task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("at most"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("epoch", total=None, loss="-", val_loss="-", rate="-")
+
+        def follow(progress: Progress) -> None:
+            last[:] = [progress]
+            done = progress.epoch - 1 + progress.batch / progress.n_batches
+            total = progress.n_members * progress.n_epochs
+            member = f"network {progress.member}/{progress.n_members}, " if progress.n_members > 1 else ""
+            bar.update(
+                task,
+                description=f"{member}epoch",
+                completed=round((progress.member - 1) * progress.n_epochs + done, 2),
+                total=total,
+                loss=_loss(progress.loss),
+                val_loss=_loss(progress.val_loss),
+                rate=f"{progress.learning_rate:.0e}",
+            )
+
+        yield follow
+    if last:
+        end = last[0]
+        note(
+            f"trained {end.epoch} epochs in {time.monotonic() - started:.0f} s, "
+            f"best validation loss {_loss(end.best_val_loss)}",
+            quiet,
+        )
+
+
+def _loss(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"

@@ -1,0 +1,75 @@
+"""What many tests need once: the command line in this process, and one small trained run on the sample."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+TINY = (
+    *("--set", "model.units=[4]"),
+    *("--set", "model.dense=[4]"),
+    *("--set", "window.look_back=10"),
+    *("--set", "window.horizon=3"),
+    *("--set", "training.epochs=2"),
+    *("--set", "training.batch_size=256"),
+)
+"""A network that trains in two seconds and is good for nothing else."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Call `lstm-stock` with these arguments and return what it said."""
+    return lambda *arguments: call_cli(monkeypatch, capsys, *arguments)
+
+
+def call_cli(monkeypatch, capsys, *arguments: object) -> Answer:
+    from lstm_stock.cli import main
+
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["lstm-stock", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = capsys.readouterr()
+    return Answer(int(end.value.code or 0), said.out, said.err)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Folders with the sample in the store and one tiny run, which tests must not change."""
+
+    data: Path
+    runs: Path
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return ("--data-dir", str(self.data), "--runs-dir", str(self.runs))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    from lstm_stock.config import load_config
+    from lstm_stock.fetching import FetchOptions, fetch_into
+    from lstm_stock.store import Store
+    from lstm_stock.workflow import train
+
+    root = tmp_path_factory.mktemp("trained")
+    done = Trained(root / "data", root / "runs")
+    store = Store(done.data)
+    fetch_into(store, "AAPL", FetchOptions(source="sample"))
+    config = load_config(None, [value for value in TINY if value != "--set"])
+    train(config, store, done.runs, lambda progress: None, lambda note: None)
+    return done

@@ -1,0 +1,109 @@
+"""A stand-in for Yahoo on 127.0.0.1, so that an unmodified yfinance speaks real HTTPS to it.
+
+It is an HTTP proxy that ends the TLS itself, with certificates of its own authority. A client is led there by
+`HTTPS_PROXY`, and trusts it by `REQUESTS_CA_BUNDLE`.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import trustme
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+    @classmethod
+    def json(cls, content: Any, status: int = 200) -> Answer:
+        return cls(status, json.dumps(content).encode())
+
+
+Route = Callable[[str, dict[str, str]], Answer | None]
+"""From path and query to an answer; None hangs up."""
+
+
+class Loopback:
+    """Answers every host with one route, and keeps the paths that were asked for."""
+
+    def __init__(self, route: Route, ca_file: Path) -> None:
+        self.asked: list[str] = []
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(ca_file)
+        contexts: dict[str, ssl.SSLContext] = {}
+        lock = threading.Lock()
+        asked = self.asked
+
+        def context_for(host: str) -> ssl.SSLContext:
+            with lock:
+                if host not in contexts:
+                    contexts[host] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    authority.issue_cert(host).configure_cert(contexts[host])
+                return contexts[host]
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            timeout = 20
+
+            def log_message(self, *args: object) -> None: ...
+
+            def do_CONNECT(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                host = self.path.rpartition(":")[0]
+                try:
+                    self.connection = context_for(host).wrap_socket(self.connection, server_side=True)
+                except OSError:
+                    self.close_connection = True
+                    return
+                self.rfile = self.connection.makefile("rb")
+                self.wfile = self.connection.makefile("wb", buffering=0)
+                self.close_connection = False
+                while not self.close_connection:
+                    self.handle_one_request()
+
+            def finish(self) -> None:
+                super().finish()
+                self.connection.close()  # the server closes only the socket that it accepted, not the TLS one
+
+            def do_GET(self) -> None:
+                url = urlsplit(self.path)
+                asked.append(url.path)
+                answer = route(url.path, {key: values[0] for key, values in parse_qs(url.query).items()})
+                if answer is None:
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                self.send_response(answer.status)
+                self.send_header("Content-Type", answer.content_type)
+                self.send_header("Content-Length", str(len(answer.body)))
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = False  # so that leaving waits until every connection is closed
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Loopback:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)

@@ -1,0 +1,74 @@
+"""The shape of the house: what may import what, and what must stay light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lstm_stock
+
+PACKAGE = Path(lstm_stock.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "sklearn",
+    "matplotlib",
+    "yfinance",
+    "arch",
+    "pandas",
+    "numpy",
+    "scipy",
+    "rich",
+)
+
+
+def test_importing_the_command_line_loads_nothing_heavy():
+    code = f"import sys, lstm_stock.cli; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_config_error_loads_nothing_heavy(tmp_path):
+    (tmp_path / "bad.yaml").write_text("window: {lookback: 3}\n")
+    code = (
+        "import sys\nfrom lstm_stock.cli import main\n"
+        f"sys.argv = ['lstm-stock', 'train', '--config', {str(tmp_path / 'bad.yaml')!r}]\n"
+        f"try:\n    main()\nfinally:\n    print([name for name in {HEAVY} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_is_one_idea(path):
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 500
+    if source.strip():
+        assert ast.get_docstring(ast.parse(source)), "no docstring says what would be lost with this file"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_function_tunnels_keywords_and_only_commands_take_many_arguments(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            assert node.args.kwarg is None, node.name
+            names = [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]
+            n_arguments = len([name for name in names if name not in ("self", "cls")])
+            is_command = any("command" in ast.unparse(decorator) for decorator in node.decorator_list)
+            assert n_arguments <= 7 or is_command, node.name
+
+
+def test_no_pickle_anywhere():
+    for path in MODULES:
+        assert "pickle" not in {
+            alias.name
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }

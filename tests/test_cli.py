@@ -1,0 +1,454 @@
+"""The commands as a user types them: what they print where, what they end with, and what they leave."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import TINY, Trained
+
+COMMAND = Path(sys.executable).parent / "lstm-stock"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_told(answer, message: str, code: int = 2) -> None:
+    """An `error:` line, then a blank one, then a `hint:`; nothing on stdout."""
+    assert answer.code == code, answer
+    assert answer.out == ""
+    assert re.search(r"(^|\n)error: ", answer.err), answer.err
+    assert re.search(r"\n\nhint: \S", answer.err), answer.err
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+
+
+# --- the road ---------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_road(cli, tmp_path):
+    folders = ("--data-dir", tmp_path / "data", "--runs-dir", tmp_path / "runs")
+    fetched = cli("fetch", "aapl", "--source", "sample", "--data-dir", tmp_path / "data")
+    assert fetched.code == 0
+    assert fetched.out == ""
+    assert "AAPL: 3522 bars, 2010-01-04 to 2023-12-29" in fetched.err
+
+    trained = cli("train", *TINY, *folders)
+    assert trained.code == 0
+    for name in ("lstm", "naive", "drift", "constant_t", "ewma", "RMSE", "CRPS", "best baseline"):
+        assert name in trained.out
+    assert "saved" in trained.err
+
+    runs = cli("runs", "--runs-dir", tmp_path / "runs")
+    assert runs.code == 0
+    assert "AAPL-lstm" in runs.out
+
+    forecast = cli("predict", *folders)
+    assert forecast.code == 0
+    assert "Tue 2024-01-02" in forecast.out
+
+    plotted = cli("plot", *folders)
+    assert plotted.code == 0
+    (run,) = (tmp_path / "runs").iterdir()
+    names = {path.name for path in (run / "plots").iterdir()}
+    stems = ("training", "test_period", "forecast", "calibration", "scores_by_step")
+    assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
+
+
+def test_scores_json_can_be_worked_out_from_forecasts_parquet(trained: Trained):
+    from lstm_stock.evaluation import score_table
+
+    (run,) = trained.runs.iterdir()
+    saved = pd.DataFrame(json.loads((run / "scores.json").read_text())["scores"]).astype({"nll": float})
+    again = score_table(pd.read_parquet(run / "forecasts.parquet"))
+    pd.testing.assert_frame_equal(saved.fillna(-1.0), again.fillna(-1.0), check_dtype=False, rtol=1e-12)
+
+
+def test_the_same_train_twice_gives_identical_weights_and_forecasts(cli, trained: Trained, tmp_path):
+    import keras
+    import numpy as np
+
+    for name in ("one", "two"):
+        assert cli("train", *TINY, "--data-dir", trained.data, "--runs-dir", tmp_path / name).code == 0
+    (one,), (two,) = ((tmp_path / name).iterdir() for name in ("one", "two"))
+    first, second = (keras.saving.load_model(path / "model.keras", compile=False) for path in (one, two))
+    for ours, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for file in ("forecasts.parquet", "scores.json", "scaler.json", "config.yaml"):
+        assert (one / file).read_bytes() == (two / file).read_bytes(), file
+
+
+@pytest.mark.parametrize("head", ["point", "gaussian", "quantile"])
+def test_every_head_goes_the_road(cli, trained: Trained, tmp_path, head):
+    folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
+    assert cli("train", *TINY, "--set", f"model.head={head}", "--quiet", *folders).code == 0
+    answer = cli("predict", "--format", "json", *folders)
+    (*_, last) = json.loads(answer.out)
+    assert (last["lo_90"] is None) == (head == "point")
+    assert last["y_pred"] > 0
+    assert cli("plot", *folders).code == 0
+
+
+def test_the_classic_recipe_goes_the_road(cli, trained: Trained, tmp_path):
+    folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
+    answer = cli(
+        "train", "--config", "classic", "--set", "training.epochs=1", "--set", "model.units=[4]", *folders
+    )
+    assert answer.code == 0, answer.err
+    (run,) = tmp_path.iterdir()
+    scores = pd.DataFrame(json.loads((run / "scores.json").read_text())["scores"])
+    assert set(scores["step"]) == {1}
+    assert scores.set_index("model").loc["lstm", "skill"] < 0
+
+
+def test_two_members_are_averaged_and_saved_as_one_model(cli, trained: Trained, tmp_path):
+    folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
+    assert cli("train", *TINY, "--set", "training.members=2", *folders).code == 0
+    assert cli("predict", *folders).code == 0
+    (run,) = tmp_path.iterdir()
+    assert set(pd.read_csv(run / "history.csv")["member"]) == {1, 2}
+
+
+# --- predict ----------------------------------------------------------------------------------------------------
+
+
+def test_predict_as_json_has_the_documented_keys_and_dates(cli, trained: Trained):
+    answer = cli("predict", "--format", "json", *trained.options)
+    rows = json.loads(answer.out)
+    intervals = [f"{side}_{level}" for level in (50, 80, 90, 95) for side in ("lo", "hi")]
+    assert list(rows[0]) == ["ticker", "cutoff", "step", "date", "y_pred", *intervals, "last_close"]
+    # New Year's Day 2024 is a holiday; 2023-12-29 was a Friday.
+    assert [row["date"] for row in rows] == ["2024-01-02", "2024-01-03", "2024-01-04"]
+    assert all(row["cutoff"] == "2023-12-29" for row in rows)
+    for row in rows:
+        assert row["lo_95"] < row["lo_90"] < row["lo_80"] < row["lo_50"] < row["y_pred"]
+        assert row["y_pred"] < row["hi_50"] < row["hi_80"] < row["hi_90"] < row["hi_95"]
+    assert "days ago" in answer.err
+
+
+def test_predict_as_csv_is_csv(cli, trained: Trained):
+    rows = list(csv.DictReader(io.StringIO(cli("predict", "--format", "csv", *trained.options).out)))
+    assert [row["date"] for row in rows] == ["2024-01-02", "2024-01-03", "2024-01-04"]
+
+
+def test_predict_as_of_a_past_date_gives_what_the_test_period_had(cli, trained: Trained):
+    (run,) = trained.runs.iterdir()
+    forecasts = pd.read_parquet(run / "forecasts.parquet").query("model == 'lstm' and cutoff == '2022-03-01'")
+    rows = pd.DataFrame(
+        json.loads(cli("predict", "--cutoff", "2022-03-01", "--format", "json", *trained.options).out)
+    )
+    for column in ("y_pred", "lo_90", "hi_90", "last_close"):
+        assert rows[column].to_numpy() == pytest.approx(forecasts[column].to_numpy(), rel=1e-5)
+    assert rows["date"].tolist() == forecasts["date"].dt.strftime("%Y-%m-%d").tolist()
+
+
+def test_a_cutoff_on_a_weekend_means_the_bar_before_it(cli, trained: Trained):
+    rows = json.loads(cli("predict", "--cutoff", "2022-03-05", "--format", "json", *trained.options).out)
+    assert rows[0]["cutoff"] == "2022-03-04"
+    assert rows[0]["date"] == "2022-03-07"
+
+
+def test_a_cutoff_the_network_learnt_from_earns_a_warning(cli, trained: Trained):
+    assert "proves nothing" in cli("predict", "--cutoff", "2015-03-04", *trained.options).err
+    assert "proves nothing" not in cli("predict", "--cutoff", "2022-03-04", *trained.options).err
+
+
+def test_changed_prices_earn_a_warning(cli, trained: Trained, tmp_path):
+    table = pd.read_csv(sample_csv())
+    table.loc[100, "volume"] += 1
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    data = ("--data-dir", tmp_path / "data")
+    assert cli("fetch", "AAPL", "--from-csv", tmp_path / "mine.csv", "--exchange", "XNYS", *data).code == 0
+    answer = cli("predict", *data, "--runs-dir", trained.runs)
+    assert answer.code == 0
+    assert "are not those the run was trained on" in answer.err
+
+
+def test_newer_bars_are_no_changed_prices(cli, trained: Trained, tmp_path):
+    data = ("--data-dir", tmp_path / "data")
+    shutil.copytree(trained.runs, tmp_path / "runs")
+    assert cli("fetch", "AAPL", "--source", "sample", "--end", "2023-06-30", *data).code == 0
+    assert cli("train", *TINY, *data, "--runs-dir", tmp_path / "new").code == 0
+    assert cli("fetch", "AAPL", "--source", "sample", *data).code == 0
+    answer = cli("predict", *data, "--runs-dir", tmp_path / "new", "--format", "json")
+    assert json.loads(answer.out)[0]["cutoff"] == "2023-12-29"
+    assert "trained on" not in answer.err
+
+
+def sample_csv() -> Path:
+    import lstm_stock
+
+    return Path(lstm_stock.__file__).parent / "sample" / "AAPL_2010_2023.csv"
+
+
+# --- bad input --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["train", "--config", "binary.yaml"], "binary.yaml"),
+        (
+            ["train", "--config", "typo.yaml"],
+            "typo.yaml:2: window.lookback: unknown key; did you mean look_back?",
+        ),
+        (["train", "--config", "type.yaml"], "type.yaml:1: seed: "),
+        (["train", "--set", "window.look_back=9999"], "look_back"),
+        (["train", "--set", "window.look_back=2500"], "one window needs 2526 bars"),
+        (["train", "--set", "data.start=2023-12-01"], "bars"),
+        (
+            ["train", "--set", "data.start=2024-06-01", "--set", "data.end=2024-08-01"],
+            "AAPL has no bar between",
+        ),
+        (["train", "--set", "data.tickers=[NVDA]"], "NVDA"),
+        (["train", "--set", "data.tickers=[../etc]"], "../etc"),
+        (["fetch", "../AAPL", "--source", "sample"], "../AAPL"),
+        (["fetch", "A/B", "--source", "sample"], "A/B"),
+        (["fetch", "AAPL", "--source", "csv"], "needs a file"),
+        (["fetch", "AAPL", "--from-csv", "x.csv", "--source", "yahoo"], "contradict"),
+        (["fetch", "AAPL", "MSFT", "--from-csv", "x.csv"], "holds one ticker"),
+        (["fetch", "AAPL", "--source", "sample", "--start", "01/02/2020"], "--start: got '01/02/2020'"),
+        (["fetch", "AAPL", "--source", "ftp"], "ftp"),
+        (["fetch"], "TICKER"),
+        (["predict", "no-such-run"], "there is no run 'no-such-run'"),
+        (["predict", "--ticker", "MSFT"], "was not trained on MSFT"),
+        (["predict", "--cutoff", "soon"], "--cutoff: got 'soon'"),
+        (["predict", "--cutoff", "1999-01-04"], "no bar on or before 1999-01-04"),
+        (["predict", "--cutoff", "2010-02-01"], "one window needs 31 bars"),
+        (["predict", "--format", "xml"], "xml"),
+        (["plot", "no-such-run"], "there is no run 'no-such-run'"),
+        (["config", "show", "--set", "nonsense"], "nonsense"),
+        (["config", "init", "--from", "nothing"], "nothing"),
+        (["config", "init", "typo.yaml"], "typo.yaml exists already"),
+        (["frobnicate"], "frobnicate"),
+        (["train", "--verbose"], "--verbose"),
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_told_and_nothing_is_written(
+    cli, trained: Trained, tmp_path, monkeypatch, arguments, message
+):
+    (tmp_path / "binary.yaml").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    (tmp_path / "typo.yaml").write_text("window:\n  lookback: 60\n")
+    (tmp_path / "type.yaml").write_text("seed: many\n")
+    shutil.copytree(trained.data, tmp_path / "data")
+    shutil.copytree(trained.runs, tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    before = tree(tmp_path)
+    assert_told(cli(*arguments), message)
+    assert tree(tmp_path) == before
+
+
+GOOD = [
+    "2020-01-02,10,11,9,10.5,10.5,100",
+    "2020-01-03,10,11,9,10.6,10.6,100",
+    "2020-01-06,10,11,9,10.4,10.4,100",
+]
+HEADER = "Date,Open,High,Low,Close,Adj Close,Volume"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([HEADER, GOOD[0], "2020-01-03,10,11,9,n.a.,10.6,100", GOOD[2]], "n.a."),
+        (["Date,Open,High,Low,Volume", "2020-01-02,1,1,1,5", "2020-01-03,1,1,1,5"], "close"),
+        ([HEADER, GOOD[0], GOOD[0], GOOD[2]], "2020-01-02"),
+        ([HEADER, GOOD[1], GOOD[0], GOOD[2]], "2020-01-02"),
+        ([HEADER, GOOD[0], "2020-01-03,10,11,9,,10.6,100", GOOD[2]], "2020-01-03"),
+        ([HEADER, GOOD[0], "2020-01-03,10,11,9,nan,10.6,100", GOOD[2]], "2020-01-03"),
+        ([HEADER, GOOD[0], "2020-01-03,10,11,9,-4,10.6,100", GOOD[2]], "2020-01-03"),
+        ([HEADER, GOOD[0], "2020-01-03,0,11,9,10.6,10.6,100", GOOD[2]], "2020-01-03"),
+        ([HEADER, GOOD[0], "2020-01-03,10,inf,9,10.6,10.6,100", GOOD[2]], "2020-01-03"),
+        ([HEADER], "bad.csv"),
+        ([], "empty"),
+        ([HEADER, GOOD[0]], "1 "),
+        (["<!DOCTYPE html>", "<html><body>Too Many Requests</body></html>"], "bad.csv"),
+        (
+            [HEADER, *(row.replace("2020-01-0", "0").replace(",10,", "/01/2020,10,") for row in GOOD)],
+            "--day-first",
+        ),
+    ],
+    ids=[
+        *(
+            "text",
+            "missing column",
+            "duplicate",
+            "unordered",
+            "empty cell",
+            "nan",
+            "negative",
+            "zero",
+            "infinity",
+        ),
+        *("header only", "empty file", "one row", "html", "ambiguous dates"),
+    ],
+)
+def test_a_bad_csv_is_told_and_nothing_is_stored(cli, tmp_path, content, message):
+    (tmp_path / "bad.csv").write_text("\n".join(content))
+    answer = cli("fetch", "XYZ", "--from-csv", tmp_path / "bad.csv", "--data-dir", tmp_path / "data")
+    assert_told(answer, message)
+    assert not (tmp_path / "data" / "prices" / "XYZ.parquet").exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "binary", "missing"])
+def test_what_is_no_csv_is_told(cli, tmp_path, kind):
+    path = tmp_path / "bad.csv"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "binary":
+        path.write_bytes(bytes(range(256)) * 20)
+    answer = cli("fetch", "XYZ", "--from-csv", path, "--data-dir", tmp_path / "data")
+    assert_told(answer, "bad.csv")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_constant_price_is_told(cli, tmp_path):
+    dates = pd.bdate_range("2015-01-01", periods=400).strftime("%Y-%m-%d")
+    lines = [HEADER, *(f"{date},7,7,7,7,7,100" for date in dates)]
+    (tmp_path / "flat.csv").write_text("\n".join(lines))
+    folders = ("--data-dir", tmp_path / "data", "--runs-dir", tmp_path / "runs")
+    cli("fetch", "FLAT", "--from-csv", tmp_path / "flat.csv", "--data-dir", tmp_path / "data")
+    answer = cli("train", "--set", "data.tickers=[FLAT]", *TINY, *folders)
+    assert_told(answer, "FLAT")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_told(cli, tmp_path):
+    tmp_path.chmod(0o500)
+    assert_told(cli("fetch", "AAPL", "--source", "sample", "--data-dir", tmp_path / "data"), "data")
+
+
+def test_a_file_in_place_of_a_folder_is_told(cli, trained: Trained, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert_told(cli("fetch", "AAPL", "--source", "sample", "--data-dir", tmp_path / "file"), "file")
+    assert_told(
+        cli("train", *TINY, "-q", "--data-dir", trained.data, "--runs-dir", tmp_path / "file"), "file"
+    )
+    assert_told(cli("plot", *trained.options, "--output", tmp_path / "file"), "file")
+
+
+def test_a_half_deleted_run_is_told(cli, trained: Trained, tmp_path):
+    shutil.copytree(trained.runs, tmp_path / "runs")
+    (run,) = (tmp_path / "runs").iterdir()
+    (run / "scaler.json").unlink()
+    for command in ("predict", "plot"):
+        answer = cli(command, "--data-dir", trained.data, "--runs-dir", tmp_path / "runs")
+        assert_told(answer, "scaler.json missing")
+    (run / "scores.json").write_text("{")
+    listed = cli("runs", "--runs-dir", tmp_path / "runs")
+    assert listed.code == 0
+    assert "warning: " in listed.err
+
+
+def test_another_source_does_not_overwrite_the_store(cli, tmp_path):
+    (tmp_path / "mine.csv").write_text("\n".join([HEADER, *GOOD]))
+    data = ("--data-dir", tmp_path / "data")
+    assert cli("fetch", "AAPL", "--from-csv", tmp_path / "mine.csv", *data).code == 0
+    before = tree(tmp_path)
+    assert_told(cli("fetch", "AAPL", "--source", "sample", *data), "not sample")
+    assert_told(cli("demo", *data, "--runs-dir", tmp_path / "runs"), "not sample")
+    assert tree(tmp_path) == before
+    assert cli("fetch", "AAPL", "--source", "sample", "--refresh", *data).code == 0
+
+
+def test_a_narrower_request_does_not_shrink_the_store(cli, trained: Trained, tmp_path):
+    shutil.copytree(trained.data, tmp_path / "data")
+    data = ("--data-dir", tmp_path / "data")
+    answer = cli("fetch", "AAPL", "--source", "sample", "--start", "2020-01-01", "--end", "2020-12-31", *data)
+    assert "3522 bars" in answer.err
+    lines = [HEADER, *GOOD]
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    assert cli("fetch", "XYZ", "--from-csv", tmp_path / "mine.csv", *data).code == 0
+    (tmp_path / "mine.csv").write_text("\n".join(lines[:-1]))
+    assert_told(
+        cli("fetch", "XYZ", "--from-csv", tmp_path / "mine.csv", *data), "1 bars of XYZ that this fetch lacks"
+    )
+
+
+# --- the program as a process -----------------------------------------------------------------------------------
+
+
+def test_the_installed_command_and_the_module_answer_alike():
+    by_name = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=True)
+    by_module = subprocess.run(
+        [sys.executable, "-m", "lstm_stock", "--version"], capture_output=True, text=True
+    )
+    assert by_name.stdout == by_module.stdout
+    assert by_name.stdout.startswith("lstm-stock ")
+
+
+@pytest.mark.parametrize("n_interrupts", [1, 2])
+def test_ctrl_c_once_saves_and_twice_leaves_nothing(trained: Trained, tmp_path, n_interrupts):
+    arguments = ["train", "--set", "training.epochs=10000", "--set", "training.early_stopping=null"]
+    arguments += ["--set", "model.units=[8]", "--set", "window.look_back=10"]
+    process = subprocess.Popen(
+        [COMMAND, *arguments, "--data-dir", trained.data, "--runs-dir", tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(15)  # TensorFlow takes some of it to start; the training itself would take hours
+    process.send_signal(signal.SIGINT)
+    if n_interrupts == 2:
+        time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    runs = [path.name for path in tmp_path.iterdir()]
+    if n_interrupts == 1:
+        assert process.returncode == 0, err
+        assert "best weights so far are kept" in err
+        assert "best baseline" in out
+        assert len(runs) == 1
+        assert not runs[0].startswith(".")
+    else:
+        assert process.returncode == 130, err
+        assert "Traceback" not in err
+        assert runs == []
+
+
+def test_help_of_every_command_fits_and_says_something(cli):
+    for command in (
+        "fetch",
+        "train",
+        "predict",
+        "plot",
+        "runs",
+        "demo",
+        "config show",
+        "config schema",
+        "config init",
+    ):
+        answer = cli(*command.split(), "--help")
+        assert answer.code == 0
+        assert answer.out.startswith("Usage: lstm-stock " + command)
+
+
+def test_quiet_prints_data_only(cli, trained: Trained):
+    answer = cli("predict", "--quiet", "--cutoff", "2022-03-01", *trained.options)
+    assert answer.err == ""
+    assert answer.out
+
+
+def test_config_init_writes_a_file_that_loads(cli, tmp_path):
+    assert cli("config", "init", tmp_path / "my.yaml").code == 0
+    shown = cli("config", "show", "--config", tmp_path / "my.yaml")
+    assert shown.out == cli("config", "show").out
+
+
+def test_config_schema_is_json(cli):
+    assert json.loads(cli("config", "schema").out)["type"] == "object"
