@@ -37,6 +37,10 @@ config_app = typer.Typer(
 app.add_typer(config_app, name="config")
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
+
+
 class SourceName(StrEnum):
     """Where prices come from."""
 
@@ -379,7 +383,9 @@ def _date(text: str | None, option: str) -> dt.date | None:
     try:
         return dt.date.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError(f"{option}: got {text!r}, expected a date as YYYY-MM-DD") from error
+        raise ConfigError(
+            f"{option}: got {text!r}, expected a date", "write it as YYYY-MM-DD: 2020-03-04"
+        ) from error
 
 
 def main() -> NoReturn:
@@ -389,12 +395,14 @@ def main() -> NoReturn:
     of ours keeps its traceback and ends with 1.
     """
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except LstmStockError as error:
         _fail(error.message, error.hint, error.exit_code)
     except typer.TyperException as error:
         _fail(error.format_message().rstrip("."), "`lstm-stock --help` lists the commands and options", 2)
-    sys.exit(0)
+    if code == INTERRUPTED:
+        print("interrupted: nothing was saved", file=sys.stderr)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, hint: str, code: int) -> NoReturn:

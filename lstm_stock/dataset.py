@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lstm_stock import metrics
 from lstm_stock.distributions import Distribution, Mixture, PointMass, QuantileFan
 from lstm_stock.errors import DataError
-from lstm_stock.features import Array, Bars, feature_table, log_returns
+from lstm_stock.features import VOLATILITY_WARM_UP, Array, Bars, feature_table, log_returns
 from lstm_stock.scaling import Scaler, fit_scaler
 
 Part = Literal["train", "val", "test"]
@@ -231,7 +231,7 @@ def _first_known(features: Array, volatility: Array | None) -> int:
     known = np.asarray(np.isfinite(features).all(axis=1))
     if volatility is not None:
         known &= np.isfinite(volatility)
-    return int(np.argmax(known)) if known.any() else len(features)
+    return int(np.argmax(known)) if known.any() else max(len(features), VOLATILITY_WARM_UP + 1)
 
 
 def _series(
@@ -363,6 +363,5 @@ def window_at(series: TickerSeries, recipe: Recipe, row: int) -> Windows:
     """
     if row - series.first + 1 < recipe.look_back:
         n_bars = row + 1
-        warm_up = min(series.first, n_bars)
-        raise _too_few(n_bars, recipe.look_back, 0, warm_up, f"{series.ticker} up to its cutoff")
+        raise _too_few(n_bars, recipe.look_back, 0, series.first, f"{series.ticker} up to its cutoff")
     return Windows(series, recipe, np.array([row]))

@@ -64,8 +64,9 @@ class Bars:
     @classmethod
     def of(cls, adjusted: pd.DataFrame) -> Bars:
         """Take the columns `open high low close volume` of an adjusted price table."""
-        columns = [adjusted[name].to_numpy(np.float64) for name in ("open", "high", "low", "close", "volume")]
-        return cls(*columns, volatility=trailing_volatility(columns[3]))
+        names = ("open", "high", "low", "close", "volume")
+        open_, high, low, close, volume = (adjusted[name].to_numpy(np.float64) for name in names)
+        return cls(open_, high, low, close, volume, trailing_volatility(close))
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def trailing_volatility(close: Array) -> Array:
     """
     squares = pd.Series(log_returns(close) ** 2)
     variance = squares.ewm(alpha=1 - EWMA_DECAY, adjust=True, min_periods=VOLATILITY_WARM_UP).mean()
-    return np.maximum(np.sqrt(variance.to_numpy(np.float64)), MIN_VOLATILITY)
+    return np.asarray(np.maximum(np.sqrt(variance.to_numpy(np.float64)), MIN_VOLATILITY), np.float64)
 
 
 def log_returns(close: Array) -> Array:
@@ -132,7 +133,7 @@ def log_volume_ratio(bars: Bars) -> Array:
     usual = (
         pd.Series(_previous(bars.volume)).rolling(VOLUME_WINDOW, min_periods=1).mean().to_numpy(np.float64)
     )
-    return np.log((bars.volume + 1) / (usual + 1))
+    return np.asarray(np.log((bars.volume + 1) / (usual + 1)), np.float64)
 
 
 def log_trailing_vol(bars: Bars) -> Array:

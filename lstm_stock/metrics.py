@@ -97,7 +97,9 @@ def direction(y_true: ArrayLike, y_pred: ArrayLike, last_close: ArrayLike) -> fl
     """
     y_true, y_pred, last_close = _checked({"y_true": y_true, "y_pred": y_pred, "last_close": last_close})
     moved = np.sign(y_true - last_close) * np.sign(y_pred - last_close)
-    moved = moved[np.isfinite(moved) & (moved != 0)]
+    if np.isnan(moved).any():
+        return float("nan")
+    moved = moved[moved != 0]
     return float(np.mean(moved > 0)) if len(moved) else float("nan")
 
 

@@ -55,7 +55,8 @@ class Head:
     Attributes:
         start: What the outputs are before training, one number per parameter. In units of trailing volatility
             the untrained network is then the EWMA baseline, and training can only improve on it.
-        loss: Maps `y_true` `(batch, horizon)` and `params` `(batch, horizon, n_params)` to the mean loss.
+        loss: Maps `y_true` `(batch, horizon, 1)` and `params` `(batch, horizon, n_params)` to the mean loss. The
+            last axis of `y_true` keeps both of one rank: Keras would otherwise squeeze a single parameter away.
         distribution: Maps `params` `(n_windows, horizon, n_params)` to the forecast of the targets.
     """
 
@@ -66,7 +67,7 @@ class Head:
 
 def point_loss(y_true: Any, params: Any) -> Any:
     """Mean squared error: the head outputs one number and claims no distribution."""
-    return ops.mean(ops.square(y_true - params[..., 0]))
+    return ops.mean(ops.square(y_true[..., 0] - params[..., 0]))
 
 
 def point_distribution(params: NDArray[np.float64]) -> Distribution:
@@ -76,7 +77,7 @@ def point_distribution(params: NDArray[np.float64]) -> Distribution:
 
 def gaussian_loss(y_true: Any, params: Any) -> Any:
     """Negative log likelihood of `Normal(a, exp(b))`, parameters `a, b`."""
-    z = (y_true - params[..., 0]) * ops.exp(-params[..., 1])
+    z = (y_true[..., 0] - params[..., 0]) * ops.exp(-params[..., 1])
     return ops.mean(params[..., 1] + 0.5 * ops.square(z)) + 0.5 * math.log(2 * math.pi)
 
 
@@ -88,7 +89,7 @@ def gaussian_distribution(params: NDArray[np.float64]) -> Distribution:
 def student_t_loss(y_true: Any, params: Any) -> Any:
     """Negative log likelihood of `StudentT(a, exp(b), 2.05 + softplus(c))`, parameters `a, b, c`."""
     df = MIN_DF + ops.softplus(params[..., 2])
-    z = (y_true - params[..., 0]) * ops.exp(-params[..., 1])
+    z = (y_true[..., 0] - params[..., 0]) * ops.exp(-params[..., 1])
     log_density = (
         log_gamma_step(df / 2)
         - 0.5 * ops.log(df * math.pi)
@@ -136,7 +137,7 @@ def quantiles_of(params: Any, softplus: Callable[[Any], Any], xp: Any) -> Any:
 
 def quantile_loss(y_true: Any, params: Any) -> Any:
     """Mean pinball loss over `LEVELS` (Koenker & Bassett 1978, Econometrica 46, p. 38)."""
-    error = ops.expand_dims(y_true, -1) - quantiles_of(params, ops.softplus, ops)
+    error = y_true - quantiles_of(params, ops.softplus, ops)
     levels = ops.convert_to_tensor(LEVELS, dtype=error.dtype)
     return ops.mean(ops.maximum(levels * error, (levels - 1) * error))
 

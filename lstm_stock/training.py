@@ -67,7 +67,7 @@ class Fit:
 class WindowBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of windows, gathered one batch at a time, so that no array of all windows is ever held.
 
-    Item i is an `x` of shape `(batch, look_back, n_features)` and a `y` of shape `(batch, horizon)`. With a
+    Item i is an `x` of shape `(batch, look_back, n_features)` and a `y` of shape `(batch, horizon, 1)`. With a
     seed the windows of all tickers are shuffled anew each epoch.
     """
 
@@ -102,7 +102,7 @@ class WindowBatches(keras.utils.PyDataset):  # type: ignore[misc]
             part = self._parts[owner]
             batch = replace(part, cutoffs=part.cutoffs[rows[mine]])
             x[mine], y[mine] = batch.inputs, batch.targets
-        return x, y
+        return x, y[..., None]
 
 
 def fit_network(

@@ -275,7 +275,7 @@ HEADER = "Date,Open,High,Low,Close,Adj Close,Volume"
         ([HEADER, GOOD[0], "2020-01-03,10,inf,9,10.6,10.6,100", GOOD[2]], "2020-01-03"),
         ([HEADER], "bad.csv"),
         ([], "empty"),
-        ([HEADER, GOOD[0]], "1 "),
+        ([HEADER, GOOD[0]], "one bar"),
         (["<!DOCTYPE html>", "<html><body>Too Many Requests</body></html>"], "bad.csv"),
         (
             [HEADER, *(row.replace("2020-01-0", "0").replace(",10,", "/01/2020,10,") for row in GOOD)],
@@ -405,7 +405,7 @@ def test_ctrl_c_once_saves_and_twice_leaves_nothing(trained: Trained, tmp_path, 
     time.sleep(15)  # TensorFlow takes some of it to start; the training itself would take hours
     process.send_signal(signal.SIGINT)
     if n_interrupts == 2:
-        time.sleep(0.02)
+        time.sleep(0.3)
         process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     runs = [path.name for path in tmp_path.iterdir()]

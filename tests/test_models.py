@@ -72,18 +72,22 @@ def random_params(head: str) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("head", ["gaussian", "student_t"])
 def test_the_training_loss_is_the_mean_log_score_of_the_distribution(head):
     y_true, params = random_params(head)
-    loss = float(HEADS[head].loss(ops.convert_to_tensor(y_true), ops.convert_to_tensor(params)))
+    loss = float(HEADS[head].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params)))
     scores = HEADS[head].distribution(params.astype(np.float64)).log_score(y_true.astype(np.float64))
     assert loss == pytest.approx(scores.mean(), rel=1e-5)
 
 
 def test_gaussian_and_student_t_losses_agree_with_scipy():
     y_true, params = random_params("gaussian")
-    loss = float(HEADS["gaussian"].loss(ops.convert_to_tensor(y_true), ops.convert_to_tensor(params)))
+    loss = float(
+        HEADS["gaussian"].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
+    )
     expected = -stats.norm.logpdf(y_true, params[..., 0], np.exp(params[..., 1])).mean()
     assert loss == pytest.approx(expected, rel=1e-5)
     y_true, params = random_params("student_t")
-    loss = float(HEADS["student_t"].loss(ops.convert_to_tensor(y_true), ops.convert_to_tensor(params)))
+    loss = float(
+        HEADS["student_t"].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
+    )
     df = 2.05 + np.log1p(np.exp(params[..., 2]))
     expected = -stats.t.logpdf(y_true, df, params[..., 0], np.exp(params[..., 1])).mean()
     assert loss == pytest.approx(expected, rel=1e-5)
@@ -91,7 +95,9 @@ def test_gaussian_and_student_t_losses_agree_with_scipy():
 
 def test_quantile_loss_is_the_mean_pinball_loss_of_the_fan():
     y_true, params = random_params("quantile")
-    loss = float(HEADS["quantile"].loss(ops.convert_to_tensor(y_true), ops.convert_to_tensor(params)))
+    loss = float(
+        HEADS["quantile"].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
+    )
     fan = HEADS["quantile"].distribution(params.astype(np.float64))
     losses = [
         np.maximum(p * (y_true - fan.quantile(p)), (p - 1) * (y_true - fan.quantile(p))).mean()
@@ -102,8 +108,20 @@ def test_quantile_loss_is_the_mean_pinball_loss_of_the_fan():
 
 def test_point_loss_is_the_mean_squared_error():
     y_true, params = random_params("point")
-    loss = float(HEADS["point"].loss(ops.convert_to_tensor(y_true), ops.convert_to_tensor(params)))
+    loss = float(HEADS["point"].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params)))
     assert loss == pytest.approx(np.mean((y_true - params[..., 0]) ** 2), rel=1e-5)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_keras_trains_with_the_loss_as_it_is(head, horizon):
+    """Keras squeezes axes of length 1 before it calls a loss, which once broadcast y_true against itself."""
+    network = build_network(replace(TINY, head=head, horizon=horizon))
+    network.compile(loss=HEADS[head].loss)
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(6, 6, 2)), random.normal(size=(6, horizon, 1))
+    expected = float(HEADS[head].loss(ops.convert_to_tensor(y, "float32"), network(x)))
+    assert network.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
 def test_quantiles_never_cross_whatever_the_network_outputs():

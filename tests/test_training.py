@@ -59,12 +59,14 @@ def test_each_x_keeps_its_y():
     place = {window.tobytes(): i for i, window in enumerate(TRAIN.inputs)}
     x, y = batches[1]
     rows = [place[window.tobytes()] for window in x]
-    np.testing.assert_array_equal(y, TRAIN.targets[rows])
+    np.testing.assert_array_equal(y[..., 0], TRAIN.targets[rows])
 
 
 def test_without_a_seed_windows_come_in_order():
     batches = WindowBatches([VAL], batch_size=30)
-    np.testing.assert_array_equal(np.concatenate([batches[i][1] for i in range(len(batches))]), VAL.targets)
+    np.testing.assert_array_equal(
+        np.concatenate([batches[i][1] for i in range(len(batches))])[..., 0], VAL.targets
+    )
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():

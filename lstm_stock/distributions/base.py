@@ -101,8 +101,8 @@ def positive(name: str, values: ArrayLike) -> Array:
 
 
 def checked(name: str, values: ArrayLike, what: str, check: Callable[[Array], NDArray[np.bool_]]) -> Array:
-    """Return the parameter `name` as an array; ValueError where `check`, told in words as `what`, fails."""
-    array = np.asarray(values, np.float64)
+    """Copy the parameter `name` to an array; ValueError where `check`, told in words as `what`, fails."""
+    array = np.array(values, np.float64)
     good = check(array)
     if not np.all(good):
         n_bad, first = int(np.sum(~good)), float(array[~good][0])

@@ -35,8 +35,8 @@ class Mixture(Distribution):
     The components are all smooth (`Normal`, `StudentT`), all stepped (`QuantileFan`, `Empirical`) or all
     `PointMass`; mixtures do not nest. `E|X - y|` is the components' mean; `E|X - X'|/2` is the integral of
     `F(1 - F)`, which does not depend on the outcome: exact for stepped components, by quadrature for smooth ones
-    (see `_smooth_spread`). Quantiles lie between the least and the greatest of the components'; those of
-    `Empirical`, which are interpolated while its cdf jumps, to within a sample.
+    (see `_smooth_spread`). A quantile is the least x with `cdf(x) >= p`, so that of several `Empirical` is a
+    sample, not interpolated between two as that of a single one.
 
     Attributes:
         components: The forecasts mixed, all of one shape.
@@ -66,11 +66,21 @@ class Mixture(Distribution):
         return self.components[0].shape
 
     def quantile(self, p: float) -> Array:
+        # Below the least of the components' quantiles every cdf is under p, above the greatest every one is over.
         quantiles = self._each(lambda part: part.quantile(p))
         if isinstance(self.components[0], PointMass):
             return np.asarray(np.median(quantiles, axis=0))
-        # Below the least of the components' quantiles every cdf is under p, above the greatest every one is over.
-        return _root(lambda x: self.cdf(x) - p, quantiles.min(axis=0), quantiles.max(axis=0))
+        low, high, slack = quantiles.min(axis=0), quantiles.max(axis=0), 0.0
+        stepped = [part.ends() for part in self.components if isinstance(part, Stepped)]
+        if len(stepped) > 1:
+            # That does not hold for interpolated quantiles of samples. A stretch where the cdf is p, but for
+            # rounding, counts as over p, so that its least x is found.
+            low, high = (
+                np.min([end[0] for end in stepped], axis=0),
+                np.max([end[1] for end in stepped], axis=0),
+            )
+            slack = 1e-15
+        return _root(lambda x: self.cdf(x) - p + slack, low, high)
 
     def cdf(self, y: ArrayLike) -> Array:
         return self._mean(lambda part: part.cdf(y))
@@ -107,6 +117,8 @@ class Mixture(Distribution):
         """Return `E|X - X'|/2`, a few cutoffs at a time, so that memory does not grow with their number."""
         if not self.shape:
             return np.asarray(Mixture([part.take(None) for part in self.components])._spread()[0], np.float64)
+        if 0 in self.shape:
+            return np.empty(self.shape)
         smooth = [part for part in self.components if isinstance(part, Smooth)]
         if smooth:
             return _smooth_spread(smooth)

@@ -37,6 +37,10 @@ class Stepped(Distribution):
     def take(self, rows: Rows) -> Stepped: ...
 
     @abstractmethod
+    def ends(self) -> tuple[Array, Array]:
+        """Return the least and the greatest value X can take."""
+
+    @abstractmethod
     def breakpoints(self) -> Array:
         """Return where the cdf jumps or bends, shape `(n_breakpoints, *shape)`."""
 
@@ -126,6 +130,9 @@ class QuantileFan(Stepped):
     def n_breakpoints(self) -> int:
         return len(self.levels)
 
+    def ends(self) -> tuple[Array, Array]:
+        return self.values[..., 0], self.values[..., -1]
+
     def breakpoints(self) -> Array:
         return np.moveaxis(self.values, -1, 0)
 
@@ -214,6 +221,9 @@ class Empirical(Stepped):
     @property
     def n_breakpoints(self) -> int:
         return len(self.samples)
+
+    def ends(self) -> tuple[Array, Array]:
+        return self.loc + self.scale * self.samples[0], self.loc + self.scale * self.samples[-1]
 
     def breakpoints(self) -> Array:
         return self.loc + self.scale * self.samples[:, None, :]

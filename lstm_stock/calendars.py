@@ -1,0 +1,220 @@
+"""On which days an exchange trades.
+
+An exchange is an ISO code (`XNYS`), `24/7`, or None where it is unknown: then Monday to Friday. Nothing here
+knows prices; which days a price table lacks is for its readers to ask.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lstm_stock.errors import DataError
+
+EVERY_DAY: Final = "24/7"
+"""The code of what trades on weekends too."""
+
+_EXCHANGES_BY_YAHOO_NAMES = {
+    "XNYS": "NYQ NMS NGM NCM NAS ASE PCX BTS PNK OQB OQX SNP DJI NIM NYS CXI",
+    "XTSE": "TOR VAN CNQ NEO",
+    "XMEX": "MEX",
+    "BVMF": "SAO",
+    "XBUE": "BUE",
+    "XSGO": "SGO",
+    "XLON": "LSE IOB FGI",
+    "XDUB": "ISE",
+    "XETR": "GER",
+    "XFRA": "FRA",
+    "XSTU": "STU",
+    "XDUS": "DUS",
+    "XHAM": "HAM",
+    "XPAR": "PAR",
+    "XAMS": "AMS",
+    "XBRU": "BRU",
+    "XLIS": "LIS",
+    "XMIL": "MIL",
+    "XMAD": "MCE",
+    "XSWX": "EBS",
+    "XWBO": "VIE",
+    "XSTO": "STO",
+    "XCSE": "CPH",
+    "XHEL": "HEL",
+    "XOSL": "OSL",
+    "XICE": "ICE",
+    "XTAL": "TAL",
+    "XRIS": "RIS",
+    "XLIT": "LIT",
+    "XWAR": "WSE",
+    "XPRA": "PRA",
+    "XBUD": "BUD",
+    "ASEX": "ATH",
+    "XIST": "IST",
+    "XTAE": "TLV",
+    "XSAU": "SAU",
+    "XJSE": "JNB",
+    "XBOM": "BSE NSI",
+    "XHKG": "HKG HKS",
+    "XTKS": "JPX OSA",
+    "XKRX": "KSC KOE",
+    "XTAI": "TAI TWO",
+    "XSHG": "SHH SHZ",
+    "XSES": "SES",
+    "XKLS": "KLS",
+    "XBKK": "SET",
+    "XIDX": "JKT",
+    "XPHS": "PHS",
+    "XASX": "ASX",
+    "XNZE": "NZE",
+    "CMES": "CME CBT NYM CMX",
+    "24/5": "CCY",
+    EVERY_DAY: "CCC",
+}
+YAHOO_EXCHANGES: Final = {
+    name: code for code, names in _EXCHANGES_BY_YAHOO_NAMES.items() for name in names.split()
+}
+"""From the `exchangeName` of Yahoo's answers to an exchange that keeps the same sessions."""
+
+Days = npt.NDArray[np.datetime64]
+
+_LEAST_WEEKEND_SHARE = 0.08
+_LONGEST_CLOSURE_DAYS = 20
+
+
+def check_exchange(code: str) -> str:
+    """Return the code that the calendars use: `NYSE` and `xnas` are `XNYS`.
+
+    Raises:
+        DataError: There is no calendar of that name.
+    """
+    from exchange_calendars import get_calendar_names, resolve_alias
+    from exchange_calendars.errors import InvalidCalendarName
+
+    wanted = code.strip()
+    for text in (wanted, wanted.upper()):
+        try:
+            return str(resolve_alias(text))
+        except InvalidCalendarName:
+            continue
+    near = get_close_matches(wanted.upper(), get_calendar_names(), n=3)
+    raise DataError(
+        f"no calendar of an exchange `{code}`" + (f"; did you mean {' or '.join(near)}?" if near else ""),
+        "use its ISO code, such as XNYS, XLON, XETR or XTKS, or 24/7 for what never closes",
+    )
+
+
+def guess_exchange(dates: pd.DatetimeIndex) -> str | None:
+    """Return `24/7` when the bars show that Saturdays and Sundays trade, else None.
+
+    Weekdays alone do not tell which exchange it is.
+    """
+    weekdays = np.bincount(dates.day_of_week, minlength=7)
+    return EVERY_DAY if min(weekdays[5], weekdays[6]) > _LEAST_WEEKEND_SHARE * weekdays.sum() else None
+
+
+def next_sessions(exchange: str | None, after: dt.date | pd.Timestamp, n: int) -> pd.DatetimeIndex:
+    """Return the `n` sessions that follow a date, at any distance from today.
+
+    Beyond the years for which an exchange's holidays are known (some calendars end with this year), every
+    Monday to Friday counts as a session; `knows_holidays` tells.
+
+    Args:
+        exchange: A code, or None for Monday to Friday.
+        after: A date; a session on it does not count.
+        n: How many, at least 0.
+
+    Returns:
+        `datetime64[s]` without a zone, increasing, shape `(n,)`.
+
+    Raises:
+        DataError: The exchange is unknown to the calendars.
+    """
+    start = pd.Timestamp(after).normalize() + pd.Timedelta(days=1)
+    end = start + pd.Timedelta(days=2 * n + _LONGEST_CLOSURE_DAYS)
+    sessions = sessions_between(exchange, start, end)
+    while len(sessions) < n:
+        end += pd.Timedelta(days=n + _LONGEST_CLOSURE_DAYS)
+        sessions = sessions_between(exchange, start, end)
+    return sessions[:n]
+
+
+def sessions_between(
+    exchange: str | None, start: dt.date | pd.Timestamp, end: dt.date | pd.Timestamp
+) -> pd.DatetimeIndex:
+    """Return the sessions from `start` to `end`, both inclusive.
+
+    In years whose holidays the exchange's calendar does not know, every Monday to Friday counts as a session.
+
+    Raises:
+        DataError: The exchange is unknown to the calendars.
+    """
+    first, last = pd.Timestamp(start).normalize(), pd.Timestamp(end).normalize()
+    if first > last:
+        return pd.DatetimeIndex([], dtype="datetime64[s]")
+    if exchange is None or exchange == EVERY_DAY:
+        return _days(first, last, every=exchange == EVERY_DAY)
+    code = check_exchange(exchange)
+    margin = pd.Timedelta(days=_LONGEST_CLOSURE_DAYS)  # a calendar without a single session cannot be built
+    sessions = _calendar_sessions(code, first - margin, last + margin)
+    if sessions is None:
+        sessions = np.concatenate(
+            [_sessions_of_year(code, year) for year in range(first.year, last.year + 1)]
+        )
+    wanted = (sessions >= first.to_datetime64()) & (sessions <= last.to_datetime64())
+    return pd.DatetimeIndex(sessions[wanted])
+
+
+def knows_holidays(exchange: str | None, dates: pd.DatetimeIndex) -> bool:
+    """Say whether sessions around these dates follow a calendar, and are not merely all weekdays.
+
+    Raises:
+        DataError: The exchange is unknown to the calendars.
+    """
+    if exchange is None or exchange == EVERY_DAY or len(dates) == 0:
+        return exchange is not None
+    code = check_exchange(exchange)
+    return all(_calendar_of_year(code, year) is not None for year in range(dates[0].year, dates[-1].year + 1))
+
+
+def _sessions_of_year(code: str, year: int) -> Days:
+    known = _calendar_of_year(code, year)
+    return _days(*_year(year), every=False).to_numpy() if known is None else known
+
+
+@lru_cache(maxsize=256)
+def _calendar_of_year(code: str, year: int) -> Days | None:
+    return _calendar_sessions(code, *_year(year))
+
+
+def _year(year: int) -> tuple[pd.Timestamp, pd.Timestamp]:
+    return pd.Timestamp(year, 1, 1), pd.Timestamp(year, 12, 31)
+
+
+def _calendar_sessions(code: str, first: pd.Timestamp, last: pd.Timestamp) -> Days | None:
+    """Ask the exchange's calendar, built for the range: the default one covers 20 years back and one ahead.
+
+    Returns:
+        The sessions, or None where the calendar does not know all of the range.
+    """
+    from exchange_calendars import get_calendar
+
+    with warnings.catch_warnings():
+        # It uses what pandas is about to change, and what is slow.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
+        try:
+            sessions: pd.DatetimeIndex = get_calendar(code, start=first, end=last).sessions
+        except (ValueError, NotImplementedError):
+            # Beyond the recorded holidays; or, for the orthodox Easter, a pandas that the calendars do not know yet.
+            return None
+    return sessions.to_numpy().astype("datetime64[s]")
+
+
+def _days(first: pd.Timestamp, last: pd.Timestamp, every: bool) -> pd.DatetimeIndex:
+    return pd.date_range(first, last, freq="D" if every else "B", unit="s")

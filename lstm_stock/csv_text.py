@@ -1,0 +1,149 @@
+"""Turn the bytes of a CSV file into rows of cells: encoding, separator, line numbers.
+
+Nothing here knows what a cell means.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstm_stock.errors import DataError
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+"""The separators that are recognised, with their names."""
+
+_MAX_BYTES = 64 * 2**20
+_CSV_HINT = "save or export it as CSV (comma separated values) and fetch that file"
+_OTHER_FILES = (
+    (b"PK\x03\x04", "an Excel workbook or another zip archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"%PDF", "a PDF document"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"PAR1", "a Parquet file"),
+    (b"SQLite format 3", "an SQLite database"),
+)
+_MARKED_ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """The cells of one row, stripped of blanks, and the line of the file where it starts (from 1)."""
+
+    line: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CsvText:
+    """The rows of a file, without blank lines.
+
+    Attributes:
+        rows: At least one.
+        separator: What stands between the cells.
+        encoding: What the bytes were decoded with.
+        n_empty: How many rows had separators and nothing else; they are left out.
+    """
+
+    rows: tuple[Row, ...]
+    separator: str
+    encoding: str
+    n_empty: int
+
+
+def read_csv_text(path: Path) -> CsvText:
+    """Read the rows of a CSV file.
+
+    Raises:
+        DataError: It cannot be read, is empty, or is not a CSV file.
+    """
+    text, encoding = _decode(_read_bytes(path), path)
+    start = text.lstrip()[:1024].lower()
+    if not start:
+        raise DataError(f"{path} is empty", "fetch a file with a header row and prices below it")
+    if start.startswith("<!doctype") or start.startswith("<?xml") or "<html" in start:
+        raise DataError(
+            f"{path} is a web page, not a CSV file", "download the file that the page links to, not the page"
+        )
+    if start.startswith(("{", "[")):
+        raise DataError(f"{path} is JSON, not a CSV file", _CSV_HINT)
+    return _split(text, encoding, path)
+
+
+def _read_bytes(path: Path) -> bytes:
+    hint = "name a CSV file that exists and that you may read"
+    try:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder, not a CSV file", "name a file in it")
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}", hint) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", hint) from error
+    except ValueError as error:  # A path with a NUL in it.
+        raise DataError(f"{str(path)!r} is no path: {error}", hint) from error
+    if len(raw) > _MAX_BYTES:
+        raise DataError(
+            f"{path} is larger than {_MAX_BYTES // 2**20} MiB; a century of daily prices has three",
+            "cut it down to the rows of one ticker",
+        )
+    return raw
+
+
+def _decode(raw: bytes, path: Path) -> tuple[str, str]:
+    for magic, kind in _OTHER_FILES:
+        if raw.startswith(magic):
+            raise DataError(f"{path} is {kind}, not a CSV file", _CSV_HINT)
+    encodings = [name for mark, name in _MARKED_ENCODINGS if raw.startswith(mark)] or ["utf-8", "cp1252"]
+    for encoding in encodings:
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" in text:
+            line = text[: text.index("\0")].count("\n") + 1
+            raise DataError(f"{path} is not a CSV file: line {line} holds a NUL byte", _CSV_HINT)
+        return text, encoding
+    raise DataError(f"{path} is not a text file: it is neither UTF-8 nor UTF-16 nor Windows-1252", _CSV_HINT)
+
+
+def _split(text: str, encoding: str, path: Path) -> CsvText:
+    lines = list(io.StringIO(text, newline=""))
+    separator, first = _separator(lines)
+    rows: list[Row] = []
+    n_empty = 0
+    # Strict, because a quote that is never closed would swallow the rest of the file as one cell.
+    reader = csv.reader(lines[first:], delimiter=separator, skipinitialspace=True, strict=True)
+    line = first + 1
+    try:
+        for cells in reader:
+            stripped = tuple(cell.strip() for cell in cells)
+            if any(stripped):
+                rows.append(Row(line, stripped))
+            elif len(stripped) > 1:
+                n_empty += 1
+            line = first + reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{path} is not a CSV file: line {line}: {error}", _CSV_HINT) from error
+    if not rows:
+        raise DataError(
+            f"{path} holds nothing but separators", "fetch a file with a header row and prices below it"
+        )
+    return CsvText(tuple(rows), separator, encoding, n_empty)
+
+
+def _separator(lines: list[str]) -> tuple[str, int]:
+    """Find the separator in the first line that has text, and the index of the first line to read."""
+    for index, line in enumerate(lines):
+        mark = line.rstrip("\r\n").lower()
+        if len(mark) == 5 and mark.startswith("sep=") and mark[-1] in SEPARATORS:
+            return mark[-1], index + 1  # Excel's own mark.
+        if line.strip():
+            outside_quotes = "".join(line.split('"')[::2])
+            return max(SEPARATORS, key=outside_quotes.count), index
+    return ",", 0

@@ -1,0 +1,249 @@
+"""What a table of daily prices is, and what is wrong with one.
+
+A price table has one row per bar: index `date` (`datetime64[s]` at midnight, no time zone, the exchange's local
+date, unique, increasing) and the float64 columns `COLUMNS`. `open high low close` are adjusted for splits and not
+for dividends; `adj_close` is adjusted for both. `dividends` and `splits` are 0 on a bar without one.
+
+Nothing here reads or writes files, and nothing repairs: a table is right or refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lstm_stock.errors import DataError
+
+COLUMNS = ("open", "high", "low", "close", "adj_close", "volume", "dividends", "splits")
+"""The columns of a price table, in order."""
+
+PRICES = ("open", "high", "low", "close", "adj_close")
+"""The columns that hold a price."""
+
+Array = npt.NDArray[np.float64]
+Days = npt.NDArray[np.datetime64]
+Rows = npt.NDArray[np.intp]
+
+_SHOWN_FAULTS = 20
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a price table comes from.
+
+    Attributes:
+        source: The source's name, such as `yahoo`.
+        fetched_at: ISO time with its zone.
+        requested_start: First date asked for (ISO), or None for the earliest there is.
+        requested_end: Last date asked for (ISO), inclusive, or None for the newest there is.
+        currency: What the prices are in (`USD`; `GBp` are pence), if known.
+        exchange: ISO code of the exchange (`XNYS`), `24/7`, or None where unknown.
+        hash: `table_hash` of the table.
+    """
+
+    source: str
+    fetched_at: str
+    requested_start: str | None
+    requested_end: str | None
+    currency: str | None
+    exchange: str | None
+    hash: str
+
+
+@dataclass(frozen=True)
+class PriceHistory:
+    """One ticker's price table and where it comes from."""
+
+    ticker: str
+    table: pd.DataFrame
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with some rows.
+
+    Attributes:
+        text: What is wrong, without the place.
+        rows: Positions of all rows that have it, from 0; never empty.
+        column: The column it is about, or None for the dates or for several columns.
+    """
+
+    text: str
+    rows: Rows
+    column: str | None = None
+
+
+def price_table(dates: npt.ArrayLike, columns: Mapping[str, npt.ArrayLike]) -> pd.DataFrame:
+    """Build a price table in its one form; whether it is a valid one, `validate` says.
+
+    Args:
+        dates: Anything that numpy reads as dates without a zone, shape `(n_bars,)`.
+        columns: Every one of `COLUMNS`, each of shape `(n_bars,)`.
+    """
+    days = np.asarray(dates, dtype="datetime64[s]")
+    index = pd.DatetimeIndex(days, name="date")
+    return pd.DataFrame(
+        {name: np.asarray(columns[name], dtype=np.float64) for name in COLUMNS},
+        index=index,
+        columns=list(COLUMNS),
+    )
+
+
+def validate(table: pd.DataFrame, name: str) -> None:
+    """Check that `table` is a price table.
+
+    A close outside of [low, high] passes (real data has it), and so do gaps between dates and any size of move.
+
+    Args:
+        table: The candidate.
+        name: What to call it in the message: a ticker or a file.
+
+    Raises:
+        DataError: It is none. The message has one line for each fault with the first row (from 1) and date.
+    """
+    faults = _form_faults(table)
+    if not faults:
+        dates = table.index.to_numpy()
+        faults = [
+            describe(fault, lambda row: f"row {row + 1} ({str(dates[row])[:10]})")
+            for fault in find_faults(dates, {column: table[column].to_numpy() for column in COLUMNS})
+        ]
+    if faults:
+        raise DataError(
+            f"the prices of {name} are not usable:\n" + bullet_list(faults),
+            "correct them where they come from, then fetch again; nothing is repaired silently",
+        )
+
+
+def find_faults(dates: Days, columns: Mapping[str, Array]) -> list[Fault]:
+    """Find what is wrong with dated rows of numbers.
+
+    Args:
+        dates: Shape `(n_rows,)`; NaT rows are left to the caller, who knows why they are none.
+        columns: Every one of `COLUMNS`, each of shape `(n_rows,)`.
+
+    Returns:
+        One fault per kind and column, the dates' first.
+    """
+    return _date_faults(dates) + _value_faults(columns)
+
+
+def describe(fault: Fault, place: Callable[[int], str]) -> str:
+    """Write one line: the first row's place, what is wrong, how many more rows have it."""
+    more = len(fault.rows) - 1
+    subject = f"`{fault.column}` " if fault.column else ""
+    return f"{place(int(fault.rows[0]))}: {subject}{fault.text}" + (f" (and {more} more)" if more else "")
+
+
+def bullet_list(lines: Sequence[str]) -> str:
+    """Indent lines under a heading, and count those beyond what anyone reads."""
+    shown = [f"  {line}" for line in lines[:_SHOWN_FAULTS]]
+    if len(lines) > _SHOWN_FAULTS:
+        shown.append(f"  and {len(lines) - _SHOWN_FAULTS} faults more")
+    return "\n".join(shown)
+
+
+def adjusted(table: pd.DataFrame) -> pd.DataFrame:
+    """Adjust a price table for dividends: `open high low close` times `adj_close / close`, bar by bar.
+
+    Each bar depends on itself alone. The last close stays the quoted one wherever its `adj_close` is its close.
+
+    Returns:
+        Columns `open high low close volume`, the index of `table`.
+    """
+    ratio = table["adj_close"] / table["close"]
+    result = table[["open", "high", "low", "close"]].mul(ratio, axis=0)
+    result["volume"] = table["volume"]
+    return result
+
+
+def table_hash(table: pd.DataFrame) -> str:
+    """Return the SHA-256 of a table's dates and values, in hex.
+
+    It depends on dates, column names and float64 values alone: not on pandas, on the index's unit or on the
+    machine. A slice of a table has the hash of the same bars fetched alone.
+    """
+    digest = hashlib.sha256()
+    days = table.index.to_numpy().astype("datetime64[D]").astype("<i8")
+    digest.update(days.tobytes())
+    for column in COLUMNS:
+        digest.update(column.encode() + b"\0")
+        # Adding zero turns -0.0, which equals 0.0, into 0.0.
+        digest.update((table[column].to_numpy(np.float64) + 0.0).astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def _form_faults(table: pd.DataFrame) -> list[str]:
+    """Say what keeps a table from being read as dated rows of numbers."""
+    faults = []
+    found = [str(column) for column in table.columns]
+    if found != list(COLUMNS):
+        faults.append(f"columns are `{' '.join(found)}`, must be `{' '.join(COLUMNS)}`")
+    else:
+        faults += [
+            f"`{column}` is of type {table[column].dtype}, must be float64"
+            for column in COLUMNS
+            if table[column].dtype != np.float64
+        ]
+    index = table.index
+    if not isinstance(index, pd.DatetimeIndex):
+        faults.append(f"index is of type {index.dtype}, must be dates (datetime64[s])")
+    elif index.tz is not None:
+        faults.append(f"index has the time zone {index.tz}, must be local dates without one")
+    elif index.dtype != np.dtype("datetime64[s]"):
+        faults.append(f"index is of type {index.dtype}, must be datetime64[s]")
+    if index.name != "date":
+        faults.append(f"index is named `{index.name}`, must be named `date`")
+    if not faults and len(table) == 0:
+        faults.append("there are no rows")
+    if not faults and index.hasnans:
+        faults.append(f"row {int(np.flatnonzero(index.isna())[0]) + 1}: has no date")
+    return faults
+
+
+def _date_faults(dates: Days) -> list[Fault]:
+    faults = []
+    dated = np.flatnonzero(~np.isnat(dates))
+    known = dates[dated]
+    days = known.astype("datetime64[D]")
+    timed = dated[days != known]
+    if len(timed):
+        faults.append(Fault(f"{known[days != known][0]} has a time of day, must be a date", timed))
+    order = np.argsort(days, kind="stable")
+    repeats = np.zeros(len(days), dtype=bool)
+    repeats[order[1:]] = days[order[1:]] == days[order[:-1]]
+    if repeats.any():
+        faults.append(Fault("the date stands more than once", dated[repeats]))
+    fallen = np.flatnonzero(days[1:] < days[:-1]) + 1
+    if len(fallen):
+        before = days[fallen[0] - 1]
+        faults.append(Fault(f"the date comes after {before}, dates must increase", dated[fallen]))
+    return faults
+
+
+def _value_faults(columns: Mapping[str, Array]) -> list[Fault]:
+    faults = []
+    for name in COLUMNS:
+        values = columns[name]
+        finite = np.isfinite(values)
+        kinds = [(np.isnan(values), "is missing (NaN)"), (np.isinf(values), "is infinite")]
+        if name in PRICES:
+            kinds.append((finite & (values <= 0), "is {:g}, must be above 0"))
+        else:
+            kinds.append((finite & (values < 0), "is {:g}, must not be negative"))
+        for bad, text in kinds:
+            if bad.any():
+                rows = np.flatnonzero(bad)
+                faults.append(Fault(text.format(values[rows[0]]), rows, name))
+    high, low = columns["high"], columns["low"]
+    crossed = np.flatnonzero(high < low)
+    if len(crossed):
+        first = crossed[0]
+        faults.append(Fault(f"`high` {high[first]:g} is below `low` {low[first]:g}", crossed))
+    return faults
