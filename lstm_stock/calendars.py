@@ -84,7 +84,7 @@ YAHOO_EXCHANGES: Final = {
 Days = npt.NDArray[np.datetime64]
 
 _LEAST_WEEKEND_SHARE = 0.08
-_LONGEST_CLOSURE_DAYS = 20
+_LONG_CLOSURE_DAYS = 20
 
 
 def check_exchange(code: str) -> str:
@@ -136,10 +136,10 @@ def next_sessions(exchange: str | None, after: dt.date | pd.Timestamp, n: int) -
         DataError: The exchange is unknown to the calendars.
     """
     start = pd.Timestamp(after).normalize() + pd.Timedelta(days=1)
-    end = start + pd.Timedelta(days=2 * n + _LONGEST_CLOSURE_DAYS)
+    end = start + pd.Timedelta(days=2 * n + _LONG_CLOSURE_DAYS)
     sessions = sessions_between(exchange, start, end)
     while len(sessions) < n:
-        end += pd.Timedelta(days=n + _LONGEST_CLOSURE_DAYS)
+        end += pd.Timedelta(days=n + _LONG_CLOSURE_DAYS)
         sessions = sessions_between(exchange, start, end)
     return sessions[:n]
 
@@ -160,8 +160,7 @@ def sessions_between(
     if exchange is None or exchange == EVERY_DAY:
         return _days(first, last, every=exchange == EVERY_DAY)
     code = check_exchange(exchange)
-    margin = pd.Timedelta(days=_LONGEST_CLOSURE_DAYS)  # a calendar without a single session cannot be built
-    sessions = _calendar_sessions(code, first - margin, last + margin)
+    sessions = _calendar_sessions(code, first, last)
     if sessions is None:
         sessions = np.concatenate(
             [_sessions_of_year(code, year) for year in range(first.year, last.year + 1)]
@@ -203,6 +202,7 @@ def _calendar_sessions(code: str, first: pd.Timestamp, last: pd.Timestamp) -> Da
         The sessions, or None where the calendar does not know all of the range.
     """
     from exchange_calendars import get_calendar
+    from exchange_calendars.errors import NoSessionsError
 
     with warnings.catch_warnings():
         # It uses what pandas is about to change, and what is slow.
@@ -210,8 +210,10 @@ def _calendar_sessions(code: str, first: pd.Timestamp, last: pd.Timestamp) -> Da
         warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
         try:
             sessions: pd.DatetimeIndex = get_calendar(code, start=first, end=last).sessions
+        except NoSessionsError:
+            return np.array([], dtype="datetime64[s]")
         except (ValueError, NotImplementedError):
-            # Beyond the recorded holidays; or, for the orthodox Easter, a pandas that the calendars do not know yet.
+            # Beyond the recorded holidays; or an orthodox Easter, which not every pandas can compute for them.
             return None
     return sessions.to_numpy().astype("datetime64[s]")
 

@@ -82,12 +82,12 @@ class ConfigInput:
             )
             self._add_fault(place, fault.key, fault.message)
         self.complete = document.readable
-        if document.readable and not isinstance(document.data, dict | None):
-            self._add_fault(
-                _Place((0, 1), name), (), f"{got(document.data)}, must be keys with values: `seed: 7`"
-            )
-            self.complete = False
-        elif document.readable and document.data is not None:
+        if document.readable and document.data is not None:
+            if not isinstance(document.data, dict):
+                message = f"{got(document.data)}, must be keys with values: `seed: 7`"
+                self._add_fault(_Place((0, 1), name), (), message)
+                self.complete = False
+                return
             self._merge(self.tree, document.data, ())
             self._places = {key: _Place((0, line), f"{name}:{line}") for key, line in document.lines.items()}
             self._empty = document.empty
@@ -236,7 +236,7 @@ def _below(tree: Any, key: Key) -> Any:
     return tree
 
 
-def _keys(defaults: Defaults, section: Key = ()) -> Iterator[tuple[str, ...]]:
+def _keys(defaults: Defaults, section: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for name, value in defaults.items():
         key = (*section, name)
         yield key

@@ -79,10 +79,11 @@ def _real(value: object) -> float:
 
 def _day(value: object) -> date:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        text = value
         try:
-            value = date.fromisoformat(value)
+            value = date.fromisoformat(text)
         except ValueError:
-            raise wrong(f"got {shown(value)}, which is no day of the calendar") from None
+            raise wrong(f"got {shown(text)}, which is no day of the calendar") from None
     if type(value) is not date:
         raise wrong(f"{got(value)}, must be a date such as 2010-01-31")
     if not _FIRST_DAY <= value <= _LAST_DAY:

@@ -109,7 +109,7 @@ def _rows_of_ticker(
     if wanted is None:
         raise several_tickers(held, ticker, name)
     kept = [row for row in rows if len(row.cells) > column and row.cells[column] == wanted]
-    return kept, [f"ticker: the {len(kept)} rows of {wanted}; the file holds {len(held)} tickers"]
+    return kept, [f"ticker: {_rows(len(kept))} of {wanted}; the file holds {len(held)} tickers"]
 
 
 def _whose(found: str, wanted: str | None) -> str:
@@ -235,5 +235,9 @@ def _understood(text: CsvText, layout: Layout, dates: Dates, mark: str) -> list[
     if text.encoding not in ("utf-8", "utf-8-sig"):
         lines.append(f"encoding: {text.encoding}")
     if text.n_empty:
-        lines.append(f"skipped: {text.n_empty} rows of empty cells")
+        lines.append(f"skipped: {_rows(text.n_empty)} of empty cells")
     return lines
+
+
+def _rows(n: int) -> str:
+    return "1 row" if n == 1 else f"{n} rows"

@@ -36,7 +36,20 @@ LEVELS = np.array([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.
 
 @dataclass(frozen=True)
 class Architecture:
-    """The shape of one network: what `model:` in the config says, and the shape of its windows."""
+    """The shape of one network: what `model:` in the config says, and the shape of its windows.
+
+    Attributes:
+        cell: A key of `CELLS`.
+        units: Width of each recurrent layer.
+        dropout: Share of values dropped after each recurrent layer in training.
+        dense: Width of each dense layer before the head.
+        head: A key of `HEADS`.
+        look_back: Bars in a window.
+        n_features: Features of a bar.
+        horizon: Steps forecast.
+        location_unit: What the location is output in. Adam moves every output at the same pace, and a forecast
+            return is worth perhaps a tenth of its spread: in units of 0.1 the location learns as much slower.
+    """
 
     cell: str
     units: tuple[int, ...]
@@ -46,6 +59,7 @@ class Architecture:
     look_back: int
     n_features: int
     horizon: int
+    location_unit: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,21 +67,23 @@ class Head:
     """What the network outputs for each step, and the loss that trains it.
 
     Attributes:
-        start: What the outputs are before training, one number per parameter. In units of trailing volatility
-            the untrained network is then the EWMA baseline, and training can only improve on it.
-        loss: Maps `y_true` `(batch, horizon, 1)` and `params` `(batch, horizon, n_params)` to the mean loss. The
-            last axis of `y_true` keeps both of one rank: Keras would otherwise squeeze a single parameter away.
+        start: Biases of the outputs before training, one number per parameter: with them the forecast has the
+            spread of the EWMA baseline, and training moves on from there.
+        location: Which parameter is the location, whose start is 0.
+        loss: Maps `y_true` `(batch, horizon, 1)` and `params` `(batch, horizon, n_params)` to the loss of each
+            step, `(batch, horizon)`.
         distribution: Maps `params` `(n_windows, horizon, n_params)` to the forecast of the targets.
     """
 
     start: tuple[float, ...]
+    location: int
     loss: Callable[[Any, Any], Any]
     distribution: Callable[[NDArray[np.float64]], Distribution]
 
 
 def point_loss(y_true: Any, params: Any) -> Any:
-    """Mean squared error: the head outputs one number and claims no distribution."""
-    return ops.mean(ops.square(y_true[..., 0] - params[..., 0]))
+    """Squared error: the head outputs one number and claims no distribution."""
+    return ops.square(y_true[..., 0] - params[..., 0])
 
 
 def point_distribution(params: NDArray[np.float64]) -> Distribution:
@@ -78,7 +94,7 @@ def point_distribution(params: NDArray[np.float64]) -> Distribution:
 def gaussian_loss(y_true: Any, params: Any) -> Any:
     """Negative log likelihood of `Normal(a, exp(b))`, parameters `a, b`."""
     z = (y_true[..., 0] - params[..., 0]) * ops.exp(-params[..., 1])
-    return ops.mean(params[..., 1] + 0.5 * ops.square(z)) + 0.5 * math.log(2 * math.pi)
+    return params[..., 1] + 0.5 * ops.square(z) + 0.5 * math.log(2 * math.pi)
 
 
 def gaussian_distribution(params: NDArray[np.float64]) -> Distribution:
@@ -90,13 +106,8 @@ def student_t_loss(y_true: Any, params: Any) -> Any:
     """Negative log likelihood of `StudentT(a, exp(b), 2.05 + softplus(c))`, parameters `a, b, c`."""
     df = MIN_DF + ops.softplus(params[..., 2])
     z = (y_true[..., 0] - params[..., 0]) * ops.exp(-params[..., 1])
-    log_density = (
-        log_gamma_step(df / 2)
-        - 0.5 * ops.log(df * math.pi)
-        - params[..., 1]
-        - (df + 1) / 2 * ops.log1p(ops.square(z) / df)
-    )
-    return -ops.mean(log_density)
+    tail = (df + 1) / 2 * ops.log1p(ops.square(z) / df)
+    return params[..., 1] + 0.5 * ops.log(df * math.pi) - log_gamma_step(df / 2) + tail
 
 
 def student_t_distribution(params: NDArray[np.float64]) -> Distribution:
@@ -136,10 +147,10 @@ def quantiles_of(params: Any, softplus: Callable[[Any], Any], xp: Any) -> Any:
 
 
 def quantile_loss(y_true: Any, params: Any) -> Any:
-    """Mean pinball loss over `LEVELS` (Koenker & Bassett 1978, Econometrica 46, p. 38)."""
+    """Pinball loss, the mean over `LEVELS` (Koenker & Bassett 1978, Econometrica 46, p. 38)."""
     error = y_true - quantiles_of(params, ops.softplus, ops)
     levels = ops.convert_to_tensor(LEVELS, dtype=error.dtype)
-    return ops.mean(ops.maximum(levels * error, (levels - 1) * error))
+    return ops.mean(ops.maximum(levels * error, (levels - 1) * error), axis=-1)
 
 
 def quantile_distribution(params: NDArray[np.float64]) -> Distribution:
@@ -155,15 +166,31 @@ def _quantile_start() -> tuple[float, ...]:
 
 
 HEADS: dict[str, Head] = {
-    "point": Head((0.0,), point_loss, point_distribution),
-    "gaussian": Head((0.0, 0.0), gaussian_loss, gaussian_distribution),
+    "point": Head((0.0,), 0, point_loss, point_distribution),
+    "gaussian": Head((0.0, 0.0), 0, gaussian_loss, gaussian_distribution),
     "student_t": Head(
         (0.0, math.log(math.sqrt((START_DF - 2) / START_DF)), math.log(math.expm1(START_DF - MIN_DF))),
+        0,
         student_t_loss,
         student_t_distribution,
     ),
-    "quantile": Head(_quantile_start(), quantile_loss, quantile_distribution),
+    "quantile": Head(_quantile_start(), len(LEVELS) // 2, quantile_loss, quantile_distribution),
 }
+
+
+def training_loss(head: str, horizon: int) -> Callable[[Any, Any], Any]:
+    """Return the loss a network is trained with: the head's, step k weighted by 1/k.
+
+    N cutoffs hold N one-bar returns but only about N/k k-bar returns that do not overlap, so the loss of step k
+    says k times the same. The weights are 1 on average, so that a horizon of one is the plain loss.
+    """
+    weights = 1 / np.arange(1.0, horizon + 1)
+    weights = (weights / weights.mean()).astype(np.float32)
+
+    def loss(y_true: Any, params: Any) -> Any:
+        return ops.mean(HEADS[head].loss(y_true, params) * weights)
+
+    return loss
 
 
 def lstm(x: Any, shape: Architecture) -> Any:
@@ -191,19 +218,16 @@ def build_network(shape: Architecture) -> keras.Model:
     for kind, name, known in (("cell", shape.cell, CELLS), ("head", shape.head, HEADS)):
         if name not in known:
             raise ConfigError(f"model.{kind}: got {name!r}, allowed: {', '.join(known)}")
-    start = HEADS[shape.head].start
+    head = HEADS[shape.head]
+    n_params = len(head.start)
     inputs = keras.Input((shape.look_back, shape.n_features), name="window")
     x = CELLS[shape.cell](inputs, shape)
     for i, units in enumerate(shape.dense):
         x = layers.Dense(units, activation="relu", name=f"dense_{i + 1}")(x)
-    # Zero weights and these biases: before the first update every window gets the head's `start`.
-    x = layers.Dense(
-        shape.horizon * len(start),
-        kernel_initializer="zeros",
-        bias_initializer=Tiled(start),
-        name="head",
-    )(x)
-    outputs = layers.Reshape((shape.horizon, len(start)), name="per_step")(x)
+    x = layers.Dense(shape.horizon * n_params, bias_initializer=Tiled(head.start), name="head")(x)
+    x = layers.Reshape((shape.horizon, n_params), name="per_step")(x)
+    scale = [shape.location_unit if i == head.location else 1.0 for i in range(n_params)]
+    outputs = layers.Rescaling(scale, name="units")(x)
     return keras.Model(inputs, outputs, name=shape.cell)
 
 

@@ -23,7 +23,7 @@ from lstm_stock.config import TrainingConfig
 from lstm_stock.dataset import Windows
 from lstm_stock.distributions import Distribution
 from lstm_stock.errors import ConfigError
-from lstm_stock.models import HEADS, Architecture, build_network, join_members, to_distribution
+from lstm_stock.models import Architecture, build_network, join_members, to_distribution, training_loss
 
 PREDICT_BATCH = 1024
 """Windows per forward pass when nothing is learnt: large enough to be fast, small in memory."""
@@ -136,7 +136,8 @@ def fit_network(
             keras.utils.set_random_seed(seed + i)
             network = build_network(shape)
             network.compile(
-                optimizer=keras.optimizers.Adam(config.learning_rate), loss=HEADS[shape.head].loss
+                optimizer=keras.optimizers.Adam(config.learning_rate),
+                loss=training_loss(shape.head, shape.horizon),
             )
             follow = _Follow(i + 1, config, stop, on_progress)
             network.fit(

@@ -50,6 +50,9 @@ from lstm_stock.run import (
 from lstm_stock.store import Store
 from lstm_stock.training import Progress, fit_network, forecast_returns
 
+RETURN_LOCATION_UNIT = 0.1
+"""Forecast returns are output in tenths of their unit: see `Architecture.location_unit`."""
+
 OLD_AFTER_DAYS = 7
 """Newest bars older than this earn a warning: a week spans every ordinary closure of an exchange."""
 
@@ -94,6 +97,7 @@ def architecture_of(config: Config) -> Architecture:
         look_back=config.window.look_back,
         n_features=len(config.features),
         horizon=config.window.horizon,
+        location_unit=RETURN_LOCATION_UNIT if config.target == "log_return" else 1.0,
     )
 
 
@@ -266,15 +270,15 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
         }
     )
     recent = pd.DataFrame({"close": series.close * (last_close / series.close[-1])}, index=table.index)
-    warnings = _warnings(run, history, table.index[-1].date(), cutoff, today)
+    warnings = _warnings(run, history, cutoff, today, dates)
     return Outlook(forecast, recent, history.provenance.currency, warnings)
 
 
 def _warnings(
-    run: Run, history: PriceHistory, newest: dt.date, cutoff: dt.date | None, today: dt.date
+    run: Run, history: PriceHistory, cutoff: dt.date | None, today: dt.date, dates: pd.DatetimeIndex
 ) -> tuple[str, ...]:
-    ticker, provenance = history.ticker, run.provenance
-    warnings = []
+    ticker, provenance, warnings = history.ticker, run.provenance, []
+    newest = history.table.loc[: str(cutoff) if cutoff else None].index[-1].date()
     age = (today - newest).days
     if cutoff is None and age > OLD_AFTER_DAYS:
         warnings.append(
@@ -292,8 +296,14 @@ def _warnings(
             f"the stored prices of {ticker} from {origin.first} to {origin.last} are not those the run was "
             "trained on (a split, a dividend, or another source): train again"
         )
-    if history.provenance.exchange is None:
-        warnings.append(f"the exchange of {ticker} is unknown: the dates skip weekends but no holidays")
+    exchange = history.provenance.exchange
+    if not calendars.knows_holidays(exchange, dates):
+        whose = (
+            f"the exchange of {ticker} is unknown"
+            if exchange is None
+            else f"no calendar of {exchange} has them"
+        )
+        warnings.append(f"{whose}: the forecast dates skip weekends but no holidays")
     return tuple(warnings)
 
 
@@ -310,7 +320,9 @@ def draw(run: Run, store: Store, folder: Path, on_warning: Callable[[str], None]
 
     config, forecasts, scores = run.config, run.forecasts, run.scores
     model, tickers = config.model.cell, config.data.tickers
-    yield from plots.save_figure(plots.training_history(run.history), folder, "training")
+    yield from plots.save_figure(
+        plots.training_history(run.history, f"{model} on {', '.join(tickers[:3])}"), folder, "training"
+    )
     for ticker in tickers:
         suffix = "" if len(tickers) == 1 else f"-{quote(ticker, safe='')}"
         figures = {

@@ -55,9 +55,11 @@ def test_sessions_have_the_type_of_a_price_tables_index():
     assert len(next_sessions("XNYS", pd.Timestamp("2020-01-01"), 0)) == 0
 
 
-def test_the_longest_closure_is_crossed():
+def test_long_closures_are_crossed(monkeypatch):
     # Shanghai's Spring Festival of 2020, prolonged.
     assert days(next_sessions("XSHG", pd.Timestamp("2020-01-23"), 1)) == ["2020-02-03"]
+    monkeypatch.setattr("lstm_stock.calendars._LONG_CLOSURE_DAYS", 0)
+    assert days(next_sessions("XSHG", pd.Timestamp("2020-01-23"), 2)) == ["2020-02-03", "2020-02-04"]
 
 
 def test_sessions_between_are_inclusive_and_run_on_past_what_is_known():
@@ -98,7 +100,7 @@ def test_codes_are_recognised_and_others_told():
     with pytest.raises(DataError) as caught:
         next_sessions("XNYX", pd.Timestamp("2020-01-01"), 1)
     assert caught.value.message.startswith("no calendar of an exchange `XNYX`; did you mean XNYS")
-    with pytest.raises(DataError, match="no calendar of an exchange `?`"):
+    with pytest.raises(DataError, match=r"no calendar of an exchange `\?`"):
         check_exchange("?")
 
 

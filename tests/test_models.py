@@ -22,6 +22,7 @@ from lstm_stock.models import (
     join_members,
     log_gamma_step,
     to_distribution,
+    training_loss,
 )
 
 CARD = Architecture("lstm", (128, 64), 0.3, (32,), "student_t", look_back=60, n_features=7, horizon=5)
@@ -43,14 +44,27 @@ def test_parameters_of_the_card_follow_the_formula():
 
 def test_layers_of_the_card_stand_in_order():
     kinds = [type(layer).__name__ for layer in build_network(CARD).layers]
-    assert kinds == ["InputLayer", "LSTM", "Dropout", "LSTM", "Dropout", "Dense", "Dense", "Reshape"]
+    assert kinds == [
+        "InputLayer",
+        "LSTM",
+        "Dropout",
+        "LSTM",
+        "Dropout",
+        "Dense",
+        "Dense",
+        "Reshape",
+        "Rescaling",
+    ]
     dropouts = [layer.rate for layer in build_network(CARD).layers if isinstance(layer, keras.layers.Dropout)]
     assert dropouts == [0.3, 0.3]
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_the_untrained_network_forecasts_the_trailing_volatility(head):
-    network = join_members([build_network(replace(TINY, head=head))])
+def test_the_biases_of_the_head_forecast_the_trailing_volatility(head):
+    member = build_network(replace(TINY, head=head))
+    kernel, bias = member.get_layer("head").get_weights()
+    member.get_layer("head").set_weights([np.zeros_like(kernel), bias])
+    network = join_members([member])
     windows = np.random.default_rng(0).normal(size=(3, 6, 2)).astype(np.float32)
     forecast = to_distribution(head, network.predict(windows, verbose=0))
     np.testing.assert_allclose(forecast.quantile(0.5), np.zeros((3, 2)), atol=1e-6)
@@ -69,25 +83,27 @@ def random_params(head: str) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+def loss_of(head: str, y_true: np.ndarray, params: np.ndarray) -> float:
+    losses = HEADS[head].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
+    assert losses.shape == y_true.shape
+    return float(ops.mean(losses))
+
+
 @pytest.mark.parametrize("head", ["gaussian", "student_t"])
 def test_the_training_loss_is_the_mean_log_score_of_the_distribution(head):
     y_true, params = random_params(head)
-    loss = float(HEADS[head].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params)))
+    loss = loss_of(head, y_true, params)
     scores = HEADS[head].distribution(params.astype(np.float64)).log_score(y_true.astype(np.float64))
     assert loss == pytest.approx(scores.mean(), rel=1e-5)
 
 
 def test_gaussian_and_student_t_losses_agree_with_scipy():
     y_true, params = random_params("gaussian")
-    loss = float(
-        HEADS["gaussian"].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
-    )
+    loss = loss_of("gaussian", y_true, params)
     expected = -stats.norm.logpdf(y_true, params[..., 0], np.exp(params[..., 1])).mean()
     assert loss == pytest.approx(expected, rel=1e-5)
     y_true, params = random_params("student_t")
-    loss = float(
-        HEADS["student_t"].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
-    )
+    loss = loss_of("student_t", y_true, params)
     df = 2.05 + np.log1p(np.exp(params[..., 2]))
     expected = -stats.t.logpdf(y_true, df, params[..., 0], np.exp(params[..., 1])).mean()
     assert loss == pytest.approx(expected, rel=1e-5)
@@ -95,9 +111,7 @@ def test_gaussian_and_student_t_losses_agree_with_scipy():
 
 def test_quantile_loss_is_the_mean_pinball_loss_of_the_fan():
     y_true, params = random_params("quantile")
-    loss = float(
-        HEADS["quantile"].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
-    )
+    loss = loss_of("quantile", y_true, params)
     fan = HEADS["quantile"].distribution(params.astype(np.float64))
     losses = [
         np.maximum(p * (y_true - fan.quantile(p)), (p - 1) * (y_true - fan.quantile(p))).mean()
@@ -108,20 +122,32 @@ def test_quantile_loss_is_the_mean_pinball_loss_of_the_fan():
 
 def test_point_loss_is_the_mean_squared_error():
     y_true, params = random_params("point")
-    loss = float(HEADS["point"].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params)))
+    loss = loss_of("point", y_true, params)
     assert loss == pytest.approx(np.mean((y_true - params[..., 0]) ** 2), rel=1e-5)
 
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("horizon", [1, 3])
-def test_keras_trains_with_the_loss_as_it_is(head, horizon):
-    """Keras squeezes axes of length 1 before it calls a loss, which once broadcast y_true against itself."""
+def test_keras_trains_with_the_heads_loss_weighted_by_one_over_the_step(head, horizon):
+    """Keras squeezes axes of length 1 before it calls a loss, which would broadcast y_true against itself."""
     network = build_network(replace(TINY, head=head, horizon=horizon))
-    network.compile(loss=HEADS[head].loss)
+    network.compile(loss=training_loss(head, horizon))
     random = np.random.default_rng(0)
     x, y = random.normal(size=(6, 6, 2)), random.normal(size=(6, horizon, 1))
-    expected = float(HEADS[head].loss(ops.convert_to_tensor(y, "float32"), network(x)))
+    losses = HEADS[head].loss(ops.convert_to_tensor(y, "float32"), network(x))
+    expected = np.average(ops.convert_to_numpy(losses).mean(axis=0), weights=[1, 1 / 2, 1 / 3][:horizon])
     assert network.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_location_is_output_in_its_own_unit():
+    members = []
+    for unit in (1.0, 0.1):
+        keras.utils.set_random_seed(0)
+        members.append(build_network(replace(TINY, location_unit=unit)))
+    windows = np.random.default_rng(0).normal(size=(3, 6, 2)).astype(np.float32)
+    plain, tenth = (member.predict(windows, verbose=0) for member in members)
+    np.testing.assert_allclose(tenth[..., 0], 0.1 * plain[..., 0], rtol=1e-6)
+    np.testing.assert_array_equal(tenth[..., 1:], plain[..., 1:])
 
 
 def test_quantiles_never_cross_whatever_the_network_outputs():
@@ -143,7 +169,8 @@ def test_members_are_joined_into_one_network_and_read_as_a_mixture():
     for seed in (1, 2):
         keras.utils.set_random_seed(seed)
         member = build_network(TINY)
-        member.layers[-2].set_weights([w + seed for w in member.layers[-2].get_weights()])
+        head = member.get_layer("head")
+        head.set_weights([w + seed for w in head.get_weights()])
         members.append(member)
     windows = np.random.default_rng(0).normal(size=(3, 6, 2)).astype(np.float32)
     apart = [member.predict(windows, verbose=0) for member in members]

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.helpers import random_prices
 
 from lstm_stock.errors import DataError
 from lstm_stock.prices import COLUMNS, PRICES, adjusted, price_table, table_hash, validate
+from tests.helpers import random_prices
 
 CELLS = st.tuples(st.integers(0, 29), st.sampled_from(COLUMNS))
 

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
-from tests.loopback import Answer, Loopback
 
 from lstm_stock.errors import DataError, SourceError
 from lstm_stock.prices import table_hash
 from lstm_stock.sources import SAMPLE_TICKER, SOURCES, FetchRequest, fetch_prices
 from lstm_stock.yahoo import is_unfinished
+from tests.loopback import Answer, Loopback
 
 NEW_YORK = ZoneInfo("America/New_York")
 CSV = "Date,Open,High,Low,Close,Volume\n" + "".join(f"2020-01-{day:02},1,3,1,2,5\n" for day in range(1, 21))
@@ -109,7 +109,7 @@ def test_a_bar_is_unfinished_until_half_an_hour_after_its_session():
 
 
 def chart(symbol: str, dates: list[dt.date], session_end: dt.datetime) -> dict:
-    """An answer of the shape that Yahoo's was recorded in, with a split, a dividend and a bar that has a volume alone."""
+    """An answer of the shape that Yahoo's have: a split, a dividend, and a bar that has a volume alone."""
     stamps = [int(dt.datetime(d.year, d.month, d.day, 9, 30, tzinfo=NEW_YORK).timestamp()) for d in dates]
     close = [100.0 + i for i in range(len(dates))]
     close[1] = None

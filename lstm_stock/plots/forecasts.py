@@ -132,6 +132,7 @@ def forecast_fan(recent: pd.DataFrame, fan: pd.DataFrame, ticker: str) -> Figure
 
     levels = [level for level in reversed(LEVELS) if fan[f"lo_{level}"].notna().all()]
     greys = dict(zip(reversed(LEVELS), ("0.93", "0.86", "0.77", "0.66"), strict=True))
+    what = "median" if levels else "point"
     steps = "the next one" if len(fan) == 1 else f"the next {len(fan)}"
     with mpl.rc_context(STYLE):
         figure, views = blank_figure(1, 2, widths=[3, 2])
@@ -144,7 +145,7 @@ def forecast_fan(recent: pd.DataFrame, fan: pd.DataFrame, ticker: str) -> Figure
             dot, diamond = ("o", "D") if is_close else ("", "")
             axes.plot(bars.index, bars["close"], color="black", marker=dot, ms=4, lw=1.4, label="close")
             median = from_last("y_pred")
-            axes.plot(dates, median, color="black", ls=(0, (3, 1.5)), marker=diamond, ms=4, label="median")
+            axes.plot(dates, median, color="black", ls=(0, (3, 1.5)), marker=diamond, ms=4, label=what)
             ends = [last_date, dates.iloc[-1]]
             axes.plot(ends, [last_close, last_close], color=BLUE, ls=DOTS, lw=2.2, label="last close (naive)")
             axes.set_title(f"last {len(bars)} bars and {steps}")
@@ -158,8 +159,8 @@ def forecast_fan(recent: pd.DataFrame, fan: pd.DataFrame, ticker: str) -> Figure
 
 def _fan_title(fan: pd.DataFrame, ticker: str, last_date: pd.Timestamp, last_close: float) -> str:
     end = fan.iloc[-1]
-    band = f", 90 % between {end['lo_90']:.2f} and {end['hi_90']:.2f}"
+    says = f"the median is {end['y_pred']:.2f}, 90 % between {end['lo_90']:.2f} and {end['hi_90']:.2f}"
     if np.isnan(end["lo_90"]):
-        band = "; a point forecast, without a band"
+        says = f"the point forecast is {end['y_pred']:.2f}, without a band"
     start = f"{ticker}: forecast after the close of {last_date:%F} ({last_close:.2f})"
-    return f"{start}\nOn {end['date']:%F} the median is {end['y_pred']:.2f}{band}"
+    return f"{start}\nOn {end['date']:%F} {says}"

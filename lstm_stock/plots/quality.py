@@ -17,6 +17,7 @@ from lstm_stock import metrics
 from lstm_stock.errors import DataError
 from lstm_stock.plots.style import (
     BAND,
+    DIM,
     LEVELS,
     NAIVE,
     STYLE,

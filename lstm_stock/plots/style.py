@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +44,8 @@ STYLE: dict[Any, Any] = {
     "lines.markersize": 7,
     # Element names in an SVG are hashes of this: the same figure is the same file.
     "svg.hashsalt": "lstm-stock",
+    # A ticker may hold a dollar sign.
+    "text.parse_math": False,
 }
 
 BAND = "0.80"
@@ -92,22 +93,32 @@ def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     Raises:
         RunError: The folder cannot be made or written to.
     """
+    # Laid out anew at every drawing, panels would creep by a hair each time.
+    with mpl.rc_context(STYLE):
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     paths = folder / f"{name}.png", folder / f"{name}.svg"
     for path in paths:
-        partial = path.with_name(f".{path.name}.partial")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with mpl.rc_context(STYLE):
-                metadata = {"Date": None} if path.suffix == ".svg" else None
-                figure.savefig(partial, format=path.suffix[1:], dpi=DPI, metadata=metadata)
-            os.replace(partial, path)  # noqa: PTH105 - atomic, and says so
+            _write(figure, path)
         except OSError as error:
+            reason = error.strerror or error
             raise RunError(
-                f"cannot write {path}: {error.strerror}", "choose another folder with `--output`"
+                f"cannot write {path}: {reason}", "choose another folder with `--output`"
             ) from error
-        finally:
-            partial.unlink(missing_ok=True)
     return paths
+
+
+def _write(figure: Figure, path: Path) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    metadata = {"Date": None} if path.suffix == ".svg" else None
+    try:
+        with mpl.rc_context(STYLE):
+            figure.savefig(partial, format=path.suffix[1:], dpi=DPI, metadata=metadata)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def blank_figure(
