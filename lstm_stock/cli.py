@@ -111,7 +111,7 @@ def root(
 @app.command()
 def fetch(
     tickers: Annotated[
-        list[str], typer.Argument(metavar="TICKER...", help="Tickers as Yahoo spells them: AAPL, ^GSPC.")
+        list[str], typer.Argument(metavar="TICKER", help="Tickers as Yahoo spells them: AAPL, ^GSPC.")
     ],
     source: Annotated[
         SourceName | None, typer.Option(help="Where prices come from [default: yahoo].")
@@ -288,7 +288,8 @@ def config_init(
     from lstm_stock import terminal
     from lstm_stock.config import packaged_config
 
-    text = packaged_config(base)
+    # The first lines point editors at a schema that lies beside the packaged files, but not beside this one.
+    text = packaged_config(base).partition("#\n")[2]
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

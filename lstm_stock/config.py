@@ -24,7 +24,7 @@ from pydantic import (
 
 from lstm_stock.config_input import ConfigInput
 from lstm_stock.config_values import (
-    Day,
+    DayOrNull,
     Real,
     ShareOrDay,
     Ticker,
@@ -107,8 +107,12 @@ class DataConfig(_Section):
         max_length=2000,
         description="Tickers as Yahoo writes them; one network learns all",
     )
-    start: Day = Field(default=date(2010, 1, 1), description="First date used, YYYY-MM-DD")
-    end: Day = Field(default=date(2023, 12, 31), description="Last date used, YYYY-MM-DD")
+    start: DayOrNull = Field(
+        default=date(2010, 1, 1), description="First date used, YYYY-MM-DD; null for the earliest there is"
+    )
+    end: DayOrNull = Field(
+        default=date(2023, 12, 31), description="Last date used, YYYY-MM-DD; null for the newest there is"
+    )
 
     @field_validator("tickers")
     @classmethod
@@ -118,9 +122,9 @@ class DataConfig(_Section):
 
     @field_validator("end")
     @classmethod
-    def _end_is_later(cls, end: date, info: ValidationInfo) -> date:
+    def _end_is_later(cls, end: date | None, info: ValidationInfo) -> date | None:
         start = info.data.get("start")
-        if start is not None and start >= end:
+        if start is not None and end is not None and start >= end:
             raise wrong(f"start {start} must be before end {end}", ("data", "end"), ("data", "start"))
         return end
 
@@ -293,7 +297,9 @@ class Config(_Section):
     def _split_is_within_data(cls, split: SplitConfig, info: ValidationInfo) -> SplitConfig:
         data = info.data.get("data")
         for name, day in (("val", split.val), ("test", split.test)):
-            if data is not None and isinstance(day, date) and not data.start < day <= data.end:
+            if data is None or not isinstance(day, date):
+                continue
+            if (data.start or date.min) >= day or day > (data.end or date.max):
                 message = (
                     f"{name} starts on {day}, must be within data.start {data.start} and data.end {data.end}"
                 )

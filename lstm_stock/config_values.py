@@ -91,6 +91,10 @@ def _day(value: object) -> date:
     return value
 
 
+def _day_or_null(value: object) -> date | None:
+    return None if value is None else _day(value)
+
+
 def _share_or_day(value: object) -> float | date:
     if type(value) is date or (isinstance(value, str) and re.match(r"[0-9]{4}-", value)):
         return _day(value)
@@ -123,7 +127,7 @@ def check_distinct(values: Sequence[str], key: Key) -> None:
 
 Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
 Real: TypeAlias = Annotated[float, BeforeValidator(_real)]
-Day: TypeAlias = Annotated[date, BeforeValidator(_day)]
+DayOrNull: TypeAlias = Annotated[date | None, BeforeValidator(_day_or_null)]
 Ticker: TypeAlias = Annotated[str, BeforeValidator(_ticker)]
 Width: TypeAlias = Annotated[int, Field(ge=1, le=4096), BeforeValidator(_whole)]
 ShareOrDay: TypeAlias = Annotated[
