@@ -1,4 +1,4 @@
-"""What the documents say is true: generated files are current, every command is documented, README's blocks run."""
+"""What the documents say is true: generated files are current, commands are documented, README commands parse."""
 
 from __future__ import annotations
 
