@@ -214,6 +214,12 @@ class TrainingConfig(_Section):
     epochs: Whole = Field(default=100, ge=1, le=10_000, description="Passes over the train windows, at most")
     batch_size: Whole = Field(default=32, ge=1, le=65_536, description="Windows per gradient step")
     learning_rate: Real = Field(default=0.001, gt=0, le=1, description="Step size of Adam at the start")
+    ema_momentum: Real = Field(
+        default=0.99,
+        ge=0,
+        lt=1,
+        description="Forecast with a running mean of the weights: the share of it that each batch keeps; 0 is off",
+    )
     early_stopping: EarlyStoppingConfig | None = Field(
         default=EarlyStoppingConfig(),
         description="Stop when a loss no longer improves, and keep the best weights; null: never",

@@ -241,7 +241,8 @@ def _series(
     return TickerSeries(
         ticker=ticker,
         dates=_days(adjusted),
-        close=adjusted["close"].to_numpy(np.float64),
+        # A copy: a view of one column would keep the whole price table in memory.
+        close=np.array(adjusted["close"], np.float64),
         inputs=scaler.inputs.transform(raw.features),
         unit=unit.astype(np.float32),
         first=first,

@@ -136,7 +136,7 @@ def fit_network(
             keras.utils.set_random_seed(seed + i)
             network = build_network(shape)
             network.compile(
-                optimizer=keras.optimizers.Adam(config.learning_rate),
+                optimizer=_optimizer(config),
                 loss=training_loss(shape.head, shape.horizon),
             )
             follow = _Follow(i + 1, config, stop, on_progress)
@@ -169,8 +169,21 @@ def forecast_returns(network: keras.Model, head: str, windows: Windows) -> Distr
     return windows.to_returns(to_distribution(head, params))
 
 
+def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    """Adam, with a running mean of the weights beside them if asked for.
+
+    The mean forgets the luck of the last batches (Polyak & Juditsky 1992, SIAM J. Control Optim. 30).
+    """
+    if config.ema_momentum == 0:
+        return keras.optimizers.Adam(config.learning_rate)
+    return keras.optimizers.Adam(config.learning_rate, use_ema=True, ema_momentum=config.ema_momentum)
+
+
 def _callbacks(config: TrainingConfig) -> list[keras.callbacks.Callback]:
     callbacks: list[keras.callbacks.Callback] = []
+    if config.ema_momentum > 0:
+        # First of all: what is validated, and what early stopping keeps, are the averaged weights.
+        callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if config.reduce_lr is not None:
         callbacks.append(
             keras.callbacks.ReduceLROnPlateau(
@@ -189,6 +202,8 @@ def _callbacks(config: TrainingConfig) -> list[keras.callbacks.Callback]:
                 restore_best_weights=True,
             )
         )
+    else:
+        callbacks.append(_KeepLastWeights())
     return callbacks
 
 
@@ -200,6 +215,16 @@ def _check_finite(rows: Sequence[dict[str, float]]) -> None:
                 f"and the validation loss {row['val_loss']:g}",
                 "lower `training.learning_rate`",
             )
+
+
+class _KeepLastWeights(keras.callbacks.Callback):  # type: ignore[misc]
+    """Leave the network as its last epoch was validated, also when it is stopped before all epochs are done."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._weights = self.model.get_weights()
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self.model.set_weights(self._weights)
 
 
 class _Follow(keras.callbacks.Callback):  # type: ignore[misc]

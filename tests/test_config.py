@@ -301,6 +301,7 @@ def test_the_classic_file_is_the_tutorial_recipe_and_holds_only_the_difference()
         "target_scale": "none",
         "window": {"horizon": 1},
         "model": {"head": "point"},
+        "training": {"ema_momentum": 0},
     }
     assert load_config(ROOT / "configs" / "classic.yaml").split == Config().split
 

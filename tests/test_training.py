@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import keras
@@ -35,6 +36,18 @@ TRAIN, VAL, TEST = parts_of()
 
 def weights(fit):
     return [w.tobytes() for w in fit.network.get_weights()]
+
+
+def press_ctrl_c_once() -> Callable[[Progress], None]:
+    """Return an observer that presses it after the first batch of the second epoch."""
+    pressed: list[bool] = []
+
+    def observe(progress: Progress) -> None:
+        if (progress.epoch, progress.batch) == (2, 1) and not pressed:
+            pressed.append(True)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return observe
 
 
 def test_batches_hold_every_window_of_every_ticker_once_in_a_new_order_each_epoch():
@@ -102,6 +115,44 @@ def test_the_best_weights_are_restored_and_the_history_says_which():
     assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(history["val_loss"].min(), abs=1e-4)
 
 
+@pytest.mark.parametrize("ema_momentum", [0.0, 0.9])
+@pytest.mark.parametrize("stop", ["early", "last epoch", "ctrl-c"])
+def test_the_weights_kept_are_those_that_were_validated(ema_momentum, stop):
+    settings = TrainingConfig(
+        epochs=3,
+        batch_size=32,
+        learning_rate=0.05,
+        ema_momentum=ema_momentum,
+        early_stopping=EarlyStoppingConfig(patience=1) if stop == "early" else None,
+        reduce_lr=None,
+    )
+
+    fit = fit_network(
+        TINY, [TRAIN], [VAL], settings, seed=2, on_progress=press_ctrl_c_once() if stop == "ctrl-c" else None
+    )
+    val_loss = fit.history["val_loss"]
+    kept = val_loss.min() if stop == "early" else val_loss.iloc[-1]
+    forecast = forecast_returns(fit.network, "student_t", VAL).rescale(1 / VAL.return_unit)
+    by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
+    assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(kept, abs=1e-4)
+
+
+def test_averaged_weights_are_the_running_mean_of_the_weights():
+    """One batch an epoch, so that the history of plain training gives every set of weights to average."""
+    plain = TrainingConfig(epochs=1, batch_size=4096, ema_momentum=0, early_stopping=None, reduce_lr=None)
+    after: list[list[np.ndarray]] = []
+    for epochs in (1, 2, 3):
+        fit = fit_network(TINY, [TRAIN], [VAL], plain.model_copy(update={"epochs": epochs}), seed=2)
+        after.append(fit.network.get_weights())
+    averaged = plain.model_copy(update={"epochs": 3, "ema_momentum": 0.6})
+    got = fit_network(TINY, [TRAIN], [VAL], averaged, seed=2).network.get_weights()
+    for i, weights in enumerate(got):
+        mean = after[0][i]
+        for later in after[1:]:
+            mean = 0.6 * mean + 0.4 * later[i]
+        np.testing.assert_allclose(weights, mean, atol=1e-5)
+
+
 def test_the_learning_rate_is_cut_on_plateaus():
     settings = TrainingConfig(
         epochs=6,
@@ -127,14 +178,8 @@ def test_progress_is_told_after_every_batch():
 
 
 def test_ctrl_c_once_keeps_what_was_learnt():
-    def interrupt(progress: Progress) -> None:
-        if (progress.epoch, progress.batch) == (2, 1) and not handled:
-            handled.append(True)
-            os.kill(os.getpid(), signal.SIGINT)
-
-    handled: list[bool] = []
     before = signal.getsignal(signal.SIGINT)
-    fit = fit_network(TINY, [TRAIN], [VAL], replace_epochs(50), seed=5, on_progress=interrupt)
+    fit = fit_network(TINY, [TRAIN], [VAL], replace_epochs(50), seed=5, on_progress=press_ctrl_c_once())
     assert fit.interrupted
     assert len(fit.history) == 2
     assert signal.getsignal(signal.SIGINT) is before
