@@ -16,6 +16,12 @@ from numpy.typing import NDArray
 from lstm_stock.distributions import Distribution, Empirical, StudentT
 from lstm_stock.features import Array, Bars
 
+MIN_DF, MAX_DF = 1.05, 1e4
+"""Degrees of freedom kept: a mean exists above 1, and above 10,000 a Student-t is a normal."""
+
+MIN_SCALE = 0.05
+"""Least scale of a fitted Student-t, in standard deviations of its sample."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -49,31 +55,34 @@ Baseline = Callable[[Task], Distribution]
 
 
 def naive(task: Task) -> Distribution:
-    """Tomorrow = today: the last close, spread by the in-sample k-bar returns less their median."""
-    return Empirical(_centred_returns(task), len(task.cutoffs))
+    """Tomorrow = today: the last close, spread to both sides alike as the in-sample k-bar returns were."""
+    return Empirical(_symmetric_returns(task), len(task.cutoffs))
 
 
 def drift(task: Task) -> Distribution:
     """A random walk with drift: the last close grows by the mean in-sample return, spread as `naive`."""
     mean = np.mean(task.insample_returns(1))
-    return Empirical(_centred_returns(task) + mean * np.array(task.steps), len(task.cutoffs))
+    return Empirical(_symmetric_returns(task) + mean * np.array(task.steps), len(task.cutoffs))
 
 
-def _centred_returns(task: Task) -> Array:
-    """The in-sample k-bar returns less their median, shape `(n_samples, horizon)`."""
+def _symmetric_returns(task: Task) -> Array:
+    """The in-sample k-bar returns less their median, each with both signs, shape `(2 n_samples, horizon)`.
+
+    Both signs, so that median and mean are the last close: returns are skewed, and less their median alone they
+    would forecast a fall.
+    """
     # Step k has k - 1 returns fewer than step 1: all are cut to the shortest, keeping the newest.
     n_samples = task.n_insample - task.horizon
     samples = np.column_stack([task.insample_returns(step)[-n_samples:] for step in task.steps])
-    return samples - np.median(samples, axis=0)
+    centred = samples - np.median(samples, axis=0)
+    return np.concatenate([centred, -centred])
 
 
 def constant_t(task: Task) -> Distribution:
     """One Student-t for each step, fitted to the in-sample k-bar returns by maximum likelihood."""
-    from scipy import stats
-
-    df, loc, scale = np.transpose([stats.t.fit(task.insample_returns(step)) for step in task.steps])
+    df, loc, scale = np.transpose([_fit_t(task.insample_returns(step)) for step in task.steps])
     every = np.ones((len(task.cutoffs), 1))
-    return StudentT(loc * every, scale * every, _usable_df(df) * every)
+    return StudentT(loc * every, scale * every, df * every)
 
 
 def ewma(task: Task) -> Distribution:
@@ -82,24 +91,49 @@ def ewma(task: Task) -> Distribution:
     Scale and degrees of freedom of each step are fitted to the in-sample returns in units of that volatility.
     J.P. Morgan/Reuters, RiskMetrics Technical Document, 1996.
     """
-    from scipy import stats
+    return _ewma(task, 0.0)
 
+
+def ewma_drift(task: Task) -> Distribution:
+    """`ewma` around the mean in-sample return: what a constant drift adds to a forecast of the spread."""
+    return _ewma(task, float(np.mean(task.insample_returns(1))))
+
+
+def _ewma(task: Task, mean: float) -> Distribution:
     df, scale = [], []
     for step in task.steps:
         unit = task.bars.volatility[: task.n_insample - step] * np.sqrt(step)
-        standardised = task.insample_returns(step) / unit
-        fitted = stats.t.fit(standardised[np.isfinite(standardised)], floc=0.0)
-        df.append(fitted[0])
-        scale.append(fitted[2])
-    unit = task.bars.volatility[task.cutoffs][:, None] * np.sqrt(np.array(task.steps))
-    return StudentT(
-        np.zeros_like(unit), np.array(scale) * unit, _usable_df(np.array(df)) * np.ones_like(unit)
-    )
+        standardised = (task.insample_returns(step) - mean * step) / unit
+        fitted_df, _, fitted_scale = _fit_t(standardised[np.isfinite(standardised)], loc=0.0)
+        df.append(fitted_df)
+        scale.append(fitted_scale)
+    steps = np.array(task.steps)
+    unit = task.bars.volatility[task.cutoffs][:, None] * np.sqrt(steps)
+    every = np.ones_like(unit)
+    return StudentT(mean * steps * every, np.array(scale) * unit, np.array(df) * every)
 
 
-def _usable_df(df: Array) -> Array:
-    """Keep degrees of freedom where the mean exists and where a Student-t still differs from a normal."""
-    return np.clip(df, 1.05, 1e4)
+def _fit_t(sample: Array, loc: float | None = None) -> tuple[float, float, float]:
+    """Fit degrees of freedom, location and scale of a Student-t by maximum likelihood.
+
+    Where many returns are equal, as of a ticker that hardly trades, the likelihood grows without bound as the
+    scale goes to zero; degrees of freedom and scale are kept from following.
+
+    Args:
+        sample: Shape `(n,)`.
+        loc: The location, if it is known.
+    """
+    from scipy import stats
+
+    df, fitted_loc, scale = stats.t.fit(sample) if loc is None else stats.t.fit(sample, floc=loc)
+    df = min(max(float(df), MIN_DF), MAX_DF)
+    return df, float(fitted_loc), max(float(scale), MIN_SCALE * float(np.std(sample)))
 
 
-BASELINES: dict[str, Baseline] = {"naive": naive, "drift": drift, "constant_t": constant_t, "ewma": ewma}
+BASELINES: dict[str, Baseline] = {
+    "naive": naive,
+    "drift": drift,
+    "constant_t": constant_t,
+    "ewma": ewma,
+    "ewma_drift": ewma_drift,
+}

@@ -127,8 +127,8 @@ def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
     return scores
 
 
-def best_baseline(scores: pd.DataFrame, model: str, score: str) -> str | None:
-    """Name the baseline with the least `score` (`rmse`, `crps`, `nll`, ...) among the rows given.
+def best_baselines(scores: pd.DataFrame, model: str, score: str) -> list[str]:
+    """Name the baselines with the least `score` (`rmse`, `crps`, `nll`, ...) among the rows given.
 
     Args:
         scores: Rows of a score table, of one ticker and step.
@@ -136,7 +136,7 @@ def best_baseline(scores: pd.DataFrame, model: str, score: str) -> str | None:
         score: A column where less is better.
 
     Returns:
-        The name, or None when no baseline has that score.
+        The name, or several where they are equal, or none when no baseline has that score.
     """
     baselines = scores[(scores["model"] != model) & scores[score].notna()]
-    return None if baselines.empty else str(baselines.sort_values(score)["model"].iloc[0])
+    return [str(name) for name in baselines["model"][baselines[score] == baselines[score].min()]]

@@ -13,7 +13,7 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from lstm_stock.evaluation import best_baseline
+from lstm_stock.evaluation import best_baselines
 from lstm_stock.run import Run
 
 RANKED = ("rmse", "crps", "nll")
@@ -21,14 +21,20 @@ RANKED = ("rmse", "crps", "nll")
 
 MARK = "*"
 
+SHOWN_LEVELS = (50, 90)
+"""Intervals in the table of a forecast, which has to fit a terminal; CSV and JSON hold all."""
+
 
 def number(value: float | None, digits: int = 2, suffix: str = "") -> str:
     """Format a score; what does not apply is a dash.
 
-    >>> number(2.648), number(float("nan"))
-    ('2.65', '-')
+    >>> number(2.648), number(-0.0001), number(float("nan"))
+    ('2.65', '0.00', '-')
     """
-    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}{suffix}"
+    if value is None or math.isnan(value):
+        return "-"
+    # Adding 0 turns the -0.0 that rounding may leave into 0.0.
+    return f"{round(value, digits) + 0.0:.{digits}f}{suffix}"
 
 
 def score_table(scores: pd.DataFrame, model: str, ticker: str) -> Table:
@@ -43,35 +49,36 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str) -> Table:
     n_test = int(mine["n"].iloc[0])
     table = _table(
         f"{ticker}: test scores, {n_test} cutoffs",
-        ["step", "model", "RMSE", "skill", "MASE", "direction", "CRPS", "NLL", "50 %", "90 %", "width 90"],
+        ["step", "model", "RMSE", "skill", "dir.", "CRPS", "NLL", "50 %", "90 %", "width"],
         left=2,
     )
     steps = sorted(mine["step"].unique())
     for step in dict.fromkeys((steps[0], steps[-1])):
         at_step = mine[mine["step"] == step]
-        best = {score: best_baseline(at_step, model, score) for score in RANKED}
+        best = {score: best_baselines(at_step, model, score) for score in RANKED}
         for i, row in enumerate(at_step.to_dict("records")):
             cells = {
-                score: number(row[score], 3) + (MARK if best[score] == row["model"] else " ")
+                score: number(row[score], 3) + (MARK if row["model"] in best[score] else " ")
                 for score in RANKED
             }
             table.add_row(
                 str(step) if i == 0 else "",
                 str(row["model"]),
                 cells["rmse"],
-                number(row["skill"], 2, " %"),
-                number(row["mase"], 3),
-                number(100 * row["direction"], 1, " %"),
+                number(row["skill"], 2),
+                number(100 * row["direction"], 1),
                 cells["crps"],
                 cells["nll"],
                 number(100 * row["coverage_50"], 1),
                 number(100 * row["coverage_90"], 1),
-                number(row["width_90"], 2, " %"),
+                number(row["width_90"], 2),
             )
         table.add_section()
     table.caption = (
-        f"{MARK} best baseline in that score. RMSE in price; skill: RMSE gained on naive; CRPS, NLL: of the log\n"
-        "return in percent, less is better; 50 %, 90 %: share of outcomes inside that interval; - does not apply"
+        f"{MARK} best baseline in that score; - does not apply. RMSE: price. skill: RMSE\n"
+        "gained on naive, %. dir.: right signs, %; who always says up gets the share of\n"
+        "up days, as drift does. CRPS, NLL: log return in %, less is better. 50 %,\n"
+        "90 %: outcomes inside that interval, %. width: of the 90 % interval, % of price"
     )
     return table
 
@@ -82,14 +89,14 @@ def comparison(scores: pd.DataFrame, model: str, ticker: str) -> str:
     network = at_step[at_step["model"] == model].iloc[0]
     lines = []
     for score, what in (("rmse", "point (RMSE)"), ("crps", "distribution (CRPS)"), ("nll", "density (NLL)")):
-        best = best_baseline(at_step, model, score)
-        if best is None or math.isnan(network[score]):
+        best = best_baselines(at_step, model, score)
+        if not best or math.isnan(network[score]):
             continue
-        theirs = float(at_step.loc[at_step["model"] == best, score].iloc[0])
-        ours = float(network[score])
-        lines.append(
-            f"{what}: {model} {ours:.3f}, best baseline {best} {theirs:.3f}: {_gap(ours, theirs, score)}"
-        )
+        theirs = float(at_step.loc[at_step["model"] == best[0], score].iloc[0])
+        ours, names = float(network[score]), " and ".join(best)
+        gap = _gap(ours, theirs, score)
+        lines.append(f"{what}: {model} {ours:.3f}, best baseline {theirs:.3f} ({names}): {gap}")
+    lines.append("differences are not tested for significance: on one ticker, small ones may be luck")
     return "\n".join(lines)
 
 
@@ -109,13 +116,13 @@ def outlook_table(forecast: pd.DataFrame, currency: str | None) -> Table:
     unit = f" {currency}" if currency else ""
     table = _table(
         f"{first['ticker']}: forecast after the close of {first['cutoff']:%F} ({first['last_close']:.2f}{unit})",
-        ["step", "date", "median", "50 %", "80 %", "90 %", "95 %"],
+        ["step", "date", "median", *(f"{level} %" for level in SHOWN_LEVELS)],
         left=2,
     )
     for row in forecast.to_dict("records"):
         intervals = [
             "-" if math.isnan(row[f"lo_{level}"]) else f"{row[f'lo_{level}']:.2f} to {row[f'hi_{level}']:.2f}"
-            for level in (50, 80, 90, 95)
+            for level in SHOWN_LEVELS
         ]
         table.add_row(str(row["step"]), f"{row['date']:%a %F}", f"{row['y_pred']:.2f}", *intervals)
     return table
@@ -131,39 +138,33 @@ def run_summary(run: Run) -> dict[str, Any]:
     """
     config, scores = run.config, run.scores
     first_step = scores[scores["step"] == 1]
-    numbers = ["skill", "crps", "nll", "coverage_90"]
+    numbers = ["skill", "crps", "coverage_90"]
     means = first_step.groupby("model", sort=False)[numbers].mean().reset_index()
     network = means[means["model"] == config.model.cell].iloc[0]
-    best = best_baseline(means, config.model.cell, "crps")
-    tickers = config.data.tickers
+    best = best_baselines(means, config.model.cell, "crps")
     return {
-        "name": run.name,
-        "tickers": ", ".join(tickers[:3]) + (f" and {len(tickers) - 3} more" if len(tickers) > 3 else ""),
+        "name": run.name + (" (interrupted)" if run.provenance.interrupted else ""),
         "head": config.model.head,
-        "epochs": len(run.history),
         **{name: float(network[name]) for name in numbers},
-        "best": "-" if best is None else f"{best} {means.loc[means['model'] == best, 'crps'].iloc[0]:.3f}",
+        "best": f"{means.loc[means['model'] == best[0], 'crps'].iloc[0]:.3f} {best[0]}" if best else "-",
     }
 
 
 def runs_table(rows: Sequence[dict[str, Any]]) -> Table:
     """List runs, each as `run_summary` tells it."""
     table = _table(
-        "runs, oldest first: network scores one step ahead, beside the best baseline",
-        ["run", "tickers", "head", "epochs", "skill", "CRPS", "best baseline", "NLL", "90 %"],
-        left=3,
+        "runs, oldest first: one step ahead, the network beside the best baseline",
+        ["run", "head", "skill %", "90 %", "CRPS", "best baseline"],
+        left=2,
     )
     for row in rows:
         table.add_row(
             row["name"],
-            row["tickers"],
             row["head"],
-            str(row["epochs"]),
-            number(row["skill"], 2, " %"),
+            number(row["skill"], 2),
+            number(100 * row["coverage_90"], 1),
             number(row["crps"], 3),
             row["best"],
-            number(row["nll"], 3),
-            number(100 * row["coverage_90"], 1),
         )
     return table
 

@@ -7,6 +7,7 @@ never written over. No pickle: YAML, JSON, CSV, Parquet and Keras' own format in
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 import math
 import os
@@ -14,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from platform import platform, python_version
@@ -27,6 +29,7 @@ import pandas as pd
 from lstm_stock.config import Config, dump_yaml, load_config
 from lstm_stock.dataset import Split, TickerScaler
 from lstm_stock.errors import ConfigError, RunError
+from lstm_stock.evaluation import FORECAST_COLUMNS, SCORE_COLUMNS
 
 if TYPE_CHECKING:
     import keras
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 CONFIG, NETWORK, SCALER, HISTORY = "config.yaml", "model.keras", "scaler.json", "history.csv"
 FORECASTS, SCORES, PROVENANCE, PLOTS = "forecasts.parquet", "scores.json", "provenance.json", "plots"
 FILES = (CONFIG, NETWORK, SCALER, HISTORY, FORECASTS, SCORES, PROVENANCE)
+
+HISTORY_COLUMNS = ("member", "epoch", "loss", "val_loss", "learning_rate")
 
 T = TypeVar("T")
 
@@ -51,6 +56,7 @@ class TickerOrigin:
         last: Date of the last bar used.
         n_bars: How many.
         source: Where they came from.
+        first_close: Adjusted close of the first bar: the level of prices that the run was trained at.
     """
 
     hash: str
@@ -58,6 +64,7 @@ class TickerOrigin:
     last: str
     n_bars: int
     source: str
+    first_close: float
 
 
 @dataclass(frozen=True)
@@ -118,54 +125,95 @@ class Run:
         """The folder's name."""
         return self.path.name
 
-    @property
+    @cached_property
     def config(self) -> Config:
         """The resolved config."""
         return self._read(CONFIG, load_config)
 
-    @property
+    @cached_property
     def network(self) -> keras.Model:
         """The members joined; its output is `lstm_stock.models.Params`."""
         import keras
 
         import lstm_stock.models  # noqa: F401 - registers the layers of ours that the file may name
 
-        return self._read(NETWORK, lambda path: keras.saving.load_model(path, compile=False, safe_mode=True))
+        def parse(path: Path) -> keras.Model:
+            network = keras.saving.load_model(path, compile=False, safe_mode=True)
+            wanted = (None, self.config.window.look_back, len(self.config.features))
+            _require(network.input_shape == wanted, f"its input is {network.input_shape}, not {wanted}")
+            return network
 
-    @property
+        return self._read(NETWORK, parse)
+
+    @cached_property
     def scalers(self) -> dict[str, TickerScaler]:
         """What was fitted on the train bars of each ticker."""
-        return self._read(
-            SCALER, lambda path: {name: TickerScaler.from_json(one) for name, one in _read_json(path).items()}
-        )
 
-    @property
+        def parse(path: Path) -> dict[str, TickerScaler]:
+            scalers = {name: TickerScaler.from_json(one) for name, one in _read_json(path).items()}
+            _require(tuple(scalers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
+            features = {scaler.inputs.features for scaler in scalers.values()}
+            _require(features == {self.config.features}, f"its features are not those of {CONFIG}")
+            return scalers
+
+        return self._read(SCALER, parse)
+
+    @cached_property
     def history(self) -> pd.DataFrame:
         """One row per member and epoch."""
-        return self._read(HISTORY, pd.read_csv)
+        return self._read_table(HISTORY, pd.read_csv, HISTORY_COLUMNS)
 
-    @property
+    @cached_property
     def forecasts(self) -> pd.DataFrame:
-        """The test period: `lstm_stock.evaluation.FORECAST_COLUMNS`."""
-        return self._read(FORECASTS, pd.read_parquet)
+        """The test period, `FORECAST_COLUMNS`."""
+        return self._read_table(FORECASTS, pd.read_parquet, FORECAST_COLUMNS)
 
-    @property
+    @cached_property
     def scores(self) -> pd.DataFrame:
-        """`lstm_stock.evaluation.SCORE_COLUMNS`."""
-        return self._read(
-            SCORES, lambda path: pd.DataFrame(_read_json(path)["scores"]).replace({None: np.nan})
-        )
+        """`SCORE_COLUMNS`."""
 
-    @property
+        def parse(path: Path) -> pd.DataFrame:
+            return pd.DataFrame(_read_json(path)["scores"]).replace({None: np.nan})
+
+        return self._read_table(SCORES, parse, SCORE_COLUMNS)
+
+    @cached_property
     def provenance(self) -> Provenance:
         """Where the run comes from."""
 
         def parse(path: Path) -> Provenance:
             data = _read_json(path)
             tickers = {name: TickerOrigin(**origin) for name, origin in data.pop("tickers").items()}
+            _require(tuple(tickers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
             return Provenance(**data, tickers=tickers)
 
         return self._read(PROVENANCE, parse)
+
+    def require_ticker(self, ticker: str) -> str:
+        """Return `ticker` if the run was trained on it.
+
+        Raises:
+            RunError: It was not.
+        """
+        known = self.config.data.tickers
+        if ticker not in known:
+            raise RunError(
+                f"run {self.name} was not trained on {ticker}, but on {', '.join(known)}",
+                f"name one of those, or train on it: `lstm-stock train --set data.tickers=[{ticker}]`",
+            )
+        return ticker
+
+    def _read_table(
+        self, file: str, parse: Callable[[Path], pd.DataFrame], columns: Sequence[str]
+    ) -> pd.DataFrame:
+        def parse_whole(path: Path) -> pd.DataFrame:
+            table = parse(path)
+            missing = [name for name in columns if name not in table]
+            _require(not missing, f"the columns {', '.join(missing)} are missing")
+            _require(len(table) > 0, "it has no rows")
+            return table
+
+        return self._read(file, parse_whole)
 
     def _read(self, file: str, parse: Callable[[Path], T]) -> T:
         """Read one file; whatever is wrong with it is said with its name."""
@@ -177,6 +225,32 @@ class Run:
                 f"run {self.name}: `{file}` cannot be read: {' '.join(str(error).split())[:200]}",
                 "the run was changed after it was saved, or made by another version: train again",
             ) from error
+
+
+def _require(holds: bool, complaint: str) -> None:
+    if not holds:
+        raise ValueError(complaint)
+
+
+def require_writable(runs_dir: Path) -> None:
+    """Try to write in `runs_dir`, so that a training need not end before that is known to fail.
+
+    Raises:
+        RunError: Nothing can be written there.
+    """
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=runs_dir):
+            pass
+    except OSError as error:
+        raise _cannot_save(runs_dir, error) from error
+
+
+def _cannot_save(runs_dir: Path, error: OSError) -> RunError:
+    return RunError(
+        f"the run cannot be saved in {runs_dir}: {error.strerror or error}",
+        "make room or choose another folder with `--runs-dir`",
+    )
 
 
 def save_run(runs_dir: Path, results: Results) -> Run:
@@ -195,10 +269,7 @@ def save_run(runs_dir: Path, results: Results) -> Run:
         _write_files(building, results)
         return Run(_move_into_place(building, runs_dir / name))
     except OSError as error:
-        raise RunError(
-            f"the run cannot be saved in {runs_dir}: {error.strerror or error}",
-            "make room or choose another folder with `--runs-dir`",
-        ) from error
+        raise _cannot_save(runs_dir, error) from error
     finally:
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)
@@ -222,17 +293,18 @@ def _write_files(folder: Path, results: Results) -> None:
 
 
 def _move_into_place(building: Path, wanted: Path) -> Path:
-    """Rename to `wanted`, or to `wanted-2`, ... when another run of the same second has that name."""
+    """Rename to `wanted`, or to `wanted-02`, ... when another run of the same second has that name."""
     n = 1
     while True:
-        target = wanted if n == 1 else wanted.with_name(f"{wanted.name}-{n}")
+        target = wanted if n == 1 else wanted.with_name(f"{wanted.name}-{n:02}")
         try:
             # Renaming onto an existing folder fails unless that folder is empty, which no run is.
             if not target.exists():
                 building.rename(target)
                 return target
-        except FileExistsError:
-            pass
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
         n += 1
 
 
@@ -243,10 +315,23 @@ def _join_tickers(tickers: Sequence[str]) -> str:
 
 def list_runs(runs_dir: Path) -> list[Run]:
     """Return the runs in `runs_dir`, oldest first; hidden and unfinished folders are not runs."""
-    if not runs_dir.is_dir():
-        return []
-    folders = (path for path in runs_dir.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [Run(path) for path in sorted(folders) if (path / PROVENANCE).exists() or (path / CONFIG).exists()]
+    try:
+        if not runs_dir.is_dir():
+            return []
+        folders = [Run(path) for path in sorted(runs_dir.iterdir()) if not path.name.startswith(".")]
+    except OSError as error:
+        raise RunError(
+            f"{runs_dir} cannot be read: {error.strerror or error}", "choose another folder with `--runs-dir`"
+        ) from error
+    return [run for run in folders if _is_there(run.path / PROVENANCE) or _is_there(run.path / CONFIG)]
+
+
+def _is_there(path: Path) -> bool:
+    """Say whether something has this name; a name too long or a folder that may not be read has nothing."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def find_run(runs_dir: Path, name: str | None) -> Run:
@@ -261,14 +346,14 @@ def find_run(runs_dir: Path, name: str | None) -> Run:
             raise RunError(f"there is no run in {runs_dir}", "make one with `lstm-stock train`")
         run = runs[-1]
     else:
-        run = Run(runs_dir / name) if (runs_dir / name).is_dir() else Run(Path(name))
-        if not run.path.is_dir():
+        run = Run(runs_dir / name) if _is_there(runs_dir / name) else Run(Path(name))
+        if not _is_there(run.path):
             known = ", ".join(one.name for one in runs[-5:])
             raise RunError(
                 f"there is no run {name!r} in {runs_dir}",
                 f"the newest are: {known}" if known else "make one with `lstm-stock train`",
             )
-    missing = [file for file in FILES if not (run.path / file).is_file()]
+    missing = [file for file in FILES if not _is_there(run.path / file)]
     if missing:
         raise RunError(
             f"run {run.name} is not whole: {', '.join(missing)} missing",

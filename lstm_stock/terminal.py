@@ -23,9 +23,6 @@ from rich.table import Table
 if TYPE_CHECKING:
     from lstm_stock.training import Progress
 
-FILE_WIDTH = 200
-"""Columns of a table that goes to a file or a pipe, where nothing needs to fit a screen."""
-
 
 def note(text: str, quiet: bool) -> None:
     """Tell the user something on stderr, unless they asked for quiet."""
@@ -41,9 +38,12 @@ def warn(text: str) -> None:
 def show(table: Table) -> None:
     """Print a table on stdout."""
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=FILE_WIDTH)
-    console.print(table)
+    # Better wrapped by the terminal than cut to fit it: every number stays.
+    console.width = max(console.width, console.measure(table).maximum)
+    with console.capture() as capture:
+        console.print(table)
+    # rich fills every line with blanks up to the table's width.
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def load_tensorflow() -> None:
@@ -53,6 +53,12 @@ def load_tensorflow() -> None:
     the import lasts, and shown after all if the import fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Another backend that the user has set for other work of theirs is not installed with this package.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    if sys.stderr is None:
+        import keras
+
+        return
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held_back:
         stderr = os.dup(2)
@@ -77,7 +83,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
     The time left is what all epochs would take: early stopping usually ends sooner.
     """
     console = Console(stderr=True, highlight=False)
-    last: list[Progress] = []
+    ended: dict[int, Progress] = {}
     started = time.monotonic()
     with Bar(
         TextColumn("{task.description}"),
@@ -94,7 +100,9 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         task = bar.add_task("epoch", total=None, loss="-", val_loss="-", rate="-")
 
         def follow(progress: Progress) -> None:
-            last[:] = [progress]
+            if not ended and not console.is_terminal:
+                note(f"training, at most {progress.n_epochs} epochs", quiet)
+            ended[progress.member] = progress
             done = progress.epoch - 1 + progress.batch / progress.n_batches
             total = progress.n_members * progress.n_epochs
             member = f"network {progress.member}/{progress.n_members}, " if progress.n_members > 1 else ""
@@ -109,13 +117,11 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
             )
 
         yield follow
-    if last:
-        end = last[0]
-        note(
-            f"trained {end.epoch} epochs in {time.monotonic() - started:.0f} s, "
-            f"best validation loss {_loss(end.best_val_loss)}",
-            quiet,
-        )
+    if ended:
+        epochs = " + ".join(str(progress.epoch) for progress in ended.values())
+        losses = ", ".join(_loss(progress.best_val_loss) for progress in ended.values())
+        seconds = time.monotonic() - started
+        note(f"trained {epochs} epochs in {seconds:.0f} s, best validation loss {losses}", quiet)
 
 
 def _loss(value: float) -> str:

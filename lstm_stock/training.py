@@ -115,8 +115,8 @@ def fit_network(
 ) -> Fit:
     """Train `config.members` networks, from the seeds `seed, seed + 1, ...`, and join them.
 
-    Ctrl-C once ends training after the batch under way and keeps the best weights so far; twice raises
-    KeyboardInterrupt.
+    Ctrl-C once ends training after the batch under way: the member in training keeps its best weights so far,
+    or is dropped if others are complete. Twice raises KeyboardInterrupt.
 
     Args:
         shape: The network to build.
@@ -148,6 +148,8 @@ def fit_network(
                 verbose=0,
                 callbacks=[follow, *_callbacks(config)],
             )
+            if stop.is_set() and members:
+                break  # a member that has barely begun would count as much as the finished ones
             _check_finite(follow.rows)
             rows += follow.rows
             members.append(_untrainable_copy(network, shape))

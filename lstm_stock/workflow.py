@@ -28,7 +28,7 @@ from lstm_stock.dataset import (
     window_at,
     windows_of,
 )
-from lstm_stock.errors import DataError, RunError
+from lstm_stock.errors import DataError
 from lstm_stock.evaluation import (
     INTERVAL_COLUMNS,
     forecast_table,
@@ -62,7 +62,8 @@ class Outlook:
     """A forecast of the next sessions.
 
     Attributes:
-        table: Columns `ticker cutoff step date y_pred lo_50 ... hi_95 last_close`; prices as quoted at the cutoff.
+        table: Columns `ticker cutoff step date y_pred lo_50 ... hi_95 last_close`; prices in the level of
+            the stored close, which is adjusted for splits and not for dividends.
         recent: The closes up to the cutoff, in the same prices: column `close`, indexed by date.
         currency: What the prices are in, if that is known.
         warnings: What the user should know before trusting it.
@@ -131,7 +132,11 @@ def train(
         return _history_in_range(config, store, ticker)
 
     split = _split(config, load)
-    series = [fit_ticker(ticker, prices.adjusted(load(ticker).table), recipe, split) for ticker in tickers]
+    series, origins = [], {}
+    for ticker in tickers:
+        history = load(ticker)
+        origins[ticker] = _origin(history)
+        series.append(fit_ticker(ticker, prices.adjusted(history.table), recipe, split))
     _tell_constant_features(series, on_note)
     train_windows = [windows_of(one, recipe, split, "train") for one in series]
     val_windows = [windows_of(one, recipe, split, "val") for one in series]
@@ -141,13 +146,14 @@ def train(
     fit = fit_network(shape, train_windows, val_windows, config.training, config.seed, on_progress)
     train_seconds = time.perf_counter() - clock
     if fit.interrupted:
-        on_note("stopped by Ctrl-C: the best weights so far are kept, scored and saved")
+        kept = "last" if config.training.early_stopping is None else "best"
+        on_note(f"stopped by Ctrl-C: the {kept} weights that were validated are kept, scored and saved")
 
     tables = []
     for windows in test_windows:
         returns = forecast_returns(fit.network, shape.head, windows)
         tables.append(forecast_table(windows, shape.cell, returns))
-        tables += _baseline_tables(windows, load(windows.series.ticker), split)
+        tables += _baseline_tables(windows, _unchanged(load, windows.series.ticker, origins), split)
     forecasts = pd.concat(tables, ignore_index=True)
 
     python, platform = environment()
@@ -161,7 +167,7 @@ def train(
         n_val_windows=sum(map(len, val_windows)),
         train_seconds=round(train_seconds, 1),
         interrupted=fit.interrupted,
-        tickers={ticker: _origin(load(ticker)) for ticker in tickers},
+        tickers=origins,
         packages=package_versions(),
         python=python,
         platform=platform,
@@ -176,7 +182,7 @@ def train(
 def _history_in_range(config: Config, store: Store, ticker: str) -> PriceHistory:
     history = store.read(ticker)
     data = config.data
-    table = history.table.loc[str(data.start) if data.start else None : str(data.end) if data.end else None]
+    table = _between(history.table, data.start, data.end)
     if table.empty:
         first, last = history.table.index[[0, -1]]
         raise DataError(
@@ -184,6 +190,26 @@ def _history_in_range(config: Config, store: Store, ticker: str) -> PriceHistory
             f"change `data.start` and `data.end`, or fetch more: `lstm-stock fetch {ticker}`",
         )
     return replace(history, table=table)
+
+
+def _between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
+    """Return the bars from `start` to `end`, both included; None is no bound."""
+    days = table.index.to_numpy().astype("datetime64[D]")
+    first = 0 if start is None else int(np.searchsorted(days, np.datetime64(start, "D")))
+    after = len(days) if end is None else int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
+    return table.iloc[first:after]
+
+
+def _unchanged(
+    load: Callable[[str], PriceHistory], ticker: str, origins: dict[str, TickerOrigin]
+) -> PriceHistory:
+    """Read a ticker again; its bars must be those that the network was trained on."""
+    history = load(ticker)
+    if prices.table_hash(history.table) != origins[ticker].hash:
+        raise DataError(
+            f"the stored prices of {ticker} changed while the network was training", "train again"
+        )
+    return history
 
 
 def _split(config: Config, load: Callable[[str], PriceHistory]) -> Split:
@@ -217,13 +243,16 @@ def _origin(history: PriceHistory) -> TickerOrigin:
         last=f"{table.index[-1]:%F}",
         n_bars=len(table),
         source=history.provenance.source,
+        first_close=float(prices.adjusted(table)["close"].iloc[0]),
     )
 
 
 def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: dt.date) -> Outlook:
     """Forecast the sessions that follow the newest bar, or a past date.
 
-    Nothing after the cutoff is read: the prices are cut there before anything is computed.
+    Nothing after the cutoff is read: the prices are cut there before anything is computed. A dividend or split
+    after the cutoff has rescaled all bars before it, though; the bars are brought back to the level that the run
+    was trained at, so that price levels mean to the network what they meant then.
 
     Args:
         run: The training to use.
@@ -236,25 +265,21 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
         DataError: The prices are missing, or too few up to the cutoff.
         RunError: The run cannot be read, or does not know the ticker.
     """
-    scalers = run.scalers
-    if ticker not in scalers:
-        raise RunError(
-            f"run {run.name} was not trained on {ticker}, but on {', '.join(scalers)}",
-            f"name one of those, or train on it: `lstm-stock train --set data.tickers=[{ticker}]`",
-        )
+    run.require_ticker(ticker)
     config, history = run.config, store.read(ticker)
     recipe = recipe_of(config)
-    table = history.table if cutoff is None else history.table.loc[: str(cutoff)]
+    table = _between(history.table, None, cutoff)
     if table.empty:
         raise DataError(
             f"{ticker} has no bar on or before {cutoff}: the first one is of {history.table.index[0]:%F}",
             "choose a later `--cutoff`",
         )
-    series = apply_ticker(ticker, prices.adjusted(table), recipe, scalers[ticker])
+    adjusted = _at_level_of(run.provenance.tickers[ticker], prices.adjusted(table))
+    series = apply_ticker(ticker, adjusted, recipe, run.scalers[ticker])
     windows = window_at(series, recipe, len(table) - 1)
     returns = forecast_returns(run.network, config.model.head, windows)
 
-    # Forecasts are made in adjusted prices; what a user compares with is the quoted close at the cutoff.
+    # Forecasts are made in adjusted prices; what a user compares with is the close as the store has it.
     last_close = float(table["close"].iloc[-1])
     cells = price_intervals(returns, np.array([[last_close]]))
     exchange = history.provenance.exchange
@@ -274,23 +299,34 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
     return Outlook(forecast, recent, history.provenance.currency, warnings)
 
 
+def _at_level_of(origin: TickerOrigin, adjusted: pd.DataFrame) -> pd.DataFrame:
+    """Rescale adjusted bars so that the run's first bar closes where it did when the run was trained."""
+    first = pd.Timestamp(origin.first)
+    if first not in adjusted.index:
+        return adjusted
+    factor = origin.first_close / adjusted["close"].to_numpy(np.float64)[adjusted.index.get_loc(first)]
+    return adjusted.assign(**{name: adjusted[name] * factor for name in ("open", "high", "low", "close")})
+
+
 def _warnings(
     run: Run, history: PriceHistory, cutoff: dt.date | None, today: dt.date, dates: pd.DatetimeIndex
 ) -> tuple[str, ...]:
     ticker, provenance, warnings = history.ticker, run.provenance, []
-    newest = history.table.loc[: str(cutoff) if cutoff else None].index[-1].date()
+    newest = history.table.index[-1].date()
     age = (today - newest).days
-    if cutoff is None and age > OLD_AFTER_DAYS:
+    if (cutoff is None or cutoff > newest) and age > OLD_AFTER_DAYS:
+        replaces = "" if history.provenance.source == "yahoo" else " --refresh"
         warnings.append(
             f"the newest bar of {ticker} is of {newest}, {age} days ago: these are not the next sessions from "
-            f"today (`lstm-stock fetch {ticker}` brings newer prices)"
+            f"today (`lstm-stock fetch {ticker}{replaces}` brings newer prices)"
         )
-    if cutoff is not None and newest < provenance.split.test_start.astype(dt.date):
+    if dates[0] < pd.Timestamp(provenance.test_start):
         warnings.append(
-            f"the run learnt from bars up to {provenance.test_start}: a forecast at {newest} proves nothing"
+            f"the run learnt from the bars before {provenance.test_start}: a forecast of {dates[0]:%F} proves "
+            "nothing"
         )
     origin = provenance.tickers[ticker]
-    used = history.table.loc[origin.first : origin.last]
+    used = _between(history.table, dt.date.fromisoformat(origin.first), dt.date.fromisoformat(origin.last))
     if prices.table_hash(used) != origin.hash:
         warnings.append(
             f"the stored prices of {ticker} from {origin.first} to {origin.last} are not those the run was "

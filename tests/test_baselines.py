@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from lstm_stock.baselines import BASELINES, Task, constant_t, drift, ewma, naive
+from lstm_stock.baselines import BASELINES, Task, constant_t, drift, ewma, ewma_drift, naive
 from lstm_stock.features import Bars
 from tests.helpers import random_prices
 
@@ -29,9 +29,37 @@ def test_naive_forecasts_the_last_close_exactly():
 
 def test_naive_spreads_as_the_insample_returns_did():
     for step in (1, 2, 3):
-        sample = insample(step)[-697:]
-        expected = np.quantile(sample - np.median(sample), 0.9)
+        moves = np.abs(insample(step)[-697:] - np.median(insample(step)[-697:]))
+        expected = np.quantile(np.concatenate([moves, -moves]), 0.9)
         np.testing.assert_allclose(naive(TASK).quantile(0.9)[:, step - 1], expected, rtol=1e-12)
+
+
+def test_naive_forecasts_neither_a_rise_nor_a_fall():
+    np.testing.assert_allclose(naive(TASK).mean(), 0.0, atol=1e-15)
+
+
+def test_ewma_drift_is_ewma_around_the_mean_return():
+    mean = insample(1).mean()
+    np.testing.assert_allclose(ewma_drift(TASK).quantile(0.5)[0], mean * np.array([1, 2, 3]), rtol=1e-12)
+    unit = BARS.volatility[30:698] * np.sqrt(2)
+    df, _, scale = stats.t.fit((LOG_CLOSE[32:700] - LOG_CLOSE[30:698] - 2 * mean) / unit, floc=0.0)
+    width = ewma_drift(TASK).quantile(0.95)[7, 1] - ewma_drift(TASK).quantile(0.5)[7, 1]
+    assert width == pytest.approx(scale * stats.t.ppf(0.95, df) * BARS.volatility[706] * np.sqrt(2), rel=0.01)
+
+
+@pytest.mark.parametrize("baseline", [constant_t, ewma, ewma_drift])
+def test_a_ticker_that_hardly_trades_does_not_make_a_spike_of_the_forecast(baseline):
+    """Most returns are zero: the likelihood of a Student-t grows without bound as its scale goes to zero."""
+    random = np.random.default_rng(0)
+    table = random_prices(900, seed=3)
+    stale = np.repeat(table["close"].to_numpy()[::5], 5)
+    moved = table.assign(open=stale, high=stale * 1.001, low=stale / 1.001, close=stale, adj_close=stale)
+    task = Task(Bars.of(moved), 700, np.arange(699, 890), 3)
+    forecast = baseline(task)
+    came = np.log(stale[700:891] / stale[699:890])
+    width = forecast.quantile(0.975)[:, 0] - forecast.quantile(0.025)[:, 0]
+    assert (width > 0.1 * came.std()).all()
+    assert np.isfinite(forecast.log_score(random.normal(0, 0.01, (191, 3)))).all()
 
 
 def test_drift_grows_with_the_step():

@@ -12,7 +12,7 @@ from lstm_stock.evaluation import (
     FORECAST_COLUMNS,
     LEVELS,
     SCORE_COLUMNS,
-    best_baseline,
+    best_baselines,
     forecast_table,
     price_intervals,
     score_table,
@@ -75,7 +75,7 @@ def test_scores_of_returns_are_in_percent(windows, forecasts):
 def test_every_score_can_be_worked_out_again_from_the_forecast_table(forecasts):
     scores = score_table(forecasts)
     assert tuple(scores.columns) == SCORE_COLUMNS
-    assert len(scores) == 2 * 5
+    assert len(scores) == 2 * (1 + len(BASELINES))
     rows = forecasts[(forecasts["model"] == "drift") & (forecasts["step"] == 2)]
     naive = forecasts[(forecasts["model"] == "naive") & (forecasts["step"] == 2)]
     got = scores[(scores["model"] == "drift") & (scores["step"] == 2)].iloc[0]
@@ -117,9 +117,16 @@ def test_a_point_forecast_claims_no_distribution(windows):
     assert scores["rmse"] > 0
 
 
-def test_best_baseline_leaves_out_the_network_and_those_without_the_score(forecasts):
+def test_best_baselines_leave_out_the_network_and_those_without_the_score(forecasts):
     scores = score_table(forecasts).query("step == 1")
     others = scores[scores["model"] != "lstm"]
-    assert best_baseline(scores, "lstm", "crps") == others.loc[others["crps"].idxmin(), "model"]
-    assert best_baseline(scores, "lstm", "nll") in ("constant_t", "ewma")
-    assert best_baseline(scores[scores["model"] == "lstm"], "lstm", "crps") is None
+    assert best_baselines(scores, "lstm", "crps") == [others.loc[others["crps"].idxmin(), "model"]]
+    assert best_baselines(scores, "lstm", "nll")[0] in ("constant_t", "ewma", "ewma_drift")
+    assert best_baselines(scores[scores["model"] == "lstm"], "lstm", "crps") == []
+
+
+def test_baselines_that_are_equally_good_are_all_named(forecasts):
+    """naive and ewma both forecast the last close."""
+    scores = score_table(forecasts).query("step == 1 and model in ['lstm', 'ewma', 'naive']")
+    assert best_baselines(scores, "lstm", "rmse") == ["naive", "ewma"]
+    assert best_baselines(scores[::-1], "lstm", "rmse") == ["ewma", "naive"]

@@ -57,7 +57,8 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
         train_seconds=1.5,
         interrupted=False,
         tickers={
-            ticker: TickerOrigin("ab12", "2010-01-04", "2023-12-29", 3522, "sample") for ticker in tickers
+            ticker: TickerOrigin("ab12", "2010-01-04", "2023-12-29", 3522, "sample", 6.4)
+            for ticker in tickers
         },
         packages=package_versions(),
         python="3.11.7",

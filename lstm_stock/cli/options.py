@@ -1,0 +1,101 @@
+"""What several commands share: their options, and how a mistake is told. Nothing here is a command."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lstm_stock.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lstm_stock.store import Store
+
+
+class SourceName(StrEnum):
+    """Where prices come from."""
+
+    yahoo = "yahoo"
+    csv = "csv"
+    sample = "sample"
+
+
+class Format(StrEnum):
+    """How a forecast is printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+DataDir = Annotated[
+    Path,
+    typer.Option("--data-dir", envvar="LSTM_STOCK_DATA", help="Folder of the price store.", metavar="DIR"),
+]
+RunsDir = Annotated[
+    Path, typer.Option("--runs-dir", envvar="LSTM_STOCK_RUNS", help="Folder of the runs.", metavar="DIR")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no notes.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="YAML file, or the packaged `default` or `classic`.",
+        show_default=False,
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Override one key: model.units=[64,32]. Repeatable.",
+        show_default=False,
+    ),
+]
+RunName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", help="Name or path of a run; the newest if left out.", show_default=False
+    ),
+]
+
+
+def open_store(data_dir: Path) -> Store:
+    """Return the price store; nothing is made or read yet."""
+    from lstm_stock.store import Store
+
+    return Store(data_dir)
+
+
+def parse_date(text: str | None, option: str) -> dt.date | None:
+    """Read the date that an option was given.
+
+    Raises:
+        ConfigError: It is none, or not from 1900 to 2100.
+    """
+    if text is None:
+        return None
+    try:
+        day = dt.date.fromisoformat(text)
+        if not 1900 <= day.year <= 2100:
+            raise ValueError
+        return day
+    except ValueError as error:
+        raise ConfigError(
+            f"{option}: got {text!r}, expected a date from 1900 to 2100", "write it as YYYY-MM-DD: 2020-03-04"
+        ) from error
+
+
+def tell(message: str, hint: str) -> None:
+    """Print an error, and what to do about it, on stderr."""
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"\nhint: {hint}", file=sys.stderr)
