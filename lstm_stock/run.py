@@ -233,14 +233,16 @@ def _require(holds: bool, complaint: str) -> None:
 
 
 def require_writable(runs_dir: Path) -> None:
-    """Try to write in `runs_dir`, so that a training need not end before that is known to fail.
+    """Try to write where the run will be, so that a training need not end before that is known to fail.
+
+    Nothing is left behind: a folder that does not exist yet is not made, its nearest parent is tried.
 
     Raises:
         RunError: Nothing can be written there.
     """
     try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=runs_dir):
+        nearest = next(path for path in (runs_dir, *runs_dir.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         raise _cannot_save(runs_dir, error) from error

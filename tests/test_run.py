@@ -14,6 +14,7 @@ from lstm_stock.evaluation import FORECAST_COLUMNS, SCORE_COLUMNS
 from lstm_stock.models import Architecture, build_network, join_members
 from lstm_stock.run import (
     FILES,
+    HISTORY_COLUMNS,
     Provenance,
     Results,
     TickerOrigin,
@@ -27,7 +28,13 @@ from lstm_stock.scaling import fit_scaler
 
 
 def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...] = ("AAPL",)) -> Results:
-    config = Config.model_validate({"data": {"tickers": tickers}})
+    config = Config.model_validate(
+        {
+            "data": {"tickers": tickers},
+            "features": ["log_return", "close"],
+            "window": {"look_back": 4, "horizon": 2},
+        }
+    )
     network = join_members(
         [
             build_network(
@@ -45,7 +52,7 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
     forecasts = pd.DataFrame({name: [1.0, 2.0] for name in FORECAST_COLUMNS})
     scores = pd.DataFrame({name: [1.0, np.nan] for name in SCORE_COLUMNS})
     scores["model"] = "lstm"
-    history = pd.DataFrame({"member": [1], "epoch": [1], "loss": [0.5], "val_loss": [0.6]})
+    history = pd.DataFrame({name: [1.0] for name in HISTORY_COLUMNS})
     provenance = Provenance(
         created=created,
         seed=7,
@@ -64,7 +71,7 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
         python="3.11.7",
         platform="Linux",
     )
-    return Results(config, network, {"AAPL": scaler}, history, forecasts, scores, provenance)
+    return Results(config, network, dict.fromkeys(tickers, scaler), history, forecasts, scores, provenance)
 
 
 def test_a_run_comes_back_as_it_was_saved(tmp_path):
@@ -91,7 +98,7 @@ def test_scores_json_is_plain_json_with_null_for_what_does_not_apply(tmp_path):
 
 def test_a_run_is_never_written_over(tmp_path):
     names = [save_run(tmp_path, results()).name for _ in range(3)]
-    assert names == [f"20240102-030405-AAPL-lstm{suffix}" for suffix in ("", "-2", "-3")]
+    assert names == [f"20240102-030405-AAPL-lstm{suffix}" for suffix in ("", "-02", "-03")]
 
 
 def test_the_newest_run_is_taken_when_none_is_named(tmp_path):
