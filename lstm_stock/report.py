@@ -96,7 +96,7 @@ def comparison(scores: pd.DataFrame, model: str, ticker: str) -> str:
         ours, names = float(network[score]), " and ".join(best)
         gap = _gap(ours, theirs, score)
         lines.append(f"{what}: {model} {ours:.3f}, best baseline {theirs:.3f} ({names}): {gap}")
-    lines.append("differences are not tested for significance: on one ticker, small ones may be luck")
+    lines.append("differences are not tested: on one ticker, small ones may be luck")
     return "\n".join(lines)
 
 
@@ -172,7 +172,12 @@ def runs_table(rows: Sequence[dict[str, Any]]) -> Table:
 def _table(title: str, header: Sequence[str], left: int) -> Table:
     """Make an empty table: `left` columns aligned left, the others right."""
     table = Table(
-        title=title, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left", pad_edge=False
+        title=title,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+        pad_edge=False,
+        collapse_padding=True,
     )
     for i, name in enumerate(header):
         table.add_column(name, justify="left" if i < left else "right", no_wrap=True)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from lstm_stock.training import Progress
 
 
+_ROOM = 1000
+"""Columns that no table of ours needs."""
+
+
 def note(text: str, quiet: bool) -> None:
     """Tell the user something on stderr, unless they asked for quiet."""
     if not quiet:
@@ -38,8 +42,10 @@ def warn(text: str) -> None:
 def show(table: Table) -> None:
     """Print a table on stdout."""
     console = Console(highlight=False)
-    # Better wrapped by the terminal than cut to fit it: every number stays.
-    console.width = max(console.width, console.measure(table).maximum)
+    # Better wrapped by the terminal than cut to fit it: every number stays. What the table wants is asked with
+    # room to spare, since the answer is never more than the room.
+    wanted = console.measure(table, options=console.options.update(max_width=_ROOM)).maximum
+    console.width = max(console.width, wanted)
     with console.capture() as capture:
         console.print(table)
     # rich fills every line with blanks up to the table's width.

@@ -36,6 +36,12 @@ def assert_told(answer, message: str, code: int = 2) -> None:
     assert "Traceback" not in answer.err
 
 
+def assert_fits(answer) -> None:
+    """Tables fit a terminal of 80 columns, and nothing in them is cut short."""
+    assert max(len(line) for line in answer.out.splitlines()) <= 80, answer.out
+    assert "…" not in answer.out
+
+
 # --- the road ---------------------------------------------------------------------------------------------------
 
 
@@ -51,14 +57,17 @@ def test_the_whole_road(cli, tmp_path):
     for name in ("lstm", "naive", "drift", "constant_t", "ewma", "RMSE", "CRPS", "best baseline"):
         assert name in trained.out
     assert "saved" in trained.err
+    assert_fits(trained)
 
     runs = cli("runs", "--runs-dir", tmp_path / "runs")
+    assert_fits(runs)
     assert runs.code == 0
     assert "AAPL-lstm" in runs.out
 
     forecast = cli("predict", *folders)
     assert forecast.code == 0
     assert "Tue 2024-01-02" in forecast.out
+    assert_fits(forecast)
 
     plotted = cli("plot", *folders)
     assert plotted.code == 0
@@ -424,6 +433,15 @@ def test_ctrl_c_once_saves_and_twice_leaves_nothing(trained: Trained, tmp_path, 
         assert process.returncode == 130, err
         assert "Traceback" not in err
         assert runs == []
+
+
+def test_a_reader_that_has_enough_ends_the_program_quietly():
+    process = subprocess.Popen(
+        [COMMAND, "config", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    with process.stderr as stderr:
+        assert (process.wait(timeout=30), stderr.read()) == (141, "")
 
 
 def test_help_of_every_command_fits_and_says_something(cli):

@@ -6,6 +6,7 @@ and a mistyped option answer at once.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn
 
@@ -20,6 +21,9 @@ from lstm_stock.errors import LstmStockError
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
 
+READER_GONE = 141
+"""Exit code when whoever read the output has enough, as `head` does: 128 + SIGPIPE."""
+
 app.add_typer(config_app, name="config")
 
 
@@ -31,8 +35,14 @@ def main() -> NoReturn:
     """
     try:
         code = app(prog_name="lstm-stock", standalone_mode=False)
+        sys.stdout.flush()
     except LstmStockError as error:
         _fail(error.message, error.hint, error.exit_code)
+    except (BrokenPipeError, SystemExit):
+        # Typer ends a broken pipe with `sys.exit(1)`, and nothing else so; but 1 is for bugs of ours. What is
+        # still buffered has no reader either: without this Python would complain while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(READER_GONE)
     except typer.TyperException as error:
         _fail(error.format_message().rstrip("."), "`lstm-stock --help` lists the commands and options", 2)
     if code == INTERRUPTED:
