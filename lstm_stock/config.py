@@ -39,6 +39,7 @@ from lstm_stock.yaml_text import write_yaml
 
 __all__ = [
     "PRICE_HEADS",
+    "CalibrationName",
     "CellName",
     "Config",
     "DataConfig",
@@ -66,6 +67,7 @@ CellName: TypeAlias = Literal["lstm"]
 HeadName: TypeAlias = Literal["point", "gaussian", "student_t", "quantile"]
 TargetName: TypeAlias = Literal["log_return", "close"]
 TargetScaleName: TypeAlias = Literal["trailing_vol", "none"]
+CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
 ScalerName: TypeAlias = Literal["minmax", "standard", "robust"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]
 FeatureName: TypeAlias = Literal[
@@ -272,6 +274,10 @@ class Config(_Section):
     )
     model: ModelConfig = Field(default=ModelConfig(), description="The network")
     training: TrainingConfig = Field(default=TrainingConfig(), description="How the network is fitted")
+    calibration: CalibrationName = Field(
+        default="none",
+        description="Stretch the intervals to what held on val (conformal), and then follow the test (adaptive)",
+    )
     seed: Whole = Field(
         default=7, ge=0, le=2**32 - 1, description="The same seed on the same machine gives the same weights"
     )

@@ -294,6 +294,13 @@ class Windows:
         return np.log(self.series.close[self.future_rows] / self.last_close)
 
     @property
+    def known_returns(self) -> Array:
+        """`returns`, with NaN where the series ends before the outcome."""
+        rows, n_bars = self.future_rows, len(self.series.close)
+        came = np.log(self.series.close[np.minimum(rows, n_bars - 1)] / self.last_close)
+        return np.where(rows < n_bars, came, np.nan)
+
+    @property
     def return_unit(self) -> Array:
         """What a k-bar log return is measured in: one-bar volatility x sqrt(k), `(n_windows, horizon)`."""
         return self.series.unit[self.cutoffs][:, None] * self.recipe.sqrt_steps
@@ -356,13 +363,21 @@ def windows_of(series: TickerSeries, recipe: Recipe, split: Split, part: Part) -
     return Windows(series, recipe, cutoffs)
 
 
-def window_at(series: TickerSeries, recipe: Recipe, row: int) -> Windows:
-    """Return the one window that ends at `row`; its future need not exist yet.
+def windows_up_to(series: TickerSeries, recipe: Recipe, row: int, first: int | None = None) -> Windows:
+    """Return the windows that end at the rows from `first` to `row`; their futures need not exist yet.
+
+    Args:
+        series: The ticker.
+        recipe: What a window holds.
+        row: Row of the last cutoff.
+        first: Row of the first cutoff, if there are enough bars before it; None, or a later row than `row`, is
+            `row` alone.
 
     Raises:
         DataError: There are too few bars up to `row`.
     """
-    if row - series.first + 1 < recipe.look_back:
-        n_bars = row + 1
-        raise _too_few(n_bars, recipe.look_back, 0, series.first, f"{series.ticker} up to its cutoff")
-    return Windows(series, recipe, np.array([row]))
+    earliest = series.first + recipe.look_back - 1
+    if row < earliest:
+        raise _too_few(row + 1, recipe.look_back, 0, series.first, f"{series.ticker} up to its cutoff")
+    start = row if first is None else min(max(first, earliest), row)
+    return Windows(series, recipe, np.arange(start, row + 1))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock import metrics
+from lstm_stock.calibration import Fan
 from lstm_stock.dataset import Windows
 from lstm_stock.distributions import Distribution
 from lstm_stock.features import Array
@@ -35,30 +36,33 @@ SCORE_COLUMNS = (
 )
 
 
-def price_intervals(returns: Distribution, last_close: Array) -> dict[str, Array]:
-    """Turn a forecast of log returns into prices: the median `y_pred` and `lo_*`, `hi_*` of each level.
+def price_intervals(fan: Fan, last_close: Array) -> dict[str, Array]:
+    """Turn intervals of log returns into prices: the median `y_pred` and `lo_*`, `hi_*` of each level.
 
     A quantile of the price is `last_close x exp(quantile of the return)`, exactly, because exp is monotone.
 
     Args:
-        returns: Forecast of the k-bar log returns, shape `(n_windows, horizon)`.
+        fan: Intervals of the k-bar log returns at `LEVELS`, for `(n_windows, horizon)`.
         last_close: Close at each cutoff, shape `(n_windows, 1)`.
     """
-    prices = {"y_pred": last_close * np.exp(returns.quantile(0.5))}
-    for level in LEVELS:
-        tail = (1 - level / 100) / 2
-        prices[f"lo_{level}"] = last_close * np.exp(returns.quantile(tail))
-        prices[f"hi_{level}"] = last_close * np.exp(returns.quantile(1 - tail))
+    prices = {"y_pred": last_close * np.exp(fan.centre)}
+    lower, upper = fan.lower, fan.upper
+    for i, level in enumerate(LEVELS):
+        prices[f"lo_{level}"] = last_close * np.exp(lower[..., i])
+        prices[f"hi_{level}"] = last_close * np.exp(upper[..., i])
     return prices
 
 
-def forecast_table(windows: Windows, model: str, returns: Distribution) -> pd.DataFrame:
+def forecast_table(
+    windows: Windows, model: str, returns: Distribution, fan: Fan | None = None
+) -> pd.DataFrame:
     """Set one model's forecasts beside what came.
 
     Args:
         windows: The windows forecast from; their futures must exist.
         model: Name of the model, for the column `model`.
         returns: Its forecast of the k-bar log returns, shape `(n_windows, horizon)`.
+        fan: Its intervals at `LEVELS`, if they are not those of `returns`.
 
     Returns:
         One row per cutoff and step, columns `FORECAST_COLUMNS`. Prices are adjusted prices; `crps` and `nll` are
@@ -70,7 +74,7 @@ def forecast_table(windows: Windows, model: str, returns: Distribution) -> pd.Da
     cells = {
         "last_close": np.broadcast_to(windows.last_close, came.shape),
         "y_true": series.close[windows.future_rows],
-        **price_intervals(returns, windows.last_close),
+        **price_intervals(Fan.of(returns, LEVELS) if fan is None else fan, windows.last_close),
         "crps": percent.crps(came),
         "nll": percent.log_score(came),
         "pit": percent.cdf(came),

@@ -26,17 +26,19 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
+from lstm_stock.calibration import Calibrator
 from lstm_stock.config import Config, dump_yaml, load_config
 from lstm_stock.dataset import Split, TickerScaler
 from lstm_stock.errors import ConfigError, RunError
-from lstm_stock.evaluation import FORECAST_COLUMNS, SCORE_COLUMNS
+from lstm_stock.evaluation import FORECAST_COLUMNS, LEVELS, SCORE_COLUMNS
 
 if TYPE_CHECKING:
     import keras
 
 CONFIG, NETWORK, SCALER, HISTORY = "config.yaml", "model.keras", "scaler.json", "history.csv"
-FORECASTS, SCORES, PROVENANCE, PLOTS = "forecasts.parquet", "scores.json", "provenance.json", "plots"
-FILES = (CONFIG, NETWORK, SCALER, HISTORY, FORECASTS, SCORES, PROVENANCE)
+CALIBRATION, PLOTS = "calibration.json", "plots"
+FORECASTS, SCORES, PROVENANCE = "forecasts.parquet", "scores.json", "provenance.json"
+FILES = (CONFIG, NETWORK, SCALER, CALIBRATION, HISTORY, FORECASTS, SCORES, PROVENANCE)
 
 HISTORY_COLUMNS = ("member", "epoch", "loss", "val_loss", "learning_rate")
 
@@ -102,12 +104,20 @@ def environment() -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """What was fitted, and is needed to forecast again; scalers and calibrators by ticker."""
+
+    network: keras.Model
+    scalers: dict[str, TickerScaler]
+    calibrators: dict[str, Calibrator]
+
+
+@dataclass(frozen=True)
 class Results:
     """What a training leaves, ready to be saved."""
 
     config: Config
-    network: keras.Model
-    scalers: dict[str, TickerScaler]
+    fitted: Fitted
     history: pd.DataFrame
     forecasts: pd.DataFrame
     scores: pd.DataFrame
@@ -157,6 +167,20 @@ class Run:
             return scalers
 
         return self._read(SCALER, parse)
+
+    @cached_property
+    def calibrators(self) -> dict[str, Calibrator]:
+        """How the intervals of each ticker are stretched."""
+
+        def parse(path: Path) -> dict[str, Calibrator]:
+            calibrators = {name: Calibrator.from_json(one) for name, one in _read_json(path).items()}
+            _require(tuple(calibrators) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
+            wanted = (self.config.calibration, LEVELS, (self.config.window.horizon, len(LEVELS)))
+            found = {(one.kind, one.levels, one.factors.shape) for one in calibrators.values()}
+            _require(found == {wanted}, f"it is not the calibration of {CONFIG}")
+            return calibrators
+
+        return self._read(CALIBRATION, parse)
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -279,8 +303,10 @@ def save_run(runs_dir: Path, results: Results) -> Run:
 
 def _write_files(folder: Path, results: Results) -> None:
     (folder / CONFIG).write_text(dump_yaml(results.config), encoding="utf-8")
-    results.network.save(folder / NETWORK)
-    _write_json(folder / SCALER, {ticker: scaler.to_json() for ticker, scaler in results.scalers.items()})
+    fitted = results.fitted
+    fitted.network.save(folder / NETWORK)
+    _write_json(folder / SCALER, {ticker: scaler.to_json() for ticker, scaler in fitted.scalers.items()})
+    _write_json(folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()})
     results.history.to_csv(folder / HISTORY, index=False)
     results.forecasts.to_parquet(folder / FORECASTS, index=False)
     _write_json(folder / SCORES, {"scores": records(results.scores)})

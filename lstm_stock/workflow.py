@@ -17,6 +17,7 @@ import pandas as pd
 
 from lstm_stock import calendars, prices
 from lstm_stock.baselines import BASELINES, Task
+from lstm_stock.calibration import Calibrator
 from lstm_stock.config import Config
 from lstm_stock.dataset import (
     Recipe,
@@ -25,12 +26,13 @@ from lstm_stock.dataset import (
     Windows,
     apply_ticker,
     fit_ticker,
-    window_at,
     windows_of,
+    windows_up_to,
 )
 from lstm_stock.errors import DataError
 from lstm_stock.evaluation import (
     INTERVAL_COLUMNS,
+    LEVELS,
     forecast_table,
     price_intervals,
     score_table,
@@ -39,6 +41,7 @@ from lstm_stock.features import Bars
 from lstm_stock.models import Architecture
 from lstm_stock.prices import PriceHistory
 from lstm_stock.run import (
+    Fitted,
     Provenance,
     Results,
     Run,
@@ -149,11 +152,16 @@ def train(
         kept = "last" if config.training.early_stopping is None else "best"
         on_note(f"stopped by Ctrl-C: the {kept} weights that were validated are kept, scored and saved")
 
-    tables = []
-    for windows in test_windows:
-        returns = forecast_returns(fit.network, shape.head, windows)
-        tables.append(forecast_table(windows, shape.cell, returns))
-        tables += _baseline_tables(windows, _unchanged(load, windows.series.ticker, origins), split)
+    tables, calibrators = [], {}
+    for val, test in zip(val_windows, test_windows, strict=True):
+        ticker = test.series.ticker
+        held_out = forecast_returns(fit.network, shape.head, val)
+        calibrator = Calibrator.fit(config.calibration, LEVELS, held_out, val.returns, val.return_unit)
+        returns = forecast_returns(fit.network, shape.head, test)
+        fan = calibrator.apply(returns, test.returns, test.return_unit)
+        tables.append(forecast_table(test, shape.cell, returns, fan))
+        calibrators[ticker] = calibrator
+        tables += _baseline_tables(test, _unchanged(load, ticker, origins), split)
     forecasts = pd.concat(tables, ignore_index=True)
 
     python, platform = environment()
@@ -173,9 +181,8 @@ def train(
         platform=platform,
     )
     scalers = {one.ticker: one.scaler for one in series}
-    results = Results(
-        config, fit.network, scalers, fit.history, forecasts, score_table(forecasts), provenance
-    )
+    fitted = Fitted(fit.network, scalers, calibrators)
+    results = Results(config, fitted, fit.history, forecasts, score_table(forecasts), provenance)
     return save_run(runs_dir, results)
 
 
@@ -276,12 +283,15 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
         )
     adjusted = _at_level_of(run.provenance.tickers[ticker], prices.adjusted(table))
     series = apply_ticker(ticker, adjusted, recipe, run.scalers[ticker])
-    windows = window_at(series, recipe, len(table) - 1)
-    returns = forecast_returns(run.network, config.model.head, windows)
+    # An adaptive interval is taught by every outcome since the test period began.
+    first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
+    windows = windows_up_to(series, recipe, len(table) - 1, first)
+    stream = forecast_returns(run.network, config.model.head, windows)
+    fan = run.calibrators[ticker].apply(stream, windows.known_returns, windows.return_unit)
 
     # Forecasts are made in adjusted prices; what a user compares with is the close as the store has it.
     last_close = float(table["close"].iloc[-1])
-    cells = price_intervals(returns, np.array([[last_close]]))
+    cells = price_intervals(fan.last, np.array([[last_close]]))
     exchange = history.provenance.exchange
     dates = calendars.next_sessions(exchange, table.index[-1], recipe.horizon)
     forecast = pd.DataFrame(

@@ -15,8 +15,8 @@ from lstm_stock.dataset import (
     apply_ticker,
     fit_ticker,
     make_windows,
-    window_at,
     windows_of,
+    windows_up_to,
 )
 from lstm_stock.distributions import Mixture, Normal, PointMass, QuantileFan
 from lstm_stock.errors import DataError
@@ -157,12 +157,12 @@ def test_a_saved_scaler_gives_the_same_series():
 
 def test_the_newest_window_needs_no_future():
     _, series = series_of(RETURNS)
-    window = window_at(series, RETURNS, 364)
+    window = windows_up_to(series, RETURNS, 364)
     np.testing.assert_array_equal(window.inputs[0], series.inputs[355:])
     with pytest.raises(
         DataError, match=r"one window needs 31 bars \(`look_back` 10 \+ warm-up 21\), but AAA"
     ):
-        window_at(series, RETURNS, 25)
+        windows_up_to(series, RETURNS, 25)
 
 
 def test_too_few_bars_and_prices_that_never_move_are_told():

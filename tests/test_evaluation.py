@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from lstm_stock.baselines import BASELINES, Task
+from lstm_stock.calibration import Fan
 from lstm_stock.dataset import Recipe, Split, fit_ticker, windows_of
 from lstm_stock.distributions import Normal, PointMass
 from lstm_stock.evaluation import (
@@ -44,7 +45,7 @@ def forecasts(windows):
 
 def test_price_intervals_are_the_quantiles_of_a_lognormal():
     returns = Normal(np.array([[0.01, 0.02]]), np.array([[0.02, 0.03]]))
-    prices = price_intervals(returns, np.array([[150.0]]))
+    prices = price_intervals(Fan.of(returns, LEVELS), np.array([[150.0]]))
     expected = stats.lognorm(s=0.03, scale=150 * np.exp(0.02))
     assert prices["y_pred"][0, 1] == pytest.approx(expected.median())
     for level in LEVELS:

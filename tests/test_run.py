@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lstm_stock.calibration import Calibrator
 from lstm_stock.config import Config
 from lstm_stock.dataset import TickerScaler
 from lstm_stock.errors import RunError
-from lstm_stock.evaluation import FORECAST_COLUMNS, SCORE_COLUMNS
+from lstm_stock.evaluation import FORECAST_COLUMNS, LEVELS, SCORE_COLUMNS
 from lstm_stock.models import Architecture, build_network, join_members
 from lstm_stock.run import (
     FILES,
     HISTORY_COLUMNS,
+    Fitted,
     Provenance,
     Results,
     TickerOrigin,
@@ -71,7 +73,9 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
         python="3.11.7",
         platform="Linux",
     )
-    return Results(config, network, dict.fromkeys(tickers, scaler), history, forecasts, scores, provenance)
+    calibrator = Calibrator("none", LEVELS, np.ones((2, len(LEVELS))))
+    fitted = Fitted(network, dict.fromkeys(tickers, scaler), dict.fromkeys(tickers, calibrator))
+    return Results(config, fitted, history, forecasts, scores, provenance)
 
 
 def test_a_run_comes_back_as_it_was_saved(tmp_path):
@@ -81,11 +85,11 @@ def test_a_run_comes_back_as_it_was_saved(tmp_path):
     assert sorted(path.name for path in run.path.iterdir()) == sorted(FILES)
     assert run.config == saved.config
     assert run.provenance == saved.provenance
-    assert run.scalers["AAPL"].to_json() == saved.scalers["AAPL"].to_json()
+    assert run.scalers["AAPL"].to_json() == saved.fitted.scalers["AAPL"].to_json()
     pd.testing.assert_frame_equal(run.forecasts, saved.forecasts)
     pd.testing.assert_frame_equal(run.scores, saved.scores)
     pd.testing.assert_frame_equal(run.history, saved.history)
-    for ours, theirs in zip(run.network.get_weights(), saved.network.get_weights(), strict=True):
+    for ours, theirs in zip(run.network.get_weights(), saved.fitted.network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
