@@ -110,6 +110,31 @@ def _gap(ours: float, theirs: float, score: str) -> str:
     return f"{gap:.{digits}f}{unit} {'better' if ours < theirs else 'worse'}"
 
 
+def strategy_table(rows: pd.DataFrame, cost_bp: float) -> Table:
+    """Show what following the forecasts would have earned, as `lstm_stock.strategy.strategy_table` tells it."""
+    table = _table(
+        f"what following the forecasts would have earned, at {cost_bp:g} bp a trade",
+        ["strategy", "return", "volatility", "Sharpe", "drawdown", "turnover"],
+        left=1,
+    )
+    for row in rows.to_dict("records"):
+        table.add_row(
+            str(row["strategy"]),
+            number(100 * row["return"], 1),
+            number(100 * row["volatility"], 1),
+            f"{number(row['sharpe'])} +- {number(row['sharpe_se'])}",
+            number(100 * row["drawdown"], 1),
+            number(row["turnover"], 1),
+        )
+    table.caption = (
+        "An illustration on one past period, not advice; the standard error (+-) of a Sharpe ratio says how "
+        "little one period proves. return, volatility: % a year; drawdown: worst fall, %; turnover: times the "
+        "capital a year. long_flat holds while the median rises; vol_target sizes by the 90 % interval, never "
+        "over 100 %"
+    )
+    return table
+
+
 def outlook_table(forecast: pd.DataFrame, currency: str | None) -> Table:
     """Show the forecast of one ticker's next sessions with its intervals."""
     first = forecast.iloc[0]

@@ -131,6 +131,30 @@ def test_two_members_are_averaged_and_saved_as_one_model(cli, trained: Trained, 
     assert set(pd.read_csv(run / "history.csv")["member"]) == {1, 2}
 
 
+@pytest.mark.parametrize("kind", ["conformal", "adaptive"])
+def test_calibrated_intervals_go_the_road_and_predict_gives_what_the_test_period_had(
+    cli, trained: Trained, tmp_path, kind
+):
+    folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
+    answer = cli("train", *TINY, "--set", f"calibration={kind}", "--strategy", "--cost-bp", "1", *folders)
+    assert answer.code == 0, answer.err
+    assert "at 1 bp a trade" in answer.out
+    assert "not advice" in answer.out
+    assert_fits(answer)
+
+    (run,) = tmp_path.iterdir()
+    factors = json.loads((run / "calibration.json").read_text())["AAPL"]["factors"]
+    assert len(factors) == 3
+    assert factors != [[1.0] * 4] * 3
+    forecasts = pd.read_parquet(run / "forecasts.parquet")
+    mine = forecasts[(forecasts["model"] == "lstm") & (forecasts["cutoff"] == pd.Timestamp("2022-03-01"))]
+    rows = pd.DataFrame(
+        json.loads(cli("predict", "--cutoff", "2022-03-01", "--format", "json", *folders).out)
+    )
+    for column in ("y_pred", "lo_50", "lo_90", "hi_90", "hi_95"):
+        assert rows[column].to_numpy() == pytest.approx(mine[column].to_numpy(), rel=1e-5)
+
+
 # --- predict ----------------------------------------------------------------------------------------------------
 
 

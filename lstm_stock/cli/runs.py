@@ -11,12 +11,14 @@ import typer
 from lstm_stock.cli.app import app
 from lstm_stock.cli.options import (
     ConfigFile,
+    CostBp,
     DataDir,
     Format,
     Overrides,
     Quiet,
     RunName,
     RunsDir,
+    ShowStrategy,
     open_store,
     parse_date,
 )
@@ -24,6 +26,8 @@ from lstm_stock.cli.prices import report_fetch
 from lstm_stock.errors import DataError, RunError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lstm_stock.config import Config
     from lstm_stock.run import Run
     from lstm_stock.store import Store
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
 def train(
     config: ConfigFile = None,
     overrides: Overrides = None,
+    strategy: ShowStrategy = False,
+    cost_bp: CostBp = 5.0,
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
     quiet: Quiet = False,
@@ -41,7 +47,9 @@ def train(
     from lstm_stock.config import load_config
 
     settings = load_config(config, overrides or [])
-    _train(settings, open_store(data_dir), runs_dir, quiet)
+    run = _train(settings, open_store(data_dir), runs_dir, quiet)
+    if strategy:
+        show_strategy(run.forecasts, settings.model.cell, cost_bp)
 
 
 @app.command()
@@ -131,6 +139,14 @@ def demo(
     terminal.note(
         "\nnext: `lstm-stock train --config classic` shows what the tutorial recipe is worth", quiet
     )
+
+
+def show_strategy(forecasts: pd.DataFrame, model: str, cost_bp: float) -> None:
+    """Print what following the forecasts would have earned."""
+    from lstm_stock import report, terminal
+    from lstm_stock.strategy import strategy_table
+
+    terminal.show(report.strategy_table(strategy_table(forecasts, model, cost_bp), cost_bp))
 
 
 def _train(config: Config, store: Store, runs_dir: Path, quiet: bool) -> Run:
