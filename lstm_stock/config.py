@@ -363,7 +363,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
 def _read(path: Path) -> tuple[str, bytes]:
     """Return the name to show and the bytes of a config file or a packaged config."""
     try:
-        if str(path) in packaged_config_names() and not path.exists():
+        if str(path) in packaged_config_names() and not path.is_file():
             return f"{path} (packaged)", packaged_config(str(path)).encode()
         if path.is_dir():
             raise ConfigError(f"{path} is a folder, expected a YAML file", _INIT_HINT)

@@ -74,11 +74,12 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str) -> Table:
                 number(row["width_90"], 2),
             )
         table.add_section()
+    # One line, which rich wraps to the width of the table.
     table.caption = (
-        f"{MARK} best baseline in that score; - does not apply. RMSE: price. skill: RMSE\n"
-        "gained on naive, %. dir.: right signs, %; who always says up gets the share of\n"
-        "up days, as drift does. CRPS, NLL: log return in %, less is better. 50 %,\n"
-        "90 %: outcomes inside that interval, %. width: of the 90 % interval, % of price"
+        f"{MARK} best baseline in that score; - does not apply. RMSE: price. skill: RMSE gained on naive, %. "
+        "dir.: right signs, %; who always says up gets the share of up days, as drift does. CRPS, NLL: log "
+        "return in %, less is better. 50 %, 90 %: outcomes inside that interval, %. width: of the 90 % interval, "
+        "% of price"
     )
     return table
 

@@ -280,6 +280,12 @@ def test_the_top_level_copies_are_the_packaged_configs(name: str) -> None:
     assert packaged_config(name).splitlines()[0] == "# yaml-language-server: $schema=schema.json"
 
 
+def test_a_folder_does_not_hide_a_packaged_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "classic").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_config(Path("classic")).target == "close"
+
+
 def test_every_packaged_config_is_named_and_every_config_loads() -> None:
     folder = Path(config_module.__file__).parent / "configs"
     assert sorted(path.stem for path in folder.glob("*.yaml")) == list(packaged_config_names())
