@@ -23,7 +23,7 @@ PERCENT = 100.0
 INTERVAL_COLUMNS = tuple(f"{side}_{level}" for level in LEVELS for side in ("lo", "hi"))
 
 FORECAST_COLUMNS = (
-    *("ticker", "model", "cutoff", "step", "date", "last_close", "y_true", "y_pred"),
+    *("ticker", "model", "cutoff", "step", "date", "last_close", "y_true", "y_pred", "direction"),
     *INTERVAL_COLUMNS,
     *("crps", "nll", "pit", "insample_mae"),
 )
@@ -61,8 +61,9 @@ def forecast_table(windows: Windows, model: str, returns: Distribution) -> pd.Da
         returns: Its forecast of the k-bar log returns, shape `(n_windows, horizon)`.
 
     Returns:
-        One row per cutoff and step, columns `FORECAST_COLUMNS`. Prices are adjusted prices; `crps` and `nll` are
-        of the log return in percent; `pit` is the probability the forecast gave to less than what came.
+        One row per cutoff and step, columns `FORECAST_COLUMNS`. Prices are adjusted prices; `direction` is the sign
+        of the move forecast, which a model may have without having a price; `crps` and `nll` are of the log return
+        in percent; `pit` is the probability the forecast gave to less than what came.
     """
     series, horizon = windows.series, windows.recipe.horizon
     percent = returns.rescale(PERCENT)
@@ -70,6 +71,7 @@ def forecast_table(windows: Windows, model: str, returns: Distribution) -> pd.Da
     cells = {
         "last_close": np.broadcast_to(windows.last_close, came.shape),
         "y_true": series.close[windows.future_rows],
+        "direction": returns.direction(),
         **price_intervals(returns, windows.last_close),
         "crps": percent.crps(came),
         "nll": percent.log_score(came),
@@ -90,7 +92,8 @@ def score_table(forecasts: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns `SCORE_COLUMNS`; NaN where a score does not apply: `crps` and coverage of a point without spread,
-        `nll` of a model without density, `direction` of one that never leaves the last close.
+        `nll` of a model without density, `direction` of one that never leaves the last close, all but `direction`
+        of one that says nothing else.
     """
     rows = []
     for (ticker, step), group in forecasts.groupby(["ticker", "step"], sort=False):
@@ -108,6 +111,7 @@ def _outcomes(table: pd.DataFrame) -> tuple[Array, Array]:
 def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
     y_true, y_pred = _outcomes(table)
     last_close = table["last_close"].to_numpy()
+    move, sign = y_true - last_close, table["direction"].to_numpy()
     rmse = metrics.rmse(y_true, y_pred)
     scores = {
         "n": len(table),
@@ -115,7 +119,7 @@ def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
         "mae": metrics.mae(y_true, y_pred),
         "mase": metrics.mase(y_true, y_pred, float(table["insample_mae"].iloc[0])),
         "skill": metrics.skill(rmse, naive_rmse),
-        "direction": metrics.direction(y_true, y_pred, last_close),
+        "direction": metrics.direction(move, sign, np.zeros_like(move)),
         "crps": float(table["crps"].mean(skipna=False)),
         "nll": float(table["nll"].mean(skipna=False)),
         "width_90": metrics.width(table["lo_90"].to_numpy(), table["hi_90"].to_numpy(), last_close),

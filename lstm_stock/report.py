@@ -172,7 +172,12 @@ def runs_table(rows: Sequence[dict[str, Any]]) -> Table:
 def _table(title: str, header: Sequence[str], left: int) -> Table:
     """Make an empty table: `left` columns aligned left, the others right."""
     table = Table(
-        title=title, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left", pad_edge=False
+        title=title,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+        pad_edge=False,
+        padding=(0, 1, 0, 0),  # with the box's own blank, two between columns: ten of them fit 80 characters
     )
     for i, name in enumerate(header):
         table.add_column(name, justify="left" if i < left else "right", no_wrap=True)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock import calendars, prices
-from lstm_stock.baselines import BASELINES, Task
+from lstm_stock.baselines import Task, forecast_all
 from lstm_stock.config import Config
 from lstm_stock.dataset import (
     Recipe,
@@ -153,7 +153,8 @@ def train(
     for windows in test_windows:
         returns = forecast_returns(fit.network, shape.head, windows)
         tables.append(forecast_table(windows, shape.cell, returns))
-        tables += _baseline_tables(windows, _unchanged(load, windows.series.ticker, origins), split)
+        history = _unchanged(load, windows.series.ticker, origins)
+        tables += _baseline_tables(windows, history, split, on_note)
     forecasts = pd.concat(tables, ignore_index=True)
 
     python, platform = environment()
@@ -227,12 +228,15 @@ def _tell_constant_features(series: Sequence[TickerSeries], on_note: Callable[[s
             on_note(f"{one.ticker}: `{name}` never changes on the train bars: it tells the network nothing")
 
 
-def _baseline_tables(windows: Windows, history: PriceHistory, split: Split) -> list[pd.DataFrame]:
+def _baseline_tables(
+    windows: Windows, history: PriceHistory, split: Split, on_note: Callable[[str], None]
+) -> list[pd.DataFrame]:
     """Forecast from the same cutoffs with every baseline, fitted on all bars before the test period."""
     bars = Bars.of(prices.adjusted(history.table))
     n_insample = split.first_rows(windows.series.dates)[1]
     task = Task(bars, n_insample, windows.cutoffs, windows.recipe.horizon)
-    return [forecast_table(windows, name, baseline(task)) for name, baseline in BASELINES.items()]
+    forecasts = forecast_all(task, lambda text: on_note(f"{history.ticker}: {text}"))
+    return [forecast_table(windows, name, returns) for name, returns in forecasts.items()]
 
 
 def _origin(history: PriceHistory) -> TickerOrigin:
