@@ -1,7 +1,7 @@
 """The forecast table and the score table: what every model said, and how far off it was.
 
-All scores are computed from the forecast table alone, so that whoever has `forecasts.parquet` can compute them
-again. Nothing here fits or loads anything.
+All scores are computed from the forecast table alone, so that whoever has `forecasts.parquet` can compute
+them again. Nothing here fits or loads anything.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def forecast_table(windows: Windows, model: str, returns: Distribution) -> pd.Da
         returns: Its forecast of the k-bar log returns, shape `(n_windows, horizon)`.
 
     Returns:
-        One row per cutoff and step, columns `FORECAST_COLUMNS`. Prices are adjusted prices; `direction` is the sign
-        of the move forecast, which a model may have without having a price; `crps` and `nll` are of the log return
-        in percent; `pit` is the probability the forecast gave to less than what came.
+        One row per cutoff and step, columns `FORECAST_COLUMNS`. Prices are adjusted prices; `direction` is
+        the sign of the move forecast, which a model may have without having a price; `crps` and `nll` are of
+        the log return in percent; `pit` is the probability the forecast gave to less than what came.
     """
     series, horizon = windows.series, windows.recipe.horizon
     percent = returns.rescale(PERCENT)
@@ -91,9 +91,9 @@ def score_table(forecasts: pd.DataFrame) -> pd.DataFrame:
     """Score every ticker, model and step of a forecast table.
 
     Returns:
-        Columns `SCORE_COLUMNS`; NaN where a score does not apply: `crps` and coverage of a point without spread,
-        `nll` of a model without density, `direction` of one that never leaves the last close, all but `direction`
-        of one that says nothing else.
+        Columns `SCORE_COLUMNS`; NaN where a score does not apply: `crps` and coverage of a point without
+        spread, `nll` of a model without density, `direction` of one that never leaves the last close, all but
+        `direction` of one that says nothing else.
     """
     rows = []
     for (ticker, step), group in forecasts.groupby(["ticker", "step"], sort=False):

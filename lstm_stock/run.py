@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -112,6 +112,7 @@ class Results:
     forecasts: pd.DataFrame
     scores: pd.DataFrame
     provenance: Provenance
+    verdict: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,17 @@ class Run:
             return pd.DataFrame(_read_json(path)["scores"]).replace({None: np.nan})
 
         return self._read_table(SCORES, parse, SCORE_COLUMNS)
+
+    @cached_property
+    def verdict(self) -> dict[str, Any]:
+        """What `lstm_stock.verdict.judge` said; empty in a run saved without one."""
+
+        def parse(path: Path) -> dict[str, Any]:
+            verdict = _read_json(path).get("verdict", {})
+            _require(isinstance(verdict, dict), "its verdict is no object")
+            return verdict
+
+        return self._read(SCORES, parse)
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -281,7 +293,7 @@ def _write_files(folder: Path, results: Results) -> None:
     _write_json(folder / SCALER, {ticker: scaler.to_json() for ticker, scaler in results.scalers.items()})
     results.history.to_csv(folder / HISTORY, index=False)
     results.forecasts.to_parquet(folder / FORECASTS, index=False)
-    _write_json(folder / SCORES, {"scores": records(results.scores)})
+    _write_json(folder / SCORES, {"scores": records(results.scores), "verdict": results.verdict})
     _write_json(folder / PROVENANCE, asdict(results.provenance))
     for file in FILES:
         descriptor = os.open(folder / file, os.O_RDONLY)

@@ -49,6 +49,7 @@ from lstm_stock.run import (
 )
 from lstm_stock.store import Store
 from lstm_stock.training import Progress, fit_network, forecast_returns
+from lstm_stock.verdict import judge
 
 RETURN_LOCATION_UNIT = 0.1
 """Forecast returns are output in tenths of their unit: see `Architecture.location_unit`."""
@@ -109,7 +110,7 @@ def train(
     on_progress: Callable[[Progress], None],
     on_note: Callable[[str], None],
 ) -> Run:
-    """Train, forecast the test period once, score it beside the baselines, and save the run.
+    """Train, forecast the test period once, judge it beside the baselines, and save the run.
 
     Args:
         config: The whole config.
@@ -173,9 +174,15 @@ def train(
         python=python,
         platform=platform,
     )
-    scalers = {one.ticker: one.scaler for one in series}
     results = Results(
-        config, fit.network, scalers, fit.history, forecasts, score_table(forecasts), provenance
+        config=config,
+        network=fit.network,
+        scalers={one.ticker: one.scaler for one in series},
+        history=fit.history,
+        forecasts=forecasts,
+        scores=score_table(forecasts),
+        provenance=provenance,
+        verdict=judge(forecasts, shape.cell),
     )
     return save_run(runs_dir, results)
 

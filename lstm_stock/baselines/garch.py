@@ -1,7 +1,8 @@
-"""GARCH(1,1) and GJR-GARCH(1,1,1) with Student-t shocks: volatility that remembers shocks, and bad ones longer.
+"""GARCH(1,1) and GJR-GARCH(1,1,1) with Student-t shocks: volatility that remembers shocks.
 
-The parameters are fitted by maximum likelihood to the in-sample returns with `arch`. With them fixed the variance
-is filtered through the later bars here, in one recursion that reads past bars only; nothing is fitted again.
+The parameters are fitted by maximum likelihood to the in-sample returns with `arch`. With them fixed the
+variance is filtered through the later bars here, in one recursion that reads past bars only; nothing is
+fitted again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def garch(task: Task) -> Distribution:
 
 
 def gjr(task: Task) -> Distribution:
-    """GJR-GARCH-t, `garch` with `+ gamma e[t]^2` after a fall (Glosten, Jagannathan & Runkle 1993, J. of Finance 48).
+    """GJR-GARCH-t, `garch` with `+ gamma e[t]^2` after a fall (Glosten, Jagannathan & Runkle 1993).
 
     Raises:
         BaselineError: The fit did not converge.
@@ -132,9 +133,9 @@ def _fit(returns: Array, asymmetric: int) -> _Fitted:
 def _shapes(fitted: _Fitted, variances: Array, horizon: int) -> tuple[Array, Array, Array]:
     """Return df, location and scale of each step's Student-t, in units of the return's exact deviation.
 
-    One step ahead they are the model's own. A sum of several such returns is no Student-t: its shocks have piled up
-    and its variance has moved. Paths are simulated from variances drawn from the in-sample ones, their sums divided
-    by their exact deviation, and a Student-t is fitted to those by maximum likelihood.
+    One step ahead they are the model's own. A sum of several such returns is no Student-t: its shocks have
+    piled up and its variance has moved. Paths are simulated from variances drawn from the in-sample ones,
+    their sums divided by their exact deviation, and a Student-t is fitted to those by maximum likelihood.
     """
     inner = np.sqrt((fitted.df - 2) / fitted.df)
     shapes = [(min(fitted.df, MAX_DF), 0.0, float(inner))]

@@ -24,11 +24,12 @@ def har_range_t(task: Task) -> Distribution:
     """HAR-range-t: log variance of the next k bars by least squares on the ranges before, then a Student-t.
 
     The day's variance is measured from its prices: the squared gap from the last close, and the range's
-    `log(high / low)^2 / (4 log 2)` (Parkinson 1980, Journal of Business 53). For every step its log, averaged over
-    the step's bars, is regressed on the last day's, its means over 5 and 22 days, the log of the EWMA of squared
-    returns, and the last return where it is a fall (Corsi 2009, Journal of Financial Econometrics 7; the fall as
-    in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). Location, scale and degrees of freedom of
-    the Student-t are fitted to the in-sample returns in units of the volatility so forecast.
+    `log(high / low)^2 / (4 log 2)` (Parkinson 1980, Journal of Business 53). For every step its log, averaged
+    over the step's bars, is regressed on the last day's, its means over 5 and 22 days, the log of the EWMA of
+    squared returns, and the last return where it is a fall (Corsi 2009, Journal of Financial Econometrics 7;
+    the fall as in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). Location, scale and
+    degrees of freedom of the Student-t are fitted to the in-sample returns in units of the volatility so
+    forecast.
 
     Raises:
         BaselineError: There are too few in-sample bars.
@@ -42,9 +43,12 @@ def har_range_t(task: Task) -> Distribution:
         ahead = np.log(_mean_ahead(day, step))
         rows = np.flatnonzero(known[: n - step])
         if len(rows) < MIN_ROWS:
-            raise BaselineError(f"{len(rows)} in-sample bars are too few for its regression, it needs {MIN_ROWS}")
+            raise BaselineError(
+                f"{len(rows)} in-sample bars are too few for its regression, it needs {MIN_ROWS}"
+            )
         weights = np.linalg.lstsq(inputs[rows], ahead[rows], rcond=None)[0]
-        # Beyond anything seen in sample a straight line is no guide (Swanson & White 1997, Int. J. of Forecasting 13).
+        # Beyond anything seen in sample a straight line is no guide (Swanson & White 1997, Int. J. of
+        # Forecasting 13).
         logs = np.clip(inputs[known] @ weights, ahead[rows].min(), ahead[rows].max())
         scale[known, step - 1] = np.exp(logs / 2) * np.sqrt(step)
     return spread_by_t(task, np.zeros_like(scale), scale)

@@ -9,7 +9,7 @@ from lstm_stock.distributions import Direction, Distribution
 from lstm_stock.errors import BaselineError
 
 REVERSAL = 10
-"""Bars whose return is expected to turn: two weeks, between the weekly and the monthly reversals of the literature."""
+"""Bars whose return is expected to turn: two weeks, between the week and the month of the literature."""
 
 
 def always_up(task: Task) -> Distribution:

@@ -24,4 +24,13 @@ from lstm_stock.distributions.point import Direction, PointMass
 from lstm_stock.distributions.smooth import Normal, StudentT
 from lstm_stock.distributions.stepped import Empirical, QuantileFan
 
-__all__ = ["Direction", "Distribution", "Empirical", "Mixture", "Normal", "PointMass", "QuantileFan", "StudentT"]
+__all__ = [
+    "Direction",
+    "Distribution",
+    "Empirical",
+    "Mixture",
+    "Normal",
+    "PointMass",
+    "QuantileFan",
+    "StudentT",
+]
