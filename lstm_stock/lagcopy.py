@@ -2,8 +2,7 @@
 
 A curve that is late by a day looks perfect beside three years of prices. What it hides shows in its changes:
 they follow the price's changes of the days before, and not those they should forecast. Nothing here judges a
-distribution, and nothing here is a test but the one that asks whether the forecast moves know the moves that
-came.
+distribution, and the one test here asks whether they follow the right ones after all.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class LagCopy:
         at_zero: Correlation with the changes it forecasts.
         share: Share of the forecast's variance that the last close explains (R squared).
         stray: Root mean square of the move forecast, relative to that of the move that came.
-        p: One-sided p-value of the moves forecast going with the moves that came.
+        p: One-sided p-value of `at_zero` being no more than luck.
         n: Forecasts looked at.
     """
 
@@ -100,7 +99,8 @@ def lag_copy(y_true: ArrayLike, y_pred: ArrayLike, last_close: ArrayLike, alpha:
     share = _correlation(said, known) ** 2
     move, forecast = came - known, said - known
     stray = math.sqrt(float(np.mean(forecast**2) / np.mean(move**2)))
-    p = mean_test((move - move.mean()) * (forecast - forecast.mean()), alternative="greater").p
+    together = (step_came - step_came.mean()) * (step_said - step_said.mean())
+    p = mean_test(together, alternative="greater").p
     kind: Kind = "other"
     if stray < STRAYS:
         kind = "stays"

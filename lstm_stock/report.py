@@ -83,10 +83,10 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str) -> Table:
             )
         table.add_section()
     table.caption = (
-        f"{MARK} best baseline in that score; - does not apply. RMSE: price. skill: RMSE\n"
-        "gained on naive, %. dir.: right signs, %; who always says up gets the share of\n"
-        "up days, as drift does. CRPS, NLL: log return in %, less is better. 50 %,\n"
-        "90 %: outcomes inside that interval, %. width: of the 90 % interval, % of price"
+        f"{MARK} best baseline in that score; - does not apply. RMSE: price.\n"
+        "skill: RMSE gained on naive, %. dir.: right signs, %; always_up has the\n"
+        "share of up days. CRPS, NLL: log return in %, less is better. 50 %, 90 %:\n"
+        "outcomes inside that interval, %. width: of the 90 % interval, % of price"
     )
     return table
 

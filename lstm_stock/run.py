@@ -183,7 +183,7 @@ class Run:
         """What `lstm_stock.verdict.judge` said; empty in a run saved without one."""
 
         def parse(path: Path) -> dict[str, Any]:
-            verdict = _read_json(path).get("verdict", {})
+            verdict: dict[str, Any] = _read_json(path).get("verdict", {})
             _require(isinstance(verdict, dict), "its verdict is no object")
             return verdict
 

@@ -37,7 +37,7 @@ def har_range_t(task: Task) -> Distribution:
     bars, n = task.bars, task.n_insample
     day = day_variance(bars)
     inputs = _inputs(bars, day, float(np.nanmean(day[:n])))
-    known = np.isfinite(inputs).all(axis=1)
+    known = np.asarray(np.isfinite(inputs).all(axis=1))
     scale = np.full((len(day), task.horizon), np.nan)
     for step in task.steps:
         ahead = np.log(_mean_ahead(day, step))
@@ -72,4 +72,4 @@ def _inputs(bars: Bars, day: Array, usual: float) -> Array:
 
 def _mean_ahead(day: Array, step: int) -> Array:
     """Return the mean of the `step` values after each bar, shape `(n_bars - step,)`."""
-    return np.mean([day[i : len(day) - step + i] for i in range(1, step + 1)], axis=0)
+    return np.asarray(np.mean([day[i : len(day) - step + i] for i in range(1, step + 1)], axis=0))

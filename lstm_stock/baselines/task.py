@@ -92,8 +92,14 @@ def fit_t(sample: Array, loc: float | None = None) -> tuple[float, float, float]
         (np.log(MIN_SCALE), np.log(3.0)),
     ]
     start = np.array([np.log(6.0), 0.0, np.log(0.8)])
-    options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500}
-    found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    found = optimize.minimize(
+        loss,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
+    ).x
     return float(np.exp(found[0])), centre + unit * float(found[1]), unit * float(np.exp(found[2]))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from lstm_stock.significance.base import Alternative, Array, Finding, series
@@ -171,8 +172,7 @@ def skill_interval(
             f"got {ours.shape}, {theirs.shape}, mean {theirs.mean():g}"
         )
     n = len(ours)
-    random = np.random.default_rng(0)
-    rows = _stationary_rows(n, truncation(n, step), random)
+    rows = _stationary_rows(n, truncation(n, step))
     ratio = ours[rows].mean(axis=1) / theirs[rows].mean(axis=1)
     skill = 100 * (1 - (np.sqrt(ratio) if root else ratio))
     tail = (1 - level / 100) / 2
@@ -180,12 +180,16 @@ def skill_interval(
     return float(low), float(high)
 
 
-def _stationary_rows(n: int, mean_length: int, random: np.random.Generator) -> np.ndarray:
-    """Draw the rows of each resample, shape `(N_RESAMPLES, n)`."""
+@lru_cache(maxsize=2)
+def _stationary_rows(n: int, mean_length: int) -> NDArray[np.int64]:
+    """Draw the rows of each resample, shape `(N_RESAMPLES, n)`: the same for every pair of series this long."""
+    random = np.random.default_rng(0)
     starts = random.random((N_RESAMPLES, n)) < 1 / mean_length
     starts[:, 0] = True
     first = random.integers(0, n, (N_RESAMPLES, n))
     position = np.arange(n)
     # Position of the newest start at or before each column.
     since = np.maximum.accumulate(np.where(starts, position, 0), axis=1)
-    return (np.take_along_axis(first, since, axis=1) + position - since) % n
+    rows = (np.take_along_axis(first, since, axis=1) + position - since) % n
+    rows.flags.writeable = False
+    return rows

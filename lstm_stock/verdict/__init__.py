@@ -79,8 +79,8 @@ def _judge_lag(mine: pd.DataFrame, model: str, step: int, alpha: float) -> dict[
     """Look for a shifted price in each ticker; several tickers are counted."""
     found = {}
     for ticker, table in mine.groupby("ticker", sort=False):
-        columns = (table[name].to_numpy() for name in ("y_true", "y_pred", "last_close"))
-        one = lagcopy.lag_copy(*columns, alpha=alpha) if step == 1 else None
+        came, said, known = (table[name].to_numpy() for name in ("y_true", "y_pred", "last_close"))
+        one = lagcopy.lag_copy(came, said, known, alpha) if step == 1 else None
         if one is not None:
             found[str(ticker)] = one
     if len(found) == 1:

@@ -43,14 +43,15 @@ def judge_calibration(mine: pd.DataFrame, step: int, alpha: float) -> dict[str, 
     cutoffs = np.unique(mine["cutoff"].to_numpy())[::step]
     mine = mine[mine["cutoff"].isin(cutoffs)]
     bounds = mine[[f"lo_{LEVEL}", f"hi_{LEVEL}", "pit"]]
-    if bounds.isna().to_numpy().any() or len(cutoffs) < MIN_OBSERVATIONS:
+    missing = bool(bounds.isna().to_numpy().any())
+    if missing or len(cutoffs) < MIN_OBSERVATIONS:
         return {
             "verdict": "not tested",
             "baseline": f"nominal {LEVEL} %",
             "statistic": None,
             "p": None,
             "n": len(cutoffs),
-            "sentence": words.no_calibration(len(cutoffs)),
+            "sentence": words.no_calibration(None if missing else len(cutoffs)),
         }
     outside = (mine["y_true"] < mine[f"lo_{LEVEL}"]) | (mine["y_true"] > mine[f"hi_{LEVEL}"])
     misses = outside.to_numpy(np.float64)

@@ -32,6 +32,8 @@ from lstm_stock.verdict import words
 from lstm_stock.verdict.thresholds import POINT_BASELINE, SAME, SKILL_LEVEL
 from lstm_stock.verdict.words import plain
 
+NO_SKILL = (math.nan, math.nan, math.nan)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -142,21 +144,20 @@ def compare(losses: pd.DataFrame, model: str, baseline: str, step: int, root: bo
     both = losses[[model, baseline]].dropna()
     dates = both.index.get_level_values("cutoff").to_numpy()
     ours, theirs = (by_date(both[name].to_numpy(np.float64), dates) for name in (model, baseline))
-    shown = [float(np.mean(part)) if len(part) else math.nan for part in (ours, theirs)]
-    shown = [math.sqrt(value) for value in shown] if root else shown
+    means = [float(np.mean(part)) if len(part) else math.nan for part in (ours, theirs)]
+    mine, other = (math.sqrt(value) for value in means) if root else means
     difference = ours - theirs
     if len(difference) < MIN_OBSERVATIONS:
         nothing = Finding(math.nan, math.nan, len(difference))
-        return Comparison(baseline, *shown, nothing, math.nan, (math.nan,) * 3)
+        return Comparison(baseline, mine, other, nothing, math.nan, NO_SKILL)
     if np.abs(difference).max() <= SAME * np.abs(theirs).mean():
         difference = np.zeros_like(difference)
-    skill = (math.nan,) * 3
+    skill = NO_SKILL
     if theirs.min() >= 0 and theirs.mean() > 0:  # a log score has no zero to take percents of
-        interval = skill_interval(ours, theirs, step, SKILL_LEVEL, root)
-        skill = (100 * (1 - shown[0] / shown[1]), *interval)
+        skill = (100 * (1 - mine / other), *skill_interval(ours, theirs, step, SKILL_LEVEL, root))
     better = diebold_mariano(difference, step, "less")
     worse = diebold_mariano(difference, step, "greater")
-    return Comparison(baseline, *shown, better, worse.p, skill)
+    return Comparison(baseline, mine, other, better, worse.p, skill)
 
 
 def judge_signs(mine: pd.DataFrame, step: int) -> Signs:

@@ -121,9 +121,10 @@ def calibration(
     return f"{LEVEL} % interval: {holds}; misses {clusters} ({by}{cluster_p}); {shape} (PIT {pit_p})"
 
 
-def no_calibration(n: int) -> str:
-    """Say that the intervals were not tested."""
-    return f"{LEVEL} % interval: not tested: there is none, or its {n} cutoffs are too few"
+def no_calibration(n: int | None) -> str:
+    """Say that the intervals were not tested: for there is none, or only `n` of them."""
+    why = "there is none" if n is None else f"{n} cutoffs are too few"
+    return f"{LEVEL} % interval: not tested: {why}"
 
 
 def lag_of_one(found: LagCopy, model: str) -> str:
