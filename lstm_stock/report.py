@@ -121,7 +121,7 @@ def verdict_text(verdict: dict[str, Any], width: int = 79) -> str:
     lines += [verdict[question]["sentence"] for question in QUESTIONS]
     for ticker, one in several.items():
         lines.append(f"{ticker}: {short_verdict(one)}")
-        claimed = [one[name]["sentence"] for name in QUESTIONS if one[name]["verdict"] in CLAIMED]
+        claimed = [one[name]["sentence"] for name in QUESTIONS if one[name].get("verdict") in CLAIMED]
         lines += [f"  {sentence}" for sentence in claimed]
     return "\n".join(textwrap.fill(line, width, subsequent_indent="    ") for line in lines)
 

@@ -111,7 +111,12 @@ def spread_by_t(task: Task, mean: Array, scale: Array, loc: float | None = None)
         mean: The forecast as known at each bar, shape `(n_bars, horizon)`; NaN where a baseline warms up.
         scale: The unit of its error, likewise, greater than 0.
         loc: Location of the Student-t, if it is known.
+
+    Raises:
+        BaselineError: Mean or scale is not known at every cutoff, or there is no in-sample error to fit.
     """
+    if not (np.isfinite(mean[task.cutoffs]).all() and np.isfinite(scale[task.cutoffs]).all()):
+        raise BaselineError(f"{task.cutoffs.min() + 1} bars up to the first cutoff are too few to warm up")
     every, columns = np.ones(len(task.cutoffs)), []
     for step in task.steps:
         known = slice(0, task.n_insample - step)
