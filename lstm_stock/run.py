@@ -42,7 +42,10 @@ HISTORY_COLUMNS = ("member", "epoch", "loss", "val_loss", "learning_rate")
 
 T = TypeVar("T")
 
-PACKAGES = ("lstm-stock", "tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow")
+PACKAGES = (
+    *("lstm-stock", "tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow"),
+    *("arch", "statsmodels"),
+)
 """Packages whose versions a run records."""
 
 

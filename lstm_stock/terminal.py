@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from lstm_stock.training import Progress
 
 
+WIDEST = 1000
+"""No table has lines longer than this, in characters."""
+
+
 def note(text: str, quiet: bool) -> None:
     """Tell the user something on stderr, unless they asked for quiet."""
     if not quiet:
@@ -38,8 +42,9 @@ def warn(text: str) -> None:
 def show(table: Table) -> None:
     """Print a table on stdout."""
     console = Console(highlight=False)
-    # Better wrapped by the terminal than cut to fit it: every number stays.
-    console.width = max(console.width, console.measure(table).maximum)
+    # Better wrapped by the terminal than cut to fit it: every number stays. Measured as if there were room enough.
+    roomy = console.options.update(width=WIDEST)
+    console.width = max(console.width, console.measure(table, options=roomy).maximum)
     with console.capture() as capture:
         console.print(table)
     # rich fills every line with blanks up to the table's width.

@@ -49,12 +49,25 @@ def test_the_long_run_variance_is_that_of_a_regression_on_a_constant(n_lags):
     assert long_run_variance(RELATED, n_lags) == pytest.approx(700 * float(fit.bse[0]) ** 2, rel=1e-10)
 
 
+def share_kept_by_the_mean(n: int, weights: np.ndarray) -> float:
+    """The expectation of a long-run variance of white noise, as the trace of its quadratic form."""
+    distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    form = np.where(distance < len(weights), weights[np.minimum(distance, len(weights) - 1)], 0.0)
+    centring = np.eye(n) - 1 / n
+    return float(np.trace(centring @ form @ centring)) / n
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_the_correction_is_that_of_harvey_leybourne_and_newbold_for_their_weights(k):
+    expected = (201 - 2 * k + k * (k - 1) / 200) / 200
+    assert share_kept_by_the_mean(200, np.ones(k)) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("step", [1, 5])
 def test_diebold_mariano_agrees_with_an_independent_computation(step):
     d = RELATED + 0.2
     fit = sm.OLS(d, np.ones(700)).fit(cov_type="HAC", cov_kwds={"maxlags": 34, "use_correction": False})
-    factor = math.sqrt((701 - 2 * step + step * (step - 1) / 700) / 700)
-    statistic = float(fit.tvalues[0]) * factor
+    statistic = float(fit.tvalues[0]) * math.sqrt(share_kept_by_the_mean(700, 1 - np.arange(35) / 35))
     distribution = stats.t(1.5 * 700 / 35)
     for side, p in (
         ("two-sided", 2 * distribution.sf(abs(statistic))),

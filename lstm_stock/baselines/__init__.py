@@ -41,9 +41,9 @@ __all__ = [
 BASELINES: dict[str, Baseline] = {
     "naive": naive,
     "drift": drift,
-    "arima": arima,
     "constant_t": constant_t,
     "historical": historical,
+    "arima": arima,
     "ewma": ewma,
     "ewma_drift": ewma_drift,
     "garch": garch,
@@ -52,7 +52,7 @@ BASELINES: dict[str, Baseline] = {
     "always_up": always_up,
     "reversal_10": reversal_10,
 }
-"""In the order of the score table: what moves the point, then what moves the spread, then mere directions."""
+"""In the order of the score table: a fixed spread, a spread that moves with the market, a mere direction."""
 
 
 def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distribution]:

@@ -23,15 +23,19 @@ def diebold_mariano(
     Diebold & Mariano 1995 (Journal of Business & Economic Statistics 13): with d the losses of one forecast
     less those of another, whatever the loss, and V their long-run variance,
 
-        DM = mean(d) / sqrt(V / n) x sqrt((n + 1 - 2k + k (k - 1) / n) / n)
+        DM = c mean(d) / sqrt(V / n),   c^2 = 1 - (n + 2 sum_j w_j (n - j)) / n^2
 
-    the second factor being the small-sample correction of Harvey, Leybourne & Newbold 1997 (Int. J. of
-    Forecasting 13, eq. 9). V is Newey & West's (see `long_run_variance`), not the sum of k - 1
-    autocovariances of the two papers: that one supposes optimal forecasts, whose differentials are unrelated
-    beyond step k - 1. Those of two wrong forecasts of volatility stay related as long as volatility does, and
-    the sum of none rejects a true null in one case of six at step 1. DM is set against a Student-t with
-    `1.5 n / S` degrees of freedom, S as in `truncation`: what a Bartlett window's variance is known to (Lazarus et
-    al. 2018), instead of the n - 1 of the second paper.
+    where w_j are the weights of the autocovariances in V. c is the small-sample correction of Harvey,
+    Leybourne & Newbold 1997 (Int. J. of Forecasting 13, eq. 9), that V is too small by on average because the
+    mean is not
+    known: with their weights, 1 up to step - 1, it is their `(n + 1 - 2k + k (k - 1) / n) / n`.
+
+    V is Newey & West's (see `long_run_variance`), not the sum of k - 1 autocovariances of the two papers:
+    that one supposes optimal forecasts, whose differentials are unrelated beyond step k - 1. Those of two
+    wrong forecasts of volatility stay related as long as volatility does, and the sum of none rejects a true
+    null in one case of six at step 1. DM is set against a Student-t with `1.5 n / S` degrees of freedom, S as
+    in `truncation`: what a variance from a Bartlett window is known to (Lazarus et al. 2018), instead of the
+    n - 1 of the second paper.
 
     Args:
         differential: Losses of the model less losses of the other, in order of time, shape `(n,)`.
@@ -48,21 +52,16 @@ def diebold_mariano(
         ValueError: The differential is too short or not finite, or `step` is not between 1 and n / 2.
     """
     d = series("differential", differential)
-    n = len(d)
-    if not 1 <= step <= n / 2:
-        raise ValueError(f"`step` must lie between 1 and n / 2 = {n / 2:g}, got {step}")
-    factor = math.sqrt((n + 1 - 2 * step + step * (step - 1) / n) / n)
-    return mean_test(d, factor, step, alternative)
+    if not 1 <= step <= len(d) / 2:
+        raise ValueError(f"`step` must lie between 1 and n / 2 = {len(d) / 2:g}, got {step}")
+    return mean_test(d, step, alternative)
 
 
-def mean_test(
-    values: ArrayLike, factor: float = 1.0, step: int = 1, alternative: Alternative = "two-sided"
-) -> Finding:
-    """Test whether a series of related values has mean zero, as `diebold_mariano` does, for any series.
+def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-sided") -> Finding:
+    """Test whether a series of related values has mean zero: `diebold_mariano`, of any series.
 
     Args:
         values: In order of time, shape `(n,)`.
-        factor: What the t-statistic is multiplied by.
         step: By how many values, less one, neighbours overlap.
         alternative: The side of zero that the mean is on if it is not zero.
 
@@ -75,7 +74,10 @@ def mean_test(
         return Finding(0.0, 1.0, n)
     if np.ptp(x) == 0:
         return Finding(math.nan, math.nan, n)
-    statistic = factor * float(np.mean(x)) / math.sqrt(long_run_variance(x, width - 1) / n)
+    lags = np.arange(1, width)
+    correction = 1 - (n + 2 * np.sum((1 - lags / width) * (n - lags))) / n**2
+    variance = long_run_variance(x, width - 1) / correction
+    statistic = float(np.mean(x)) / math.sqrt(variance / n)
     df = 1.5 * n / width
     p = {
         "less": stats.t.cdf(statistic, df),
