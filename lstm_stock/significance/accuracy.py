@@ -27,8 +27,7 @@ def diebold_mariano(
 
     where w_j are the weights of the autocovariances in V. c is the small-sample correction of Harvey,
     Leybourne & Newbold 1997 (Int. J. of Forecasting 13, eq. 9), that V is too small by on average because the
-    mean is not
-    known: with their weights, 1 up to step - 1, it is their `(n + 1 - 2k + k (k - 1) / n) / n`.
+    mean is not known: with their weights, 1 up to step - 1, it is their `(n + 1 - 2k + k (k - 1) / n) / n`.
 
     V is Newey & West's (see `long_run_variance`), not the sum of k - 1 autocovariances of the two papers:
     that one supposes optimal forecasts, whose differentials are unrelated beyond step k - 1. Those of two
