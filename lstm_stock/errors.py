@@ -4,6 +4,7 @@
     ├── ConfigError    a config file, a `--set`, an option
     ├── DataError      prices, a CSV file, the store
     ├── RunError       a run folder that is missing, damaged or in the way
+    ├── BaselineError  a simple model that cannot be fitted; the others go on without it
     └── SourceError    the place prices come from: network, rate limit, unknown ticker
 
 Anything else that escapes is a bug of ours and keeps its traceback.
@@ -39,6 +40,10 @@ class DataError(LstmStockError):
 
 class RunError(LstmStockError):
     """A run folder that cannot be read or written."""
+
+
+class BaselineError(LstmStockError):
+    """A simple model that cannot be fitted to the prices it was given; it drops out and the rest go on."""
 
 
 class SourceError(LstmStockError):

@@ -1,7 +1,7 @@
 """The forecast table and the score table: what every model said, and how far off it was.
 
-All scores are computed from the forecast table alone, so that whoever has `forecasts.parquet` can compute them
-again. Nothing here fits or loads anything.
+All scores are computed from the forecast table alone, so that whoever has `forecasts.parquet` can compute
+them again. Nothing here fits or loads anything.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PERCENT = 100.0
 INTERVAL_COLUMNS = tuple(f"{side}_{level}" for level in LEVELS for side in ("lo", "hi"))
 
 FORECAST_COLUMNS = (
-    *("ticker", "model", "cutoff", "step", "date", "last_close", "y_true", "y_pred"),
+    *("ticker", "model", "cutoff", "step", "date", "last_close", "y_true", "y_pred", "direction"),
     *INTERVAL_COLUMNS,
     *("crps", "nll", "pit", "insample_mae"),
 )
@@ -65,8 +65,9 @@ def forecast_table(
         fan: Its intervals at `LEVELS`, if they are not those of `returns`.
 
     Returns:
-        One row per cutoff and step, columns `FORECAST_COLUMNS`. Prices are adjusted prices; `crps` and `nll` are
-        of the log return in percent; `pit` is the probability the forecast gave to less than what came.
+        One row per cutoff and step, columns `FORECAST_COLUMNS`. Prices are adjusted prices; `direction` is
+        the sign of the move forecast, which a model may have without having a price; `crps` and `nll` are of
+        the log return in percent; `pit` is the probability the forecast gave to less than what came.
     """
     series, horizon = windows.series, windows.recipe.horizon
     percent = returns.rescale(PERCENT)
@@ -74,6 +75,7 @@ def forecast_table(
     cells = {
         "last_close": np.broadcast_to(windows.last_close, came.shape),
         "y_true": series.close[windows.future_rows],
+        "direction": returns.direction(),
         **price_intervals(Fan.of(returns, LEVELS) if fan is None else fan, windows.last_close),
         "crps": percent.crps(came),
         "nll": percent.log_score(came),
@@ -93,8 +95,9 @@ def score_table(forecasts: pd.DataFrame) -> pd.DataFrame:
     """Score every ticker, model and step of a forecast table.
 
     Returns:
-        Columns `SCORE_COLUMNS`; NaN where a score does not apply: `crps` and coverage of a point without spread,
-        `nll` of a model without density, `direction` of one that never leaves the last close.
+        Columns `SCORE_COLUMNS`; NaN where a score does not apply: `crps` and coverage of a point without
+        spread, `nll` of a model without density, `direction` of one that never leaves the last close, all but
+        `direction` of one that says nothing else.
     """
     rows = []
     for (ticker, step), group in forecasts.groupby(["ticker", "step"], sort=False):
@@ -112,6 +115,7 @@ def _outcomes(table: pd.DataFrame) -> tuple[Array, Array]:
 def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
     y_true, y_pred = _outcomes(table)
     last_close = table["last_close"].to_numpy()
+    move, sign = y_true - last_close, table["direction"].to_numpy()
     rmse = metrics.rmse(y_true, y_pred)
     scores = {
         "n": len(table),
@@ -119,7 +123,7 @@ def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
         "mae": metrics.mae(y_true, y_pred),
         "mase": metrics.mase(y_true, y_pred, float(table["insample_mae"].iloc[0])),
         "skill": metrics.skill(rmse, naive_rmse),
-        "direction": metrics.direction(y_true, y_pred, last_close),
+        "direction": metrics.direction(move, sign, np.zeros_like(move)),
         "crps": float(table["crps"].mean(skipna=False)),
         "nll": float(table["nll"].mean(skipna=False)),
         "width_90": metrics.width(table["lo_90"].to_numpy(), table["hi_90"].to_numpy(), last_close),

@@ -6,6 +6,7 @@ Everything here turns tables into text. Nothing is computed but the comparison a
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,11 +16,18 @@ from rich.table import Table
 
 from lstm_stock.evaluation import best_baselines
 from lstm_stock.run import Run
+from lstm_stock.verdict import short_verdict
 
 RANKED = ("rmse", "crps", "nll")
 """Scores where less is better; the best baseline in each is marked."""
 
 MARK = "*"
+
+QUESTIONS = ("point", "direction", "distribution", "calibration", "lag_copy")
+"""Parts of a verdict in the order in which they are told."""
+
+CLAIMED = ("better", "worse", "miscalibrated")
+"""What is told of each of several tickers; of the others, that nothing was found."""
 
 SHOWN_LEVELS = (50, 90)
 """Intervals in the table of a forecast, which has to fit a terminal; CSV and JSON hold all."""
@@ -77,9 +85,8 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str) -> Table:
     # One line, which rich wraps to the width of the table.
     table.caption = (
         f"{MARK} best baseline in that score; - does not apply. RMSE: price. skill: RMSE gained on naive, %. "
-        "dir.: right signs, %; who always says up gets the share of up days, as drift does. CRPS, NLL: log "
-        "return in %, less is better. 50 %, 90 %: outcomes inside that interval, %. width: of the 90 % interval, "
-        "% of price"
+        "dir.: right signs, %; always_up has the share of up days. CRPS, NLL: log return in %, less is better. "
+        "50 %, 90 %: outcomes inside that interval, %. width: of the 90 % interval, % of price"
     )
     return table
 
@@ -97,8 +104,35 @@ def comparison(scores: pd.DataFrame, model: str, ticker: str) -> str:
         ours, names = float(network[score]), " and ".join(best)
         gap = _gap(ours, theirs, score)
         lines.append(f"{what}: {model} {ours:.3f}, best baseline {theirs:.3f} ({names}): {gap}")
-    lines.append("differences are not tested: on one ticker, small ones may be luck")
     return "\n".join(lines)
+
+
+def verdict_text(verdict: dict[str, Any], width: int = 79) -> str:
+    """Give the verdict in words, a paragraph for each question, then a line or two for each of several tickers.
+
+    Args:
+        verdict: What `lstm_stock.verdict.judge` said.
+        width: Characters of a line.
+    """
+    n_tickers = verdict["n_tickers"]
+    over = "" if n_tickers == 1 else f", {n_tickers} tickers together"
+    several = verdict.get("tickers", {})
+    lines = [f"verdict, {ahead(verdict['step'])}{over}:"]
+    lines += [verdict[question]["sentence"] for question in QUESTIONS]
+    for ticker, one in several.items():
+        lines.append(f"{ticker}: {short_verdict(one)}")
+        claimed = [one[name]["sentence"] for name in QUESTIONS if one[name].get("verdict") in CLAIMED]
+        lines += [f"  {sentence}" for sentence in claimed]
+    return "\n".join(textwrap.fill(line, width, subsequent_indent="    ") for line in lines)
+
+
+def ahead(step: int) -> str:
+    """Say how far ahead a step is.
+
+    >>> ahead(1), ahead(5)
+    ('1 step ahead', '5 steps ahead')
+    """
+    return f"{step} {'step' if step == 1 else 'steps'} ahead"
 
 
 def _gap(ours: float, theirs: float, score: str) -> str:
@@ -172,6 +206,7 @@ def run_summary(run: Run) -> dict[str, Any]:
         "name": run.name + (" (interrupted)" if run.provenance.interrupted else ""),
         "head": config.model.head,
         **{name: float(network[name]) for name in numbers},
+        "verdict": short_verdict(run.verdict),
         "best": f"{means.loc[means['model'] == best[0], 'crps'].iloc[0]:.3f} {best[0]}" if best else "-",
     }
 
@@ -180,7 +215,7 @@ def runs_table(rows: Sequence[dict[str, Any]]) -> Table:
     """List runs, each as `run_summary` tells it."""
     table = _table(
         "runs, oldest first: one step ahead, the network beside the best baseline",
-        ["run", "head", "skill %", "90 %", "CRPS", "best baseline"],
+        ["run", "head", "skill %", "90 %", "CRPS", "best baseline", "verdict"],
         left=2,
     )
     for row in rows:
@@ -191,6 +226,7 @@ def runs_table(rows: Sequence[dict[str, Any]]) -> Table:
             number(100 * row["coverage_90"], 1),
             number(row["crps"], 3),
             row["best"],
+            row["verdict"],
         )
     return table
 
@@ -203,7 +239,7 @@ def _table(title: str, header: Sequence[str], left: int) -> Table:
         title_justify="left",
         caption_justify="left",
         pad_edge=False,
-        collapse_padding=True,
+        padding=(0, 1, 0, 0),  # with the box's own blank, two between columns: ten of them fit 80 characters
     )
     for i, name in enumerate(header):
         table.add_column(name, justify="left" if i < left else "right", no_wrap=True)

@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -44,7 +44,10 @@ HISTORY_COLUMNS = ("member", "epoch", "loss", "val_loss", "learning_rate")
 
 T = TypeVar("T")
 
-PACKAGES = ("lstm-stock", "tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow")
+PACKAGES = (
+    *("lstm-stock", "tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow"),
+    *("arch", "statsmodels"),
+)
 """Packages whose versions a run records."""
 
 
@@ -122,6 +125,7 @@ class Results:
     forecasts: pd.DataFrame
     scores: pd.DataFrame
     provenance: Provenance
+    verdict: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,17 @@ class Run:
             return pd.DataFrame(_read_json(path)["scores"]).replace({None: np.nan})
 
         return self._read_table(SCORES, parse, SCORE_COLUMNS)
+
+    @cached_property
+    def verdict(self) -> dict[str, Any]:
+        """What `lstm_stock.verdict.judge` said; empty in a run saved without one."""
+
+        def parse(path: Path) -> dict[str, Any]:
+            verdict: dict[str, Any] = _read_json(path).get("verdict", {})
+            _require(isinstance(verdict, dict), "its verdict is no object")
+            return verdict
+
+        return self._read(SCORES, parse)
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -309,7 +324,7 @@ def _write_files(folder: Path, results: Results) -> None:
     _write_json(folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()})
     results.history.to_csv(folder / HISTORY, index=False)
     results.forecasts.to_parquet(folder / FORECASTS, index=False)
-    _write_json(folder / SCORES, {"scores": records(results.scores)})
+    _write_json(folder / SCORES, {"scores": records(results.scores), "verdict": results.verdict})
     _write_json(folder / PROVENANCE, asdict(results.provenance))
     for file in FILES:
         descriptor = os.open(folder / file, os.O_RDONLY)

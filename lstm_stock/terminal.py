@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lstm_stock.training import Progress
 
 
-_ROOM = 1000
-"""Columns that no table of ours needs."""
+WIDEST = 1000
+"""No table has lines longer than this, in characters."""
 
 
 def note(text: str, quiet: bool) -> None:
@@ -42,10 +42,9 @@ def warn(text: str) -> None:
 def show(table: Table) -> None:
     """Print a table on stdout."""
     console = Console(highlight=False)
-    # Better wrapped by the terminal than cut to fit it: every number stays. What the table wants is asked with
-    # room to spare, since the answer is never more than the room.
-    wanted = console.measure(table, options=console.options.update(max_width=_ROOM)).maximum
-    console.width = max(console.width, wanted)
+    # Better wrapped by the terminal than cut to fit it: every number stays. Measured as if there were room enough.
+    roomy = console.options.update(width=WIDEST)
+    console.width = max(console.width, console.measure(table, options=roomy).maximum)
     with console.capture() as capture:
         console.print(table)
     # rich fills every line with blanks up to the table's width.

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock import calendars, prices
-from lstm_stock.baselines import BASELINES, Task
+from lstm_stock.baselines import Task, forecast_all
 from lstm_stock.calibration import Calibrator
 from lstm_stock.config import Config
 from lstm_stock.dataset import (
@@ -52,6 +52,7 @@ from lstm_stock.run import (
 )
 from lstm_stock.store import Store
 from lstm_stock.training import Progress, fit_network, forecast_returns
+from lstm_stock.verdict import judge
 
 RETURN_LOCATION_UNIT = 0.1
 """Forecast returns are output in tenths of their unit: see `Architecture.location_unit`."""
@@ -112,7 +113,7 @@ def train(
     on_progress: Callable[[Progress], None],
     on_note: Callable[[str], None],
 ) -> Run:
-    """Train, forecast the test period once, score it beside the baselines, and save the run.
+    """Train, forecast the test period once, judge it beside the baselines, and save the run.
 
     Args:
         config: The whole config.
@@ -161,7 +162,7 @@ def train(
         fan = calibrator.apply(returns, test.returns, test.return_unit)
         tables.append(forecast_table(test, shape.cell, returns, fan))
         calibrators[ticker] = calibrator
-        tables += _baseline_tables(test, _unchanged(load, ticker, origins), split)
+        tables += _baseline_tables(test, _unchanged(load, ticker, origins), split, on_note)
     forecasts = pd.concat(tables, ignore_index=True)
 
     python, platform = environment()
@@ -181,8 +182,15 @@ def train(
         platform=platform,
     )
     scalers = {one.ticker: one.scaler for one in series}
-    fitted = Fitted(fit.network, scalers, calibrators)
-    results = Results(config, fitted, fit.history, forecasts, score_table(forecasts), provenance)
+    results = Results(
+        config=config,
+        fitted=Fitted(fit.network, scalers, calibrators),
+        history=fit.history,
+        forecasts=forecasts,
+        scores=score_table(forecasts),
+        provenance=provenance,
+        verdict=judge(forecasts, shape.cell),
+    )
     return save_run(runs_dir, results)
 
 
@@ -234,12 +242,15 @@ def _tell_constant_features(series: Sequence[TickerSeries], on_note: Callable[[s
             on_note(f"{one.ticker}: `{name}` never changes on the train bars: it tells the network nothing")
 
 
-def _baseline_tables(windows: Windows, history: PriceHistory, split: Split) -> list[pd.DataFrame]:
+def _baseline_tables(
+    windows: Windows, history: PriceHistory, split: Split, on_note: Callable[[str], None]
+) -> list[pd.DataFrame]:
     """Forecast from the same cutoffs with every baseline, fitted on all bars before the test period."""
     bars = Bars.of(prices.adjusted(history.table))
     n_insample = split.first_rows(windows.series.dates)[1]
     task = Task(bars, n_insample, windows.cutoffs, windows.recipe.horizon)
-    return [forecast_table(windows, name, baseline(task)) for name, baseline in BASELINES.items()]
+    forecasts = forecast_all(task, lambda text: on_note(f"{history.ticker}: {text}"))
+    return [forecast_table(windows, name, returns) for name, returns in forecasts.items()]
 
 
 def _origin(history: PriceHistory) -> TickerOrigin:

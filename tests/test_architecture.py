@@ -20,6 +20,7 @@ HEAVY = (
     "matplotlib",
     "yfinance",
     "arch",
+    "statsmodels",
     "pandas",
     "numpy",
     "scipy",

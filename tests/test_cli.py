@@ -123,6 +123,42 @@ def test_the_classic_recipe_goes_the_road(cli, trained: Trained, tmp_path):
     assert scores.set_index("model").loc["lstm", "skill"] < 0
 
 
+def test_the_classic_recipe_is_told_that_it_is_worse(cli, trained: Trained, tmp_path):
+    folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
+    small = ("--set", "training.epochs=1", "--set", "model.units=[4]")
+    answer = cli("train", "--config", "classic", *small, *folders)
+    assert "\nPoint: worse than naive (RMSE " in answer.out
+    assert "\nDistribution: not tested: lstm forecasts a point" in answer.out
+    assert "worse point" in cli("runs", "--runs-dir", tmp_path).out
+
+
+def test_the_verdict_is_printed_saved_and_can_be_computed_again(cli, trained: Trained):
+    from lstm_stock import report
+    from lstm_stock.verdict import judge
+
+    (run,) = trained.runs.iterdir()
+    saved = json.loads((run / "scores.json").read_text())["verdict"]
+    again = judge(pd.read_parquet(run / "forecasts.parquet"), "lstm")
+    assert saved == again
+    assert {"point", "direction", "distribution", "calibration", "lag_copy"} <= set(saved)
+    text = report.verdict_text(saved)
+    assert "no evidence that lstm beats naive" in text or "than naive" in text
+    assert "verdict" in cli("runs", "--runs-dir", trained.runs).out
+
+
+def test_baselines_that_cannot_be_fitted_drop_out_with_a_note(cli, trained: Trained, tmp_path):
+    """269 bars, of which 215 come before the test period: GARCH needs 250 returns."""
+    folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
+    answer = cli("train", *TINY, "--set", "data.start=2022-12-05", *folders)
+    assert answer.code == 0, answer.err
+    for name in ("garch", "gjr"):
+        assert f"AAPL: baseline {name} is left out: 214 in-sample returns are too few" in answer.err
+    (run,) = tmp_path.iterdir()
+    models = {row["model"] for row in json.loads((run / "scores.json").read_text())["scores"]}
+    assert {"har_range_t", "arima", "historical"} <= models
+    assert {"garch", "gjr"}.isdisjoint(models)
+
+
 def test_two_members_are_averaged_and_saved_as_one_model(cli, trained: Trained, tmp_path):
     folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
     assert cli("train", *TINY, "--set", "training.members=2", *folders).code == 0

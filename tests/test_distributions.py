@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from lstm_stock.distributions import Empirical, Mixture, Normal, PointMass, QuantileFan, StudentT
+from lstm_stock.distributions import Direction, Empirical, Mixture, Normal, PointMass, QuantileFan, StudentT
 
 LEVELS = np.array([0.05, 0.2, 0.5, 0.8, 0.95])
 SHAPE = (3, 2)
@@ -473,3 +473,34 @@ def test_parameters_are_copied_and_cannot_be_changed():
         normal.loc[0] = 1.0
     normal.mean()[0] = 1.0
     assert normal.loc[0] == 0.0
+
+
+# Direction
+
+
+def test_a_direction_says_a_sign_and_scores_nothing():
+    signs = Direction([[1.0, -1.0], [0.0, 1.0]])
+    np.testing.assert_array_equal(signs.direction(), [[1, -1], [0, 1]])
+    for value in (
+        *(signs.quantile(0.5), signs.cdf(0.0), signs.mean(), signs.crps(0.0)),
+        *(signs.log_score(0.0), signs.abs_error(0.0), signs.median()),
+    ):
+        assert value.shape == (2, 2)
+        assert np.isnan(value).all()
+
+
+def test_a_direction_has_no_size():
+    signs = Direction([[1.0, -1.0], [0.0, 1.0]])
+    np.testing.assert_array_equal(signs.rescale(3.0).direction(), signs.direction())
+    np.testing.assert_array_equal(signs.take(slice(1, 2)).direction(), [[0, 1]])
+    with pytest.raises(ValueError, match="cannot be shifted"):
+        signs.rescale(1.0, 0.1)
+    with pytest.raises(
+        ValueError, match=r"`sign` must be -1, 0 or 1, got 1 of 2 that are not, the first 0\.5"
+    ):
+        Direction([0.5, 1.0])
+
+
+def test_any_other_forecast_says_the_sign_of_its_median():
+    np.testing.assert_array_equal(Normal([1.0, -2.0, 0.0], 1.0).direction(), [1, -1, 0])
+    np.testing.assert_array_equal(PointMass([-3.0]).direction(), [-1])

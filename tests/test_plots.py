@@ -53,6 +53,7 @@ def made_up_forecasts(n=700, horizon=5, tickers=("AAA",), seed=0) -> pd.DataFram
                     "last_close": close[cutoff],
                     "y_true": close[cutoff + step],
                     "y_pred": close[cutoff] * np.exp(centre),
+                    "direction": np.sign(centre),
                     "crps": 100 * scale * (np.sqrt(z**2 + 0.3) - 0.3),
                     "nll": np.nan if model in WITHOUT_DENSITY else np.log(100 * scale) - stats.t.logpdf(z, 6),
                     "pit": stats.t.cdf(z, 6),

@@ -43,7 +43,7 @@ def train(
     runs_dir: RunsDir = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
-    """Train the network, score it beside the baselines, and save the run."""
+    """Train the network, judge it beside the baselines, and save the run."""
     from lstm_stock.config import load_config
 
     settings = load_config(config, overrides or [])
@@ -165,6 +165,7 @@ def _train(config: Config, store: Store, runs_dir: Path, quiet: bool) -> Run:
     for ticker in config.data.tickers:
         terminal.show(report.score_table(scores, config.model.cell, ticker))
         print(report.comparison(scores, config.model.cell, ticker))
+    print("\n" + report.verdict_text(run.verdict))
     terminal.note(f"\nsaved {run.path}", quiet)
     return run
 

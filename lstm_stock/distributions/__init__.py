@@ -9,6 +9,7 @@ what is forecast.
     ├── Normal, StudentT           density, closed forms
     ├── QuantileFan, Empirical     jumps and straight lines: no density, exact CRPS
     ├── PointMass                  a point that claims no distribution, and so has no score of one
+    ├── Direction                  a sign that claims no size
     └── Mixture                    equal shares of several of the same kind
 
 Every CRPS is `E|X - y| - E|X - X'|/2`, X and X' independent draws of the forecast (Gneiting & Raftery
@@ -19,8 +20,17 @@ from __future__ import annotations
 
 from lstm_stock.distributions.base import Distribution
 from lstm_stock.distributions.mixture import Mixture
-from lstm_stock.distributions.point import PointMass
+from lstm_stock.distributions.point import Direction, PointMass
 from lstm_stock.distributions.smooth import Normal, StudentT
 from lstm_stock.distributions.stepped import Empirical, QuantileFan
 
-__all__ = ["Distribution", "Empirical", "Mixture", "Normal", "PointMass", "QuantileFan", "StudentT"]
+__all__ = [
+    "Direction",
+    "Distribution",
+    "Empirical",
+    "Mixture",
+    "Normal",
+    "PointMass",
+    "QuantileFan",
+    "StudentT",
+]

@@ -75,6 +75,10 @@ class Distribution(ABC):
         """Return the quantile at one half."""
         return self.quantile(0.5)
 
+    def direction(self) -> Array:
+        """Return the sign of the move forecast, that of the median: 1, -1, or 0 for none."""
+        return np.sign(self.median())
+
 
 def set_fields(target: Distribution, *values: Any) -> None:
     """Set the fields of a frozen dataclass in their order; arrays become read-only."""

@@ -1,4 +1,4 @@
-"""A point forecast in the place of a distribution."""
+"""A point or a mere direction in the place of a distribution."""
 
 # ruff: noqa: D102 - a method is documented where it is declared, and not again where it is implemented
 from __future__ import annotations
@@ -13,6 +13,7 @@ from lstm_stock.distributions.base import (
     Distribution,
     Rows,
     affine,
+    checked,
     finite,
     no_score,
     probability_of,
@@ -66,3 +67,58 @@ class PointMass(Distribution):
 
     def take(self, rows: Rows) -> PointMass:
         return PointMass(self.value[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Direction(Distribution):
+    """The sign of X and nothing else: every quantile, mean and score is NaN.
+
+    Attributes:
+        sign: 1 for a rise, -1 for a fall, 0 for neither.
+
+    Raises:
+        ValueError: A sign is something else.
+
+    >>> Direction([1.0, -1.0]).direction().tolist()
+    [1.0, -1.0]
+    """
+
+    sign: Array
+
+    def __init__(self, sign: ArrayLike) -> None:
+        set_fields(self, checked("sign", sign, "-1, 0 or 1", lambda x: np.isin(x, (-1.0, 0.0, 1.0))))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.sign.shape
+
+    def direction(self) -> Array:
+        return self.sign.copy()
+
+    def quantile(self, p: float) -> Array:
+        probability_of(p)
+        return np.full(self.shape, np.nan)
+
+    def cdf(self, y: ArrayLike) -> Array:
+        return no_score(y, self.shape)
+
+    def mean(self) -> Array:
+        return np.full(self.shape, np.nan)
+
+    def abs_error(self, y: ArrayLike) -> Array:
+        return no_score(y, self.shape)
+
+    def crps(self, y: ArrayLike) -> Array:
+        return no_score(y, self.shape)
+
+    def log_score(self, y: ArrayLike) -> Array:
+        return no_score(y, self.shape)
+
+    def rescale(self, scale: ArrayLike, shift: ArrayLike = 0.0) -> Direction:
+        _, offset = affine(scale, shift)
+        if np.any(offset != 0):
+            raise ValueError("a `Direction` cannot be shifted: it has no size to add to")
+        return Direction(self.sign)
+
+    def take(self, rows: Rows) -> Direction:
+        return Direction(self.sign[rows])

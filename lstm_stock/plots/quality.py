@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,9 @@ from lstm_stock.plots.style import (
     rows_of,
     set_title,
 )
+
+LEGEND_COLUMNS = 7
+"""Names that fit beside each other under a figure."""
 
 CROWDED = 6
 """A series that would make an axis this many times longer than the others need is told in words instead."""
@@ -158,7 +162,9 @@ def scores_by_step(scores: pd.DataFrame, ticker: str, model: str = "lstm") -> Fi
             for axes in grid
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles) or 1)
+        n_rows = math.ceil(len(handles) / LEGEND_COLUMNS) or 1
+        columns = math.ceil(len(handles) / n_rows) or 1
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
         set_title(figure, _scores_title(rows, ticker, model))
     return figure
 

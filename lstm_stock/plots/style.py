@@ -70,7 +70,13 @@ BASELINE_LINES = {
     "naive": Line("#7a7a7a", (0, (5, 2)), "s"),
     "drift": Line("#56b4e9", (0, (1, 1.5)), "v"),
     "constant_t": Line("#e69f00", (0, (6, 2, 1, 2)), "D"),
+    "historical": Line("#a6761d", (0, (1, 4.5)), "p"),
+    "arima": Line("#d55e00", (0, (2, 2)), "+"),
     "ewma": Line("#0072b2", (0, (9, 3)), "^"),
+    "ewma_drift": Line("#5ab4ac", (0, (9, 2, 1, 2)), ">"),
+    "garch": Line("#7b3294", (0, (7, 1.5)), "h"),
+    "gjr": Line("#c51b7d", (0, (4, 1.5, 1, 1.5, 1, 1.5)), "8"),
+    "har_range_t": Line("#1b7837", (0, (12, 2)), "d"),
 }
 """Fixed for the baselines of every run (colours of Okabe & Ito 2008, of unlike lightness)."""
 

@@ -1,0 +1,152 @@
+"""GARCH(1,1) and GJR-GARCH(1,1,1) with Student-t shocks: volatility that remembers shocks.
+
+The parameters are fitted by maximum likelihood to the in-sample returns with `arch`. With them fixed the
+variance is filtered through the later bars here, in one recursion that reads past bars only; nothing is
+fitted again.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import signal
+
+from lstm_stock.baselines.task import MAX_DF, Task, fit_t
+from lstm_stock.distributions import Distribution, StudentT
+from lstm_stock.errors import BaselineError
+from lstm_stock.features import Array
+
+MIN_RETURNS = 250
+"""Returns below which five parameters of a slow process are guesses: one year."""
+
+N_PATHS = 20_000
+"""Simulated paths, each used with both signs of its shocks."""
+
+SIMULATION_SEED = 20_150
+"""Common random numbers: every cutoff, ticker and run is simulated with the same shocks."""
+
+
+def garch(task: Task) -> Distribution:
+    """GARCH(1,1)-t, `v[t+1] = omega + alpha e[t]^2 + beta v[t]` (Bollerslev 1987, Review of Economics 69).
+
+    Raises:
+        BaselineError: The fit did not converge.
+    """
+    return _forecast(task, 0)
+
+
+def gjr(task: Task) -> Distribution:
+    """GJR-GARCH-t, `garch` with `+ gamma e[t]^2` after a fall (Glosten, Jagannathan & Runkle 1993).
+
+    Raises:
+        BaselineError: The fit did not converge.
+    """
+    return _forecast(task, 1)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Parameters of returns divided by `unit`, and the variance of the first one."""
+
+    mu: float
+    omega: float
+    alpha: float
+    gamma: float
+    beta: float
+    df: float
+    unit: float
+    first_variance: float
+
+    @property
+    def persistence(self) -> float:
+        """Share of a variance shock that is left one bar later; half of all shocks are falls."""
+        return self.alpha + self.gamma / 2 + self.beta
+
+    def next_variance(self, shock: Array, variance: Array) -> Array:
+        """Return the variance of the bar after one with this shock and variance."""
+        return self.omega + (self.alpha + self.gamma * (shock < 0)) * shock**2 + self.beta * variance
+
+    def filtered(self, returns: Array) -> Array:
+        """Return the variance of each return and of the one after the last, known one bar before."""
+        shock = returns / self.unit - self.mu
+        news = self.omega + (self.alpha + self.gamma * (shock < 0)) * shock**2
+        rest, _ = signal.lfilter([1.0], [1.0, -self.beta], news, zi=[self.beta * self.first_variance])
+        return np.concatenate([[self.first_variance], rest])
+
+    def total_variance(self, variance: Array, step: int) -> Array:
+        """Return the variance of the sum of the next `step` returns, given that of the first, exactly."""
+        total, expected = np.zeros_like(variance), variance
+        for _ in range(step):
+            total = total + expected
+            expected = self.omega + self.persistence * expected
+        return total
+
+
+def _forecast(task: Task, asymmetric: int) -> Distribution:
+    fitted = _fit(task.insample_returns(1), asymmetric)
+    returns = np.diff(np.log(task.bars.close))
+    variance = fitted.filtered(returns)
+    df, loc, factor = _shapes(fitted, variance[: task.n_insample - 1], task.horizon)
+    # Return i ends at bar i + 1: what is known at bar c is the variance of return c.
+    known = variance[task.cutoffs]
+    deviation = np.sqrt(np.stack([fitted.total_variance(known, step) for step in task.steps], axis=1))
+    mean = fitted.mu * np.array(task.steps)
+    return StudentT((mean + loc * deviation) * fitted.unit, factor * deviation * fitted.unit, df)
+
+
+def _fit(returns: Array, asymmetric: int) -> _Fitted:
+    unit = float(np.std(returns))
+    if len(returns) < MIN_RETURNS or unit == 0:
+        raise BaselineError(f"{len(returns)} in-sample returns are too few, it needs {MIN_RETURNS} that move")
+    from arch.univariate import GARCH, ConstantMean, StudentsT
+
+    # In units of their deviation, so that the optimiser meets every ticker at the scale it likes.
+    model = ConstantMean(
+        returns / unit, volatility=GARCH(1, asymmetric, 1), distribution=StudentsT(), rescale=False
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # whether it converged is asked below
+            result = model.fit(disp="off", show_warning=False)
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        raise BaselineError(f"the fit failed: {error}") from error
+    params, variance = np.asarray(result.params, np.float64), float(result.conditional_volatility[0]) ** 2
+    if result.convergence_flag != 0 or not np.isfinite([*params, variance]).all():
+        raise BaselineError("the fit did not converge")
+    mu, omega, alpha = params[:3]
+    gamma = params[3] if asymmetric else 0.0
+    beta, df = params[-2:]
+    return _Fitted(
+        mu=float(mu),
+        omega=float(omega),
+        alpha=float(alpha),
+        gamma=float(gamma),
+        beta=float(beta),
+        df=float(df),
+        unit=unit,
+        first_variance=variance,
+    )
+
+
+def _shapes(fitted: _Fitted, variances: Array, horizon: int) -> tuple[Array, Array, Array]:
+    """Return df, location and scale of each step's Student-t, in units of the return's exact deviation.
+
+    One step ahead they are the model's own. A sum of several such returns is no Student-t: its shocks have
+    piled up and its variance has moved. Paths are simulated from variances drawn from the in-sample ones,
+    their sums divided by their exact deviation, and a Student-t is fitted to those by maximum likelihood.
+    """
+    inner = np.sqrt((fitted.df - 2) / fitted.df)
+    shapes = [(min(fitted.df, MAX_DF), 0.0, float(inner))]
+    random = np.random.default_rng(SIMULATION_SEED)
+    start = np.tile(random.choice(variances, N_PATHS), 2)
+    total, variance = np.zeros_like(start), start
+    for step in range(1, horizon + 1):
+        half = random.standard_t(fitted.df, N_PATHS) * inner
+        shock = np.concatenate([half, -half]) * np.sqrt(variance)
+        total, variance = total + shock, fitted.next_variance(shock, variance)
+        if step > 1:
+            shapes.append(fit_t(total / np.sqrt(fitted.total_variance(start, step))))
+    df, loc, factor = np.transpose(shapes)
+    return df, loc, factor

@@ -1,0 +1,73 @@
+"""Baselines whose spread does not follow the market: random walks, one Student-t, and plain history."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from lstm_stock.baselines.task import Task, fit_t
+from lstm_stock.distributions import Distribution, Empirical, QuantileFan, StudentT
+from lstm_stock.errors import BaselineError
+from lstm_stock.features import Array
+
+HISTORY = 250
+"""Returns that `historical` looks back on: about one year, as the supervisors of banks ask at least."""
+
+MIN_HISTORY = 50
+"""Fewer returns than this say nothing about a 95 % interval."""
+
+
+def naive(task: Task) -> Distribution:
+    """Tomorrow = today: the last close, spread to both sides alike as the in-sample k-bar returns were."""
+    return Empirical(_symmetric_returns(task), len(task.cutoffs))
+
+
+def drift(task: Task) -> Distribution:
+    """A random walk with drift: the last close grows by the mean in-sample return, spread as `naive`."""
+    mean = np.mean(task.insample_returns(1))
+    return Empirical(_symmetric_returns(task) + mean * np.array(task.steps), len(task.cutoffs))
+
+
+def _symmetric_returns(task: Task) -> Array:
+    """The in-sample k-bar returns less their median, each with both signs, shape `(2 n_samples, horizon)`.
+
+    Both signs, so that median and mean are the last close: returns are skewed, and less their median alone they
+    would forecast a fall.
+    """
+    # Step k has k - 1 returns fewer than step 1: all are cut to the shortest, keeping the newest.
+    n_samples = task.n_insample - task.horizon
+    samples = np.column_stack([task.insample_returns(step)[-n_samples:] for step in task.steps])
+    centred = samples - np.median(samples, axis=0)
+    return np.concatenate([centred, -centred])
+
+
+def constant_t(task: Task) -> Distribution:
+    """One Student-t for each step, fitted to the in-sample k-bar returns by maximum likelihood."""
+    df, loc, scale = np.transpose([fit_t(task.insample_returns(step)) for step in task.steps])
+    every = np.ones((len(task.cutoffs), 1))
+    return StudentT(loc * every, scale * every, df * every)
+
+
+def historical(task: Task) -> Distribution:
+    """Historical simulation: the last 250 k-bar returns known at each cutoff, straight lines between them.
+
+    Sample i of n is the quantile `(i - 1/2) / n`. Where fewer bars precede the first cutoff, every forecast looks
+    back on as many as that one can.
+
+    Raises:
+        BaselineError: Fewer than 50 returns are known at the first cutoff.
+    """
+    n_samples = min(HISTORY, int(task.cutoffs.min()) + 1 - task.horizon)
+    if n_samples < MIN_HISTORY:
+        raise BaselineError(
+            f"{max(n_samples, 0)} past returns at the first cutoff are too few, it needs {MIN_HISTORY}"
+        )
+    log_close = np.log(task.bars.close)
+    values = []
+    for step in task.steps:
+        returns = log_close[step:] - log_close[:-step]
+        # Return i ends at bar i + step: the newest known at a cutoff is the one that ends there.
+        known = sliding_window_view(returns, n_samples)
+        values.append(known[task.cutoffs - step - n_samples + 1])
+    levels = (np.arange(n_samples) + 0.5) / n_samples
+    return QuantileFan(levels, np.stack(values, axis=1))

@@ -1,0 +1,107 @@
+"""What a run knows that simple models do not: tests of the forecast table, and a verdict in words.
+
+Everything is computed from the forecast table alone, at its first step, so that whoever has
+`forecasts.parquet` can compute it again. Three questions are asked of a network - does its point beat
+`naive`, does its direction beat luck, does its distribution beat the baselines' - and one of its intervals:
+do they hold as often as they say. The chance that a network which knows nothing is said to be better in
+anything at all is at most `ALPHA`; see `claims`.
+
+    thresholds     every number that decides what is said
+    claims         the three questions, and how they share one level
+    calibration    coverage, clusters of misses, PIT
+    words          the sentences
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from lstm_stock import lagcopy
+from lstm_stock.verdict import words
+from lstm_stock.verdict.calibration import judge_calibration
+from lstm_stock.verdict.claims import judge_claims
+from lstm_stock.verdict.thresholds import ALPHA
+
+__all__ = ["ALPHA", "judge", "short_verdict"]
+
+SHORT = {"point": "point", "direction": "direction", "distribution": "distribution"}
+
+
+def judge(forecasts: pd.DataFrame, model: str) -> dict[str, Any]:
+    """Judge a network against the baselines of its forecast table, one step ahead.
+
+    With several tickers, losses, signs and misses are averaged over the tickers of each date before they are
+    tested; and every ticker is judged by itself as well, at `ALPHA` divided by their number, so that the
+    chance of one false claim among all tickers stays below `ALPHA`.
+
+    Args:
+        forecasts: Columns `lstm_stock.evaluation.FORECAST_COLUMNS`.
+        model: The network's name in it; all others are baselines.
+
+    Returns:
+        Plain numbers and text, None for what does not apply: `step`, `alpha`, and for each of `point`,
+        `direction`, `distribution` and `calibration` at least `verdict`, `baseline`, `statistic`, `p`, `n`
+        and `sentence`; `lag_copy`; and, of several tickers, the same of each in `tickers`.
+
+    Raises:
+        ValueError: The table has no forecast of `model`.
+    """
+    rows = forecasts[forecasts["step"] == forecasts["step"].min()]
+    if not (rows["model"] == model).any():
+        raise ValueError(f"the forecast table has no rows of {model!r}")
+    rows = rows.sort_values(["cutoff", "ticker"], kind="stable")
+    verdict = _judge(rows, model, ALPHA)
+    tickers = list(dict.fromkeys(forecasts["ticker"]))
+    if len(tickers) > 1:
+        verdict["tickers"] = {
+            str(ticker): _judge(rows[rows["ticker"] == ticker], model, ALPHA / len(tickers))
+            for ticker in tickers
+        }
+    return verdict
+
+
+def _judge(rows: pd.DataFrame, model: str, alpha: float) -> dict[str, Any]:
+    step = int(rows["step"].iloc[0])
+    mine = rows[rows["model"] == model]
+    return {
+        "step": step,
+        "alpha": alpha,
+        "n_tickers": int(mine["ticker"].nunique()),
+        **judge_claims(rows, model, step, alpha),
+        "calibration": judge_calibration(mine, step, alpha),
+        "lag_copy": _judge_lag(mine, model, step, alpha),
+    }
+
+
+def _judge_lag(mine: pd.DataFrame, model: str, step: int, alpha: float) -> dict[str, Any]:
+    """Look for a shifted price in each ticker; several tickers are counted."""
+    found = {}
+    for ticker, table in mine.groupby("ticker", sort=False):
+        came, said, known = (table[name].to_numpy() for name in ("y_true", "y_pred", "last_close"))
+        one = lagcopy.lag_copy(came, said, known, alpha) if step == 1 else None
+        if one is not None:
+            found[str(ticker)] = one
+    if len(found) == 1:
+        (one,) = found.values()
+        return {**vars(one), "sentence": words.lag_of_one(one, model)}
+    counts = {kind: sum(one.kind == kind for one in found.values()) for kind in ("stays", "copy", "other")}
+    return {"kinds": counts, "sentence": words.lag_of_many(counts, model)}
+
+
+def short_verdict(verdict: dict[str, Any]) -> str:
+    """Say in a few words what a list of runs has room for.
+
+    >>> claim = {"verdict": "no evidence"}
+    >>> short_verdict({"point": {"verdict": "worse"}, "direction": claim, "distribution": {"verdict": "better"}})
+    'better distribution, worse point'
+    >>> short_verdict({"point": claim, "direction": claim, "distribution": claim})
+    'no evidence'
+    """
+    said = []
+    for kind in ("better", "worse"):
+        names = [name for name in SHORT if verdict.get(name, {}).get("verdict") == kind]
+        if names:
+            said.append(f"{kind} {' and '.join(names)}")
+    return ", ".join(said) if said else "no evidence" if verdict else "-"

@@ -1,0 +1,113 @@
+"""Whether the intervals hold as often as they say, and whether their misses come one by one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.significance import (
+    MIN_OBSERVATIONS,
+    Finding,
+    by_date,
+    christoffersen,
+    holm,
+    kupiec,
+    mean_test,
+    uniformity,
+)
+from lstm_stock.verdict import words
+from lstm_stock.verdict.thresholds import LEVEL
+from lstm_stock.verdict.words import plain
+
+MISS = 1 - LEVEL / 100
+
+
+def judge_calibration(mine: pd.DataFrame, step: int, alpha: float) -> dict[str, Any]:
+    """Test the network's intervals and its PIT.
+
+    Of steps that overlap, every k-th cutoff is used. Of several tickers, misses are averaged by date, and the
+    PIT is tested ticker by ticker with Holm's correction.
+
+    Args:
+        mine: The network's rows at one step, in order of cutoff.
+        step: The step.
+        alpha: The level that the three tests share.
+
+    Returns:
+        `calibration`, as `lstm_stock.verdict.judge` describes it; `verdict` is 'no evidence' (against it),
+        'miscalibrated' or 'not tested'.
+    """
+    cutoffs = np.unique(mine["cutoff"].to_numpy())[::step]
+    mine = mine[mine["cutoff"].isin(cutoffs)]
+    missing = bool(mine[[f"lo_{LEVEL}", f"hi_{LEVEL}"]].isna().to_numpy().any())
+    if missing or len(cutoffs) < MIN_OBSERVATIONS:
+        return {
+            "verdict": "not tested",
+            "baseline": f"nominal {LEVEL} %",
+            "statistic": None,
+            "p": None,
+            "n": len(cutoffs),
+            "sentence": words.no_calibration(None if missing else len(cutoffs)),
+        }
+    outside = (mine["y_true"] < mine[f"lo_{LEVEL}"]) | (mine["y_true"] > mine[f"hi_{LEVEL}"])
+    misses = outside.to_numpy(np.float64)
+    tickers = mine["ticker"].unique()
+    if len(tickers) == 1:
+        share, cluster = kupiec(misses, MISS), christoffersen(misses)
+        tests = {"coverage": "Kupiec", "independence": "Christoffersen", "pit": "Cramér-von Mises"}
+    else:
+        share = mean_test(by_date(misses - MISS, mine["cutoff"].to_numpy()))
+        cluster = _clusters(mine.assign(miss=misses))
+        tests = dict.fromkeys(("coverage", "independence"), "by date")
+        tests["pit"] = "Cramér-von Mises by ticker, Holm"
+    pit = _uniformity([mine.loc[mine["ticker"] == ticker, "pit"].to_numpy(np.float64) for ticker in tickers])
+    found = {"coverage": share, "independence": cluster, "pit": pit}
+    adjusted = dict(zip(found, holm([one.p for one in found.values()]).tolist(), strict=True))
+    faults = [name for name, p in adjusted.items() if p < alpha]
+    coverage = float(1 - misses.mean())
+    return {
+        "verdict": "miscalibrated" if faults else "no evidence",
+        "baseline": f"nominal {LEVEL} %",
+        "score": coverage,
+        "statistic": plain(share.statistic),
+        "p": plain(share.p),
+        "n": share.n,
+        "tests": {
+            name: {
+                "test": tests[name],
+                "statistic": plain(one.statistic),
+                "p": plain(one.p),
+                "p_holm": plain(adjusted[name]),
+                "n": one.n,
+            }
+            for name, one in found.items()
+        },
+        "faults": faults,
+        "sentence": words.calibration(coverage, found, tests, faults),
+    }
+
+
+def _clusters(mine: pd.DataFrame) -> Finding:
+    """Test whether a ticker's miss makes its next one likelier, averaged over the tickers of each date."""
+    products, dates = [], []
+    for _, table in mine.groupby("ticker", sort=False):
+        misses = table["miss"].to_numpy(np.float64)
+        centred = misses - misses.mean()
+        products.append(centred[1:] * centred[:-1])
+        dates.append(table["cutoff"].to_numpy()[1:])
+    return mean_test(by_date(np.concatenate(products), np.concatenate(dates)))
+
+
+def _uniformity(pits: list[np.ndarray]) -> Finding:
+    """Return the test of the ticker whose PIT is least uniform, its p-value corrected for their number.
+
+    NaN for a point whose intervals come from calibration: it has no distribution, and so no PIT.
+    """
+    tested = [uniformity(pit) for pit in pits if len(pit) >= MIN_OBSERVATIONS and not np.isnan(pit).any()]
+    if not tested:
+        return Finding(math.nan, math.nan, 0)
+    least = min(tested, key=lambda one: one.p)
+    return Finding(least.statistic, min(1.0, least.p * len(tested)), least.n)

@@ -1,0 +1,258 @@
+"""The three questions about skill, and how they share one level.
+
+Each baseline's comparison is a null hypothesis of its own: 'the network is no better than this one'. Better
+'than every baseline' is said only if all of them are rejected, so that the best baseline need not be chosen
+on the test set before it is tested against. The questions are three families that share `alpha`; each uses
+its part by Holm's rule, and one that is rejected whole hands its part on
+(`significance.rejected_in_families`). Claims of 'worse' are tested likewise on the other side, with an
+`alpha` of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.significance import (
+    MIN_OBSERVATIONS,
+    Finding,
+    by_date,
+    diebold_mariano,
+    direction_products,
+    mean_test,
+    pesaran_timmermann,
+    rejected_in_families,
+    skill_interval,
+)
+from lstm_stock.verdict import words
+from lstm_stock.verdict.thresholds import POINT_BASELINE, SAME, SKILL_LEVEL
+from lstm_stock.verdict.words import plain
+
+NO_SKILL = (math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The network against one baseline in one loss.
+
+    Attributes:
+        baseline: Its name.
+        ours: The network's mean loss, its root if asked.
+        theirs: The baseline's.
+        better: The test that the network's loss is less.
+        p_worse: p-value of its being greater.
+        skill: Percent of the loss gained on the baseline, and the ends of its interval; NaN where there is
+            none.
+    """
+
+    baseline: str
+    ours: float
+    theirs: float
+    better: Finding
+    p_worse: float
+    skill: tuple[float, float, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a plain dictionary."""
+        skill, low, high = (plain(value) for value in self.skill)
+        return {
+            "baseline": self.baseline,
+            "score": self.ours,
+            "baseline_score": self.theirs,
+            "skill": skill,
+            f"skill_lo_{SKILL_LEVEL}": low,
+            f"skill_hi_{SKILL_LEVEL}": high,
+            "statistic": plain(self.better.statistic),
+            "p": plain(self.better.p),
+            "p_worse": plain(self.p_worse),
+            "n": self.better.n,
+        }
+
+
+@dataclass(frozen=True)
+class Signs:
+    """The network's directions: share right, share that luck would get right, and the test on both sides."""
+
+    right: float
+    by_luck: float
+    up: float
+    always: str
+    better: Finding
+    p_worse: float
+    test: str
+
+
+def judge_claims(rows: pd.DataFrame, model: str, step: int, alpha: float) -> dict[str, Any]:
+    """Answer the three questions from the rows of one step.
+
+    Args:
+        rows: Rows of the forecast table at one step, of one ticker or several, in order of cutoff.
+        model: The network's name.
+        step: The step.
+        alpha: The level that the three questions share.
+
+    Returns:
+        `point`, `direction` and `distribution`, as `lstm_stock.verdict.judge` describes them.
+    """
+    one_ticker = rows["ticker"].nunique() == 1
+    # Prices of several tickers do not compare; in percent of the last close they do.
+    unit = 1.0 if one_ticker else rows["last_close"] / 100
+    squares = _by_model(rows.assign(loss=((rows["y_true"] - rows["y_pred"]) / unit) ** 2), "loss", model)
+    crps, nll = _by_model(rows, "crps", model), _by_model(rows, "nll", model)
+
+    point = [compare(squares, model, POINT_BASELINE, step, root=True)] if POINT_BASELINE in squares else []
+    spread = [compare(crps, model, name, step) for name in crps.columns if name != model]
+    signs = judge_signs(rows[rows["model"] == model], step)
+    sides = {
+        "better": [[one.better.p for one in point], [signs.better.p], [one.better.p for one in spread]],
+        "worse": [[one.p_worse for one in point], [signs.p_worse], [one.p_worse for one in spread]],
+    }
+    better, levels = rejected_in_families(sides["better"], alpha)
+    worse, _ = rejected_in_families(sides["worse"], alpha)
+    return {
+        "point": _point(point, better[0], worse[0], levels[0], words.Naming(model, one_ticker)),
+        "direction": _direction(signs, better[1][0], worse[1][0], levels[1], model),
+        "distribution": _distribution(spread, better[2], worse[2], levels[2], model)
+        | {"log_score": [compare(nll, model, name, step).to_json() for name in nll.columns if name != model]},
+    }
+
+
+def _by_model(rows: pd.DataFrame, score: str, model: str) -> pd.DataFrame:
+    """Return one column per model that has the score, one row per cutoff and ticker.
+
+    No column at all if the network has none.
+    """
+    table = rows.pivot(index=["cutoff", "ticker"], columns="model", values=score)
+    table = table[list(dict.fromkeys(rows["model"]))].dropna(axis="columns", how="all")
+    return table if model in table else table.iloc[:, :0]
+
+
+def compare(losses: pd.DataFrame, model: str, baseline: str, step: int, root: bool = False) -> Comparison:
+    """Test the network's losses against one baseline's, on the cutoffs and tickers that both have.
+
+    Args:
+        losses: One column per model, indexed by `cutoff` and `ticker`.
+        model: The network.
+        baseline: The other.
+        step: How many steps ahead.
+        root: Show the square roots of the mean losses.
+    """
+    both = losses[[model, baseline]].dropna()
+    dates = both.index.get_level_values("cutoff").to_numpy()
+    ours, theirs = (by_date(both[name].to_numpy(np.float64), dates) for name in (model, baseline))
+    means = [float(np.mean(part)) if len(part) else math.nan for part in (ours, theirs)]
+    mine, other = (math.sqrt(value) for value in means) if root else means
+    difference = ours - theirs
+    if len(difference) < MIN_OBSERVATIONS:
+        nothing = Finding(math.nan, math.nan, len(difference))
+        return Comparison(baseline, mine, other, nothing, math.nan, NO_SKILL)
+    if np.abs(difference).max() <= SAME * np.abs(theirs).mean():
+        difference = np.zeros_like(difference)
+    skill = NO_SKILL
+    if theirs.min() >= 0 and theirs.mean() > 0:  # a log score has no zero to take percents of
+        skill = (100 * (1 - mine / other), *skill_interval(ours, theirs, step, SKILL_LEVEL, root))
+    better = diebold_mariano(difference, step, "less")
+    worse = diebold_mariano(difference, step, "greater")
+    return Comparison(baseline, mine, other, better, worse.p, skill)
+
+
+def judge_signs(mine: pd.DataFrame, step: int) -> Signs:
+    """Test the network's directions: Pesaran-Timmermann, or by date where steps overlap or tickers are several."""
+    moves = (mine["y_true"] - mine["last_close"]).to_numpy(np.float64)
+    signs = mine["direction"].to_numpy(np.float64)
+    said = (moves != 0) & np.isin(signs, (-1.0, 1.0))
+    up, forecast = moves[said] > 0, signs[said] > 0
+    always = "" if forecast.min(initial=1) < forecast.max(initial=0) else "up" if forecast.any() else "down"
+    if not said.any():
+        nothing = Finding(math.nan, math.nan, 0)
+        return Signs(math.nan, math.nan, math.nan, "none", nothing, math.nan, "")
+    p, q = up.mean(), forecast.mean()
+    shares = float(np.mean(up == forecast)), float(p * q + (1 - p) * (1 - q)), float(p)
+    if step == 1 and mine["ticker"].nunique() == 1:
+        tested = (pesaran_timmermann(moves[said], signs[said], side) for side in ("greater", "less"))
+        better, worse = tested
+        return Signs(*shares, always, better, worse.p, "Pesaran-Timmermann")
+    signs = np.where(said, signs, 0.0)
+    products = np.zeros(len(moves))
+    for ticker in mine["ticker"].unique():
+        of_ticker = (mine["ticker"] == ticker).to_numpy()
+        products[of_ticker] = direction_products(moves[of_ticker], signs[of_ticker])
+    daily = by_date(products, mine["cutoff"].to_numpy())
+    if len(daily) < MIN_OBSERVATIONS or not daily.any():
+        return Signs(*shares, always, Finding(math.nan, math.nan, len(daily)), math.nan, "by date")
+    better = mean_test(daily, step=step, alternative="greater")
+    return Signs(*shares, always, better, mean_test(daily, step=step, alternative="less").p, "by date")
+
+
+def _word(better: bool, worse: bool, p: float) -> str:
+    return "better" if better else "worse" if worse else "not tested" if math.isnan(p) else "no evidence"
+
+
+def _point(
+    found: list[Comparison], better: list[bool], worse: list[bool], level: float, naming: words.Naming
+) -> dict[str, Any]:
+    if not found:
+        return _untested(words.no_point(naming.model))
+    (one,) = found
+    word = _word(better[0], worse[0], one.better.p)
+    return {
+        "verdict": word,
+        **one.to_json(),
+        "level": level,
+        "sentence": words.point(one, word, level, naming),
+    }
+
+
+def _direction(signs: Signs, better: bool, worse: bool, level: float, model: str) -> dict[str, Any]:
+    word = _word(better, worse, signs.better.p)
+    return {
+        "verdict": word,
+        "baseline": "luck",
+        "score": plain(signs.right),
+        "baseline_score": plain(signs.by_luck),
+        "up": plain(signs.up),
+        "statistic": plain(signs.better.statistic),
+        "p": plain(signs.better.p),
+        "p_worse": plain(signs.p_worse),
+        "n": signs.better.n,
+        "test": signs.test,
+        "level": level,
+        "sentence": words.direction(signs, word, level, model),
+    }
+
+
+def _distribution(
+    found: list[Comparison], better: list[bool], worse: list[bool], level: float, model: str
+) -> dict[str, Any]:
+    if not found:
+        return _untested(words.no_distribution(model))
+    best = min(found, key=lambda one: one.theirs)
+    beaten = [one.baseline for one, rejected in zip(found, better, strict=True) if rejected]
+    lost_to = [one for one, rejected in zip(found, worse, strict=True) if rejected]
+    # What is lost to most surely is what is told: it may be another one than the best.
+    shown = min(lost_to, key=lambda one: (one is not best, one.p_worse)) if lost_to else best
+    word = _word(len(beaten) == len(found), bool(lost_to), best.better.p)
+    return {
+        "verdict": word,
+        **shown.to_json(),
+        "level": level,
+        "beaten": beaten,
+        "lost_to": [one.baseline for one in lost_to],
+        "comparisons": [one.to_json() for one in found],
+        "sentence": words.distribution(shown, word, beaten, level, model),
+    }
+
+
+def _untested(sentence: str) -> dict[str, Any]:
+    return {
+        "verdict": "not tested",
+        "baseline": None,
+        "statistic": None,
+        "p": None,
+        "n": 0,
+        "sentence": sentence,
+    }

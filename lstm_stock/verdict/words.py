@@ -1,0 +1,184 @@
+"""The sentences of a verdict: what was compared, by how much, with which p-value, and what follows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lstm_stock.verdict.thresholds import ALPHA, LEVEL
+
+if TYPE_CHECKING:
+    from lstm_stock.lagcopy import LagCopy
+    from lstm_stock.significance import Finding
+    from lstm_stock.verdict.claims import Comparison, Signs
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What a sentence about the point calls things."""
+
+    model: str
+    one_ticker: bool
+
+    @property
+    def unit(self) -> str:
+        """What the RMSE is in."""
+        return "" if self.one_ticker else " % of the price"
+
+
+def plain(value: float) -> float | None:
+    """Return None for what does not apply, as JSON has no NaN."""
+    return float(value) if math.isfinite(value) else None
+
+
+def p_text(p: float) -> str:
+    """Format a p-value.
+
+    >>> p_text(0.0123), p_text(0.41), p_text(0.00004)
+    ('p = 0.012', 'p = 0.41', 'p < 0.001')
+    """
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def names_text(names: Sequence[str]) -> str:
+    """Join names.
+
+    >>> names_text(["naive", "drift", "ewma"])
+    'naive, drift and ewma'
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def point(found: Comparison, word: str, level: float, naming: Naming) -> str:
+    """Say how the point stands against its baseline."""
+    digits = 2 if max(found.ours, found.theirs) >= 10 else 3
+    scores = f"RMSE {found.ours:.{digits}f} against {found.theirs:.{digits}f}{naming.unit}"
+    if word == "not tested":
+        return f"Point: not tested, {found.better.n} cutoffs are too few ({scores})"
+    return f"Point: {_claim(word, naming.model, found.baseline)} ({scores}, {_p_of(found, word, level)})"
+
+
+def no_point(model: str) -> str:
+    """Say that no point was compared."""
+    return f"Point: not tested: {model} forecasts no point, or its baseline is missing"
+
+
+def direction(signs: Signs, word: str, level: float, model: str) -> str:
+    """Say whether the signs know anything."""
+    if signs.always == "none":
+        return f"Direction: not tested: {model} never leaves the last close, so it names no direction"
+    shares = f"right {100 * signs.right:.1f} %"
+    if signs.always:
+        return f"Direction: not tested: {model} always says {signs.always}, which knows nothing ({shares})"
+    if word == "not tested":
+        return f"Direction: not tested, {signs.better.n} cutoffs are too few ({shares})"
+    said = {
+        "better": f"{model} knows something of it",
+        "worse": f"{model} is wrong more often than luck would be",
+        "no evidence": f"no evidence that {model} knows it",
+    }[word]
+    test = "Pesaran-Timmermann " if signs.test == "Pesaran-Timmermann" else ""
+    p = signs.p_worse if word == "worse" else signs.better.p
+    short = _short_of(p, word, level)
+    return f"Direction: {said} ({shares}, luck {100 * signs.by_luck:.1f} %, {test}{p_text(p)}{short})"
+
+
+def distribution(found: Comparison, word: str, beaten: Sequence[str], level: float, model: str) -> str:
+    """Say how the distribution stands against the best baseline, and which others it beats."""
+    gap = 100 * (found.ours / found.theirs - 1)
+    scores = f"CRPS {found.ours:.3f} against {found.theirs:.3f}, {gap:+.1f} %"
+    if word == "not tested":
+        return f"Distribution: not tested, {found.better.n} cutoffs are too few ({scores})"
+    tested = f"{scores}, {_p_of(found, word, level)}"
+    if word == "better":
+        return f"Distribution: better than every baseline; against the best, {found.baseline}: {tested}"
+    also = f"; better than {names_text(beaten)}" if beaten else ""
+    best = "" if word == "worse" else ", the best baseline"
+    return f"Distribution: {_claim(word, model, found.baseline)}{best} ({tested}){also}"
+
+
+def no_distribution(model: str) -> str:
+    """Say that there is no distribution."""
+    return f"Distribution: not tested: {model} forecasts a point and claims no distribution"
+
+
+def calibration(
+    coverage: float, found: Mapping[str, Finding], tests: Mapping[str, str], faults: Sequence[str]
+) -> str:
+    """Say whether the interval holds as often as it says, and what is wrong with the distribution if not."""
+    coverage_p, cluster_p = (p_text(found[name].p) for name in ("coverage", "independence"))
+    by = "" if tests["coverage"] == "by date" else f"{tests['coverage']} "
+    holds = f"covers {100 * coverage:.1f} % ({by}{coverage_p})"
+    if "coverage" in faults:
+        holds += ", which is too " + ("few" if coverage < LEVEL / 100 else "many")
+    clusters = "come in clusters" if "independence" in faults else "do not cluster"
+    by = "" if tests["independence"] == "by date" else f"{tests['independence']} "
+    shape = "its shape is wrong" if "pit" in faults else "no fault in its shape"
+    pit = found["pit"].p
+    shown = "" if math.isnan(pit) else f"; {shape} (PIT {p_text(pit)})"
+    return f"{LEVEL} % interval: {holds}; misses {clusters} ({by}{cluster_p}){shown}"
+
+
+def no_calibration(n: int | None) -> str:
+    """Say that the intervals were not tested: for there is none, or only `n` of them."""
+    why = "there is none" if n is None else f"{n} cutoffs are too few"
+    return f"{LEVEL} % interval: not tested: {why}"
+
+
+def lag_of_one(found: LagCopy, model: str) -> str:
+    """Say how one ticker's point forecast follows the price."""
+    share, zero = f"{100 * found.share:.0f} %", f"{round(found.at_zero, 2) + 0.0:.2f}"
+    if found.kind == "stays":
+        return (
+            f"Lag: the point of {model} stays at the last close (its moves are {100 * found.stray:.0f} % of the "
+            "price's), as it should where the next move is not known; drawn as a curve, it trails the price by "
+            "a bar"
+        )
+    bars = "1 bar" if found.peak_lag == 1 else f"{found.peak_lag} bars"
+    follows = f"the price's of {bars} ago (correlation {found.peak:.2f})"
+    explains = f"the last close explains {share} of its variance"
+    if found.kind == "copy":
+        return (
+            f"Lag: the point of {model} is an old price, shifted: its changes go with {follows}, not with those "
+            f"it forecasts ({zero}); {explains}"
+        )
+    return (
+        f"Lag: the point of {model} is no shifted price: its changes go best with {follows}, with those it "
+        f"forecasts by {zero}; {explains}"
+    )
+
+
+def lag_of_many(counts: Mapping[str, int], model: str) -> str:
+    """Say how the point forecasts of several tickers follow their prices."""
+    n = sum(counts.values())
+    if n == 0:
+        return f"Lag: not looked at: too few cutoffs, or no point of {model} that ever changes"
+    parts = {
+        "copy": "an old price, shifted",
+        "stays": "at the last close, as it should be where the next move is not known",
+        "other": "neither",
+    }
+    said = [f"in {counts[kind]} {what}" for kind, what in parts.items() if counts[kind]]
+    return f"Lag: of {n} tickers, the point of {model} is {', '.join(said)}"
+
+
+def _claim(word: str, model: str, baseline: str) -> str:
+    if word == "no evidence":
+        return f"no evidence that {model} beats {baseline}"
+    return f"{word} than {baseline}"
+
+
+def _p_of(found: Comparison, word: str, level: float) -> str:
+    p = found.p_worse if word == "worse" else found.better.p
+    return p_text(p) + _short_of(p, word, level)
+
+
+def _short_of(p: float, word: str, level: float) -> str:
+    """Explain a p-value that looks small and claims nothing."""
+    if word == "no evidence" and p < ALPHA:
+        return f", where several questions share {100 * ALPHA:.0f} % and this one may use {100 * level:.1f} %"
+    return ""
