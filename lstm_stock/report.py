@@ -215,18 +215,18 @@ def runs_table(rows: Sequence[dict[str, Any]]) -> Table:
     """List runs, each as `run_summary` tells it."""
     table = _table(
         "runs, oldest first: one step ahead, the network beside the best baseline",
-        ["run", "head", "skill %", "90 %", "CRPS", "best baseline", "verdict"],
+        ["run and verdict", "head", "skill %", "90 %", "CRPS", "best baseline"],
         left=2,
     )
     for row in rows:
+        verdict = textwrap.wrap(row["verdict"], max(len(row["name"]) - 2, 20))
         table.add_row(
-            row["name"],
+            "\n".join([row["name"], *(f"  {line}" for line in verdict)]),
             row["head"],
             number(row["skill"], 2),
             number(100 * row["coverage_90"], 1),
             number(row["crps"], 3),
             row["best"],
-            row["verdict"],
         )
     return table
 

@@ -172,6 +172,32 @@ def test_too_few_cutoffs_are_not_tested():
     assert "not looked at" in verdict["lag_copy"]["sentence"]
 
 
+@pytest.mark.parametrize("n", [1, 19, 20, 21, 30])
+@pytest.mark.parametrize("tickers", ["A", "AB"])
+def test_any_number_of_cutoffs_gives_a_verdict(n, tickers):
+    network = t_forecast(VOLATILITY, NOISE)
+    tables = [
+        t for ticker in tickers for t in (rows("lstm", network, CAME, ticker), *baselines(CAME, ticker))
+    ]
+    table = pd.concat(tables)
+    verdict = judge(table[table["cutoff"].isin(table["cutoff"].unique()[:n])], "lstm")
+    json.dumps(verdict, allow_nan=False)
+    assert (verdict["point"]["verdict"] == "not tested") == (n < 20)
+    assert (verdict["calibration"]["verdict"] == "not tested") == (n <= 20)
+    assert report.verdict_text(verdict)
+
+
+def test_a_baseline_of_other_dates_is_not_compared():
+    table = pd.concat([rows("lstm", t_forecast(VOLATILITY, NOISE), CAME), *baselines(CAME)])
+    half = table["cutoff"] < table["cutoff"].unique()[300]
+    apart = table[np.where(table["model"] == "constant_t", half, ~half)]
+    verdict = judge(apart, "lstm")
+    json.dumps(verdict, allow_nan=False)
+    compared = {one["baseline"]: one for one in verdict["distribution"]["comparisons"]}
+    assert compared["constant_t"]["n"] == 0
+    assert compared["constant_t"]["score"] is None
+
+
 def test_an_unknown_model_is_told():
     with pytest.raises(ValueError, match="no rows of 'gru'"):
         judge(pd.concat(baselines(CAME)), "gru")
@@ -192,7 +218,8 @@ def test_a_step_further_the_tests_allow_for_overlap():
     assert far["step"] == 5
     assert far["calibration"]["n"] == N / 5
     assert far["direction"]["test"] == "by date"
-    assert abs(far["point"]["statistic"]) < abs(near["point"]["statistic"])
+    # The variance of the differences reaches over five bars at step 1 already.
+    assert far["point"]["statistic"] == pytest.approx(near["point"]["statistic"])
 
 
 # --- several tickers --------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def _judge_lag(mine: pd.DataFrame, model: str, step: int, alpha: float) -> dict[
             found[str(ticker)] = one
     if len(found) == 1:
         (one,) = found.values()
-        return {**vars(one), "sentence": words.lag_of_one(one, model)}
+        return {**vars(one), "p": words.plain(one.p), "sentence": words.lag_of_one(one, model)}
     counts = {kind: sum(one.kind == kind for one in found.values()) for kind in ("stays", "copy", "other")}
     return {"kinds": counts, "sentence": words.lag_of_many(counts, model)}
 

@@ -43,7 +43,7 @@ def judge_calibration(mine: pd.DataFrame, step: int, alpha: float) -> dict[str, 
     cutoffs = np.unique(mine["cutoff"].to_numpy())[::step]
     mine = mine[mine["cutoff"].isin(cutoffs)]
     missing = bool(mine[[f"lo_{LEVEL}", f"hi_{LEVEL}"]].isna().to_numpy().any())
-    if missing or len(cutoffs) < MIN_OBSERVATIONS:
+    if missing or len(cutoffs) <= MIN_OBSERVATIONS:  # a miss and the one before it make one pair less
         return {
             "verdict": "not tested",
             "baseline": f"nominal {LEVEL} %",

@@ -61,8 +61,8 @@ class Comparison:
         skill, low, high = (plain(value) for value in self.skill)
         return {
             "baseline": self.baseline,
-            "score": self.ours,
-            "baseline_score": self.theirs,
+            "score": plain(self.ours),
+            "baseline_score": plain(self.theirs),
             "skill": skill,
             f"skill_lo_{SKILL_LEVEL}": low,
             f"skill_hi_{SKILL_LEVEL}": high,
@@ -230,12 +230,13 @@ def _distribution(
 ) -> dict[str, Any]:
     if not found:
         return _untested(words.no_distribution(model))
-    best = min(found, key=lambda one: one.theirs)
+    best = min(found, key=lambda one: one.theirs if one.better.n else math.inf)
+    n_tested = sum(not math.isnan(one.better.p) for one in found)
     beaten = [one.baseline for one, rejected in zip(found, better, strict=True) if rejected]
     lost_to = [one for one, rejected in zip(found, worse, strict=True) if rejected]
     # What is lost to most surely is what is told: it may be another one than the best.
     shown = min(lost_to, key=lambda one: (one is not best, one.p_worse)) if lost_to else best
-    word = _word(len(beaten) == len(found), bool(lost_to), best.better.p)
+    word = _word(0 < n_tested == len(beaten), bool(lost_to), best.better.p)
     return {
         "verdict": word,
         **shown.to_json(),
