@@ -224,7 +224,9 @@ class _RawInputs:
 
 def _raw_inputs(adjusted: pd.DataFrame, recipe: Recipe) -> _RawInputs:
     bars = Bars.of(adjusted)
-    return _RawInputs(feature_table(bars, recipe.features, recipe.in_volatility), bars.volatility)
+    with np.errstate(divide="ignore"):  # An open of 0, for which `_series` has words.
+        features = feature_table(bars, recipe.features, recipe.in_volatility)
+    return _RawInputs(features, bars.volatility)
 
 
 def _first_known(features: Array, volatility: Array | None) -> int:
@@ -237,6 +239,14 @@ def _first_known(features: Array, volatility: Array | None) -> int:
 def _series(
     ticker: str, adjusted: pd.DataFrame, raw: _RawInputs, first: int, scaler: TickerScaler, recipe: Recipe
 ) -> TickerSeries:
+    unknown = np.flatnonzero(~np.isfinite(raw.features[first:]).all(axis=1)) + first
+    if len(unknown):
+        days = _days(adjusted)[unknown]
+        raise DataError(
+            f"the features of {ticker} cannot be computed on {len(unknown)} bars, {days[0]} to {days[-1]}, most "
+            "likely because their open is 0",
+            f"`data.start` after {days[-1]} leaves them out; without `open_gap` and `open` in `features` they stay",
+        )
     unit = raw.volatility if recipe.in_volatility else np.full(len(adjusted), scaler.return_std)
     return TickerSeries(
         ticker=ticker,
