@@ -245,7 +245,7 @@ def _series(
         raise DataError(
             f"the features of {ticker} cannot be computed on {len(unknown)} bars, {days[0]} to {days[-1]}, most "
             "likely because their open is 0",
-            f"`data.start` after {days[-1]} leaves them out; without `open_gap` and `open` in `features` they stay",
+            f"`data.start` after {days[-1]} leaves them out; so do `features` without `open_gap` and `open`",
         )
     unit = raw.volatility if recipe.in_volatility else np.full(len(adjusted), scaler.return_std)
     return TickerSeries(

@@ -73,6 +73,17 @@ class Store:
         stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
         return sorted(unquote(stem) for stem in stems if _is_our_stem(stem))
 
+    def strangers(self) -> list[Path]:
+        """Return the files in the price folder that are no prices of ours: left by a killed process, or foreign.
+
+        Raises:
+            DataError: The folder cannot be read.
+        """
+        ours = {self.path(ticker).name for ticker in self.tickers()} | {".locks"}
+        if not self._folder.exists():
+            return []
+        return sorted(entry for entry in self._folder.iterdir() if entry.name not in ours)
+
     def read(self, ticker: str) -> PriceHistory:
         """Read one ticker's prices and check that they are what was written.
 

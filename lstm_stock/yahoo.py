@@ -224,10 +224,10 @@ def _ask(request: YahooRequest) -> tuple[pd.DataFrame, Mapping[str, Any]]:
             answered = error.response is not None and failures.by_status(session.seen, ticker)
             raise answered or failures.network_failure(error, request.timeout, ticker) from error
         except (exceptions.YFException, OSError) as error:
-            raise failures.refused(error) from error
+            raise failures.by_status(session.seen, ticker) or failures.refused(error) from error
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             # yfinance takes answers apart without looking; what it then trips over is Yahoo's doing.
-            raise failures.odd_answer(ticker, error) from error
+            raise failures.by_status(session.seen, ticker) or failures.odd_answer(ticker, error) from error
     if bars.empty:
         raise failures.no_prices(ticker, _dates(request))
     return bars, facts

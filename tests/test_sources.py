@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from lstm_stock.errors import DataError, SourceError
 from lstm_stock.prices import table_hash
 from lstm_stock.sources import SAMPLE_TICKER, SOURCES, FetchRequest, fetch_prices
 from lstm_stock.yahoo import is_unfinished
-from tests.loopback import Answer, Loopback
+from tests.loopback import Answer, Loopback, environment
 
 NEW_YORK = ZoneInfo("America/New_York")
 CSV = "Date,Open,High,Low,Close,Volume\n" + "".join(f"2020-01-{day:02},1,3,1,2,5\n" for day in range(1, 21))
@@ -160,6 +159,7 @@ def chart(symbol: str, dates: list[dt.date], session_end: dt.datetime) -> dict:
     }
 
 
+TODAY_END = dt.datetime(2024, 3, 8, 16, tzinfo=NEW_YORK)
 GOOD_DATES = [dt.date(2020, 8, 24) + dt.timedelta(days=i) for i in range(5)]
 
 
@@ -170,16 +170,15 @@ def yahoo(path: str, query: dict[str, str]) -> Answer | None:
     if "getcrumb" in path:
         return Answer(200, b"crumb", "text/plain")
     if "/chart/" not in path:  # yfinance looks elsewhere for a ticker that has no chart
-        return Answer(401 if symbol == "BAD" else 404, b"{}")
+        return Answer(401 if symbol == "NOPE2" else 404, b"{}")
+    if symbol == "BAD":
+        return Answer(401, b"{}")
     if symbol == "GOOD":
         old = dt.datetime(2020, 8, 28, 16, tzinfo=NEW_YORK)
         return Answer.json({"chart": {"result": [chart(symbol, GOOD_DATES, old)], "error": None}})
     if symbol == "TODAY":
-        dates = [now.date() - dt.timedelta(days=i) for i in range(6, -1, -1)]
-        end = now + dt.timedelta(seconds=1)
-        # Around midnight the session would end tomorrow.
-        end = end if end.date() == now.date() else now
-        return Answer.json({"chart": {"result": [chart(symbol, dates, end)], "error": None}})
+        dates = [TODAY_END.date() - dt.timedelta(days=i) for i in range(6, -1, -1)]
+        return Answer.json({"chart": {"result": [chart(symbol, dates, TODAY_END)], "error": None}})
     if symbol == "EMPTY" and "period1" in query:
         meta = chart(symbol, GOOD_DATES, now)["meta"]
         return Answer.json(
@@ -209,10 +208,11 @@ from lstm_stock.sources import FetchRequest, fetch_prices
 warnings.simplefilter("error")
 done = {}
 for text in sys.argv[1:]:
-    ticker, start, end = text.split(",")
+    ticker, start, end, *now = text.split(",")
     dates = [dt.date.fromisoformat(day) if day else None for day in (start, end)]
+    times = {"now": dt.datetime.fromisoformat(now[0])} if now else {}
     try:
-        fetched = fetch_prices("yahoo", FetchRequest(ticker, *dates))
+        fetched = fetch_prices("yahoo", FetchRequest(ticker, *dates, **times))
         table = fetched.table
         done[ticker] = {
             "table": table.reset_index().astype({"date": str}).to_dict("list"), "hash": table_hash(table),
@@ -225,24 +225,9 @@ print(json.dumps(done))
 
 
 def ask(proxy: str, folder: Path, *requests: str) -> dict:
-    names = (
-        "HTTPS_PROXY",
-        "https_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-        "NO_PROXY",
-        "no_proxy",
-        "YF_DISABLE_CURL_CFFI",
-    )
-    environment = {name: value for name, value in os.environ.items() if name not in names}
-    environment |= {
-        "HTTPS_PROXY": proxy,
-        "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
-        "XDG_CACHE_HOME": str(folder / "cache"),
-    }
     done = subprocess.run(
         [sys.executable, "-c", CLIENT, *requests],
-        env=environment,
+        env=environment(proxy, folder),
         capture_output=True,
         text=True,
         timeout=60,
@@ -258,11 +243,18 @@ def answers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("yahoo")
     failing = [
         f"{ticker},,"
-        for ticker in ("BAD", "NOPE", "NOPE2", "NOPE3", "TODAY", "LIMIT", "PAGE", "DOWN", "ODD", "HANGUP")
+        for ticker in ("BAD", "NOPE", "NOPE2", "NOPE3", "LIMIT", "PAGE", "DOWN", "ODD", "HANGUP")
     ]
+    soon = TODAY_END + dt.timedelta(minutes=29)
+    today = [f"TODAY,,,{soon.isoformat()}"]
     with Loopback(yahoo, folder / "ca.pem") as server:
         done = ask(
-            server.address, folder, "GOOD,2020-08-24,2020-08-27", "EMPTY,2020-08-29,2020-08-30", *failing
+            server.address,
+            folder,
+            "GOOD,2020-08-24,2020-08-27",
+            "EMPTY,2020-08-29,2020-08-30",
+            *failing,
+            *today,
         )
         done["asked"] = list(server.asked)
     return done
@@ -295,22 +287,22 @@ def test_yahoos_bar_of_a_session_that_is_not_over_is_left_out(answers):
 
 
 @pytest.mark.parametrize(
-    ("ticker", "message"),
+    ("ticker", "kind", "message"),
     [
-        ("EMPTY", "Yahoo has no prices of EMPTY from 2020-08-29 to 2020-08-30"),
-        ("LIMIT", "429 Too Many Requests"),
-        ("PAGE", "Yahoo answered with a page that holds no prices"),
-        ("DOWN", "Yahoo answered with a page that holds no prices"),
-        ("BAD", "Yahoo answered with HTTP 401"),
-        ("ODD", "Yahoo's answer for ODD is of no known form"),
-        ("HANGUP", "Yahoo could not be reached"),
-        ("NOPE", "Yahoo knows no ticker NOPE"),
-        ("NOPE2", "Yahoo knows no ticker NOPE2"),
-        ("NOPE3", "Yahoo knows no ticker NOPE3"),
+        ("EMPTY", "SourceError", "Yahoo has no prices of EMPTY from 2020-08-29 to 2020-08-30"),
+        ("LIMIT", "RateLimitError", "429 Too Many Requests"),
+        ("PAGE", "TemporaryError", "Yahoo answered with a web page that holds no prices"),
+        ("DOWN", "TemporaryError", "Yahoo's server has a problem: it answered with HTTP 503"),
+        ("BAD", "SourceError", "Yahoo answered with HTTP 401"),
+        ("ODD", "TemporaryError", "Yahoo's answer for ODD is of no known form"),
+        ("HANGUP", "TemporaryError", "the connection to Yahoo was closed before it answered"),
+        ("NOPE", "UnknownTickerError", "Yahoo knows no ticker NOPE"),
+        ("NOPE2", "UnknownTickerError", "Yahoo knows no ticker NOPE2"),
+        ("NOPE3", "UnknownTickerError", "Yahoo knows no ticker NOPE3"),
     ],
 )
-def test_yahoos_failures_are_told_apart(answers, ticker, message):
-    assert answers[ticker]["kind"] == "SourceError"
+def test_yahoos_failures_are_told_apart(answers, ticker, kind, message):
+    assert answers[ticker]["kind"] == kind
     assert message in answers[ticker]["message"]
     assert answers[ticker]["hint"]
 
@@ -320,8 +312,8 @@ def test_a_refused_connection_is_told(tmp_path):
         unused.bind(("127.0.0.1", 0))
         (tmp_path / "ca.pem").write_text("")
         done = ask(f"http://127.0.0.1:{unused.getsockname()[1]}", tmp_path, "GOOD,,")
-    assert done["GOOD"]["kind"] == "SourceError"
-    assert "Yahoo could not be reached" in done["GOOD"]["message"]
+    assert done["GOOD"]["kind"] == "TemporaryError"
+    assert "the connection to Yahoo was refused" in done["GOOD"]["message"]
     assert "HTTPS_PROXY" in done["GOOD"]["hint"]
 
 
