@@ -193,6 +193,8 @@ def _ask(request: YahooRequest) -> tuple[pd.DataFrame, Mapping[str, Any]]:
         from yfinance import exceptions
         from yfinance.data import YfData
 
+        from lstm_stock.yahoo_session import ChartNotFoundError
+
         # yfinance uses what pandas is about to change, which is not for our users to read. Its import turns the
         # warnings on, so that they can only be turned off after it.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -211,6 +213,8 @@ def _ask(request: YahooRequest) -> tuple[pd.DataFrame, Mapping[str, Any]]:
             facts: Mapping[str, Any] = source.get_history_metadata()
         except exceptions.YFRateLimitError as error:
             raise failures.rate_limit() from error
+        except ChartNotFoundError as error:
+            raise failures.unknown_ticker(ticker) from error
         except exceptions.YFTzMissingError as error:
             raise failures.by_status(session.seen, ticker) or failures.unknown_ticker(ticker) from error
         except exceptions.YFPricesMissingError as error:

@@ -41,6 +41,10 @@ class Seen:
         return self.start.startswith("<") or "html" in self.content_type
 
 
+class ChartNotFoundError(Exception):
+    """Yahoo has no such ticker: 404, and not merely a web page that says so."""
+
+
 class WatchedSession(Session[Response]):
     """A browser-like session; one for all tickers, so that connections and cookies are kept.
 
@@ -76,6 +80,7 @@ class WatchedSession(Session[Response]):
 
         Raises:
             RequestException: No whole answer came.
+            ChartNotFoundError: Yahoo has no such ticker; yfinance would look for it in a dozen requests more.
         """
         parts = urlsplit(url)
         is_chart = _CHART in parts.path
@@ -99,7 +104,8 @@ class WatchedSession(Session[Response]):
         self._dead.pop(parts.netloc, None)
         if is_chart:
             kind = str(answer.headers.get("Content-Type") or "")
-            self.seen = Seen(
-                answer.status_code, kind, answer.content[:200].decode("utf-8", "replace").lstrip()
-            )
+            start = answer.content[:200].decode("utf-8", "replace").lstrip()
+            self.seen = Seen(answer.status_code, kind, start)
+            if self.seen.status == 404 and not self.seen.is_page:
+                raise ChartNotFoundError
         return answer
