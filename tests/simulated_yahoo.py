@@ -34,7 +34,7 @@ class Instrument:
     Attributes:
         days: Its sessions, increasing.
         splits: New shares per old one, by day.
-        dividends: Paid per share as it was that day, by day.
+        dividends: Paid, as a share of the close of the day before, by day.
         holes: Days that Yahoo does not have.
         blank: Days that Yahoo has without prices.
     """
@@ -57,15 +57,13 @@ class Instrument:
         moves = random.normal(0, 0.01, (4, len(self.days)))[:, :n]
         traded = self.start_price * np.exp(np.cumsum(moves[0]))  # what a holder of one first share has
         split = np.array([self.splits.get(day, 1.0) for day in days])
-        paid = np.array([self.dividends.get(day, 0.0) for day in days])
+        share = np.array([self.dividends.get(day, 0.0) for day in days])
         # Adjusted for every split up to today: the newest price is the quoted one.
         all_splits = float(np.prod(split))
         close = traded / all_splits
         later_splits = all_splits / np.cumprod(split)
-        dividends = paid / later_splits
-        factor = np.ones(n)
-        for i in range(n - 1, 0, -1):
-            factor[i - 1] = factor[i] * (1 - dividends[i] / close[i - 1])
+        dividends = share * np.concatenate((close[:1], close[:-1]))
+        factor = np.append(np.cumprod(1 - share[:0:-1])[::-1], 1.0)
         high = close * np.exp(np.abs(moves[1]))
         low = close * np.exp(-np.abs(moves[2]))
         columns = {
