@@ -139,6 +139,8 @@ def _jumps(dates: pd.DatetimeIndex, columns: dict[str, Array]) -> list[str]:
 
 def _split_ratio(move: float, usual: float) -> str | None:
     ratios = np.log(_SPLIT_RATIOS)
+    if move > 0:  # Shares are put together by whole numbers.
+        ratios = np.where(_SPLIT_RATIOS % 1 == 0, ratios, np.inf)
     nearest = int(np.argmin(np.abs(np.abs(move) - ratios)))
     if abs(abs(move) - ratios[nearest]) > 0.02 + usual:
         return None

@@ -164,13 +164,7 @@ def sessions_between(
     if exchange is None or exchange == EVERY_DAY:
         return _days(first, last, every=exchange == EVERY_DAY)
     code = check_exchange(exchange)
-    known = _calendar_around(code, first, last)
-    if known is None:
-        sessions = np.concatenate(
-            [_sessions_of_year(code, year) for year in range(first.year, last.year + 1)]
-        )
-    else:
-        sessions = known.sessions
+    sessions, _ = _sessions_and_known_years(code, first, last)
     wanted = (sessions >= first.to_datetime64()) & (sessions <= last.to_datetime64())
     return pd.DatetimeIndex(sessions[wanted])
 
@@ -196,11 +190,7 @@ def recorded_sessions(
     if exchange == EVERY_DAY:
         return sessions, days
     code = check_exchange(exchange)
-    if _calendar_around(code, days[0], days[-1]) is not None:
-        return sessions, days
-    years = [
-        year for year in range(days[0].year, days[-1].year + 1) if _calendar_of_year(code, year) is not None
-    ]
+    years = list(_sessions_and_known_years(code, days[0], days[-1])[1])
     return sessions[sessions.year.isin(years)], days[days.year.isin(years)]
 
 
@@ -264,6 +254,45 @@ def knows_holidays(exchange: str | None, dates: pd.DatetimeIndex) -> bool:
         return exchange is not None
     code = check_exchange(exchange)
     return all(_calendar_of_year(code, year) is not None for year in range(dates[0].year, dates[-1].year + 1))
+
+
+def _sessions_and_known_years(
+    code: str, first: pd.Timestamp, last: pd.Timestamp
+) -> tuple[Days, frozenset[int]]:
+    """Return at least the sessions of a range, and the years of it whose holidays are recorded.
+
+    In the others, every Monday to Friday is taken for a session.
+    """
+    years = range(first.year, last.year + 1)
+    known = _calendar_around(code, first, last)
+    if known is not None:
+        return known.sessions, frozenset(years)
+    recorded = [year for year in years if year in _recorded_years(code)]
+    middle = _calendar(code, _year(recorded[0])[0], _year(recorded[-1])[1]) if recorded else None
+    if middle is None:
+        sessions = np.concatenate([_sessions_of_year(code, year) for year in years])
+        return sessions, frozenset(year for year in years if _calendar_of_year(code, year) is not None)
+    before = _days(_year(years[0])[0], _year(recorded[0] - 1)[1], every=False)
+    after = _days(_year(recorded[-1] + 1)[0], _year(years[-1])[1], every=False)
+    return np.concatenate([before, middle.sessions, after]), frozenset(recorded)
+
+
+@lru_cache(maxsize=64)
+def _recorded_years(code: str) -> range:
+    """Return the years that lie whole within what the exchange's calendar says it can be built for."""
+    from exchange_calendars import get_calendar
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
+        try:
+            calendar = get_calendar(code)
+        except (ValueError, NotImplementedError):
+            return range(0)
+        first, last = calendar.bound_min(), calendar.bound_max()
+    begin = 1 if first is None else (first - pd.Timedelta(days=1)).year + 1
+    end = 10_000 if last is None else (last + pd.Timedelta(days=1)).year
+    return range(begin, end)
 
 
 def _sessions_of_year(code: str, year: int) -> Days:
