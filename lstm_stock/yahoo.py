@@ -226,7 +226,7 @@ def _ask(request: YahooRequest) -> tuple[pd.DataFrame, Mapping[str, Any]]:
             raise failures.by_status(session.seen, ticker) or failures.no_json(session.seen) from error
         except RequestException as error:
             answered = error.response is not None and failures.by_status(session.seen, ticker)
-            raise answered or failures.network_failure(error, request.timeout, ticker) from error
+            raise answered or failures.network_failure(error, request.timeout) from error
         except (exceptions.YFException, OSError) as error:
             raise failures.by_status(session.seen, ticker) or failures.refused(error) from error
         except (LookupError, TypeError, AttributeError, ValueError) as error:

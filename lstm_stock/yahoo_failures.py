@@ -102,22 +102,17 @@ def refused(error: Exception) -> SourceError:
     return SourceError(f"Yahoo could not be asked: {one_line(error)}", _LATER_HINT)
 
 
-def network_failure(error: RequestException, timeout: float, ticker: str) -> SourceError:
+def network_failure(error: RequestException, timeout: float) -> SourceError:
     """Return the error for a request that brought no answer, or one of failure.
 
     Args:
         error: What curl_cffi raised.
         timeout: Seconds that the request had.
-        ticker: What was asked for.
     """
-    status = getattr(error.response, "status_code", None)
-    if status == 404:
-        return unknown_ticker(ticker)
-    if status == 429:
-        return rate_limit()
-    if status:
-        return http_status(status)
     code, text = int(error.code or 0), one_line(error)
+    status = getattr(error.response, "status_code", None)
+    if status and code == 0:  # An answer whose only fault is what its status says.
+        return http_status(status)
     if code == _TIMED_OUT:
         return TemporaryError(
             f"Yahoo did not answer within {timeout:g} s",
@@ -129,7 +124,7 @@ def network_failure(error: RequestException, timeout: float, ticker: str) -> Sou
         return TemporaryError(f"Yahoo's name could not be found (DNS): {text}", _NETWORK_HINT)
     if code == _NOT_CONNECTED:
         return TemporaryError(f"the connection to Yahoo was refused: {text}", _NETWORK_HINT)
-    if code == _BROKEN_OFF:
+    if code == _BROKEN_OFF or (status and code in _HUNG_UP):
         return TemporaryError(f"Yahoo's answer broke off before it was complete: {text}", _LATER_HINT)
     if code == _PROXY or (code == 56 and "CONNECT" in text):
         return TemporaryError(f"the proxy did not let us through to Yahoo: {text}", "check HTTPS_PROXY")

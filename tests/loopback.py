@@ -13,7 +13,6 @@ import socket
 import ssl
 import struct
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,6 +58,7 @@ class Loopback:
         contexts: dict[str, ssl.SSLContext] = {}
         lock = threading.Lock()
         asked, queries = self.asked, self.queries
+        self._leaving = leaving = threading.Event()
 
         def context_for(host: str) -> ssl.SSLContext:
             with lock:
@@ -105,7 +105,7 @@ class Loopback:
                     self.close_connection = True
                     self.connection.close()
                     return
-                time.sleep(answer.delay)
+                leaving.wait(answer.delay)
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.content_type)
                 self.send_header("Content-Length", str(len(answer.body) + answer.lacking))
@@ -129,6 +129,7 @@ class Loopback:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._leaving.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)
