@@ -184,13 +184,15 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split
         split: Where train ends.
 
     Raises:
-        DataError: The ticker has too few train bars, or its price never moves on them.
+        DataError: The ticker has too few train bars, or its price never moves on them; or a feature cannot be
+            computed on a bar.
     """
     raw = _raw_inputs(adjusted, recipe)
     n_train = split.first_rows(_days(adjusted))[0]
     first = _first_known(raw.features, raw.volatility if recipe.in_volatility else None)
     if n_train - first < recipe.look_back + recipe.horizon:
         raise _too_few(n_train, recipe.look_back, recipe.horizon, first, f"the train part of {ticker}")
+    _require_computable(ticker, adjusted, raw.features, first)
     close = adjusted["close"].to_numpy(np.float64)
     train_close = close[:n_train]
     return_std = float(np.std(log_returns(train_close)[1:]))
@@ -213,6 +215,7 @@ def apply_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, scaler: Ti
     """Compute the features of one ticker and scale them with a scaler fitted earlier."""
     raw = _raw_inputs(adjusted, recipe)
     first = _first_known(raw.features, raw.volatility if recipe.in_volatility else None)
+    _require_computable(ticker, adjusted, raw.features, first)
     return _series(ticker, adjusted, raw, first, scaler, recipe)
 
 
@@ -224,7 +227,7 @@ class _RawInputs:
 
 def _raw_inputs(adjusted: pd.DataFrame, recipe: Recipe) -> _RawInputs:
     bars = Bars.of(adjusted)
-    with np.errstate(divide="ignore"):  # An open of 0, for which `_series` has words.
+    with np.errstate(divide="ignore"):  # An open of 0, for which `_require_computable` has words.
         features = feature_table(bars, recipe.features, recipe.in_volatility)
     return _RawInputs(features, bars.volatility)
 
@@ -236,10 +239,8 @@ def _first_known(features: Array, volatility: Array | None) -> int:
     return int(np.argmax(known)) if known.any() else max(len(features), VOLATILITY_WARM_UP + 1)
 
 
-def _series(
-    ticker: str, adjusted: pd.DataFrame, raw: _RawInputs, first: int, scaler: TickerScaler, recipe: Recipe
-) -> TickerSeries:
-    unknown = np.flatnonzero(~np.isfinite(raw.features[first:]).all(axis=1)) + first
+def _require_computable(ticker: str, adjusted: pd.DataFrame, features: Array, first: int) -> None:
+    unknown = np.flatnonzero(~np.isfinite(features[first:]).all(axis=1)) + first
     if len(unknown):
         days = _days(adjusted)[unknown]
         raise DataError(
@@ -247,6 +248,11 @@ def _series(
             "likely because their open is 0",
             f"`data.start` after {days[-1]} leaves them out; so do `features` without `open_gap` and `open`",
         )
+
+
+def _series(
+    ticker: str, adjusted: pd.DataFrame, raw: _RawInputs, first: int, scaler: TickerScaler, recipe: Recipe
+) -> TickerSeries:
     unit = raw.volatility if recipe.in_volatility else np.full(len(adjusted), scaler.return_std)
     return TickerSeries(
         ticker=ticker,

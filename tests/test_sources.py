@@ -17,6 +17,7 @@ from lstm_stock.prices import table_hash
 from lstm_stock.sources import SAMPLE_TICKER, SOURCES, FetchRequest, fetch_prices
 from lstm_stock.yahoo import is_unfinished
 from tests.loopback import Answer, Loopback, environment
+from tests.simulated_yahoo import Instrument, SimulatedYahoo, sessions
 
 NEW_YORK = ZoneInfo("America/New_York")
 CSV = "Date,Open,High,Low,Close,Volume\n" + "".join(f"2020-01-{day:02},1,3,1,2,5\n" for day in range(1, 21))
@@ -208,15 +209,16 @@ from lstm_stock.sources import FetchRequest, fetch_prices
 warnings.simplefilter("error")
 done = {}
 for text in sys.argv[1:]:
-    ticker, start, end, *now = text.split(",")
+    ticker, start, end, *more = text.split(",")
     dates = [dt.date.fromisoformat(day) if day else None for day in (start, end)]
-    times = {"now": dt.datetime.fromisoformat(now[0])} if now else {}
+    times = {"now": dt.datetime.fromisoformat(more[0]), "include_partial": "partial" in more} if more else {}
     try:
         fetched = fetch_prices("yahoo", FetchRequest(ticker, *dates, **times))
         table = fetched.table
         done[ticker] = {
             "table": table.reset_index().astype({"date": str}).to_dict("list"), "hash": table_hash(table),
             "exchange": fetched.exchange, "currency": fetched.currency, "notes": fetched.notes,
+            "partial": str(fetched.partial),
         }
     except LstmStockError as error:
         done[ticker] = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
@@ -284,6 +286,61 @@ def test_yahoos_bar_of_a_session_that_is_not_over_is_left_out(answers):
     assert any("whose session is not over" in note for note in today["notes"])
     assert today["exchange"] is None
     assert any("Yahoo calls it XXX, for which no calendar is known" in note for note in today["notes"])
+
+
+def test_a_bar_is_final_half_an_hour_after_its_own_exchanges_close(tmp_path):
+    """Half days, other time zones, and what never closes; what Yahoo says of its current session is not asked."""
+    places = {
+        "US": ("NMS", NEW_YORK, sessions(dt.date(2023, 11, 1), dt.date(2023, 11, 24))),  # a half day
+        "JP": ("JPX", ZoneInfo("Asia/Tokyo"), sessions(dt.date(2024, 2, 1), dt.date(2024, 3, 8), "XTKS")),
+        "BTC": ("CCC", ZoneInfo("UTC"), [dt.date(2024, 3, 1) + dt.timedelta(days=i) for i in range(10)]),
+        "EUR": ("CCY", ZoneInfo("Europe/London"), sessions(dt.date(2024, 3, 1), dt.date(2024, 3, 8), "24/5")),
+    }
+    over = {
+        "US": "2023-11-24T13:30-05:00",
+        "JP": "2024-03-08T15:30+09:00",
+        "BTC": "2024-03-11T00:30+00:00",
+        "EUR": "2024-03-09T00:30+00:00",
+    }
+    instruments, wanted = {}, []
+    for name, (exchange, zone, days) in places.items():
+        just_before = (dt.datetime.fromisoformat(over[name]) - dt.timedelta(minutes=1)).isoformat()
+        for case, more in (("0", just_before), ("1", over[name]), ("2", f"{just_before},partial")):
+            instruments[name + case] = Instrument(days, exchange_name=exchange, zone=zone)
+            wanted.append(f"{name}{case},,,{more}")
+    with Loopback(SimulatedYahoo(instruments, dt.date(2024, 3, 10)), tmp_path / "ca.pem") as server:
+        done = ask(server.address, tmp_path, *wanted)
+    for name, (_, _, days) in places.items():
+        newest = f"{days[-1]}"
+        assert done[f"{name}0"]["table"]["date"] == [f"{day}" for day in days[:-1]]
+        assert done[f"{name}0"]["notes"] == [f"left out the bar of {newest}, whose session is not over"]
+        assert done[f"{name}1"]["table"]["date"] == [f"{day}" for day in days]
+        assert done[f"{name}1"]["notes"] == []
+        assert done[f"{name}2"]["table"]["date"][-1] == newest
+        assert [done[f"{name}{case}"]["partial"] for case in "012"] == ["None", "None", newest]
+
+
+def test_bars_that_cannot_be_are_left_out_and_zero_opens_stay(tmp_path):
+    days = sessions(dt.date(2024, 2, 1), dt.date(2024, 3, 8))
+    spoilt = SpoiltInstrument(days)
+    with Loopback(SimulatedYahoo({"X": spoilt}, days[-1]), tmp_path / "ca.pem") as server:
+        found = ask(server.address, tmp_path, "X,,")["X"]
+    gone = {days[3], days[4], days[5]}
+    assert found["table"]["date"] == [f"{day}" for day in days if day not in gone]
+    assert found["table"]["open"][2] == 0.0
+    assert found["notes"] == [
+        f"left out 3 bars whose prices cannot be (not above 0, or a high below the low), the newest of {days[5]}"
+    ]
+
+
+class SpoiltInstrument(Instrument):
+    """Has an open of 0, a close of 0, a negative open, and a high below the low."""
+
+    def table(self, today: dt.date) -> pd.DataFrame:
+        table = super().table(today)
+        for row, name, value in ((2, "open", 0.0), (3, "close", 0.0), (4, "open", -1.0), (5, "high", 1.0)):
+            table.iloc[row, table.columns.get_loc(name)] = value
+        return table
 
 
 @pytest.mark.parametrize(
