@@ -96,7 +96,7 @@ class FetchProgress:
     def begin(self, ticker: str) -> None:
         """Say which ticker is being asked for."""
         self._ticker = ticker
-        self._bar.update(self._task, description=ticker)
+        self._bar.update(self._task, description=escape(ticker))
 
     def wait(self, retry: Retry) -> None:
         """Say what failed, and when it is tried again."""

@@ -35,6 +35,7 @@ class Answer:
     content_type: str = "application/json"
     lacking: int = 0
     delay: float = 0.0
+    cookie: str = ""
 
     @classmethod
     def json(cls, content: Any, status: int = 200) -> Answer:
@@ -108,6 +109,8 @@ class Loopback:
                 leaving.wait(answer.delay)
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.content_type)
+                if answer.cookie:
+                    self.send_header("Set-Cookie", answer.cookie)
                 self.send_header("Content-Length", str(len(answer.body) + answer.lacking))
                 self.end_headers()
                 with contextlib.suppress(OSError):  # who asked may have gone

@@ -161,6 +161,12 @@ class SimulatedYahoo:
 
     def __call__(self, path: str, query: dict[str, str]) -> Answer | str | None:
         symbol = path.rpartition("/")[2]
+        if path == "/":
+            until = dt.datetime.now(dt.UTC) + dt.timedelta(days=300)
+            cookie = (
+                f"A3=simulated; Expires={until:%a, %d %b %Y %H:%M:%S} GMT; Domain=.yahoo.com; Path=/; Secure"
+            )
+            return Answer(404, b"", "text/html", cookie=cookie)
         if "getcrumb" in path:
             return self._fault("crumb", lambda: Answer(200, b"crumb", "text/plain"))
         if "/chart/" not in path:
