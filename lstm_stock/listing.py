@@ -42,7 +42,9 @@ def fetch_table(outcomes: Sequence[Outcome]) -> Table:
     table = _table(["ticker", "rows", "from", "to", "new rows", "notes"], right=(1, 4))
     for one in outcomes:
         if one.result is None:
-            table.add_row(one.ticker, "-", "-", "-", "-", escape(_shorten([f"failed: {one.failure}"])))
+            table.add_row(
+                escape(one.ticker), "-", "-", "-", "-", escape(_shorten([f"failed: {one.failure}"]))
+            )
         else:
             bars = one.result.history.table
             table.add_row(one.ticker, *_span(bars), str(one.result.n_new), escape(_shorten(one.result.notes)))

@@ -105,7 +105,7 @@ class FetchProgress:
         if self._bar.disable:
             note(f"{text} (waiting at most {retry.left:.0f} s more after it)", self._quiet)
         else:
-            self._bar.update(self._task, description=escape(text))
+            self._bar.update(self._task, description=escape(text), refresh=True)
 
     def end(self, text: str, failed: bool) -> None:
         """Say what became of the ticker: a failure always, a success where no bar shows it."""
@@ -126,12 +126,13 @@ def fetch_progress(n_tickers: int, quiet: bool) -> Iterator[FetchProgress]:
     """Follow a fetch: a live bar on a terminal, else a line for each ticker of many and for each wait."""
     console = Console(stderr=True, highlight=False)
     with Bar(
-        TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
+        # Last, since what failed may need the rest of the line.
+        TextColumn("{task.description}"),
         console=console,
         disable=quiet or not console.is_terminal,
         transient=True,
