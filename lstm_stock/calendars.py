@@ -1,4 +1,4 @@
-"""On which days an exchange trades.
+"""On which days an exchange trades, and until when.
 
 An exchange is an ISO code (`XNYS`), `24/7`, or None where it is unknown: then Monday to Friday. Nothing here
 knows prices; which days a price table lacks is for its readers to ask.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
@@ -82,6 +83,9 @@ YAHOO_EXCHANGES: Final = {
 """From the `exchangeName` of Yahoo's answers to an exchange that keeps the same sessions."""
 
 Days = npt.NDArray[np.datetime64]
+
+SETTLING: Final = dt.timedelta(minutes=30)
+"""How long after a session's end a source's bar of it may still change."""
 
 _LEAST_WEEKEND_SHARE = 0.08
 _LONG_CLOSURE_DAYS = 20
@@ -160,13 +164,84 @@ def sessions_between(
     if exchange is None or exchange == EVERY_DAY:
         return _days(first, last, every=exchange == EVERY_DAY)
     code = check_exchange(exchange)
-    sessions = _calendar_sessions(code, first, last)
-    if sessions is None:
-        sessions = np.concatenate(
-            [_sessions_of_year(code, year) for year in range(first.year, last.year + 1)]
-        )
+    sessions, _ = _sessions_and_known_years(code, first, last)
     wanted = (sessions >= first.to_datetime64()) & (sessions <= last.to_datetime64())
     return pd.DatetimeIndex(sessions[wanted])
+
+
+def recorded_sessions(
+    exchange: str | None, days: pd.DatetimeIndex
+) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """Return the sessions between the first and the last of some days, without guessing.
+
+    Args:
+        exchange: A code, or None where it is unknown: then nothing is recorded.
+        days: Increasing dates.
+
+    Returns:
+        The sessions of the years whose holidays the exchange's calendar knows, and those of `days` in these years.
+
+    Raises:
+        DataError: The exchange is unknown to the calendars.
+    """
+    if exchange is None or len(days) == 0:
+        return days[:0], days[:0]
+    sessions = sessions_between(exchange, days[0], days[-1])
+    if exchange == EVERY_DAY:
+        return sessions, days
+    code = check_exchange(exchange)
+    years = list(_sessions_and_known_years(code, days[0], days[-1])[1])
+    return sessions[sessions.year.isin(years)], days[days.year.isin(years)]
+
+
+def session_end(exchange: str | None, day: dt.date) -> dt.datetime | None:
+    """Return when the session of a date ends, early closes included.
+
+    Args:
+        exchange: A code, or None where it is unknown.
+        day: The session's date, at the exchange.
+
+    Returns:
+        A time with its zone; None where the exchange is unknown, has no session on that date, or where its
+        calendar does not reach.
+
+    Raises:
+        DataError: The exchange is unknown to the calendars.
+    """
+    if exchange is None:
+        return None
+    date = pd.Timestamp(day)
+    known = _calendar_around(check_exchange(exchange), date, date)
+    if known is None:
+        return None
+    row = int(np.searchsorted(known.sessions, date.to_datetime64()))
+    if row == len(known.sessions) or known.sessions[row] != date.to_datetime64():
+        return None
+    end: dt.datetime = known.ends[row].item()
+    return end.replace(tzinfo=dt.UTC)
+
+
+def last_session_over(exchange: str, now: dt.datetime) -> dt.date:
+    """Return the newest session of which a source can have a bar that no longer changes.
+
+    Args:
+        exchange: A code.
+        now: The present time, with its zone.
+
+    Raises:
+        DataError: The exchange is unknown to the calendars.
+    """
+    # The day after: east of us, it may have begun, and even ended.
+    newest = now.astimezone(dt.UTC).date() + dt.timedelta(days=1)
+    sessions = sessions_between(exchange, newest - dt.timedelta(days=_LONG_CLOSURE_DAYS), newest)
+    for session in reversed(sessions):
+        day: dt.date = session.date()
+        end = session_end(exchange, day)
+        if end is None:  # No calendar for this year: the day after is surely late enough.
+            end = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) + dt.timedelta(days=1, hours=12)
+        if end + SETTLING <= now:
+            return day
+    return newest - dt.timedelta(days=_LONG_CLOSURE_DAYS)
 
 
 def knows_holidays(exchange: str | None, dates: pd.DatetimeIndex) -> bool:
@@ -181,25 +256,85 @@ def knows_holidays(exchange: str | None, dates: pd.DatetimeIndex) -> bool:
     return all(_calendar_of_year(code, year) is not None for year in range(dates[0].year, dates[-1].year + 1))
 
 
+def _sessions_and_known_years(
+    code: str, first: pd.Timestamp, last: pd.Timestamp
+) -> tuple[Days, frozenset[int]]:
+    """Return at least the sessions of a range, and the years of it whose holidays are recorded.
+
+    In the others, every Monday to Friday is taken for a session.
+    """
+    years = range(first.year, last.year + 1)
+    known = _calendar_around(code, first, last)
+    if known is not None:
+        return known.sessions, frozenset(years)
+    recorded = [year for year in years if year in _recorded_years(code)]
+    middle = _calendar(code, _year(recorded[0])[0], _year(recorded[-1])[1]) if recorded else None
+    if middle is None:
+        sessions = np.concatenate([_sessions_of_year(code, year) for year in years])
+        return sessions, frozenset(year for year in years if _calendar_of_year(code, year) is not None)
+    before = _days(_year(years[0])[0], _year(recorded[0] - 1)[1], every=False)
+    after = _days(_year(recorded[-1] + 1)[0], _year(years[-1])[1], every=False)
+    return np.concatenate([before, middle.sessions, after]), frozenset(recorded)
+
+
+@lru_cache(maxsize=64)
+def _recorded_years(code: str) -> range:
+    """Return the years that lie whole within what the exchange's calendar says it can be built for."""
+    from exchange_calendars import get_calendar
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
+        try:
+            calendar = get_calendar(code)
+        except (ValueError, NotImplementedError):
+            return range(0)
+        first, last = calendar.bound_min(), calendar.bound_max()
+    begin = 1 if first is None else (first - pd.Timedelta(days=1)).year + 1
+    end = 10_000 if last is None else (last + pd.Timedelta(days=1)).year
+    return range(begin, end)
+
+
 def _sessions_of_year(code: str, year: int) -> Days:
     known = _calendar_of_year(code, year)
     return _days(*_year(year), every=False).to_numpy() if known is None else known
 
 
-@lru_cache(maxsize=256)
+@dataclass(frozen=True)
+class _Calendar:
+    sessions: Days
+    ends: Days  # In UTC.
+
+
 def _calendar_of_year(code: str, year: int) -> Days | None:
-    return _calendar_sessions(code, *_year(year))
+    known = _calendar(code, *_year(year))
+    return None if known is None else known.sessions
+
+
+def _calendar_around(code: str, first: pd.Timestamp, last: pd.Timestamp) -> _Calendar | None:
+    """Return a calendar that holds the range, or None where none knows all of it.
+
+    Building one takes a tenth of a second whatever its length, so whole decades are tried first: one calendar
+    then serves many tickers.
+    """
+    decade, year, end = first.year // 10 * 10, first.year, pd.Timestamp(last.year, 12, 31)
+    for start in (pd.Timestamp(decade, 1, 1), pd.Timestamp(year, 1, 1)):
+        known = _calendar(code, start, end)
+        if known is not None:
+            return known
+    return _calendar(code, first, last)
 
 
 def _year(year: int) -> tuple[pd.Timestamp, pd.Timestamp]:
     return pd.Timestamp(year, 1, 1), pd.Timestamp(year, 12, 31)
 
 
-def _calendar_sessions(code: str, first: pd.Timestamp, last: pd.Timestamp) -> Days | None:
+@lru_cache(maxsize=1024)
+def _calendar(code: str, first: pd.Timestamp, last: pd.Timestamp) -> _Calendar | None:
     """Ask the exchange's calendar, built for the range: the default one covers 20 years back and one ahead.
 
     Returns:
-        The sessions, or None where the calendar does not know all of the range.
+        Its sessions, or None where the calendar does not know all of the range.
     """
     from exchange_calendars import get_calendar
     from exchange_calendars.errors import NoSessionsError
@@ -209,13 +344,16 @@ def _calendar_sessions(code: str, first: pd.Timestamp, last: pd.Timestamp) -> Da
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
         try:
-            sessions: pd.DatetimeIndex = get_calendar(code, start=first, end=last).sessions
+            calendar = get_calendar(code, start=first, end=last)
+            sessions: pd.DatetimeIndex = calendar.sessions
+            ends = pd.DatetimeIndex(calendar.closes).tz_convert(None)
         except NoSessionsError:
-            return np.array([], dtype="datetime64[s]")
+            nothing = np.array([], dtype="datetime64[s]")
+            return _Calendar(nothing, nothing)
         except (ValueError, NotImplementedError):
             # Beyond the recorded holidays; or an orthodox Easter, which not every pandas can compute for them.
             return None
-    return sessions.to_numpy().astype("datetime64[s]")
+    return _Calendar(*(days.to_numpy().astype("datetime64[s]") for days in (sessions, ends)))
 
 
 def _days(first: pd.Timestamp, last: pd.Timestamp, every: bool) -> pd.DatetimeIndex:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -184,13 +185,15 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split
         split: Where train ends.
 
     Raises:
-        DataError: The ticker has too few train bars, or its price never moves on them.
+        DataError: The ticker has too few train bars, or its price never moves on them; or a feature cannot be
+            computed on a bar.
     """
     raw = _raw_inputs(adjusted, recipe)
     n_train = split.first_rows(_days(adjusted))[0]
     first = _first_known(raw.features, raw.volatility if recipe.in_volatility else None)
     if n_train - first < recipe.look_back + recipe.horizon:
         raise _too_few(n_train, recipe.look_back, recipe.horizon, first, f"the train part of {ticker}")
+    _require_computable(ticker, adjusted, raw.features, first)
     close = adjusted["close"].to_numpy(np.float64)
     train_close = close[:n_train]
     return_std = float(np.std(log_returns(train_close)[1:]))
@@ -212,7 +215,11 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split
 def apply_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, scaler: TickerScaler) -> TickerSeries:
     """Compute the features of one ticker and scale them with a scaler fitted earlier."""
     raw = _raw_inputs(adjusted, recipe)
-    first = _first_known(raw.features, raw.volatility if recipe.in_volatility else None)
+    volatility = raw.volatility if recipe.in_volatility else None
+    first = _first_known(raw.features, volatility)
+    # Bars before one on which a feature cannot be computed are of no use here, and need not be told of.
+    unknown = np.flatnonzero(~_known(raw.features, volatility)[first:])
+    first += int(unknown[-1]) + 1 if len(unknown) else 0
     return _series(ticker, adjusted, raw, first, scaler, recipe)
 
 
@@ -224,14 +231,31 @@ class _RawInputs:
 
 def _raw_inputs(adjusted: pd.DataFrame, recipe: Recipe) -> _RawInputs:
     bars = Bars.of(adjusted)
-    return _RawInputs(feature_table(bars, recipe.features, recipe.in_volatility), bars.volatility)
+    with np.errstate(divide="ignore"):  # An open of 0, for which `_require_computable` has words.
+        features = feature_table(bars, recipe.features, recipe.in_volatility)
+    return _RawInputs(features, bars.volatility)
+
+
+def _known(features: Array, volatility: Array | None) -> npt.NDArray[np.bool_]:
+    known = np.asarray(np.isfinite(features).all(axis=1))
+    return known if volatility is None else known & np.isfinite(volatility)
 
 
 def _first_known(features: Array, volatility: Array | None) -> int:
-    known = np.asarray(np.isfinite(features).all(axis=1))
-    if volatility is not None:
-        known &= np.isfinite(volatility)
+    known = _known(features, volatility)
     return int(np.argmax(known)) if known.any() else max(len(features), VOLATILITY_WARM_UP + 1)
+
+
+def _require_computable(ticker: str, adjusted: pd.DataFrame, features: Array, first: int) -> None:
+    unknown = np.flatnonzero(~np.isfinite(features[first:]).all(axis=1)) + first
+    if len(unknown):
+        days = _days(adjusted)[unknown]
+        n_bars = "1 bar" if len(unknown) == 1 else f"{len(unknown)} bars"
+        raise DataError(
+            f"the features of {ticker} cannot be computed on {n_bars}, {days[0]} to {days[-1]}, most "
+            "likely because their open is 0",
+            f"`data.start` after {days[-1]} leaves them out; so do `features` without `open_gap` and `open`",
+        )
 
 
 def _series(

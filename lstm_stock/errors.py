@@ -5,7 +5,10 @@
     ├── DataError      prices, a CSV file, the store
     ├── RunError       a run folder that is missing, damaged or in the way
     ├── BaselineError  a simple model that cannot be fitted; the others go on without it
-    └── SourceError    the place prices come from: network, rate limit, unknown ticker
+    └── SourceError    the place prices come from
+        ├── UnknownTickerError
+        └── TemporaryError        what may be over in a moment: network, server, and
+            └── RateLimitError    too many requests
 
 Anything else that escapes is a bug of ours and keeps its traceback.
 """
@@ -50,3 +53,15 @@ class SourceError(LstmStockError):
     """A source that did not deliver: no network, a rate limit, an unknown ticker."""
 
     exit_code = 3
+
+
+class UnknownTickerError(SourceError):
+    """A ticker that the source does not have."""
+
+
+class TemporaryError(SourceError):
+    """A source that may deliver when asked again: no network, a timeout, a server's trouble."""
+
+
+class RateLimitError(TemporaryError):
+    """A source that takes no more requests for now; asking again at once makes it worse."""

@@ -2,7 +2,8 @@
 
 A price table has one row per bar: index `date` (`datetime64[s]` at midnight, no time zone, the exchange's local
 date, unique, increasing) and the float64 columns `COLUMNS`. `open high low close` are adjusted for splits and not
-for dividends; `adj_close` is adjusted for both. `dividends` and `splits` are 0 on a bar without one.
+for dividends; `adj_close` is adjusted for both. `dividends` and `splits` are 0 on a bar without one. An `open` may
+be 0: for decades many a source has no other.
 
 Nothing here reads or writes files, and nothing repairs: a table is right or refused.
 """
@@ -44,6 +45,10 @@ class Provenance:
         currency: What the prices are in (`USD`; `GBp` are pence), if known.
         exchange: ISO code of the exchange (`XNYS`), `24/7`, or None where unknown.
         hash: `table_hash` of the table.
+        partial: Date (ISO) of a last bar whose session was not over when it was fetched, or None.
+        asked_again: Dates (ISO) that do not fit the exchange's sessions, missing or surplus, and for which a
+            second fetch brought nothing else.
+        notes: What there was to tell of the table when it was fetched, in lines for the user.
     """
 
     source: str
@@ -53,6 +58,9 @@ class Provenance:
     currency: str | None
     exchange: str | None
     hash: str
+    partial: str | None = None
+    asked_again: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -233,7 +241,7 @@ def _value_faults(columns: Mapping[str, Array]) -> list[Fault]:
         values = columns[name]
         finite = np.isfinite(values)
         kinds = [(np.isnan(values), "is missing (NaN)"), (np.isinf(values), "is infinite")]
-        if name in PRICES:
+        if name in PRICES and name != "open":
             kinds.append((finite & (values <= 0), "is {:g}, must be above 0"))
         else:
             kinds.append((finite & (values < 0), "is {:g}, must not be negative"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
@@ -16,11 +16,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from lstm_stock.calendars import YAHOO_EXCHANGES, check_exchange, guess_exchange
+from lstm_stock.calendars import check_exchange, guess_exchange
 from lstm_stock.csv_reader import read_csv
 from lstm_stock.errors import DataError, SourceError
 from lstm_stock.prices import validate
-from lstm_stock.yahoo import fetch_bars
+from lstm_stock.retrying import Retry, retrying, say_nothing
+from lstm_stock.yahoo import YahooRequest, fetch_bars
 
 SAMPLE_TICKER: Final = "AAPL"
 """The ticker that the source `sample` has."""
@@ -39,6 +40,11 @@ class FetchRequest:
         csv_path: The file, for the source `csv`.
         day_first: How the file writes dates such as 03/04/2020, where no row decides.
         exchange: ISO code of the exchange, where the source does not know it; otherwise it goes before.
+        include_partial: Whether a bar whose session is not over is wanted too.
+        timeout: Seconds that one HTTP request may take.
+        max_wait: Seconds that may be spent on trying again; 0 for one try alone.
+        on_retry: Called before each wait for another try.
+        now: The present time, with its zone.
     """
 
     ticker: str
@@ -47,6 +53,11 @@ class FetchRequest:
     csv_path: Path | None = None
     day_first: bool | None = None
     exchange: str | None = None
+    include_partial: bool = False
+    timeout: float = 30.0
+    max_wait: float = 0.0
+    on_retry: Callable[[Retry], None] = say_nothing
+    now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
 
 
 @dataclass(frozen=True)
@@ -58,12 +69,28 @@ class Fetched:
         currency: What the prices are in, if known.
         exchange: A code of `lstm_stock.calendars`, or None where unknown.
         notes: What was understood, left out or not known, in lines for the user.
+        partial: The date of the last bar, if its session is not over.
     """
 
     table: pd.DataFrame
     currency: str | None = None
     exchange: str | None = None
     notes: tuple[str, ...] = ()
+    partial: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place that prices come from.
+
+    Attributes:
+        fetch: Brings what it has of a request, or more.
+        has_parts: Whether a part of what it has can be asked for, and is worth it: bars are then added to those
+            that the store has. Otherwise all of them are fetched each time.
+    """
+
+    fetch: Callable[[FetchRequest], Fetched]
+    has_parts: bool = False
 
 
 def fetch_prices(source: str, request: FetchRequest) -> Fetched:
@@ -86,7 +113,7 @@ def fetch_prices(source: str, request: FetchRequest) -> Fetched:
         raise DataError(f"start {request.start} is after end {request.end}", "swap them, or leave one out")
     if request.exchange is not None:
         request = replace(request, exchange=check_exchange(request.exchange))
-    fetched = SOURCES[source](request)
+    fetched = SOURCES[source].fetch(request)
     fetched = replace(fetched, table=_within(fetched.table, request, source))
     validate(fetched.table, request.ticker)
     if len(fetched.table) < 2:
@@ -145,21 +172,29 @@ def _fetch_csv(request: FetchRequest) -> Fetched:
 
 
 def _fetch_yahoo(request: FetchRequest) -> Fetched:
-    """Ask Yahoo Finance."""
-    bars = fetch_bars(request.ticker, request.start, request.end)
+    """Ask Yahoo Finance, more than once where that may help."""
+    wanted = YahooRequest(
+        request.ticker,
+        request.start,
+        request.end,
+        request.exchange,
+        request.include_partial,
+        request.timeout,
+        request.now,
+    )
+    bars = retrying(lambda: fetch_bars(wanted), request.max_wait, request.on_retry)
     notes = list(bars.notes)
-    exchange = request.exchange or YAHOO_EXCHANGES.get(bars.exchange_name)
-    if exchange is None:
+    if bars.exchange is None:
         notes.append(
             f"exchange: Yahoo calls it {bars.exchange_name}, for which no calendar is known; taken as open from "
-            "Monday to Friday (`--exchange XNYS` would say which)"
+            "Monday to Friday, and not checked for missing sessions (`--exchange XNYS` would say which)"
         )
-    return Fetched(bars.table, bars.currency, exchange, tuple(notes))
+    return Fetched(bars.table, bars.currency, bars.exchange, tuple(notes), bars.partial)
 
 
-SOURCES: Final[Mapping[str, Callable[[FetchRequest], Fetched]]] = {
-    "yahoo": _fetch_yahoo,
-    "csv": _fetch_csv,
-    "sample": _fetch_sample,
+SOURCES: Final[Mapping[str, Source]] = {
+    "yahoo": Source(_fetch_yahoo, has_parts=True),
+    "csv": Source(_fetch_csv),
+    "sample": Source(_fetch_sample),
 }
 """Every source by its name."""

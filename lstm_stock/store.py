@@ -11,7 +11,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,9 +25,11 @@ from lstm_stock.prices import COLUMNS, PriceHistory, Provenance, price_table, ta
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from filelock import BaseFileLock
 
 _METADATA_KEY = b"lstm_stock"
-_FORMAT = 1
+_FORMAT = 2
+_READABLE_FORMATS = (1, 2)
 _SUFFIX = ".parquet"
 _RESERVED_ON_WINDOWS = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?")
 _LOCK_SECONDS = 30.0
@@ -43,6 +45,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._folder = root / "prices"
+        self._locks: dict[Path, BaseFileLock] = {}
 
     def path(self, ticker: str) -> Path:
         """Return where a ticker's file is, or would be.
@@ -69,6 +72,17 @@ class Store:
             raise _disk_error(f"the price store {self._folder} cannot be read", error) from error
         stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
         return sorted(unquote(stem) for stem in stems if _is_our_stem(stem))
+
+    def strangers(self) -> list[Path]:
+        """Return the files in the price folder that are no prices of ours: left by a killed process, or foreign.
+
+        Raises:
+            DataError: The folder cannot be read.
+        """
+        ours = {self.path(ticker).name for ticker in self.tickers()} | {".locks"}
+        if not self._folder.exists():
+            return []
+        return sorted(entry for entry in self._folder.iterdir() if entry.name not in ours)
 
     def read(self, ticker: str) -> PriceHistory:
         """Read one ticker's prices and check that they are what was written.
@@ -120,18 +134,58 @@ class Store:
             raise _disk_error(f"the prices of {ticker} cannot be written to {self._folder}", error) from error
 
     @contextlib.contextmanager
-    def _lock(self, path: Path) -> Iterator[None]:
-        """Keep other processes from writing the same ticker."""
+    def locked(self, ticker: str, seconds: float) -> Iterator[None]:
+        """Keep other processes from writing a ticker between a read and a write of ours.
+
+        Args:
+            ticker: Other tickers are not locked.
+            seconds: How long to wait for another process.
+
+        Raises:
+            DataError: Another process has the lock all that time, or the folder cannot be written to.
+        """
+        path = self.path(ticker)
+        folders = (self._folder / ".locks", self._folder, self.root)
+        new = [folder for folder in folders if not folder.exists()]
+        with contextlib.ExitStack() as stack:
+            # When it is over, and nothing was written, nothing is left of it.
+            stack.callback(_remove_empty, new)
+            try:
+                stack.enter_context(self._lock(path, seconds))
+            except OSError as error:
+                raise _disk_error(
+                    f"the prices of {ticker} cannot be written to {self._folder}", error
+                ) from error
+            stack.callback(self._remove_lock_of_nothing, path)
+            yield
+
+    def _remove_lock_of_nothing(self, path: Path) -> None:
+        if not path.exists():
+            with contextlib.suppress(OSError):  # Where a file in use cannot be removed, it stays.
+                self._lock_path(path).unlink()
+
+    def _lock_path(self, path: Path) -> Path:
+        return self._folder / ".locks" / f"{path.stem}.lock"
+
+    @contextlib.contextmanager
+    def _lock(self, path: Path, seconds: float | None = None) -> Iterator[None]:
+        """Keep other processes from writing the same ticker; who has the lock already may take it once more."""
         from filelock import FileLock, Timeout
 
-        folder = self._folder / ".locks"
-        folder.mkdir(exist_ok=True)
-        lock = FileLock(folder / f"{path.stem}.lock", timeout=_LOCK_SECONDS)
+        lock = self._locks.setdefault(path, FileLock(self._lock_path(path)))
+        seconds = _LOCK_SECONDS if seconds is None else seconds
         try:
-            lock.acquire()
+            try:
+                self._lock_path(path).parent.mkdir(parents=True, exist_ok=True)
+                lock.acquire(timeout=seconds)
+            except (
+                FileNotFoundError
+            ):  # Another process, whose fetch failed, has just removed the empty folder.
+                self._lock_path(path).parent.mkdir(parents=True, exist_ok=True)
+                lock.acquire(timeout=seconds)
         except Timeout as error:
             raise DataError(
-                f"another process has been writing {path} for over {_LOCK_SECONDS:.0f} s",
+                f"another process has been writing {path} for over {seconds:.0f} s",
                 "wait until it is done, or end it",
             ) from error
         try:
@@ -207,9 +261,14 @@ def _from_arrow(arrow: pa.Table) -> PriceHistory:
     facts = json.loads((arrow.schema.metadata or {}).get(_METADATA_KEY, b"null"))
     if not isinstance(facts, dict) or not isinstance(facts.get("ticker"), str):
         raise ValueError("it does not say where its prices come from")
-    if facts.pop("format", None) != _FORMAT:
+    if facts.pop("format", None) not in _READABLE_FORMATS:
         raise ValueError("it was written by a newer version")
     ticker = facts.pop("ticker")
+    for name in ("asked_again", "notes"):  # Format 1 had none of them.
+        lines = facts.get(name, [])
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise ValueError(f"its `{name}` are no list of lines")
+        facts[name] = tuple(lines)
     return PriceHistory(ticker, _to_table(arrow), Provenance(**facts))
 
 
@@ -246,6 +305,12 @@ def _replace(path: Path, content: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _disk_error(what: str, error: OSError) -> DataError:

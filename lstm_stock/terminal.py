@@ -16,11 +16,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from lstm_stock.retrying import Retry
     from lstm_stock.training import Progress
 
 
@@ -79,6 +81,64 @@ def load_tensorflow() -> None:
             if failed:
                 held_back.seek(0)
                 print(held_back.read().decode(errors="replace"), file=sys.stderr)
+
+
+class FetchProgress:
+    """Follows a fetch of one or many tickers; made by `fetch_progress`."""
+
+    def __init__(self, bar: Bar, n_tickers: int, quiet: bool) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=n_tickers)
+        self._n_tickers = n_tickers
+        self._quiet = quiet
+        self._ticker = ""
+        self._n_done = 0
+
+    def begin(self, ticker: str) -> None:
+        """Say which ticker is being asked for."""
+        self._ticker = ticker
+        self._bar.update(self._task, description=escape(ticker))
+
+    def wait(self, retry: Retry) -> None:
+        """Say what failed, and when it is tried again."""
+        cause = retry.error.message.splitlines()[0]
+        text = f"{self._ticker}: {cause}; try {retry.number + 1} in {retry.pause:.0f} s"
+        if self._bar.disable:
+            note(f"{text} (waiting at most {retry.left:.0f} s more after it)", self._quiet)
+        else:
+            self._bar.update(self._task, description=escape(text), refresh=True)
+
+    def end(self, text: str, failed: bool) -> None:
+        """Say what became of the ticker: a failure always, a success where no bar shows it."""
+        self._n_done += 1
+        self._bar.update(self._task, completed=self._n_done)
+        line = f"[{self._n_done}/{self._n_tickers}] {text}"
+        if not self._bar.disable:
+            if failed:
+                self._bar.console.print(line, markup=False, soft_wrap=True)
+        elif failed:
+            print(line, file=sys.stderr, flush=True)
+        else:
+            note(line, self._quiet)
+
+
+@contextmanager
+def fetch_progress(n_tickers: int, quiet: bool) -> Iterator[FetchProgress]:
+    """Follow a fetch: a live bar on a terminal, else a line for each ticker of many and for each wait."""
+    console = Console(stderr=True, highlight=False)
+    with Bar(
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        # Last, since what failed may need the rest of the line.
+        TextColumn("{task.description}"),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=True,
+    ) as bar:
+        yield FetchProgress(bar, n_tickers, quiet)
 
 
 @contextmanager

@@ -6,8 +6,12 @@ It is an HTTP proxy that ends the TLS itself, with certificates of its own autho
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,29 +25,41 @@ import trustme
 
 @dataclass(frozen=True)
 class Answer:
+    """What is sent back.
+
+    `lacking` bytes of the body are announced, but never come; `delay` is in seconds.
+    """
+
     status: int
     body: bytes
     content_type: str = "application/json"
+    lacking: int = 0
+    delay: float = 0.0
+    cookie: str = ""
 
     @classmethod
     def json(cls, content: Any, status: int = 200) -> Answer:
         return cls(status, json.dumps(content).encode())
 
 
-Route = Callable[[str, dict[str, str]], Answer | None]
-"""From path and query to an answer; None hangs up."""
+Route = Callable[[str, dict[str, str]], "Answer | str | None"]
+"""From path and query to an answer; None hangs up, `RESET` does so without a goodbye."""
+
+RESET = "reset"
 
 
 class Loopback:
-    """Answers every host with one route, and keeps the paths that were asked for."""
+    """Answers every host with one route, and keeps the paths and queries that were asked for."""
 
     def __init__(self, route: Route, ca_file: Path) -> None:
         self.asked: list[str] = []
+        self.queries: list[tuple[str, dict[str, str]]] = []
         authority = trustme.CA()
         authority.cert_pem.write_to_path(ca_file)
         contexts: dict[str, ssl.SSLContext] = {}
         lock = threading.Lock()
-        asked = self.asked
+        asked, queries = self.asked, self.queries
+        self._leaving = leaving = threading.Event()
 
         def context_for(host: str) -> ssl.SSLContext:
             with lock:
@@ -79,17 +95,29 @@ class Loopback:
 
             def do_GET(self) -> None:
                 url = urlsplit(self.path)
+                query = {key: values[0] for key, values in parse_qs(url.query).items()}
                 asked.append(url.path)
-                answer = route(url.path, {key: values[0] for key, values in parse_qs(url.query).items()})
-                if answer is None:
+                queries.append((url.path, query))
+                answer = route(url.path, query)
+                if not isinstance(answer, Answer):
+                    if answer == RESET:
+                        now = struct.pack("ii", 1, 0)
+                        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
                     self.close_connection = True
                     self.connection.close()
                     return
+                leaving.wait(answer.delay)
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.content_type)
-                self.send_header("Content-Length", str(len(answer.body)))
+                if answer.cookie:
+                    self.send_header("Set-Cookie", answer.cookie)
+                self.send_header("Content-Length", str(len(answer.body) + answer.lacking))
                 self.end_headers()
-                self.wfile.write(answer.body)
+                with contextlib.suppress(OSError):  # who asked may have gone
+                    self.wfile.write(answer.body)
+                if answer.lacking:
+                    self.close_connection = True
+                    self.connection.close()
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = False  # so that leaving waits until every connection is closed
@@ -104,6 +132,30 @@ class Loopback:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._leaving.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)
+
+    def charts(self, ticker: str) -> list[dict[str, str]]:
+        """The queries for a ticker's prices; those that only look for its time zone are left out."""
+        path = f"/v8/finance/chart/{ticker}"
+        return [query for asked, query in list(self.queries) if asked == path and "period1" in query]
+
+
+def environment(proxy: str, folder: Path) -> dict[str, str]:
+    """The environment in which a program is led to the loopback, with its caches and `ca.pem` in `folder`."""
+    leading = (
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "YF_DISABLE_CURL_CFFI",
+        "LSTM_STOCK_DATA",
+    )
+    names = {*leading, *(name.lower() for name in leading)}
+    return {name: value for name, value in os.environ.items() if name not in names} | {
+        "HTTPS_PROXY": proxy,
+        "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+    }

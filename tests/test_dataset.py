@@ -207,3 +207,14 @@ def test_a_level_forecast_below_zero_counts_as_one_percent_of_the_last_close():
     windows = Windows(series, LEVELS, np.array([150]))
     forecast = windows.to_returns(PointMass(np.full((1, 3), -1e6)))
     np.testing.assert_allclose(np.exp(forecast.mean()), 0.01)
+
+
+def test_an_open_of_zero_long_before_the_window_is_no_obstacle_to_a_forecast():
+    recipe = Recipe(("log_return", "open_gap"), "log_return", "trailing_vol", 10, 3, "minmax")
+    table, series = series_of(recipe)
+    table.iloc[90, table.columns.get_loc("open")] = 0.0
+    again = apply_ticker("AAA", adjusted(table), recipe, series.scaler)
+    assert again.first == 91
+    np.testing.assert_array_equal(again.inputs[91:], series.inputs[91:])
+    with pytest.raises(DataError, match=r"cannot be computed on 1 bar, 2020-03-31 to 2020-03-31"):
+        fit_ticker("AAA", adjusted(table), recipe, SPLIT)

@@ -45,12 +45,17 @@ def test_missing_and_infinite_cells_are_named(column, value, said):
     assert f"row 4 (2015-01-06): `{column}` {said}" in message_of(changed(3, column, value))
 
 
-@pytest.mark.parametrize("column", PRICES)
+@pytest.mark.parametrize("column", [name for name in PRICES if name != "open"])
 @pytest.mark.parametrize("value", [0.0, -0.0, -3.5])
 def test_prices_must_be_above_zero(column, value):
     assert f"row 1 (2015-01-01): `{column}` is {value:g}, must be above 0" in message_of(
         changed(0, column, value)
     )
+
+
+def test_an_open_may_be_zero_but_not_negative():
+    validate(changed(0, "open", 0.0), "AAPL")
+    assert "`open` is -3.5, must not be negative" in message_of(changed(0, "open", -3.5))
 
 
 def test_volume_dividends_and_splits_may_be_zero_but_not_negative():
@@ -68,7 +73,7 @@ def test_every_fault_is_told_once_with_its_first_row_and_how_many_more():
     table.iloc[8, [1, 2]] = [1.0, 2.0]
     lines = message_of(table).splitlines()[1:]
     assert lines == [
-        "  row 7 (2015-01-09): `open` is -1, must be above 0",
+        "  row 7 (2015-01-09): `open` is -1, must not be negative",
         "  row 5 (2015-01-07): `close` is missing (NaN) (and 2 more)",
         "  row 9 (2015-01-13): `high` 1 is below `low` 2",
     ]

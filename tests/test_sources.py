@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -17,7 +16,8 @@ from lstm_stock.errors import DataError, SourceError
 from lstm_stock.prices import table_hash
 from lstm_stock.sources import SAMPLE_TICKER, SOURCES, FetchRequest, fetch_prices
 from lstm_stock.yahoo import is_unfinished
-from tests.loopback import Answer, Loopback
+from tests.loopback import Answer, Loopback, environment
+from tests.simulated_yahoo import Instrument, SimulatedYahoo, sessions
 
 NEW_YORK = ZoneInfo("America/New_York")
 CSV = "Date,Open,High,Low,Close,Volume\n" + "".join(f"2020-01-{day:02},1,3,1,2,5\n" for day in range(1, 21))
@@ -160,6 +160,7 @@ def chart(symbol: str, dates: list[dt.date], session_end: dt.datetime) -> dict:
     }
 
 
+TODAY_END = dt.datetime(2024, 3, 8, 16, tzinfo=NEW_YORK)
 GOOD_DATES = [dt.date(2020, 8, 24) + dt.timedelta(days=i) for i in range(5)]
 
 
@@ -170,16 +171,15 @@ def yahoo(path: str, query: dict[str, str]) -> Answer | None:
     if "getcrumb" in path:
         return Answer(200, b"crumb", "text/plain")
     if "/chart/" not in path:  # yfinance looks elsewhere for a ticker that has no chart
-        return Answer(401 if symbol == "BAD" else 404, b"{}")
+        return Answer(401 if symbol == "NOPE2" else 404, b"{}")
+    if symbol == "BAD":
+        return Answer(401, b"{}")
     if symbol == "GOOD":
         old = dt.datetime(2020, 8, 28, 16, tzinfo=NEW_YORK)
         return Answer.json({"chart": {"result": [chart(symbol, GOOD_DATES, old)], "error": None}})
     if symbol == "TODAY":
-        dates = [now.date() - dt.timedelta(days=i) for i in range(6, -1, -1)]
-        end = now + dt.timedelta(seconds=1)
-        # Around midnight the session would end tomorrow.
-        end = end if end.date() == now.date() else now
-        return Answer.json({"chart": {"result": [chart(symbol, dates, end)], "error": None}})
+        dates = [TODAY_END.date() - dt.timedelta(days=i) for i in range(6, -1, -1)]
+        return Answer.json({"chart": {"result": [chart(symbol, dates, TODAY_END)], "error": None}})
     if symbol == "EMPTY" and "period1" in query:
         meta = chart(symbol, GOOD_DATES, now)["meta"]
         return Answer.json(
@@ -209,14 +209,16 @@ from lstm_stock.sources import FetchRequest, fetch_prices
 warnings.simplefilter("error")
 done = {}
 for text in sys.argv[1:]:
-    ticker, start, end = text.split(",")
+    ticker, start, end, *more = text.split(",")
     dates = [dt.date.fromisoformat(day) if day else None for day in (start, end)]
+    times = {"now": dt.datetime.fromisoformat(more[0]), "include_partial": "partial" in more} if more else {}
     try:
-        fetched = fetch_prices("yahoo", FetchRequest(ticker, *dates))
+        fetched = fetch_prices("yahoo", FetchRequest(ticker, *dates, **times))
         table = fetched.table
         done[ticker] = {
             "table": table.reset_index().astype({"date": str}).to_dict("list"), "hash": table_hash(table),
             "exchange": fetched.exchange, "currency": fetched.currency, "notes": fetched.notes,
+            "partial": str(fetched.partial),
         }
     except LstmStockError as error:
         done[ticker] = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
@@ -225,24 +227,9 @@ print(json.dumps(done))
 
 
 def ask(proxy: str, folder: Path, *requests: str) -> dict:
-    names = (
-        "HTTPS_PROXY",
-        "https_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-        "NO_PROXY",
-        "no_proxy",
-        "YF_DISABLE_CURL_CFFI",
-    )
-    environment = {name: value for name, value in os.environ.items() if name not in names}
-    environment |= {
-        "HTTPS_PROXY": proxy,
-        "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
-        "XDG_CACHE_HOME": str(folder / "cache"),
-    }
     done = subprocess.run(
         [sys.executable, "-c", CLIENT, *requests],
-        env=environment,
+        env=environment(proxy, folder),
         capture_output=True,
         text=True,
         timeout=60,
@@ -258,11 +245,18 @@ def answers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("yahoo")
     failing = [
         f"{ticker},,"
-        for ticker in ("BAD", "NOPE", "NOPE2", "NOPE3", "TODAY", "LIMIT", "PAGE", "DOWN", "ODD", "HANGUP")
+        for ticker in ("BAD", "NOPE", "NOPE2", "NOPE3", "LIMIT", "PAGE", "DOWN", "ODD", "HANGUP")
     ]
+    soon = TODAY_END + dt.timedelta(minutes=29)
+    today = [f"TODAY,,,{soon.isoformat()}"]
     with Loopback(yahoo, folder / "ca.pem") as server:
         done = ask(
-            server.address, folder, "GOOD,2020-08-24,2020-08-27", "EMPTY,2020-08-29,2020-08-30", *failing
+            server.address,
+            folder,
+            "GOOD,2020-08-24,2020-08-27",
+            "EMPTY,2020-08-29,2020-08-30",
+            *failing,
+            *today,
         )
         done["asked"] = list(server.asked)
     return done
@@ -294,23 +288,78 @@ def test_yahoos_bar_of_a_session_that_is_not_over_is_left_out(answers):
     assert any("Yahoo calls it XXX, for which no calendar is known" in note for note in today["notes"])
 
 
+def test_a_bar_is_final_half_an_hour_after_its_own_exchanges_close(tmp_path):
+    """Half days, other time zones, and what never closes; what Yahoo says of its current session is not asked."""
+    places = {
+        "US": ("NMS", NEW_YORK, sessions(dt.date(2023, 11, 1), dt.date(2023, 11, 24))),  # a half day
+        "JP": ("JPX", ZoneInfo("Asia/Tokyo"), sessions(dt.date(2024, 2, 1), dt.date(2024, 3, 8), "XTKS")),
+        "BTC": ("CCC", ZoneInfo("UTC"), [dt.date(2024, 3, 1) + dt.timedelta(days=i) for i in range(10)]),
+        "EUR": ("CCY", ZoneInfo("Europe/London"), sessions(dt.date(2024, 3, 1), dt.date(2024, 3, 8), "24/5")),
+    }
+    over = {
+        "US": "2023-11-24T13:30-05:00",
+        "JP": "2024-03-08T15:30+09:00",
+        "BTC": "2024-03-11T00:30+00:00",
+        "EUR": "2024-03-09T00:30+00:00",
+    }
+    instruments, wanted = {}, []
+    for name, (exchange, zone, days) in places.items():
+        just_before = (dt.datetime.fromisoformat(over[name]) - dt.timedelta(minutes=1)).isoformat()
+        for case, more in (("0", just_before), ("1", over[name]), ("2", f"{just_before},partial")):
+            instruments[name + case] = Instrument(days, exchange_name=exchange, zone=zone)
+            wanted.append(f"{name}{case},,,{more}")
+    with Loopback(SimulatedYahoo(instruments, dt.date(2024, 3, 10)), tmp_path / "ca.pem") as server:
+        done = ask(server.address, tmp_path, *wanted)
+    for name, (_, _, days) in places.items():
+        newest = f"{days[-1]}"
+        assert done[f"{name}0"]["table"]["date"] == [f"{day}" for day in days[:-1]]
+        assert done[f"{name}0"]["notes"] == [f"left out the bar of {newest}, whose session is not over"]
+        assert done[f"{name}1"]["table"]["date"] == [f"{day}" for day in days]
+        assert done[f"{name}1"]["notes"] == []
+        assert done[f"{name}2"]["table"]["date"][-1] == newest
+        assert [done[f"{name}{case}"]["partial"] for case in "012"] == ["None", "None", newest]
+
+
+def test_bars_that_cannot_be_are_left_out_and_zero_opens_stay(tmp_path):
+    days = sessions(dt.date(2024, 2, 1), dt.date(2024, 3, 8))
+    spoilt = SpoiltInstrument(days)
+    with Loopback(SimulatedYahoo({"X": spoilt}, days[-1]), tmp_path / "ca.pem") as server:
+        found = ask(server.address, tmp_path, "X,,")["X"]
+    gone = {days[3], days[4], days[5]}
+    assert found["table"]["date"] == [f"{day}" for day in days if day not in gone]
+    assert found["table"]["open"][2] == 0.0
+    assert found["notes"] == [
+        f"left out 3 bars whose prices cannot be (not above 0, or a high below the low), the newest of {days[5]}"
+    ]
+
+
+class SpoiltInstrument(Instrument):
+    """Has an open of 0, a close of 0, a negative open, and a high below the low."""
+
+    def table(self, today: dt.date) -> pd.DataFrame:
+        table = super().table(today)
+        for row, name, value in ((2, "open", 0.0), (3, "close", 0.0), (4, "open", -1.0), (5, "high", 1.0)):
+            table.iloc[row, table.columns.get_loc(name)] = value
+        return table
+
+
 @pytest.mark.parametrize(
-    ("ticker", "message"),
+    ("ticker", "kind", "message"),
     [
-        ("EMPTY", "Yahoo has no prices of EMPTY from 2020-08-29 to 2020-08-30"),
-        ("LIMIT", "429 Too Many Requests"),
-        ("PAGE", "Yahoo answered with a page that holds no prices"),
-        ("DOWN", "Yahoo answered with a page that holds no prices"),
-        ("BAD", "Yahoo answered with HTTP 401"),
-        ("ODD", "Yahoo's answer for ODD is of no known form"),
-        ("HANGUP", "Yahoo could not be reached"),
-        ("NOPE", "Yahoo knows no ticker NOPE"),
-        ("NOPE2", "Yahoo knows no ticker NOPE2"),
-        ("NOPE3", "Yahoo knows no ticker NOPE3"),
+        ("EMPTY", "SourceError", "Yahoo has no prices of EMPTY from 2020-08-29 to 2020-08-30"),
+        ("LIMIT", "RateLimitError", "429 Too Many Requests"),
+        ("PAGE", "TemporaryError", "Yahoo answered with a web page that holds no prices"),
+        ("DOWN", "TemporaryError", "Yahoo's server has a problem: it answered with HTTP 503"),
+        ("BAD", "SourceError", "Yahoo answered with HTTP 401"),
+        ("ODD", "TemporaryError", "Yahoo's answer for ODD is of no known form"),
+        ("HANGUP", "TemporaryError", "the connection to Yahoo was closed before it answered"),
+        ("NOPE", "UnknownTickerError", "Yahoo knows no ticker NOPE"),
+        ("NOPE2", "UnknownTickerError", "Yahoo knows no ticker NOPE2"),
+        ("NOPE3", "UnknownTickerError", "Yahoo knows no ticker NOPE3"),
     ],
 )
-def test_yahoos_failures_are_told_apart(answers, ticker, message):
-    assert answers[ticker]["kind"] == "SourceError"
+def test_yahoos_failures_are_told_apart(answers, ticker, kind, message):
+    assert answers[ticker]["kind"] == kind
     assert message in answers[ticker]["message"]
     assert answers[ticker]["hint"]
 
@@ -320,8 +369,8 @@ def test_a_refused_connection_is_told(tmp_path):
         unused.bind(("127.0.0.1", 0))
         (tmp_path / "ca.pem").write_text("")
         done = ask(f"http://127.0.0.1:{unused.getsockname()[1]}", tmp_path, "GOOD,,")
-    assert done["GOOD"]["kind"] == "SourceError"
-    assert "Yahoo could not be reached" in done["GOOD"]["message"]
+    assert done["GOOD"]["kind"] == "TemporaryError"
+    assert "the connection to Yahoo was refused" in done["GOOD"]["message"]
     assert "HTTPS_PROXY" in done["GOOD"]["hint"]
 
 

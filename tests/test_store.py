@@ -246,7 +246,7 @@ def with_facts(table: pa.Table, **changes: object) -> pa.Table:
             "it does not say where its prices",
         ),
         (lambda table: table.replace_schema_metadata({b"lstm_stock": b"{"}), "Expecting property name"),
-        (lambda table: with_facts(table, format=2), "it was written by a newer version"),
+        (lambda table: with_facts(table, format=3), "it was written by a newer version"),
         (lambda table: with_facts(table, ticker="MSFT"), "it holds the prices of MSFT"),
         (
             lambda table: with_facts(table, hash="0"),

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from lstm_stock.store import Store
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
+
+
 class SourceName(StrEnum):
     """Where prices come from."""
 
@@ -25,7 +29,7 @@ class SourceName(StrEnum):
 
 
 class Format(StrEnum):
-    """How a forecast is printed."""
+    """How a table is printed."""
 
     table = "table"
     csv = "csv"

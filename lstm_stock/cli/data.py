@@ -1,0 +1,193 @@
+"""The commands about what is in the price store: `data`, and those below it. None of them changes a price."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lstm_stock.cli.app import data_app
+from lstm_stock.cli.options import DataDir, Format, Quiet, open_store
+from lstm_stock.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lstm_stock.prices import PriceHistory
+    from lstm_stock.store import Store
+
+Ticker = Annotated[str, typer.Argument(metavar="TICKER", help="A ticker in the store.")]
+
+
+@data_app.callback(invoke_without_command=True)
+def data(
+    context: typer.Context,
+    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
+    data_dir: DataDir = Path("data"),
+    quiet: Quiet = False,
+) -> None:
+    """List what is in the price store: rows, range, source, age, notes."""
+    if context.invoked_subcommand is not None:
+        _require_none_before(context)
+        return
+    from lstm_stock import listing, terminal
+
+    store = open_store(data_dir)
+    histories = [_read(store, ticker) for ticker in store.tickers()]
+    rows = listing.store_rows(
+        [one.ticker if isinstance(one, _Damaged) else one for one in histories], dt.datetime.now(dt.UTC)
+    )
+    if not rows and output is Format.table:
+        terminal.note(
+            f"the price store {data_dir / 'prices'} is empty; `lstm-stock fetch AAPL` fills it", quiet
+        )
+    elif output is Format.table:
+        terminal.show(listing.store_table(rows))
+    else:
+        _print(rows, output)
+    for one in histories:
+        if isinstance(one, _Damaged):
+            terminal.warn(one.error.message)
+
+
+@data_app.command("show")
+def data_show(
+    ticker: Ticker,
+    tail: Annotated[int, typer.Option(min=1, metavar="N", help="How many of the newest bars.")] = 10,
+    output: Annotated[Format, typer.Option("--format", help="How to print the bars.")] = Format.table,
+    data_dir: DataDir = Path("data"),
+    quiet: Quiet = False,
+) -> None:
+    """Show where a ticker's prices come from, and its newest bars."""
+    from lstm_stock import listing, terminal
+
+    history = open_store(data_dir).read(ticker)
+    for fact in listing.facts(history, dt.datetime.now(dt.UTC)):
+        terminal.note(fact, quiet)
+    bars = history.table.tail(tail)
+    if output is Format.table:
+        terminal.show(listing.bars_table(bars))
+    elif output is Format.csv:
+        print(_csv(bars), end="")
+    else:
+        _print(
+            bars.reset_index().assign(date=[f"{date:%F}" for date in bars.index]).to_dict("records"), output
+        )
+
+
+@data_app.command("export")
+def data_export(
+    ticker: Ticker,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="File to write; stdout if left out.", show_default=False),
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV, the only form there is.")] = True,  # noqa: ARG001
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+    data_dir: DataDir = Path("data"),
+    quiet: Quiet = False,
+) -> None:
+    """Write a ticker's bars as CSV; `fetch --from-csv` reads them back to the last digit."""
+    from lstm_stock import terminal
+
+    text = _csv(open_store(data_dir).read(ticker).table)
+    if file is None:
+        print(text, end="")
+        return
+    try:
+        with file.open("w" if force else "x", encoding="utf-8", newline="") as target:
+            target.write(text)
+    except FileExistsError as error:
+        raise ConfigError(f"{file} exists already", "choose another name, or `--force`") from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}", "choose another folder") from error
+    terminal.note(f"wrote {file}", quiet)
+
+
+@data_app.command("check")
+def data_check(
+    tickers: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TICKER]...", help="Which; all if left out.", show_default=False),
+    ] = None,
+    data_dir: DataDir = Path("data"),
+    quiet: Quiet = False,
+) -> None:
+    """Read every file again and say what is damaged, missing or suspicious; ends with 2 if any is damaged."""
+    from lstm_stock import terminal
+    from lstm_stock.audit import odd_sessions, session_notes, suspicions
+
+    store = open_store(data_dir)
+    n_damaged = n_noted = 0
+    names = tickers or store.tickers()
+    for name in names:
+        found = _read(store, name)
+        if isinstance(found, _Damaged):
+            n_damaged += 1
+            print(f"{name}: damaged")
+            print(f"error: {found.error.message}\n\nhint: {found.error.hint}\n", file=sys.stderr)
+            continue
+        origin = found.provenance
+        odd = odd_sessions(found.table, origin.exchange)
+        notes = [
+            *session_notes(odd, origin.exchange, frozenset(origin.asked_again)),
+            *suspicions(found.table),
+        ]
+        if origin.exchange is None:
+            notes.append("its exchange is unknown: not checked for missing sessions")
+        n_noted += bool(notes)
+        print(f"{found.ticker}: {'; '.join(notes) if notes else 'good'}")
+    if not tickers:
+        for path in store.strangers():
+            terminal.note(f"{path}: no prices of this program; it is never read", quiet)
+    terminal.note(f"{len(names)} checked: {n_damaged} damaged, {n_noted} with notes", quiet)
+    if n_damaged:
+        raise typer.Exit(DataError.exit_code)
+
+
+def _require_none_before(context: typer.Context) -> None:
+    """Refuse options that would be read here and not by the subcommand that they stand before."""
+    for name in ("output", "data_dir", "quiet"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            command = context.invoked_subcommand
+            raise ConfigError(
+                f"an option of `data` stands before `{command}`, which would not see it",
+                f"write it after: `lstm-stock data {command} ... --option`",
+            )
+
+
+class _Damaged:
+    """A file that cannot be used, in place of what it should hold."""
+
+    def __init__(self, ticker: str, error: DataError) -> None:
+        self.ticker = ticker
+        self.error = error
+
+
+def _read(store: Store, ticker: str) -> PriceHistory | _Damaged:
+    """Read a ticker, or say what is wrong with its file; one that is not there is an error still."""
+    try:
+        return store.read(ticker)
+    except DataError as error:
+        if not store.path(ticker).exists():
+            raise
+        return _Damaged(ticker, error)
+
+
+def _print(rows: list[dict[Any, Any]], output: Format) -> None:
+    if output is Format.json:
+        import json
+
+        print(json.dumps(rows, indent=2))
+    else:
+        import pandas as pd
+
+        print(pd.DataFrame(rows).to_csv(index=False), end="")
+
+
+def _csv(bars: pd.DataFrame) -> str:
+    return str(bars.to_csv(date_format="%Y-%m-%d", lineterminator="\n"))
