@@ -34,11 +34,12 @@ check: $(VENV)/.installed-dev  ## formatting, lint, types, architecture, generat
 docs: $(VENV)/.installed-dev  ## write the generated files again: CLI reference, schema, configs
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.installed-dev  ## measure memory and speed
+bench: $(VENV)/.installed-dev  ## measure memory, speed, and how often the verdict is wrong
 	$(BIN)/python benchmarks/dataset_memory.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/fetch_speed.py
 	$(BIN)/python benchmarks/fetch_kill.py
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/verdict_size_power.py 100
 
 clean:  ## remove the virtual environment and caches, but neither data nor runs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

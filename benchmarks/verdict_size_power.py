@@ -4,7 +4,8 @@ Size: random walks, Gaussian and Student-t, and forecasters that know nothing of
 5 % in about 5 % of the walks, and the verdict claim skill in at most 5 %. Power: GARCH-t series, the true
 parameters against one constant Student-t.
 
-Run: OPENBLAS_NUM_THREADS=1 python benchmarks/verdict_size_power.py [N_WALKS]; 400 walks take about 6 minutes.
+Run: OPENBLAS_NUM_THREADS=1 python benchmarks/verdict_size_power.py [N_WALKS]
+400 walks take about 10 minutes of one core.
 """
 
 from __future__ import annotations

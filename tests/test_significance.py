@@ -299,7 +299,7 @@ def test_thinned_steps_do_not_overlap():
 # --- many questions ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=12))
 def test_holm_agrees_with_another_implementation(p):
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-12)

@@ -153,7 +153,7 @@ def skill_interval(
     Politis & Romano 1994 (Journal of the American Statistical Association 89): blocks of geometric length
     from the series taken as a circle, here of `truncation(n, step)` on average, both losses of a date kept
     together. The interval is the percentile one; the seed is fixed, so that the same losses give the same
-    interval.
+    interval. It is somewhat short: at 90 % it misses the truth in 12 to 13 % of simulated walks.
 
     Args:
         loss: The model's, in order of time, shape `(n,)`.
