@@ -2,8 +2,9 @@
 
 python benchmarks/fetch_kill.py [N_KILLS] [SEED]
 
-A loopback server serves three tickers with years of bars; each fetch writes all of them anew, while the instrument
-goes on by a day. After every kill -9, each file must hold one of the tables that were ever served, whole.
+A loopback server serves twelve tickers with years of bars; each fetch writes all of them anew, a day later than the one
+before. After every kill -9, each file must hold one of the tables that were ever served, whole. A fetch that ended
+before its kill does not count.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tests.loopback import Loopback, environment
 from tests.simulated_yahoo import Instrument, SimulatedYahoo, sessions
 
 COMMAND = Path(sys.executable).with_name("lstm-stock")
-TICKERS = ("AAA", "BBB", "CCC")
+TICKERS = tuple(f"T{i:02}" for i in range(12))
 LONGEST_SECONDS = 540
 
 
@@ -33,8 +34,8 @@ def main() -> None:
     """Kill, check, and print what was seen."""
     n_kills = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     chance = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
-    days = sessions(dt.date(2000, 1, 1), dt.date(2023, 12, 29))
-    first = len(days) - n_kills - 1
+    days = sessions(dt.date(2014, 1, 1), dt.date(2023, 12, 29))
+    first = len(days) - 2 * n_kills - 1
     yahoo = SimulatedYahoo({name: Instrument(days, seed=i) for i, name in enumerate(TICKERS)}, days[first])
     served: dict[str, set[str]] = {name: set() for name in TICKERS}
     deadline = time.monotonic() + LONGEST_SECONDS
@@ -58,35 +59,41 @@ def main() -> None:
             if start().wait(timeout=120) != 0:
                 sys.exit("the first fetch failed")
             took = time.monotonic() - started
-            n_done = n_early = n_writing = n_changed = 0
+            n_done = n_early = n_writing = n_renewed = 0
             before = {name: store.read(name).provenance.hash for name in TICKERS}
-            for kill in range(n_kills):
+            while n_done < n_kills and n_done + n_early < 2 * n_kills:
                 if time.monotonic() > deadline:
-                    print(f"out of time after {kill} kills")
+                    print(f"out of time after {n_done} kills")
                     break
-                yahoo.today = days[first + kill + 1]
+                yahoo.today = days[first + n_done + n_early + 1]
                 process = start()
                 # Mostly while it fetches and writes, now and then while it starts.
-                time.sleep(took * chance.uniform(0.2 if kill % 4 == 0 else 0.6, 1.05))
-                n_early += process.poll() is not None
+                time.sleep(
+                    took * (chance.uniform(0, 0.5) if chance.random() < 0.15 else chance.uniform(0.5, 1))
+                )
+                if process.poll() is not None:
+                    n_early += 1
+                    took *= 0.9
+                    continue
+                took *= 1.01
                 process.send_signal(signal.SIGKILL)
                 process.wait(timeout=60)
                 n_done += 1
                 n_writing += any(path.suffix == ".tmp" for path in store.strangers())
                 if store.tickers() != sorted(TICKERS):
-                    sys.exit(f"kill {kill}: the store lists {store.tickers()}")
+                    sys.exit(f"kill {n_done}: the store lists {store.tickers()}")
                 now = {name: store.read(name).provenance.hash for name in TICKERS}
-                n_changed += sum(now[name] != before[name] for name in TICKERS)
+                n_renewed += sum(now[name] != before[name] for name in TICKERS)
                 before = now
                 for name in TICKERS:
                     if now[name] not in served[name]:
-                        sys.exit(f"kill {kill}: {name} holds what was never served")
+                        sys.exit(f"kill {n_done}: {name} holds what was never served")
             if start().wait(timeout=120) != 0:
                 sys.exit("the last fetch failed")
             left = [path.name for path in store.strangers()]
     print(
-        f"{n_done} kills ({n_early} after the command had ended, {n_writing} with a half-written file left, "
-        f"{n_changed} files renewed in between): every file loaded and held a table that was served; "
+        f"{n_done} kills ({n_writing} with a half-written file left, {n_renewed} files renewed in between; {n_early} "
+        "fetches had ended before): every file loaded and held a table that was served; "
         f"after one more fetch {left or 'nothing'} is left over"
     )
 
