@@ -7,9 +7,7 @@ Notes, warnings and bars go to stderr, tables to stdout. Colours and bars only w
 from __future__ import annotations
 
 import math
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +19,12 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from lstm_stock.backtest import Standing
     from lstm_stock.training import Progress
+
+
+MEASURED_WIDTH = 1000
+"""Columns in which a table is measured; none is as wide."""
 
 
 def note(text: str, quiet: bool) -> None:
@@ -38,42 +41,13 @@ def warn(text: str) -> None:
 def show(table: Table) -> None:
     """Print a table on stdout."""
     console = Console(highlight=False)
-    # Better wrapped by the terminal than cut to fit it: every number stays.
-    console.width = max(console.width, console.measure(table).maximum)
+    # Better wrapped by the terminal than cut to fit it: every number stays. A measure is itself cut to the width.
+    width, console.width = console.width, MEASURED_WIDTH
+    console.width = max(width, console.measure(table).maximum)
     with console.capture() as capture:
         console.print(table)
     # rich fills every line with blanks up to the table's width.
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))
-
-
-def load_tensorflow() -> None:
-    """Import Keras and TensorFlow without the greeting that their C++ code writes to stderr.
-
-    The greeting comes before TensorFlow reads any setting that could silence it, so stderr is held back while
-    the import lasts, and shown after all if the import fails.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Another backend that the user has set for other work of theirs is not installed with this package.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    if sys.stderr is None:
-        import keras
-
-        return
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held_back:
-        stderr = os.dup(2)
-        os.dup2(held_back.fileno(), 2)
-        failed = True
-        try:
-            import keras  # noqa: F401
-
-            failed = False
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            if failed:
-                held_back.seek(0)
-                print(held_back.read().decode(errors="replace"), file=sys.stderr)
 
 
 @contextmanager
@@ -122,6 +96,42 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         losses = ", ".join(_loss(progress.best_val_loss) for progress in ended.values())
         seconds = time.monotonic() - started
         note(f"trained {epochs} epochs in {seconds:.0f} s, best validation loss {losses}", quiet)
+
+
+@contextmanager
+def backtest_progress(quiet: bool) -> Iterator[Callable[[Standing], None]]:
+    """Follow a backtest: a live bar with the time left on a terminal, and one line when it is over.
+
+    The time left is told from the parts done since this start.
+    """
+    console = Console(stderr=True, highlight=False)
+    started, last = time.monotonic(), None
+    with Bar(
+        TextColumn("parts"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=True,
+        # A part may take minutes: the speed is that of the whole backtest, not of the last half minute.
+        speed_estimate_period=float("inf"),
+    ) as bar:
+        task = bar.add_task("parts", total=None)
+
+        def follow(standing: Standing) -> None:
+            nonlocal last
+            if last is None:
+                bar.reset(task, total=standing.n_parts, completed=standing.n_done)
+            bar.update(task, completed=standing.n_done)
+            last = standing
+
+        yield follow
+    if last is not None:
+        done = last.n_done - last.n_kept
+        note(f"{done} of {last.n_parts} parts done in {time.monotonic() - started:.0f} s", quiet)
 
 
 def _loss(value: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,27 +16,12 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock import calendars, prices
-from lstm_stock.baselines import BASELINES, Task
 from lstm_stock.config import Config
-from lstm_stock.dataset import (
-    Recipe,
-    Split,
-    TickerSeries,
-    Windows,
-    apply_ticker,
-    fit_ticker,
-    window_at,
-    windows_of,
-)
+from lstm_stock.dataset import TickerSeries, apply_ticker, window_at
 from lstm_stock.errors import DataError
-from lstm_stock.evaluation import (
-    INTERVAL_COLUMNS,
-    forecast_table,
-    price_intervals,
-    score_table,
-)
-from lstm_stock.features import Bars
-from lstm_stock.models import Architecture
+from lstm_stock.evaluation import INTERVAL_COLUMNS, price_intervals, score_table
+from lstm_stock.fitting import baseline_tables, fit_parts, network_table
+from lstm_stock.inputs import PriceReader, between, cut_into_parts, recipe_of, split_of
 from lstm_stock.prices import PriceHistory
 from lstm_stock.run import (
     Provenance,
@@ -48,10 +33,7 @@ from lstm_stock.run import (
     save_run,
 )
 from lstm_stock.store import Store
-from lstm_stock.training import Progress, fit_network, forecast_returns
-
-RETURN_LOCATION_UNIT = 0.1
-"""Forecast returns are output in tenths of their unit: see `Architecture.location_unit`."""
+from lstm_stock.training import Progress, forecast_returns
 
 OLD_AFTER_DAYS = 7
 """Newest bars older than this earn a warning: a week spans every ordinary closure of an exchange."""
@@ -73,33 +55,6 @@ class Outlook:
     recent: pd.DataFrame
     currency: str | None
     warnings: tuple[str, ...]
-
-
-def recipe_of(config: Config) -> Recipe:
-    """Take from the config what a window holds."""
-    return Recipe(
-        features=tuple(config.features),
-        target=config.target,
-        target_scale=config.target_scale,
-        look_back=config.window.look_back,
-        horizon=config.window.horizon,
-        scaler=config.scaler,
-    )
-
-
-def architecture_of(config: Config) -> Architecture:
-    """Take from the config the shape of the network."""
-    return Architecture(
-        cell=config.model.cell,
-        units=tuple(config.model.units),
-        dropout=config.model.dropout,
-        dense=tuple(config.model.dense),
-        head=config.model.head,
-        look_back=config.window.look_back,
-        n_features=len(config.features),
-        horizon=config.window.horizon,
-        location_unit=RETURN_LOCATION_UNIT if config.target == "log_return" else 1.0,
-    )
 
 
 def train(
@@ -124,36 +79,22 @@ def train(
         RunError: The run cannot be saved.
     """
     started = dt.datetime.now(dt.UTC)
-    recipe, shape = recipe_of(config), architecture_of(config)
-    tickers = config.data.tickers
-
-    def load(ticker: str) -> PriceHistory:
-        # Read again whenever needed: the price tables of many tickers together would outweigh the features.
-        return _history_in_range(config, store, ticker)
-
-    split = _split(config, load)
-    series, origins = [], {}
-    for ticker in tickers:
-        history = load(ticker)
-        origins[ticker] = _origin(history)
-        series.append(fit_ticker(ticker, prices.adjusted(history.table), recipe, split))
-    _tell_constant_features(series, on_note)
-    train_windows = [windows_of(one, recipe, split, "train") for one in series]
-    val_windows = [windows_of(one, recipe, split, "val") for one in series]
-    test_windows = [windows_of(one, recipe, split, "test") for one in series]
+    tickers, reader = config.data.tickers, PriceReader(config.data, store)
+    split = split_of(config.split, reader.dates())
+    parts = cut_into_parts(tickers, reader.adjusted, recipe_of(config), split)
+    _tell_constant_features(parts.series, on_note)
 
     clock = time.perf_counter()
-    fit = fit_network(shape, train_windows, val_windows, config.training, config.seed, on_progress)
+    fit = fit_parts(config, parts, on_progress)
     train_seconds = time.perf_counter() - clock
     if fit.interrupted:
         kept = "last" if config.training.early_stopping is None else "best"
         on_note(f"stopped by Ctrl-C: the {kept} weights that were validated are kept, scored and saved")
 
     tables = []
-    for windows in test_windows:
-        returns = forecast_returns(fit.network, shape.head, windows)
-        tables.append(forecast_table(windows, shape.cell, returns))
-        tables += _baseline_tables(windows, _unchanged(load, windows.series.ticker, origins), split)
+    for windows in parts.test:
+        tables.append(network_table(config, fit, windows))
+        tables += baseline_tables(windows, reader.adjusted(windows.series.ticker), split)
     forecasts = pd.concat(tables, ignore_index=True)
 
     python, platform = environment()
@@ -163,88 +104,26 @@ def train(
         val_start=str(split.val_start),
         test_start=str(split.test_start),
         n_params=fit.network.count_params(),
-        n_train_windows=sum(map(len, train_windows)),
-        n_val_windows=sum(map(len, val_windows)),
+        n_train_windows=sum(map(len, parts.train)),
+        n_val_windows=sum(map(len, parts.val)),
         train_seconds=round(train_seconds, 1),
         interrupted=fit.interrupted,
-        tickers=origins,
+        tickers=reader.origins,
         packages=package_versions(),
         python=python,
         platform=platform,
     )
-    scalers = {one.ticker: one.scaler for one in series}
+    scalers = {one.ticker: one.scaler for one in parts.series}
     results = Results(
         config, fit.network, scalers, fit.history, forecasts, score_table(forecasts), provenance
     )
     return save_run(runs_dir, results)
 
 
-def _history_in_range(config: Config, store: Store, ticker: str) -> PriceHistory:
-    history = store.read(ticker)
-    data = config.data
-    table = _between(history.table, data.start, data.end)
-    if table.empty:
-        first, last = history.table.index[[0, -1]]
-        raise DataError(
-            f"{ticker} has no bar between {data.start} and {data.end}: the store has {first:%F} to {last:%F}",
-            f"change `data.start` and `data.end`, or fetch more: `lstm-stock fetch {ticker}`",
-        )
-    return replace(history, table=table)
-
-
-def _between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
-    """Return the bars from `start` to `end`, both included; None is no bound."""
-    days = table.index.to_numpy().astype("datetime64[D]")
-    first = 0 if start is None else int(np.searchsorted(days, np.datetime64(start, "D")))
-    after = len(days) if end is None else int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
-    return table.iloc[first:after]
-
-
-def _unchanged(
-    load: Callable[[str], PriceHistory], ticker: str, origins: dict[str, TickerOrigin]
-) -> PriceHistory:
-    """Read a ticker again; its bars must be those that the network was trained on."""
-    history = load(ticker)
-    if prices.table_hash(history.table) != origins[ticker].hash:
-        raise DataError(
-            f"the stored prices of {ticker} changed while the network was training", "train again"
-        )
-    return history
-
-
-def _split(config: Config, load: Callable[[str], PriceHistory]) -> Split:
-    """Find the dates where val and test start; they are the same for all tickers."""
-    val, test = config.split.val, config.split.test
-    if not isinstance(val, float) or not isinstance(test, float):
-        return Split(np.datetime64(str(val), "D"), np.datetime64(str(test), "D"))
-    dates = [load(ticker).table.index.to_numpy().astype("datetime64[D]") for ticker in config.data.tickers]
-    return Split.by_share(np.unique(np.concatenate(dates)), val, test)
-
-
 def _tell_constant_features(series: Sequence[TickerSeries], on_note: Callable[[str], None]) -> None:
     for one in series:
         for name in one.scaler.inputs.constant_features():
             on_note(f"{one.ticker}: `{name}` never changes on the train bars: it tells the network nothing")
-
-
-def _baseline_tables(windows: Windows, history: PriceHistory, split: Split) -> list[pd.DataFrame]:
-    """Forecast from the same cutoffs with every baseline, fitted on all bars before the test period."""
-    bars = Bars.of(prices.adjusted(history.table))
-    n_insample = split.first_rows(windows.series.dates)[1]
-    task = Task(bars, n_insample, windows.cutoffs, windows.recipe.horizon)
-    return [forecast_table(windows, name, baseline(task)) for name, baseline in BASELINES.items()]
-
-
-def _origin(history: PriceHistory) -> TickerOrigin:
-    table = history.table
-    return TickerOrigin(
-        hash=prices.table_hash(table),
-        first=f"{table.index[0]:%F}",
-        last=f"{table.index[-1]:%F}",
-        n_bars=len(table),
-        source=history.provenance.source,
-        first_close=float(prices.adjusted(table)["close"].iloc[0]),
-    )
 
 
 def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: dt.date) -> Outlook:
@@ -268,7 +147,7 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
     run.require_ticker(ticker)
     config, history = run.config, store.read(ticker)
     recipe = recipe_of(config)
-    table = _between(history.table, None, cutoff)
+    table = between(history.table, None, cutoff)
     if table.empty:
         raise DataError(
             f"{ticker} has no bar on or before {cutoff}: the first one is of {history.table.index[0]:%F}",
@@ -326,7 +205,7 @@ def _warnings(
             "nothing"
         )
     origin = provenance.tickers[ticker]
-    used = _between(history.table, dt.date.fromisoformat(origin.first), dt.date.fromisoformat(origin.last))
+    used = between(history.table, dt.date.fromisoformat(origin.first), dt.date.fromisoformat(origin.last))
     if prices.table_hash(used) != origin.hash:
         warnings.append(
             f"the stored prices of {ticker} from {origin.first} to {origin.last} are not those the run was "

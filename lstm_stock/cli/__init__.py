@@ -12,13 +12,10 @@ from typing import NoReturn
 import typer
 
 # Importing a module adds its commands, and `--help` lists them in this order.
-from lstm_stock.cli import prices, runs, settings  # noqa: F401
+from lstm_stock.cli import prices, runs, scrutiny, settings  # noqa: F401
 from lstm_stock.cli.app import app, config_app
-from lstm_stock.cli.options import tell
+from lstm_stock.cli.options import INTERRUPTED, tell
 from lstm_stock.errors import LstmStockError
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
 
 app.add_typer(config_app, name="config")
 

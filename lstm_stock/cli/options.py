@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from lstm_stock.store import Store
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
+
+
 class SourceName(StrEnum):
     """Where prices come from."""
 

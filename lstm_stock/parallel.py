@@ -1,0 +1,140 @@
+"""Many independent calls on several workers: joblib, on processes of this machine or on a cluster it is handed.
+
+Nothing here knows what is called. A call must be a function of a module and arguments that can be sent to another
+process; results come back in the order in which they are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal, TypeVar
+
+from lstm_stock.errors import ConfigError
+
+BackendName = Literal["loky", "dask", "ray"]
+
+CONNECT_SECONDS = 10
+"""How long the scheduler of a cluster may take to answer."""
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Who does the work.
+
+    Attributes:
+        backend: `loky` is processes of this machine; `dask` and `ray` are those engines.
+        jobs: Workers to start here; a cluster that runs already has as many as it has.
+        cluster: Address of a running cluster, for `dask` and `ray`; None starts one on this machine.
+    """
+
+    backend: BackendName
+    jobs: int
+    cluster: str | None = None
+
+
+def n_cores() -> int:
+    """Return how many cores this process may use."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]) -> Iterator[T]:
+    """Call `function` with each argument and yield the results as they come, in no order.
+
+    Arguments are drawn from the iterable as workers get free. With one loky job everything runs in this process.
+    The first exception of a call ends all, and so does closing the iterator.
+
+    Raises:
+        ConfigError: The backend is not installed, or its cluster does not answer.
+    """
+    from joblib import Parallel, delayed
+
+    with _started(engine) as n_jobs:
+        # One call at a time for each worker: what is done must be told at once, so that it can be kept.
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+        yield from parallel(delayed(function)(argument) for argument in arguments)
+
+
+@contextmanager
+def _started(engine: Engine) -> Iterator[int]:
+    """Connect to the engine for as long as this lasts; gives the `n_jobs` to ask joblib for."""
+    from joblib import parallel_config
+
+    if engine.cluster is not None and engine.backend == "loky":
+        raise ConfigError(
+            f"a cluster ({engine.cluster}) needs a backend that has clusters", "add `--backend dask` or `ray`"
+        )
+    with ExitStack() as stack:
+        n_jobs = engine.jobs
+        if engine.backend == "dask":
+            stack.enter_context(_dask_client(engine))
+            n_jobs = -1  # as many as the cluster has
+        elif engine.backend == "ray":
+            stack.enter_context(_ray(engine))
+            n_jobs = -1
+        stack.enter_context(parallel_config(backend=engine.backend))
+        yield n_jobs
+
+
+@contextmanager
+def _dask_client(engine: Engine) -> Iterator[Any]:
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError as error:
+        raise _missing("dask") from error
+    with ExitStack() as stack:
+        address: Any = engine.cluster
+        if address is None:
+            # One thread a worker: a worker does one call at a time, each with its own random state.
+            local = distributed.LocalCluster(
+                n_workers=engine.jobs, threads_per_worker=1, dashboard_address=None
+            )
+            address = stack.enter_context(local)
+        try:
+            client = distributed.Client(address, timeout=CONNECT_SECONDS)
+        except (OSError, ValueError) as error:
+            raise _no_answer(engine, error) from error
+        yield stack.enter_context(client)
+
+
+@contextmanager
+def _ray(engine: Engine) -> Iterator[None]:
+    try:
+        ray: Any = import_module("ray")
+        ray_joblib: Any = import_module("ray.util.joblib")
+    except ImportError as error:
+        raise _missing("ray") from error
+    try:
+        if engine.cluster is None:
+            ray.init(num_cpus=engine.jobs, include_dashboard=False, log_to_driver=False)
+        else:
+            ray.init(address=engine.cluster, log_to_driver=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _no_answer(engine, error) from error
+    try:
+        ray_joblib.register_ray()
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _missing(backend: str) -> ConfigError:
+    return ConfigError(
+        f"`--backend {backend}` needs {backend}, which is not installed",
+        f"`pip install 'lstm-stock[{backend}]'`, or leave `--backend` out to use this machine's cores",
+    )
+
+
+def _no_answer(engine: Engine, error: Exception) -> ConfigError:
+    reason = " ".join(str(error).split())[:200]
+    return ConfigError(
+        f"the {engine.backend} cluster {engine.cluster or 'on this machine'} cannot be used: {reason}",
+        "check its address and that it runs, or leave `--cluster` out to start one on this machine",
+    )
