@@ -159,8 +159,7 @@ def _do_parts(
 
     if missing:
         for name, part in run_calls(engine, run_job, jobs()):
-            kept.write(str(name), part)
-            done[name] = part
+            done[name] = kept.write(str(name), part)
             if name.ticker is None:
                 on_note(
                     f"fold {name.fold}: trained {part.facts['epochs']:.0f} epochs in "

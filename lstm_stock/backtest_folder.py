@@ -111,15 +111,16 @@ class PartsFolder:
         import pyarrow.parquet as pq
 
         try:
-            arrow = pq.read_table(self._file(name))
-            facts = json.loads((arrow.schema.metadata or {})[_METADATA_KEY])
-            forecasts = arrow.to_pandas()
+            part = _from_arrow(pq.read_table(self._file(name)))
         except (OSError, KeyError, ValueError, pa.ArrowException):
             return None
-        return Part(forecasts, facts) if list(forecasts) == list(FORECAST_COLUMNS) else None
+        return part if list(part.forecasts) == list(FORECAST_COLUMNS) else None
 
-    def write(self, name: str, part: Part) -> None:
+    def write(self, name: str, part: Part) -> Part:
         """Keep a part: written beside its place, flushed to the disk and renamed.
+
+        Returns:
+            The part as `read` will give it, so that nothing tells parts done now from parts done earlier.
 
         Raises:
             RunError: The disk refuses.
@@ -129,10 +130,11 @@ class PartsFolder:
 
         arrow = pa.Table.from_pandas(part.forecasts, preserve_index=False)
         metadata = {**(arrow.schema.metadata or {}), _METADATA_KEY: json.dumps(part.facts).encode()}
+        arrow = arrow.replace_schema_metadata(metadata)
         temporary = self.path / f".{name}.tmp"
         try:
             with temporary.open("wb") as file:
-                pq.write_table(arrow.replace_schema_metadata(metadata), file)
+                pq.write_table(arrow, file)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._file(name))
@@ -141,6 +143,7 @@ class PartsFolder:
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+        return _from_arrow(arrow)
 
     def remove(self) -> None:
         """Forget the parts: the results are saved."""
@@ -148,6 +151,11 @@ class PartsFolder:
 
     def _file(self, name: str) -> Path:
         return self.path / f"{name}.parquet"
+
+
+def _from_arrow(arrow: Any) -> Part:
+    facts = json.loads((arrow.schema.metadata or {})[_METADATA_KEY])
+    return Part(arrow.to_pandas(), facts)
 
 
 @dataclass(frozen=True)

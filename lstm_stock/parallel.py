@@ -6,6 +6,9 @@ process; results come back in the order in which they are done.
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -79,8 +82,22 @@ def _started(engine: Engine) -> Iterator[int]:
         elif engine.backend == "ray":
             stack.enter_context(_ray(engine))
             n_jobs = -1
-        stack.enter_context(parallel_config(backend=engine.backend))
+        settings: dict[str, Any] = {}
+        if engine.backend == "loky":
+            settings = {"initializer": _end_with_parent, "initargs": (os.getpid(),)}
+        stack.enter_context(parallel_config(backend=engine.backend, **settings))
         yield n_jobs
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this worker soon after the process that started it, which cannot tell it to when it is killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

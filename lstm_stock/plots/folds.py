@@ -56,7 +56,7 @@ def skill_by_fold(
             for name in reversed(shown):
                 look = lines[name].settings() | ({"lw": 2.2} if name == model else {"mfc": "none"})
                 axes.plot(table.index, table[name], **look, label=name)
-                axes.plot([len(table) + 1.0], [whole[name]], **look | {"ls": "none", "ms": 10})
+                axes.plot([len(table) + 1.0], [whole[name]], **look | {"linestyle": "none", "ms": 10})
             axes.axvline(len(table) + 0.5, color=DIM, lw=0.8)
             axes.set_title(title)
             if table[model].isna().all():
