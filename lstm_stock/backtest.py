@@ -45,21 +45,12 @@ class Plan:
     engine: Engine
 
 
-@dataclass(frozen=True)
-class Standing:
-    """How far a backtest is: `n_done` of `n_parts`, of which an earlier start did `n_kept`."""
-
-    n_done: int
-    n_parts: int
-    n_kept: int
-
-
 def backtest(
     config: Config,
     store: Store,
     runs_dir: Path,
     plan: Plan,
-    on_progress: Callable[[Standing], None],
+    on_progress: Callable[[int, int], None],
     on_note: Callable[[str], None],
 ) -> tuple[Backtest, Path]:
     """Refit at each fold, forecast its block, pool, score and save; go on where the same backtest stopped.
@@ -69,7 +60,7 @@ def backtest(
         store: Where the prices are.
         runs_dir: Where the folder of results will be made.
         plan: How to walk forward.
-        on_progress: Called at the start and after every part.
+        on_progress: Called at the start and after every part, with the number of parts done, and of all.
         on_note: Called with each sentence that the user should read.
 
     Returns:
@@ -136,7 +127,7 @@ def _do_parts(
     folds: Sequence[Fold],
     engine: Engine,
     kept: PartsFolder,
-    on_progress: Callable[[Standing], None],
+    on_progress: Callable[[int, int], None],
     on_note: Callable[[str], None],
 ) -> Parts:
     """Return every part in order: those kept from an earlier start, and the others, done now and kept."""
@@ -148,7 +139,7 @@ def _do_parts(
     n_kept = len(done)
     if n_kept:
         on_note(f"going on where this backtest stopped: {n_kept} of {len(names)} parts are done")
-    on_progress(Standing(n_kept, len(names), n_kept))
+    on_progress(n_kept, len(names))
 
     def jobs() -> Iterator[Job]:
         # One by one, as workers get free: the bars of many tickers and folds together would be large.
@@ -165,7 +156,7 @@ def _do_parts(
                     f"fold {name.fold}: trained {part.facts['epochs']:.0f} epochs in "
                     f"{part.facts['seconds']:.0f} s, best validation loss {part.facts['best_val_loss']:.4f}"
                 )
-            on_progress(Standing(len(done), len(names), n_kept))
+            on_progress(len(done), len(names))
     return {name: done[name] for name in names}
 
 

@@ -3,6 +3,7 @@
     LstmStockError
     ├── ConfigError    a config file, a `--set`, an option
     ├── DataError      prices, a CSV file, the store
+    ├── LeakError      something known at a date depends on later bars
     ├── RunError       a run folder that is missing, damaged or in the way
     └── SourceError    the place prices come from: network, rate limit, unknown ticker
 
@@ -35,6 +36,10 @@ class ConfigError(LstmStockError):
 
 class DataError(LstmStockError):
     """Prices that cannot be used: malformed, too few, or not there."""
+
+
+class LeakError(LstmStockError):
+    """Something that is said to be known at a cutoff depends on bars after it."""
 
 
 class RunError(LstmStockError):

@@ -6,7 +6,7 @@ Everything here turns tables into text. Nothing is computed but the comparison a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -201,6 +201,14 @@ def fold_table(fold_scores: pd.DataFrame, folds: pd.DataFrame, model: str, ticke
             number(theirs, 3),
             number(100 * (1 - network["crps"] / theirs), 2),
         )
+    return table
+
+
+def leak_table(n_arrays: Mapping[str, int], n_values: Mapping[str, int]) -> Table:
+    """Show what a leak check compared: of each kind of thing how many, and how many values."""
+    table = _table("values compared", ["what", "times", "values"], left=1)
+    for kind, n in n_arrays.items():
+        table.add_row(kind, f"{n:,}", f"{n_values[kind]:,}")
     return table
 
 

@@ -5,6 +5,7 @@ Nothing here is imported by `--help`: TensorFlow itself loads only when a functi
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -20,6 +21,8 @@ def load_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Another backend that the user has set for other work of theirs is not installed with this package.
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    # Each network is a function of its own to TensorFlow, which warns a process that trains many of them.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if sys.stderr is None:
         import keras
 

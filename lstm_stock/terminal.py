@@ -19,7 +19,6 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from lstm_stock.backtest import Standing
     from lstm_stock.training import Progress
 
 
@@ -99,15 +98,22 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def backtest_progress(quiet: bool) -> Iterator[Callable[[Standing], None]]:
-    """Follow a backtest: a live bar with the time left on a terminal, and one line when it is over.
+def counted_progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Follow work that is counted: a live bar with the time left on a terminal, and one line when it is over.
 
-    The time left is told from the parts done since this start.
+    Args:
+        what: What is counted, in the plural.
+        quiet: Show nothing.
+
+    Yields:
+        A function to call at the start and after every step, with the number done and of all. What was done
+        before the start counts as done, but not for the speed.
     """
     console = Console(stderr=True, highlight=False)
-    started, last = time.monotonic(), None
+    started = time.monotonic()
+    counts: list[tuple[int, int]] = []
     with Bar(
-        TextColumn("parts"),
+        TextColumn(what),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -116,22 +122,21 @@ def backtest_progress(quiet: bool) -> Iterator[Callable[[Standing], None]]:
         console=console,
         disable=quiet or not console.is_terminal,
         transient=True,
-        # A part may take minutes: the speed is that of the whole backtest, not of the last half minute.
+        # A step may take minutes: the speed is that of the whole work, not of the last half minute.
         speed_estimate_period=float("inf"),
     ) as bar:
-        task = bar.add_task("parts", total=None)
+        task = bar.add_task(what, total=None)
 
-        def follow(standing: Standing) -> None:
-            nonlocal last
-            if last is None:
-                bar.reset(task, total=standing.n_parts, completed=standing.n_done)
-            bar.update(task, completed=standing.n_done)
-            last = standing
+        def follow(n_done: int, n_all: int) -> None:
+            if not counts:
+                bar.reset(task, total=n_all, completed=n_done)
+            bar.update(task, completed=n_done)
+            counts.append((n_done, n_all))
 
         yield follow
-    if last is not None:
-        done = last.n_done - last.n_kept
-        note(f"{done} of {last.n_parts} parts done in {time.monotonic() - started:.0f} s", quiet)
+    if counts:
+        (n_before, _), (n_done, n_all) = counts[0], counts[-1]
+        note(f"{n_done - n_before} of {n_all} {what} done in {time.monotonic() - started:.0f} s", quiet)
 
 
 def _loss(value: float) -> str:

@@ -17,11 +17,12 @@ import pandas as pd
 
 from lstm_stock import calendars, prices
 from lstm_stock.config import Config
-from lstm_stock.dataset import TickerSeries, apply_ticker, window_at
-from lstm_stock.errors import DataError
+from lstm_stock.dataset import TickerSeries, apply_ticker, fit_ticker, window_at
+from lstm_stock.errors import DataError, LeakError
 from lstm_stock.evaluation import INTERVAL_COLUMNS, price_intervals, score_table
 from lstm_stock.fitting import baseline_tables, fit_parts, network_table
 from lstm_stock.inputs import PriceReader, between, cut_into_parts, recipe_of, split_of
+from lstm_stock.leakcheck import Checked, check, road_of, sample_cutoffs, train_briefly
 from lstm_stock.prices import PriceHistory
 from lstm_stock.run import (
     Provenance,
@@ -220,6 +221,68 @@ def _warnings(
         )
         warnings.append(f"{whose}: the forecast dates skip weekends but no holidays")
     return tuple(warnings)
+
+
+def check_config(
+    config: Config, store: Store, n_cutoffs: int, on_progress: Callable[[int, int], None]
+) -> Checked:
+    """Check what `train` would do with a config for leaks, with a network that is trained briefly for it.
+
+    Args:
+        config: The whole config.
+        store: Where the prices are.
+        n_cutoffs: Cutoffs of the test period to check, beside the ends of train and val.
+        on_progress: Called with the number of walks done, and of all.
+
+    Raises:
+        LeakError: There is a leak.
+        DataError: Prices are missing or too few.
+    """
+    reader = PriceReader(config.data, store)
+    tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
+    cutoffs = _cutoffs(config, reader, n_cutoffs)
+    return check(road_of(config, train_briefly(config, tables)), tables, cutoffs, on_progress)
+
+
+def check_run(
+    run: Run,
+    store: Store,
+    n_cutoffs: int,
+    on_progress: Callable[[int, int], None],
+    on_warning: Callable[[str], None],
+) -> Checked:
+    """Check a run's features, split, scalers, network and baselines for leaks.
+
+    Where the stored prices are those the run was trained on, its scalers must also be those of its train bars.
+
+    Raises:
+        LeakError: There is a leak.
+        DataError: Prices are missing or too few.
+        RunError: The run cannot be read.
+    """
+    config, provenance = run.config, run.provenance
+    reader = PriceReader(config.data, store)
+    tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
+    cutoffs = _cutoffs(config, reader, n_cutoffs)
+    for ticker, table in tables.items():
+        if reader.origins[ticker].hash == provenance.tickers[ticker].hash:
+            fitted = fit_ticker(ticker, prices.adjusted(table), recipe_of(config), provenance.split)
+            if fitted.scaler.to_json() != run.scalers[ticker].to_json():
+                raise LeakError(
+                    f"leak: the saved scaler of {ticker} is not the one that the train bars give",
+                    "it was fitted on other bars, or the run was changed after it was saved: train again",
+                )
+        else:
+            on_warning(
+                f"the stored prices of {ticker} are not those that {run.name} was trained on: its scaler cannot "
+                "be fitted again, the rest is checked on the prices there are"
+            )
+    return check(road_of(config, run.network, run.scalers), tables, cutoffs, on_progress)
+
+
+def _cutoffs(config: Config, reader: PriceReader, n: int) -> list[np.datetime64]:
+    dates = reader.dates()
+    return sample_cutoffs(dates, split_of(config.split, dates), config.window.horizon, n, config.seed)
 
 
 def draw(run: Run, store: Store, folder: Path, on_warning: Callable[[str], None]) -> Iterator[Path]:

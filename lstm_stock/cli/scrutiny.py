@@ -15,9 +15,11 @@ from lstm_stock.cli.options import (
     DataDir,
     Overrides,
     Quiet,
+    RunName,
     RunsDir,
     open_store,
 )
+from lstm_stock.errors import ConfigError
 
 if TYPE_CHECKING:
     from lstm_stock.backtest_folder import Backtest
@@ -83,7 +85,7 @@ def backtest(
 
     plan = Plan(folds, window.value, Engine(backend.value, jobs or n_cores(), cluster))
     try:
-        with terminal.backtest_progress(quiet) as on_progress:
+        with terminal.counted_progress("parts", quiet) as on_progress:
             results, path = backtest(
                 settings, store, runs_dir, plan, on_progress, lambda text: terminal.note(text, quiet)
             )
@@ -94,6 +96,54 @@ def backtest(
     for figure in _draw(results, path):
         terminal.note(f"wrote {figure}", quiet)
     terminal.note(f"\nsaved {path}", quiet)
+
+
+@app.command()
+def leakcheck(
+    run: RunName = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    cutoffs: Annotated[
+        int, typer.Option(min=1, help="Dates of the test period after which to change the bars.")
+    ] = 5,
+    data_dir: DataDir = Path("data"),
+    runs_dir: RunsDir = Path("runs"),
+    quiet: Quiet = False,
+) -> None:
+    """Change every bar after a cutoff, and see whether anything known at the cutoff moves by a bit.
+
+    Checks a run (the newest if left out), or what a config would train: `--config default`. Ends with 2, and the
+    name of the first thing that moved, if there is a leak.
+    """
+    from lstm_stock import report, terminal
+    from lstm_stock.config import load_config
+    from lstm_stock.run import find_run
+    from lstm_stock.tensorflow_setup import load_tensorflow
+
+    of_config = config is not None or bool(overrides)
+    if run is not None and of_config:
+        raise ConfigError(
+            f"got the run {run} and a config: one of them can be checked at a time", "leave out one of them"
+        )
+    saved = None if of_config else find_run(runs_dir, run)
+    settings = load_config(config, overrides or []) if saved is None else saved.config
+    store = open_store(data_dir)
+    for ticker in settings.data.tickers:
+        store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load
+    load_tensorflow()
+    from lstm_stock.workflow import check_config, check_run
+
+    with terminal.counted_progress("walks", quiet) as on_progress:
+        if saved is None:
+            checked = check_config(settings, store, cutoffs, on_progress)
+        else:
+            checked = check_run(saved, store, cutoffs, on_progress, terminal.warn)
+    terminal.show(report.leak_table(checked.n_arrays, checked.n_values))
+    first, last = checked.cutoffs[0], checked.cutoffs[-1]
+    print(
+        f"no leak: {len(checked.cutoffs)} cutoffs from {first} to {last}; whatever came after them, nothing known "
+        "at the cutoff moved by a bit"
+    )
 
 
 def _show(results: Backtest) -> None:
