@@ -6,7 +6,6 @@ in the worker, with one thread: workers do not fight for cores, and give the sam
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +18,6 @@ from lstm_stock.config import Config
 from lstm_stock.folds import Fold
 from lstm_stock.inputs import Parts, cut_into_parts, recipe_of
 from lstm_stock.tensorflow_setup import load_single_threaded_tensorflow
-
-_ONE_AT_A_TIME = threading.Lock()
-"""A worker of a cluster may have several threads, but there is one random state in a process to seed."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +55,24 @@ class Job:
 
 
 def run_job(job: Job) -> tuple[PartName, Part]:
-    """Fit and forecast one part, in whichever process this is called.
+    """Fit and forecast one part, in a process that does nothing else meanwhile.
 
     Raises:
         DataError: A ticker has too few bars.
         ConfigError: The training diverged.
         KeyboardInterrupt: Ctrl-C ended the training early; a half-trained network is no part.
     """
-    with _ONE_AT_A_TIME:
-        load_single_threaded_tensorflow()
-        # Threads can be limited only of libraries that are loaded.
-        import scipy.linalg
-        import scipy.stats  # noqa: F401
-        from threadpoolctl import threadpool_limits
+    load_single_threaded_tensorflow()
+    # Threads can be limited only of libraries that are loaded.
+    import scipy.linalg
+    import scipy.stats  # noqa: F401
+    from threadpoolctl import threadpool_limits
 
-        clock = time.perf_counter()
-        with threadpool_limits(limits=1):
-            tables, facts = _network(job) if job.name.ticker is None else _baselines(job)
-        facts["seconds"] = time.perf_counter() - clock
-        return job.name, Part(pd.concat(tables, ignore_index=True), facts)
+    clock = time.perf_counter()
+    with threadpool_limits(limits=1):
+        tables, facts = _network(job) if job.name.ticker is None else _baselines(job)
+    facts["seconds"] = time.perf_counter() - clock
+    return job.name, Part(pd.concat(tables, ignore_index=True), facts)
 
 
 def cut_fold(config: Config, fold: Fold, adjusted: dict[str, pd.DataFrame]) -> Parts:

@@ -6,6 +6,7 @@ process; results come back in the order in which they are done.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from lstm_stock.errors import ConfigError
@@ -51,18 +53,50 @@ def n_cores() -> int:
 def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]) -> Iterator[T]:
     """Call `function` with each argument and yield the results as they come, in no order.
 
-    Arguments are drawn from the iterable as workers get free. With one loky job everything runs in this process.
-    The first exception of a call ends all, and so does closing the iterator.
+    Arguments are drawn from the iterable as workers get free. No call runs in this process or in a thread of a
+    cluster's worker, but in a process that does nothing else: the threads of a cluster draw from Python's random
+    numbers, too, and would change those that a call has seeded. The first exception of a call ends all, and so does
+    closing the iterator.
 
     Raises:
         ConfigError: The backend is not installed, or its cluster does not answer.
     """
-    from joblib import Parallel, delayed
+    from joblib import Parallel, delayed, effective_n_jobs
 
     with _started(engine) as n_jobs:
+        if engine.backend == "loky" and n_jobs == 1:
+            for argument in arguments:  # joblib would call it in this process
+                yield call_in_own_process(function, argument)
+            return
+        if engine.backend == "loky":
+            calls = (delayed(function)(argument) for argument in arguments)
+        else:
+            calls = (delayed(call_in_own_process)(function, argument) for argument in arguments)
         # One call at a time for each worker: what is done must be told at once, so that it can be kept.
-        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-        yield from parallel(delayed(function)(argument) for argument in arguments)
+        if engine.backend != "ray":
+            yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)(calls)
+            return
+        # Ray's backend tells nothing before all is done: as many calls as there are workers, then the next.
+        while wave := list(islice(calls, effective_n_jobs(n_jobs))):
+            yield from Parallel(n_jobs=n_jobs, batch_size=1)(wave)
+
+
+def call_in_own_process(function: Callable[[A], T], argument: A) -> T:
+    """Call `function` in a process that this one keeps for such calls, one after another.
+
+    Interrupted, it ends that process.
+    """
+    from joblib.externals.loky import get_reusable_executor
+
+    executor: Any = get_reusable_executor(
+        max_workers=1, initializer=_end_with_parent, initargs=(os.getpid(),)
+    )
+    try:
+        result: T = executor.submit(function, argument).result()
+    except KeyboardInterrupt:
+        executor.shutdown(kill_workers=True)
+        raise
+    return result
 
 
 @contextmanager
@@ -76,15 +110,15 @@ def _started(engine: Engine) -> Iterator[int]:
         )
     with ExitStack() as stack:
         n_jobs = engine.jobs
-        if engine.backend == "dask":
-            stack.enter_context(_dask_client(engine))
-            n_jobs = -1  # as many as the cluster has
-        elif engine.backend == "ray":
-            stack.enter_context(_ray(engine))
-            n_jobs = -1
         settings: dict[str, Any] = {}
         if engine.backend == "loky":
             settings = {"initializer": _end_with_parent, "initargs": (os.getpid(),)}
+        elif engine.backend == "dask":
+            stack.enter_context(_dask_client(engine))
+            n_jobs = -1  # as many as the cluster has
+        else:
+            stack.enter_context(_ray(engine))
+            n_jobs = -1
         stack.enter_context(parallel_config(backend=engine.backend, **settings))
         yield n_jobs
 
@@ -109,9 +143,11 @@ def _dask_client(engine: Engine) -> Iterator[Any]:
     with ExitStack() as stack:
         address: Any = engine.cluster
         if address is None:
-            # One thread a worker: a worker does one call at a time, each with its own random state.
             local = distributed.LocalCluster(
-                n_workers=engine.jobs, threads_per_worker=1, dashboard_address=None
+                n_workers=engine.jobs,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.ERROR,
             )
             address = stack.enter_context(local)
         try:
@@ -128,11 +164,12 @@ def _ray(engine: Engine) -> Iterator[None]:
         ray_joblib: Any = import_module("ray.util.joblib")
     except ImportError as error:
         raise _missing("ray") from error
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if engine.cluster is None:
-            ray.init(num_cpus=engine.jobs, include_dashboard=False, log_to_driver=False)
+            ray.init(num_cpus=engine.jobs, include_dashboard=False, **quiet)
         else:
-            ray.init(address=engine.cluster, log_to_driver=False)
+            ray.init(address=engine.cluster, **quiet)
     except (OSError, ValueError, RuntimeError) as error:
         raise _no_answer(engine, error) from error
     try:
