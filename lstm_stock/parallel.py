@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +18,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from lstm_stock.errors import ConfigError
@@ -54,9 +59,9 @@ def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]
     """Call `function` with each argument and yield the results as they come, in no order.
 
     Arguments are drawn from the iterable as workers get free. No call runs in this process or in a thread of a
-    cluster's worker, but in a process that does nothing else: the threads of a cluster draw from Python's random
-    numbers, too, and would change those that a call has seeded. The first exception of a call ends all, and so does
-    closing the iterator.
+    cluster's worker, but in a process that does nothing else: the threads of a cluster's worker draw from Python's
+    random numbers, too, and would change those that a call has seeded. The first exception of a call ends all, and
+    so does closing the iterator.
 
     Raises:
         ConfigError: The backend is not installed, or its cluster does not answer.
@@ -66,12 +71,12 @@ def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]
     with _started(engine) as n_jobs:
         if engine.backend == "loky" and n_jobs == 1:
             for argument in arguments:  # joblib would call it in this process
-                yield call_in_own_process(function, argument)
+                yield _call_in_kept_process(function, argument)
             return
         if engine.backend == "loky":
             calls = (delayed(function)(argument) for argument in arguments)
         else:
-            calls = (delayed(call_in_own_process)(function, argument) for argument in arguments)
+            calls = (delayed(call_in_new_process)(function, argument) for argument in arguments)
         # One call at a time for each worker: what is done must be told at once, so that it can be kept.
         if engine.backend != "ray":
             yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)(calls)
@@ -81,7 +86,7 @@ def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]
             yield from Parallel(n_jobs=n_jobs, batch_size=1)(wave)
 
 
-def call_in_own_process(function: Callable[[A], T], argument: A) -> T:
+def _call_in_kept_process(function: Callable[[A], T], argument: A) -> T:
     """Call `function` in a process that this one keeps for such calls, one after another.
 
     Interrupted, it ends that process.
@@ -97,6 +102,40 @@ def call_in_own_process(function: Callable[[A], T], argument: A) -> T:
         executor.shutdown(kill_workers=True)
         raise
     return result
+
+
+def call_in_new_process(function: Callable[[A], T], argument: A) -> T:
+    """Call `function` in a process that is started for this call; what it raises is raised here.
+
+    A plain one: the workers of a cluster may be daemons, which `multiprocessing` forbids to have children.
+
+    Raises:
+        RuntimeError: The process ended without an answer.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        question, answer = Path(folder) / "question", Path(folder) / "answer"
+        question.write_bytes(bytes(ForkingPickler.dumps((function, argument))))
+        code = f"from lstm_stock.parallel import answer_call; answer_call({str(folder)!r}, {os.getpid()})"
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        if not answer.exists():
+            raise RuntimeError(f"a worker ended with {ended.returncode}: {ended.stderr[-2000:]}")
+        result: T | BaseException = ForkingPickler.loads(answer.read_bytes())
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def answer_call(folder: str, parent: int) -> None:
+    """Be the process that `call_in_new_process` starts: read the call from `folder`, write what comes of it there."""
+    _end_with_parent(parent)
+    function, argument = ForkingPickler.loads((Path(folder) / "question").read_bytes())
+    try:
+        result = function(argument)
+    except (Exception, KeyboardInterrupt) as error:
+        result = error
+    # Written beside and renamed: half an answer is none.
+    (Path(folder) / "partial").write_bytes(bytes(ForkingPickler.dumps(result)))
+    (Path(folder) / "partial").rename(Path(folder) / "answer")
 
 
 @contextmanager
