@@ -37,6 +37,7 @@ docs: $(VENV)/.installed-dev  ## write the generated files again: CLI reference,
 bench: $(VENV)/.installed-dev  ## measure memory and speed
 	$(BIN)/python benchmarks/dataset_memory.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/backtest_jobs.py
 
 clean:  ## remove the virtual environment and caches, but neither data nor runs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -155,7 +155,9 @@ class PartsFolder:
 
 def _from_arrow(arrow: Any) -> Part:
     facts = json.loads((arrow.schema.metadata or {})[_METADATA_KEY])
-    return Part(arrow.to_pandas(), facts)
+    # Parquet counts milliseconds at the least.
+    forecasts = arrow.to_pandas().astype(dict.fromkeys(("cutoff", "date"), "datetime64[s]"))
+    return Part(forecasts, facts)
 
 
 @dataclass(frozen=True)

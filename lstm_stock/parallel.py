@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -70,8 +71,7 @@ def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]
 
     with _started(engine) as n_jobs:
         if engine.backend == "loky" and n_jobs == 1:
-            for argument in arguments:  # joblib would call it in this process
-                yield _call_in_kept_process(function, argument)
+            yield from _run_in_one_process(function, arguments)
             return
         if engine.backend == "loky":
             calls = (delayed(function)(argument) for argument in arguments)
@@ -86,22 +86,16 @@ def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]
             yield from Parallel(n_jobs=n_jobs, batch_size=1)(wave)
 
 
-def _call_in_kept_process(function: Callable[[A], T], argument: A) -> T:
-    """Call `function` in a process that this one keeps for such calls, one after another.
+def _run_in_one_process(function: Callable[[A], T], arguments: Iterable[A]) -> Iterator[T]:
+    """Make the calls one after another in one process beside this one; joblib would make them in this one."""
+    from joblib.externals.loky import ProcessPoolExecutor
 
-    Interrupted, it ends that process.
-    """
-    from joblib.externals.loky import get_reusable_executor
-
-    executor: Any = get_reusable_executor(
-        max_workers=1, initializer=_end_with_parent, initargs=(os.getpid(),)
-    )
+    executor: Any = ProcessPoolExecutor(max_workers=1, initializer=_become_worker, initargs=(os.getpid(),))
     try:
-        result: T = executor.submit(function, argument).result()
-    except KeyboardInterrupt:
+        for argument in arguments:
+            yield executor.submit(function, argument).result()
+    finally:
         executor.shutdown(kill_workers=True)
-        raise
-    return result
 
 
 def call_in_new_process(function: Callable[[A], T], argument: A) -> T:
@@ -119,19 +113,19 @@ def call_in_new_process(function: Callable[[A], T], argument: A) -> T:
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         if not answer.exists():
             raise RuntimeError(f"a worker ended with {ended.returncode}: {ended.stderr[-2000:]}")
-        result: T | BaseException = ForkingPickler.loads(answer.read_bytes())
-    if isinstance(result, BaseException):
+        result: T | Exception = ForkingPickler.loads(answer.read_bytes())
+    if isinstance(result, Exception):
         raise result
     return result
 
 
 def answer_call(folder: str, parent: int) -> None:
-    """Be the process that `call_in_new_process` starts: read the call from `folder`, write what comes of it there."""
-    _end_with_parent(parent)
+    """Be the process that `call_in_new_process` starts: read the call from `folder`, write the answer there."""
+    _become_worker(parent)
     function, argument = ForkingPickler.loads((Path(folder) / "question").read_bytes())
     try:
         result = function(argument)
-    except (Exception, KeyboardInterrupt) as error:
+    except Exception as error:
         result = error
     # Written beside and renamed: half an answer is none.
     (Path(folder) / "partial").write_bytes(bytes(ForkingPickler.dumps(result)))
@@ -151,7 +145,7 @@ def _started(engine: Engine) -> Iterator[int]:
         n_jobs = engine.jobs
         settings: dict[str, Any] = {}
         if engine.backend == "loky":
-            settings = {"initializer": _end_with_parent, "initargs": (os.getpid(),)}
+            settings = {"initializer": _become_worker, "initargs": (os.getpid(),)}
         elif engine.backend == "dask":
             stack.enter_context(_dask_client(engine))
             n_jobs = -1  # as many as the cluster has
@@ -162,14 +156,16 @@ def _started(engine: Engine) -> Iterator[int]:
         yield n_jobs
 
 
-def _end_with_parent(parent: int) -> None:
-    """End this worker soon after the process that started it, which cannot tell it to when it is killed."""
+def _become_worker(parent: int) -> None:
+    """Leave Ctrl-C to the process that started this one, and end soon after that one ends, however it does."""
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
 
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=watch, daemon=True).start()
 
 
