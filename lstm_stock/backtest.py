@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,15 +150,21 @@ def _do_parts(
             yield Job(name, config, fold, _bars(config, reader, fold, mine))
 
     if missing:
-        for name, part in run_calls(engine, run_job, jobs()):
-            done[name] = kept.write(str(name), part)
-            if name.ticker is None:
-                on_note(
-                    f"fold {name.fold}: trained {part.facts['epochs']:.0f} epochs in "
-                    f"{part.facts['seconds']:.0f} s, best validation loss {part.facts['best_val_loss']:.4f}"
-                )
-            on_progress(len(done), len(names))
+        # Closed at once when interrupted, so that no worker outlives what follows.
+        with closing(run_calls(engine, run_job, jobs())) as results:
+            for name, part in results:
+                done[name] = kept.write(str(name), part)
+                if name.ticker is None:
+                    on_note(f"fold {name.fold}: {_training_text(part.facts)}")
+                on_progress(len(done), len(names))
     return {name: done[name] for name in names}
+
+
+def _training_text(facts: dict[str, float]) -> str:
+    return (
+        f"trained {facts['epochs']:.0f} epochs in {facts['seconds']:.0f} s, "
+        f"best validation loss {facts['best_val_loss']:.4f}"
+    )
 
 
 def pool(parts: Mapping[PartName, Part]) -> pd.DataFrame:

@@ -14,7 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -56,7 +57,7 @@ def n_cores() -> int:
     return int(cpu_count())
 
 
-def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]) -> Iterator[T]:
+def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]) -> Generator[T]:
     """Call `function` with each argument and yield the results as they come, in no order.
 
     Arguments are drawn from the iterable as workers get free. No call runs in this process or in a thread of a
@@ -65,8 +66,18 @@ def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]
     so does closing the iterator.
 
     Raises:
-        ConfigError: The backend is not installed, or its cluster does not answer.
+        ConfigError: The backend is not installed, its cluster does not answer, or a worker was ended from outside.
     """
+    try:
+        yield from _run_calls(engine, function, arguments)
+    except BrokenProcessPool as error:
+        raise ConfigError(
+            "a worker was ended from outside, perhaps for want of memory",
+            "choose fewer `--jobs`; what is done is kept",
+        ) from error
+
+
+def _run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]) -> Iterator[T]:
     from joblib import Parallel, delayed, effective_n_jobs
 
     with _started(engine) as n_jobs:

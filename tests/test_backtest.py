@@ -145,11 +145,6 @@ def test_one_fold_is_what_train_does(cli, data, tmp_path):
 # --- the same whoever does it, and after whatever happens -------------------------------------------------------
 
 
-def test_two_workers_give_the_bits_of_one(cli, data, done, tmp_path):
-    assert cli(*arguments(data, tmp_path, "--jobs", 2)).code == 0
-    assert_same_results(tmp_path, done)
-
-
 def start(data: Path, runs: Path, n_jobs: int) -> subprocess.Popen:
     """Start a backtest and wait until its first part is kept."""
     process = subprocess.Popen(
@@ -167,7 +162,9 @@ def start(data: Path, runs: Path, n_jobs: int) -> subprocess.Popen:
     return process
 
 
-def test_killed_outright_it_goes_on_where_it_stopped(cli, data, done, tmp_path):
+def test_killed_outright_two_workers_go_on_where_it_stopped_and_give_the_bits_of_one(
+    cli, data, done, tmp_path
+):
     process = start(data, tmp_path, n_jobs=2)
     process.kill()
     process.communicate()
@@ -411,6 +408,12 @@ def test_no_call_runs_in_this_process():
         assert sorted(value for value, _ in results) == [0, 2, 4, 6]
         assert os.getpid() not in {pid for _, pid in results}
         assert len({pid for _, pid in results}) <= n_jobs
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_worker_that_dies_is_told(n_jobs):
+    with pytest.raises(ConfigError, match="a worker was ended from outside, perhaps for want of memory"):
+        list(run_calls(Engine("loky", n_jobs), os._exit, [3]))
 
 
 @pytest.mark.parametrize("where", [1, 2, "new process"])
