@@ -44,7 +44,7 @@ Tables = Mapping[str, pd.DataFrame]
 """The price table of each ticker."""
 
 MAX_FORECASTS = 128
-"""Forecasts of the network compared at each cutoff, the newest: it reads inputs only, and all of them are."""
+"""Forecasts of the network compared at each cutoff, the newest: all that it reads is compared in full before."""
 
 TRAINED_WINDOWS = 640
 """Windows of each ticker, the newest, that the training of the check learns from, for one epoch."""

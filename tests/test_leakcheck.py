@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lstm_stock import baselines, dataset, features, inputs, leakcheck
+from lstm_stock import baselines, dataset, features, leakcheck
 from lstm_stock.config import load_config
 from lstm_stock.dataset import Split, Windows
 from lstm_stock.distributions import Empirical
@@ -272,7 +272,7 @@ def test_other_prices_than_the_runs_earn_a_warning(cli, trained: Trained, tmp_pa
     [
         (("no-such-run",), "there is no run 'no-such-run'"),
         (("some-run", "--config", "default"), "one of them can be checked at a time"),
-        (("--cutoffs", "0"), "0"),
+        (("--cutoffs", "0"), "--cutoffs"),
         (("--set", "data.tickers=[NVDA]"), "NVDA"),
         (("--set", "data.start=2023-11-01", "--set", "window.look_back=5"), "one window needs"),
     ],
@@ -284,7 +284,3 @@ def test_bad_input_is_told(cli, trained: Trained, arguments, message):
     assert answer.out == ""
     assert message in answer.err
     assert "\n\nhint: " in answer.err
-
-
-def test_the_split_is_read_from_dates_alone():
-    assert set(inputs.split_of.__annotations__) == {"config", "dates", "return"}

@@ -91,7 +91,7 @@ def runs(runs_dir: RunsDir = Path("runs"), quiet: Quiet = False) -> None:
     found, backtests = list_runs(runs_dir), list_backtests(runs_dir)
     if backtests:
         names = ", ".join(path.name for path in backtests[-3:])
-        terminal.note(f"{len(backtests)} backtests lie beside the runs, the newest last: {names}", quiet)
+        terminal.note(f"backtests lie beside the runs, the newest last: {names}", quiet)
     if not found:
         terminal.note(f"no runs in {runs_dir}; `lstm-stock train` makes one", quiet)
         return
