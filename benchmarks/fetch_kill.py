@@ -2,9 +2,9 @@
 
 python benchmarks/fetch_kill.py [N_KILLS] [SEED]
 
-A loopback server serves twelve tickers with years of bars; each fetch writes all of them anew, a day later than the one
-before. After every kill -9, each file must hold one of the tables that were ever served, whole. A fetch that ended
-before its kill does not count.
+A loopback server serves twelve tickers with years of bars; each fetch writes all of them anew, a day later than
+the one before. After every kill -9, each file must hold one of the tables that were ever served, whole. A fetch
+that ended before its kill does not count.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def main() -> None:
                 sys.exit("the last fetch failed")
             left = [path.name for path in store.strangers()]
     print(
-        f"{n_done} kills ({n_writing} with a half-written file left, {n_renewed} files renewed in between; {n_early} "
-        "fetches had ended before): every file loaded and held a table that was served; "
+        f"{n_done} kills ({n_writing} with a half-written file left, {n_renewed} files renewed in between; "
+        f"{n_early} fetches had ended before): every file loaded and held a table that was served; "
         f"after one more fetch {left or 'nothing'} is left over"
     )
 

@@ -3,6 +3,7 @@
     LstmStockError
     ├── ConfigError    a config file, a `--set`, an option
     ├── DataError      prices, a CSV file, the store
+    ├── LeakError      something known at a date depends on later bars
     ├── RunError       a run folder that is missing, damaged or in the way
     ├── BaselineError  a simple model that cannot be fitted; the others go on without it
     └── SourceError    the place prices come from
@@ -39,6 +40,10 @@ class ConfigError(LstmStockError):
 
 class DataError(LstmStockError):
     """Prices that cannot be used: malformed, too few, or not there."""
+
+
+class LeakError(LstmStockError):
+    """Something that is said to be known at a cutoff depends on bars after it."""
 
 
 class RunError(LstmStockError):

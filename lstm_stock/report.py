@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -45,18 +45,19 @@ def number(value: float | None, digits: int = 2, suffix: str = "") -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}{suffix}"
 
 
-def score_table(scores: pd.DataFrame, model: str, ticker: str) -> Table:
+def score_table(scores: pd.DataFrame, model: str, ticker: str, what: str = "test scores") -> Table:
     """Show the first and the last step of one ticker: the network, then every baseline.
 
     Args:
         scores: A score table.
         model: The network's name.
         ticker: The ticker to show.
+        what: What was scored, for the title.
     """
     mine = scores[scores["ticker"] == ticker]
     n_test = int(mine["n"].iloc[0])
     table = _table(
-        f"{ticker}: test scores, {n_test} cutoffs",
+        f"{ticker}: {what}, {n_test} cutoffs",
         ["step", "model", "RMSE", "skill", "dir.", "CRPS", "NLL", "50 %", "90 %", "width"],
         left=2,
     )
@@ -228,6 +229,48 @@ def runs_table(rows: Sequence[dict[str, Any]]) -> Table:
             number(row["crps"], 3),
             row["best"],
         )
+    return table
+
+
+def fold_table(fold_scores: pd.DataFrame, folds: pd.DataFrame, model: str, ticker: str) -> Table:
+    """Show how the network did in each fold of a backtest, one step ahead, beside that fold's best baseline.
+
+    Args:
+        fold_scores: `fold` and the columns of a score table.
+        folds: One row a fold, with `fold test_start test_end`.
+        model: The network's name.
+        ticker: The ticker to show.
+    """
+    table = _table(
+        f"{ticker}: fold by fold, one step ahead",
+        ["fold", "block", "n", "skill", "CRPS", "90 %", "best baseline", "CRPS", "gained %"],
+        left=2,
+    )
+    first_step = fold_scores[(fold_scores["ticker"] == ticker) & (fold_scores["step"] == 1)]
+    for fold in folds.to_dict("records"):
+        rows = first_step[first_step["fold"] == fold["fold"]]
+        network = rows[rows["model"] == model].iloc[0]
+        best = best_baselines(rows, model, "crps")
+        theirs = float(rows.loc[rows["model"] == best[0], "crps"].iloc[0]) if best else math.nan
+        table.add_row(
+            str(fold["fold"]),
+            f"{fold['test_start']:%F} to {fold['test_end']:%F}",
+            str(network["n"]),
+            number(network["skill"], 2),
+            number(network["crps"], 3),
+            number(100 * network["coverage_90"], 1),
+            " and ".join(best) or "-",
+            number(theirs, 3),
+            number(100 * (1 - network["crps"] / theirs), 2),
+        )
+    return table
+
+
+def leak_table(n_arrays: Mapping[str, int], n_values: Mapping[str, int]) -> Table:
+    """Show what a leak check compared: of each kind of thing how many, and how many values."""
+    table = _table("values compared", ["what", "times", "values"], left=1)
+    for kind, n in n_arrays.items():
+        table.add_row(kind, f"{n:,}", f"{n_values[kind]:,}")
     return table
 
 

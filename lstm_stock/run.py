@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 CONFIG, NETWORK, SCALER, HISTORY = "config.yaml", "model.keras", "scaler.json", "history.csv"
 CALIBRATION, PLOTS = "calibration.json", "plots"
 FORECASTS, SCORES, PROVENANCE = "forecasts.parquet", "scores.json", "provenance.json"
+FOLDS = "folds.csv"
+"""Only a backtest has this file."""
+
 FILES = (CONFIG, NETWORK, SCALER, CALIBRATION, HISTORY, FORECASTS, SCORES, PROVENANCE)
 
 HISTORY_COLUMNS = ("member", "epoch", "loss", "val_loss", "learning_rate")
@@ -284,12 +287,13 @@ def require_writable(runs_dir: Path) -> None:
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        raise _cannot_save(runs_dir, error) from error
+        raise cannot_save(runs_dir, error) from error
 
 
-def _cannot_save(runs_dir: Path, error: OSError) -> RunError:
+def cannot_save(runs_dir: Path, error: OSError, what: str = "run") -> RunError:
+    """Return the error that tells why a run, or a backtest, cannot be saved."""
     return RunError(
-        f"the run cannot be saved in {runs_dir}: {error.strerror or error}",
+        f"the {what} cannot be saved in {runs_dir}: {error.strerror or error}",
         "make room or choose another folder with `--runs-dir`",
     )
 
@@ -302,37 +306,55 @@ def save_run(runs_dir: Path, results: Results) -> Run:
     """
     config = results.config
     created = dt.datetime.fromisoformat(results.provenance.created)
-    name = f"{created:%Y%m%d-%H%M%S}-{_join_tickers(config.data.tickers)}-{config.model.cell}"
-    building = None
-    try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=".building-", dir=runs_dir))
-        _write_files(building, results)
-        return Run(_move_into_place(building, runs_dir / name))
-    except OSError as error:
-        raise _cannot_save(runs_dir, error) from error
-    finally:
-        if building is not None:
-            shutil.rmtree(building, ignore_errors=True)
+    name = f"{created:%Y%m%d-%H%M%S}-{join_tickers(config.data.tickers)}-{config.model.cell}"
+    return Run(build_folder(runs_dir, name, "run", lambda folder: _write_files(folder, results)))
 
 
 def _write_files(folder: Path, results: Results) -> None:
     (folder / CONFIG).write_text(dump_yaml(results.config), encoding="utf-8")
     fitted = results.fitted
     fitted.network.save(folder / NETWORK)
-    _write_json(folder / SCALER, {ticker: scaler.to_json() for ticker, scaler in fitted.scalers.items()})
-    _write_json(folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()})
+    write_json(folder / SCALER, {ticker: scaler.to_json() for ticker, scaler in fitted.scalers.items()})
+    write_json(folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()})
     results.history.to_csv(folder / HISTORY, index=False)
     results.forecasts.to_parquet(folder / FORECASTS, index=False)
-    _write_json(folder / SCORES, {"scores": records(results.scores), "verdict": results.verdict})
-    _write_json(folder / PROVENANCE, asdict(results.provenance))
-    for file in FILES:
-        descriptor = os.open(folder / file, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    folder.chmod(0o755)  # mkdtemp makes folders that only their owner can read
+    write_json(folder / SCORES, {"scores": records(results.scores), "verdict": results.verdict})
+    write_json(folder / PROVENANCE, asdict(results.provenance))
+
+
+def build_folder(runs_dir: Path, name: str, what: str, write: Callable[[Path], None]) -> Path:
+    """Make a folder whole or not at all.
+
+    Args:
+        runs_dir: Where it will be.
+        name: Its name.
+        what: What it is, for messages: a run or a backtest.
+        write: Puts the files into the folder that it is called with.
+
+    Returns:
+        Its path; `name` gets a number behind it when there is one of that name.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
+    building = None
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=".building-", dir=runs_dir))
+        write(building)
+        for file in building.iterdir():
+            descriptor = os.open(file, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        building.chmod(0o755)  # mkdtemp makes folders that only their owner can read
+        return _move_into_place(building, runs_dir / name)
+    except OSError as error:
+        raise cannot_save(runs_dir, error, what) from error
+    finally:
+        if building is not None:
+            shutil.rmtree(building, ignore_errors=True)
 
 
 def _move_into_place(building: Path, wanted: Path) -> Path:
@@ -351,22 +373,37 @@ def _move_into_place(building: Path, wanted: Path) -> Path:
         n += 1
 
 
-def _join_tickers(tickers: Sequence[str]) -> str:
+def join_tickers(tickers: Sequence[str]) -> str:
+    """Name the tickers as a folder's name does: the first three, and how many more."""
     shown = [quote(ticker, safe="") for ticker in tickers[:3]]
     return "-".join(shown) + (f"-and-{len(tickers) - 3}-more" if len(tickers) > 3 else "")
 
 
 def list_runs(runs_dir: Path) -> list[Run]:
-    """Return the runs in `runs_dir`, oldest first; hidden and unfinished folders are not runs."""
+    """Return the runs in `runs_dir`, oldest first; hidden and unfinished folders and backtests are not runs."""
+    return [Run(path) for path in _saved(runs_dir) if not is_backtest(path)]
+
+
+def list_backtests(runs_dir: Path) -> list[Path]:
+    """Return the folders of backtests in `runs_dir`, oldest first."""
+    return [path for path in _saved(runs_dir) if is_backtest(path)]
+
+
+def is_backtest(path: Path) -> bool:
+    """Say whether a folder is a backtest's."""
+    return _is_there(path / FOLDS)
+
+
+def _saved(runs_dir: Path) -> list[Path]:
     try:
         if not runs_dir.is_dir():
             return []
-        folders = [Run(path) for path in sorted(runs_dir.iterdir()) if not path.name.startswith(".")]
+        folders = [path for path in sorted(runs_dir.iterdir()) if not path.name.startswith(".")]
     except OSError as error:
         raise RunError(
             f"{runs_dir} cannot be read: {error.strerror or error}", "choose another folder with `--runs-dir`"
         ) from error
-    return [run for run in folders if _is_there(run.path / PROVENANCE) or _is_there(run.path / CONFIG)]
+    return [path for path in folders if _is_there(path / PROVENANCE) or _is_there(path / CONFIG)]
 
 
 def _is_there(path: Path) -> bool:
@@ -396,6 +433,11 @@ def find_run(runs_dir: Path, name: str | None) -> Run:
                 f"there is no run {name!r} in {runs_dir}",
                 f"the newest are: {known}" if known else "make one with `lstm-stock train`",
             )
+    if is_backtest(run.path):
+        raise RunError(
+            f"{run.name} is a backtest, not a run: it holds the forecasts of many networks, and none of them",
+            "name a run (`lstm-stock runs` lists them); the figures of a backtest are in its `plots`",
+        )
     missing = [file for file in FILES if not _is_there(run.path / file)]
     if missing:
         raise RunError(
@@ -425,5 +467,6 @@ def _read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def _write_json(path: Path, data: dict[str, Any]) -> None:
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write a JSON object, which holds no NaN."""
     path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -7,9 +7,7 @@ Notes, warnings and bars go to stderr, tables to stdout. Colours and bars only w
 from __future__ import annotations
 
 import math
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,36 +49,6 @@ def show(table: Table) -> None:
         console.print(table)
     # rich fills every line with blanks up to the table's width.
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))
-
-
-def load_tensorflow() -> None:
-    """Import Keras and TensorFlow without the greeting that their C++ code writes to stderr.
-
-    The greeting comes before TensorFlow reads any setting that could silence it, so stderr is held back while
-    the import lasts, and shown after all if the import fails.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Another backend that the user has set for other work of theirs is not installed with this package.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    if sys.stderr is None:
-        import keras
-
-        return
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held_back:
-        stderr = os.dup(2)
-        os.dup2(held_back.fileno(), 2)
-        failed = True
-        try:
-            import keras  # noqa: F401
-
-            failed = False
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            if failed:
-                held_back.seek(0)
-                print(held_back.read().decode(errors="replace"), file=sys.stderr)
 
 
 class FetchProgress:
@@ -187,6 +155,48 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         losses = ", ".join(_loss(progress.best_val_loss) for progress in ended.values())
         seconds = time.monotonic() - started
         note(f"trained {epochs} epochs in {seconds:.0f} s, best validation loss {losses}", quiet)
+
+
+@contextmanager
+def counted_progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Follow work that is counted: a live bar with the time left on a terminal, and one line when it is over.
+
+    Args:
+        what: What is counted, in the plural.
+        quiet: Show nothing.
+
+    Yields:
+        A function to call at the start and after every step, with the number done and of all. What was done
+        before the start counts as done, but not for the speed.
+    """
+    console = Console(stderr=True, highlight=False)
+    started = time.monotonic()
+    counts: list[tuple[int, int]] = []
+    with Bar(
+        TextColumn(what),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=True,
+        # A step may take minutes: the speed is that of the whole work, not of the last half minute.
+        speed_estimate_period=float("inf"),
+    ) as bar:
+        task = bar.add_task(what, total=None)
+
+        def follow(n_done: int, n_all: int) -> None:
+            if not counts:
+                bar.reset(task, total=n_all, completed=n_done)
+            bar.update(task, completed=n_done)
+            counts.append((n_done, n_all))
+
+        yield follow
+    if counts:
+        (n_before, _), (n_done, n_all) = counts[0], counts[-1]
+        note(f"{n_done - n_before} of {n_all} {what} done in {time.monotonic() - started:.0f} s", quiet)
 
 
 def _loss(value: float) -> str:

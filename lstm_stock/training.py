@@ -300,13 +300,14 @@ class _Follow(keras.callbacks.Callback):  # type: ignore[misc]
 def _ctrl_c() -> Iterator[threading.Event]:
     """Turn the first Ctrl-C into an event, and leave the second one to the handler that was there before.
 
-    Only the main thread may handle signals; elsewhere the event is simply never set.
+    Only the main thread may handle signals, and a process that ignores Ctrl-C goes on doing so; there the event is
+    simply never set.
     """
     stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is signal.SIG_IGN:
         yield stop
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def first(_signal: int, _frame: FrameType | None) -> None:
         stop.set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,29 +16,13 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock import calendars, prices
-from lstm_stock.baselines import Task, forecast_all
-from lstm_stock.calibration import Calibrator
 from lstm_stock.config import Config
-from lstm_stock.dataset import (
-    Recipe,
-    Split,
-    TickerSeries,
-    Windows,
-    apply_ticker,
-    fit_ticker,
-    windows_of,
-    windows_up_to,
-)
-from lstm_stock.errors import DataError
-from lstm_stock.evaluation import (
-    INTERVAL_COLUMNS,
-    LEVELS,
-    forecast_table,
-    price_intervals,
-    score_table,
-)
-from lstm_stock.features import Bars
-from lstm_stock.models import Architecture
+from lstm_stock.dataset import TickerSeries, apply_ticker, fit_ticker, windows_up_to
+from lstm_stock.errors import DataError, LeakError
+from lstm_stock.evaluation import INTERVAL_COLUMNS, price_intervals, score_table
+from lstm_stock.fitting import baseline_tables, fit_calibrator, fit_parts, network_table
+from lstm_stock.inputs import PriceReader, between, cut_into_parts, recipe_of, split_of
+from lstm_stock.leakcheck import Checked, check, road_of, sample_cutoffs, train_briefly
 from lstm_stock.prices import PriceHistory
 from lstm_stock.run import (
     Fitted,
@@ -51,11 +35,8 @@ from lstm_stock.run import (
     save_run,
 )
 from lstm_stock.store import Store
-from lstm_stock.training import Progress, fit_network, forecast_returns
+from lstm_stock.training import Progress, forecast_returns
 from lstm_stock.verdict import judge
-
-RETURN_LOCATION_UNIT = 0.1
-"""Forecast returns are output in tenths of their unit: see `Architecture.location_unit`."""
 
 OLD_AFTER_DAYS = 7
 """Newest bars older than this earn a warning: a week spans every ordinary closure of an exchange."""
@@ -77,33 +58,6 @@ class Outlook:
     recent: pd.DataFrame
     currency: str | None
     warnings: tuple[str, ...]
-
-
-def recipe_of(config: Config) -> Recipe:
-    """Take from the config what a window holds."""
-    return Recipe(
-        features=tuple(config.features),
-        target=config.target,
-        target_scale=config.target_scale,
-        look_back=config.window.look_back,
-        horizon=config.window.horizon,
-        scaler=config.scaler,
-    )
-
-
-def architecture_of(config: Config) -> Architecture:
-    """Take from the config the shape of the network."""
-    return Architecture(
-        cell=config.model.cell,
-        units=tuple(config.model.units),
-        dropout=config.model.dropout,
-        dense=tuple(config.model.dense),
-        head=config.model.head,
-        look_back=config.window.look_back,
-        n_features=len(config.features),
-        horizon=config.window.horizon,
-        location_unit=RETURN_LOCATION_UNIT if config.target == "log_return" else 1.0,
-    )
 
 
 def train(
@@ -128,41 +82,24 @@ def train(
         RunError: The run cannot be saved.
     """
     started = dt.datetime.now(dt.UTC)
-    recipe, shape = recipe_of(config), architecture_of(config)
-    tickers = config.data.tickers
-
-    def load(ticker: str) -> PriceHistory:
-        # Read again whenever needed: the price tables of many tickers together would outweigh the features.
-        return _history_in_range(config, store, ticker)
-
-    split = _split(config, load)
-    series, origins = [], {}
-    for ticker in tickers:
-        history = load(ticker)
-        origins[ticker] = _origin(history)
-        series.append(fit_ticker(ticker, prices.adjusted(history.table), recipe, split))
-    _tell_constant_features(series, on_note)
-    train_windows = [windows_of(one, recipe, split, "train") for one in series]
-    val_windows = [windows_of(one, recipe, split, "val") for one in series]
-    test_windows = [windows_of(one, recipe, split, "test") for one in series]
+    tickers, reader = config.data.tickers, PriceReader(config.data, store)
+    split = split_of(config.split, reader.dates())
+    parts = cut_into_parts(tickers, reader.adjusted, recipe_of(config), split)
+    _tell_constant_features(parts.series, on_note)
 
     clock = time.perf_counter()
-    fit = fit_network(shape, train_windows, val_windows, config.training, config.seed, on_progress)
+    fit = fit_parts(config, parts, on_progress)
     train_seconds = time.perf_counter() - clock
     if fit.interrupted:
         kept = "last" if config.training.early_stopping is None else "best"
         on_note(f"stopped by Ctrl-C: the {kept} weights that were validated are kept, scored and saved")
 
     tables, calibrators = [], {}
-    for val, test in zip(val_windows, test_windows, strict=True):
+    for val, test in zip(parts.val, parts.test, strict=True):
         ticker = test.series.ticker
-        held_out = forecast_returns(fit.network, shape.head, val)
-        calibrator = Calibrator.fit(config.calibration, LEVELS, held_out, val.returns, val.return_unit)
-        returns = forecast_returns(fit.network, shape.head, test)
-        fan = calibrator.apply(returns, test.returns, test.return_unit)
-        tables.append(forecast_table(test, shape.cell, returns, fan))
-        calibrators[ticker] = calibrator
-        tables += _baseline_tables(test, _unchanged(load, ticker, origins), split, on_note)
+        calibrators[ticker] = fit_calibrator(config, fit.network, val)
+        tables.append(network_table(config, fit.network, calibrators[ticker], test))
+        tables += baseline_tables(test, reader.adjusted(ticker), split, on_note)
     forecasts = pd.concat(tables, ignore_index=True)
 
     python, platform = environment()
@@ -172,16 +109,16 @@ def train(
         val_start=str(split.val_start),
         test_start=str(split.test_start),
         n_params=fit.network.count_params(),
-        n_train_windows=sum(map(len, train_windows)),
-        n_val_windows=sum(map(len, val_windows)),
+        n_train_windows=sum(map(len, parts.train)),
+        n_val_windows=sum(map(len, parts.val)),
         train_seconds=round(train_seconds, 1),
         interrupted=fit.interrupted,
-        tickers=origins,
+        tickers=reader.origins,
         packages=package_versions(),
         python=python,
         platform=platform,
     )
-    scalers = {one.ticker: one.scaler for one in series}
+    scalers = {one.ticker: one.scaler for one in parts.series}
     results = Results(
         config=config,
         fitted=Fitted(fit.network, scalers, calibrators),
@@ -189,80 +126,15 @@ def train(
         forecasts=forecasts,
         scores=score_table(forecasts),
         provenance=provenance,
-        verdict=judge(forecasts, shape.cell),
+        verdict=judge(forecasts, config.model.cell),
     )
     return save_run(runs_dir, results)
-
-
-def _history_in_range(config: Config, store: Store, ticker: str) -> PriceHistory:
-    history = store.read(ticker)
-    data = config.data
-    table = _between(history.table, data.start, data.end)
-    if table.empty:
-        first, last = history.table.index[[0, -1]]
-        raise DataError(
-            f"{ticker} has no bar between {data.start} and {data.end}: the store has {first:%F} to {last:%F}",
-            f"change `data.start` and `data.end`, or fetch more: `lstm-stock fetch {ticker}`",
-        )
-    return replace(history, table=table)
-
-
-def _between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
-    """Return the bars from `start` to `end`, both included; None is no bound."""
-    days = table.index.to_numpy().astype("datetime64[D]")
-    first = 0 if start is None else int(np.searchsorted(days, np.datetime64(start, "D")))
-    after = len(days) if end is None else int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
-    return table.iloc[first:after]
-
-
-def _unchanged(
-    load: Callable[[str], PriceHistory], ticker: str, origins: dict[str, TickerOrigin]
-) -> PriceHistory:
-    """Read a ticker again; its bars must be those that the network was trained on."""
-    history = load(ticker)
-    if prices.table_hash(history.table) != origins[ticker].hash:
-        raise DataError(
-            f"the stored prices of {ticker} changed while the network was training", "train again"
-        )
-    return history
-
-
-def _split(config: Config, load: Callable[[str], PriceHistory]) -> Split:
-    """Find the dates where val and test start; they are the same for all tickers."""
-    val, test = config.split.val, config.split.test
-    if not isinstance(val, float) or not isinstance(test, float):
-        return Split(np.datetime64(str(val), "D"), np.datetime64(str(test), "D"))
-    dates = [load(ticker).table.index.to_numpy().astype("datetime64[D]") for ticker in config.data.tickers]
-    return Split.by_share(np.unique(np.concatenate(dates)), val, test)
 
 
 def _tell_constant_features(series: Sequence[TickerSeries], on_note: Callable[[str], None]) -> None:
     for one in series:
         for name in one.scaler.inputs.constant_features():
             on_note(f"{one.ticker}: `{name}` never changes on the train bars: it tells the network nothing")
-
-
-def _baseline_tables(
-    windows: Windows, history: PriceHistory, split: Split, on_note: Callable[[str], None]
-) -> list[pd.DataFrame]:
-    """Forecast from the same cutoffs with every baseline, fitted on all bars before the test period."""
-    bars = Bars.of(prices.adjusted(history.table))
-    n_insample = split.first_rows(windows.series.dates)[1]
-    task = Task(bars, n_insample, windows.cutoffs, windows.recipe.horizon)
-    forecasts = forecast_all(task, lambda text: on_note(f"{history.ticker}: {text}"))
-    return [forecast_table(windows, name, returns) for name, returns in forecasts.items()]
-
-
-def _origin(history: PriceHistory) -> TickerOrigin:
-    table = history.table
-    return TickerOrigin(
-        hash=prices.table_hash(table),
-        first=f"{table.index[0]:%F}",
-        last=f"{table.index[-1]:%F}",
-        n_bars=len(table),
-        source=history.provenance.source,
-        first_close=float(prices.adjusted(table)["close"].iloc[0]),
-    )
 
 
 def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: dt.date) -> Outlook:
@@ -286,7 +158,7 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
     run.require_ticker(ticker)
     config, history = run.config, store.read(ticker)
     recipe = recipe_of(config)
-    table = _between(history.table, None, cutoff)
+    table = between(history.table, None, cutoff)
     if table.empty:
         raise DataError(
             f"{ticker} has no bar on or before {cutoff}: the first one is of {history.table.index[0]:%F}",
@@ -347,7 +219,7 @@ def _warnings(
             "nothing"
         )
     origin = provenance.tickers[ticker]
-    used = _between(history.table, dt.date.fromisoformat(origin.first), dt.date.fromisoformat(origin.last))
+    used = between(history.table, dt.date.fromisoformat(origin.first), dt.date.fromisoformat(origin.last))
     if prices.table_hash(used) != origin.hash:
         warnings.append(
             f"the stored prices of {ticker} from {origin.first} to {origin.last} are not those the run was "
@@ -362,6 +234,69 @@ def _warnings(
         )
         warnings.append(f"{whose}: the forecast dates skip weekends but no holidays")
     return tuple(warnings)
+
+
+def check_config(
+    config: Config, store: Store, n_cutoffs: int, on_progress: Callable[[int, int], None]
+) -> Checked:
+    """Check what `train` would do with a config for leaks, with a network that is trained briefly for it.
+
+    Args:
+        config: The whole config.
+        store: Where the prices are.
+        n_cutoffs: Cutoffs of the test period to check, beside the ends of train and val.
+        on_progress: Called with the number of walks done, and of all.
+
+    Raises:
+        LeakError: There is a leak.
+        DataError: Prices are missing or too few.
+    """
+    reader = PriceReader(config.data, store)
+    tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
+    cutoffs = _cutoffs(config, reader, n_cutoffs)
+    return check(road_of(config, train_briefly(config, tables)), tables, cutoffs, on_progress)
+
+
+def check_run(
+    run: Run,
+    store: Store,
+    n_cutoffs: int,
+    on_progress: Callable[[int, int], None],
+    on_warning: Callable[[str], None],
+) -> Checked:
+    """Check a run's features, split, scalers, network and baselines for leaks.
+
+    Where the stored prices are those the run was trained on, its scalers must also be those of its train bars.
+
+    Raises:
+        LeakError: There is a leak.
+        DataError: Prices are missing or too few.
+        RunError: The run cannot be read.
+    """
+    config, provenance = run.config, run.provenance
+    reader = PriceReader(config.data, store)
+    tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
+    cutoffs = _cutoffs(config, reader, n_cutoffs)
+    for ticker, table in tables.items():
+        if reader.origins[ticker].hash == provenance.tickers[ticker].hash:
+            again = fit_ticker(ticker, prices.adjusted(table), recipe_of(config), provenance.split)
+            if again.scaler.to_json() != run.scalers[ticker].to_json():
+                raise LeakError(
+                    f"leak: the saved scaler of {ticker} is not the one that the train bars give",
+                    "it was fitted on other bars, or the run was changed after it was saved: train again",
+                )
+        else:
+            on_warning(
+                f"the stored prices of {ticker} are not those that {run.name} was trained on: its scaler cannot "
+                "be fitted again, the rest is checked on the prices there are"
+            )
+    fitted = Fitted(run.network, run.scalers, run.calibrators)
+    return check(road_of(config, run.network, fitted), tables, cutoffs, on_progress)
+
+
+def _cutoffs(config: Config, reader: PriceReader, n: int) -> list[np.datetime64]:
+    dates = reader.dates()
+    return sample_cutoffs(dates, split_of(config.split, dates), config.window.horizon, n, config.seed)
 
 
 def draw(run: Run, store: Store, folder: Path, on_warning: Callable[[str], None]) -> Iterator[Path]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 
+from lstm_stock.errors import DataError
 from lstm_stock.features import Bars
 
 
@@ -37,3 +40,12 @@ def random_prices(
 
 def random_bars(n_bars: int, seed: int = 0) -> Bars:
     return Bars.of(random_prices(n_bars, seed))
+
+
+def double(x: int) -> tuple[int, int]:
+    """What other processes are asked in tests of who does the work: an answer, and who gives it."""
+    return 2 * x, os.getpid()
+
+
+def fail(x: int) -> None:
+    raise DataError(f"{x} cannot be used", "use another")

@@ -14,11 +14,13 @@ from lstm_stock.baselines import BASELINES, Task
 from lstm_stock.config import load_config
 from lstm_stock.dataset import Split, fit_ticker, windows_of
 from lstm_stock.features import Bars
+from lstm_stock.fitting import architecture_of
+from lstm_stock.inputs import recipe_of
 from lstm_stock.prices import PriceHistory, adjusted, table_hash
 from lstm_stock.run import find_run
 from lstm_stock.store import Store
 from lstm_stock.training import fit_network, forecast_returns
-from lstm_stock.workflow import architecture_of, predict, recipe_of
+from lstm_stock.workflow import predict
 from tests.conftest import TINY
 from tests.helpers import random_prices
 

@@ -227,3 +227,14 @@ def test_forecasts_are_returns_of_each_window():
     width = forecast.quantile(0.95) - forecast.quantile(0.05)
     assert width.shape == TEST.returns.shape
     assert np.corrcoef(width[:, 0], TEST.return_unit[:, 0])[0, 1] > 0.9
+
+
+def test_a_process_that_ignores_ctrl_c_trains_on():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        fit = fit_network(TINY, [TRAIN], [VAL], SETTINGS, 3, press_ctrl_c_once())
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not fit.interrupted
+    assert len(fit.history) == SETTINGS.epochs

@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 # Importing a module adds its commands, and `--help` lists them in this order.
-from lstm_stock.cli import data, prices, runs, settings  # noqa: F401
+from lstm_stock.cli import data, prices, runs, scrutiny, settings  # noqa: F401
 from lstm_stock.cli.app import app, config_app, data_app
 from lstm_stock.cli.options import INTERRUPTED, tell
 from lstm_stock.errors import LstmStockError

@@ -94,9 +94,12 @@ def plot(
 def runs(runs_dir: RunsDir = Path("runs"), quiet: Quiet = False) -> None:
     """List the runs with their key scores."""
     from lstm_stock import report, terminal
-    from lstm_stock.run import list_runs
+    from lstm_stock.run import list_backtests, list_runs
 
-    found = list_runs(runs_dir)
+    found, backtests = list_runs(runs_dir), list_backtests(runs_dir)
+    if backtests:
+        names = ", ".join(path.name for path in backtests[-3:])
+        terminal.note(f"backtests lie beside the runs, the newest last: {names}", quiet)
     if not found:
         terminal.note(f"no runs in {runs_dir}; `lstm-stock train` makes one", quiet)
         return
@@ -152,11 +155,12 @@ def show_strategy(forecasts: pd.DataFrame, model: str, cost_bp: float) -> None:
 def _train(config: Config, store: Store, runs_dir: Path, quiet: bool) -> Run:
     from lstm_stock import report, terminal
     from lstm_stock.run import require_writable
+    from lstm_stock.tensorflow_setup import load_tensorflow
 
     for ticker in config.data.tickers:
         store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load
     require_writable(runs_dir)  # and a folder that cannot be written before the training takes its minutes
-    terminal.load_tensorflow()
+    load_tensorflow()
     from lstm_stock.workflow import train
 
     with terminal.training_progress(quiet) as on_progress:
@@ -180,11 +184,12 @@ def _predict(
     from lstm_stock import report, terminal
     from lstm_stock.config import normalise_ticker
     from lstm_stock.run import records
+    from lstm_stock.tensorflow_setup import load_tensorflow
 
     tickers = run.config.data.tickers if ticker is None else [run.require_ticker(normalise_ticker(ticker))]
     for one in tickers:
         store.read(one)  # what is missing is told before TensorFlow takes its seconds to load
-    terminal.load_tensorflow()
+    load_tensorflow()
     from lstm_stock.workflow import predict
 
     outlooks = [predict(run, store, one, cutoff, dt.date.today()) for one in tickers]
@@ -204,8 +209,9 @@ def _predict(
 
 def _plot(run: Run, store: Store, output: Path | None, quiet: bool) -> None:
     from lstm_stock import terminal
+    from lstm_stock.tensorflow_setup import load_tensorflow
 
-    terminal.load_tensorflow()
+    load_tensorflow()
     from lstm_stock.workflow import draw
 
     folder = output or run.path / "plots"

@@ -1,4 +1,4 @@
-"""Figures: training, test period, forecast fan, calibration, scores by step.
+"""Figures: training, test period, forecast fan, calibration, scores by step, skill by fold.
 
 Each function turns a table into a `Figure` whose title says what is seen. Lines differ in dash, marker and
 lightness, never in hue alone, so that they hold in greyscale. Nothing here reads a run or opens a window; only
@@ -7,9 +7,18 @@ lightness, never in hue alone, so that they hold in greyscale. Nothing here read
 
 from __future__ import annotations
 
+from lstm_stock.plots.folds import skill_by_fold
 from lstm_stock.plots.forecasts import forecast_fan, test_period
 from lstm_stock.plots.quality import calibration, scores_by_step
 from lstm_stock.plots.style import save_figure
 from lstm_stock.plots.training import training_history
 
-__all__ = ["calibration", "forecast_fan", "save_figure", "scores_by_step", "test_period", "training_history"]
+__all__ = [
+    "calibration",
+    "forecast_fan",
+    "save_figure",
+    "scores_by_step",
+    "skill_by_fold",
+    "test_period",
+    "training_history",
+]

@@ -1,0 +1,239 @@
+"""What a backtest leaves on disk: its finished parts while it runs, and one folder of results at the end.
+
+A part is whole or absent, and so is the folder of results. The parts lie in a hidden folder named by a key of all
+that decides the results, so that the same backtest finds them again and another one does not. No pickle: Parquet,
+CSV, JSON and YAML.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from lstm_stock.config import Config, dump_yaml
+from lstm_stock.errors import RunError
+from lstm_stock.evaluation import FORECAST_COLUMNS
+from lstm_stock.run import (
+    CONFIG,
+    FOLDS,
+    FORECASTS,
+    PROVENANCE,
+    SCORES,
+    TickerOrigin,
+    build_folder,
+    cannot_save,
+    join_tickers,
+    package_versions,
+    records,
+    write_json,
+)
+
+_METADATA_KEY = b"lstm_stock"
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one worker gives back: forecasts of one fold, by the network or by one ticker's baselines.
+
+    Attributes:
+        forecasts: Columns `FORECAST_COLUMNS`.
+        facts: How it was fitted: plain values.
+    """
+
+    forecasts: pd.DataFrame
+    facts: dict[str, Any]
+
+
+def backtest_key(config: Config, origins: dict[str, TickerOrigin], n_folds: int, window: str) -> str:
+    """Return the hash of everything that decides the results: settings, prices, folds, packages, this code."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    decides = {
+        "config": config.model_dump(mode="json"),
+        "prices": {ticker: origin.hash for ticker, origin in origins.items()},
+        "n_folds": n_folds,
+        "window": window,
+        "packages": package_versions(),
+    }
+    digest.update(json.dumps(decides, sort_keys=True).encode())
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class PartsFolder:
+    """The finished parts of one backtest, kept until its results are saved.
+
+    Used as a context, it keeps another process from working on the same backtest at the same time.
+
+    Args:
+        runs_dir: Where the results will be.
+        key: `backtest_key`.
+    """
+
+    def __init__(self, runs_dir: Path, key: str) -> None:
+        self.path = runs_dir / f".backtest-{key}"
+        self._lock = FileLock(self.path / _LOCK, timeout=0)
+
+    def __enter__(self) -> PartsFolder:
+        """Make the folder and lock it; RunError if it cannot be made or is in use."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout as error:
+            raise RunError(
+                "another process is working on this very backtest", "wait until it is done, or end it"
+            ) from error
+        except OSError as error:
+            raise cannot_save(self.path.parent, error, "backtest") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Unlock the folder, and remove it if no part is in it."""
+        self._lock.release()
+        if self.path.is_dir() and not any(self.path.glob("*.parquet")):
+            self.remove()
+
+    def read(self, name: str) -> Part | None:
+        """Return a finished part; None if there is none, or if what is there cannot be read."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            part = _from_arrow(pq.read_table(self._file(name)))
+        except (OSError, KeyError, ValueError, pa.ArrowException):
+            return None
+        return part if list(part.forecasts) == list(FORECAST_COLUMNS) else None
+
+    def write(self, name: str, part: Part) -> Part:
+        """Keep a part: written beside its place, flushed to the disk and renamed.
+
+        Returns:
+            The part as `read` will give it, so that nothing tells parts done now from parts done earlier.
+
+        Raises:
+            RunError: The disk refuses.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        arrow = pa.Table.from_pandas(part.forecasts, preserve_index=False)
+        metadata = {**(arrow.schema.metadata or {}), _METADATA_KEY: json.dumps(part.facts).encode()}
+        arrow = arrow.replace_schema_metadata(metadata)
+        temporary = self.path / f".{name}.tmp"
+        try:
+            with temporary.open("wb") as file:
+                pq.write_table(arrow, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._file(name))
+        except OSError as error:
+            raise cannot_save(self.path.parent, error, "backtest") from error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        return _from_arrow(arrow)
+
+    def remove(self) -> None:
+        """Forget the parts: the results are saved."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _file(self, name: str) -> Path:
+        return self.path / f"{name}.parquet"
+
+
+def _from_arrow(arrow: Any) -> Part:
+    facts = json.loads((arrow.schema.metadata or {})[_METADATA_KEY])
+    # Parquet counts milliseconds at the least.
+    forecasts = arrow.to_pandas().astype(dict.fromkeys(("cutoff", "date"), "datetime64[s]"))
+    return Part(forecasts, facts)
+
+
+@dataclass(frozen=True)
+class BacktestProvenance:
+    """Where a backtest comes from.
+
+    Attributes:
+        created: ISO time of its last start; an interrupted backtest may have begun before.
+        seed: The first network's.
+        n_folds: How many refits.
+        window: `expanding` or `rolling`.
+        backend: Who did the work.
+        jobs: How many workers were asked for.
+        fit_seconds: Time the workers took, added up, over all starts.
+        tickers: Where the prices of each came from.
+        packages: Versions.
+        python: Version.
+        platform: Of the machine that pooled the folds.
+    """
+
+    created: str
+    seed: int
+    n_folds: int
+    window: str
+    backend: str
+    jobs: int
+    fit_seconds: float
+    tickers: dict[str, TickerOrigin]
+    packages: dict[str, str]
+    python: str
+    platform: str
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """The results of a backtest.
+
+    Attributes:
+        config: The resolved config.
+        folds: One row a fold: its number, its dates, its windows, how long its network learnt.
+        forecasts: `FORECAST_COLUMNS` and `fold`, of all folds.
+        scores: Scores of the pooled forecasts, `SCORE_COLUMNS`.
+        fold_scores: `fold` and `SCORE_COLUMNS`: the scores of each fold alone.
+        verdict: `lstm_stock.verdict.judge` of the pooled forecasts.
+        provenance: Where it comes from.
+    """
+
+    config: Config
+    folds: pd.DataFrame
+    forecasts: pd.DataFrame
+    scores: pd.DataFrame
+    fold_scores: pd.DataFrame
+    verdict: dict[str, Any]
+    provenance: BacktestProvenance
+
+
+def save_backtest(runs_dir: Path, results: Backtest) -> Path:
+    """Write the results to a new folder under `runs_dir`, whole or not at all, and return its path.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
+    config = results.config
+    created = dt.datetime.fromisoformat(results.provenance.created)
+    name = f"{created:%Y%m%d-%H%M%S}-{join_tickers(config.data.tickers)}-{config.model.cell}-backtest"
+
+    def write(folder: Path) -> None:
+        (folder / CONFIG).write_text(dump_yaml(config), encoding="utf-8")
+        results.folds.to_csv(folder / FOLDS, index=False)
+        results.forecasts.to_parquet(folder / FORECASTS, index=False)
+        scores = {
+            "scores": records(results.scores),
+            "verdict": results.verdict,
+            "folds": records(results.fold_scores),
+        }
+        write_json(folder / SCORES, scores)
+        write_json(folder / PROVENANCE, asdict(results.provenance))
+
+    return build_folder(runs_dir, name, "backtest", write)

@@ -1,0 +1,90 @@
+"""One split, fitted and forecast: what `train` does once and a backtest once a fold.
+
+The network learns from the parts it is given; the baselines get every bar before the test period. Nothing here
+chooses the split, scores or saves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lstm_stock.baselines import Task, forecast_all
+from lstm_stock.calibration import Calibrator
+from lstm_stock.config import Config
+from lstm_stock.dataset import Split, Windows
+from lstm_stock.evaluation import LEVELS, forecast_table
+from lstm_stock.features import Bars
+from lstm_stock.inputs import Parts
+from lstm_stock.models import Architecture
+from lstm_stock.training import Fit, Progress, fit_network, forecast_returns
+
+if TYPE_CHECKING:
+    import keras
+
+RETURN_LOCATION_UNIT = 0.1
+"""Forecast returns are output in tenths of their unit: see `Architecture.location_unit`."""
+
+
+def architecture_of(config: Config) -> Architecture:
+    """Take from the config the shape of the network."""
+    return Architecture(
+        cell=config.model.cell,
+        units=tuple(config.model.units),
+        dropout=config.model.dropout,
+        dense=tuple(config.model.dense),
+        head=config.model.head,
+        look_back=config.window.look_back,
+        n_features=len(config.features),
+        horizon=config.window.horizon,
+        location_unit=RETURN_LOCATION_UNIT if config.target == "log_return" else 1.0,
+    )
+
+
+def fit_parts(config: Config, parts: Parts, on_progress: Callable[[Progress], None] | None = None) -> Fit:
+    """Train the config's network on train windows, stopped by val windows.
+
+    Raises:
+        ConfigError: The training diverged.
+    """
+    shape = architecture_of(config)
+    return fit_network(shape, parts.train, parts.val, config.training, config.seed, on_progress)
+
+
+def fit_calibrator(config: Config, network: keras.Model, val: Windows) -> Calibrator:
+    """Learn from one ticker's val windows how far its intervals must be stretched."""
+    held_out = forecast_returns(network, config.model.head, val)
+    return Calibrator.fit(config.calibration, LEVELS, held_out, val.returns, val.return_unit)
+
+
+def network_table(
+    config: Config, network: keras.Model, calibrator: Calibrator, windows: Windows
+) -> pd.DataFrame:
+    """Forecast one ticker's test windows with the network, as a forecast table."""
+    returns = forecast_returns(network, config.model.head, windows)
+    fan = calibrator.apply(returns, windows.returns, windows.return_unit)
+    return forecast_table(windows, config.model.cell, returns, fan)
+
+
+def baseline_tables(
+    windows: Windows, adjusted: pd.DataFrame, split: Split, on_note: Callable[[str], None]
+) -> list[pd.DataFrame]:
+    """Forecast from the same cutoffs with every baseline, fitted on all bars before the test period.
+
+    Args:
+        windows: One ticker's test windows.
+        adjusted: The bars they were cut from.
+        split: Where the test period starts.
+        on_note: Called with a sentence for each baseline that drops out.
+    """
+    task = task_of(windows, adjusted, split)
+    forecasts = forecast_all(task, lambda text: on_note(f"{windows.series.ticker}: {text}"))
+    return [forecast_table(windows, name, returns) for name, returns in forecasts.items()]
+
+
+def task_of(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Task:
+    """Ask the baselines what the network is asked: the same steps from the same cutoffs."""
+    n_insample = split.first_rows(windows.series.dates)[1]
+    return Task(Bars.of(adjusted), n_insample, windows.cutoffs, windows.recipe.horizon)

@@ -1,0 +1,176 @@
+"""What a training is given: from config and store to the bars in range, the split, and the windows of each part.
+
+`train` does this once, a backtest once a fold. Nothing here is learnt but the scaler, and nothing knows Keras.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock import prices
+from lstm_stock.config import Config, DataConfig, SplitConfig
+from lstm_stock.dataset import Dates, Recipe, Split, TickerSeries, Windows, fit_ticker, windows_of
+from lstm_stock.errors import DataError
+from lstm_stock.prices import PriceHistory
+from lstm_stock.run import TickerOrigin
+from lstm_stock.store import Store
+
+
+def recipe_of(config: Config) -> Recipe:
+    """Take from the config what a window holds."""
+    return Recipe(
+        features=tuple(config.features),
+        target=config.target,
+        target_scale=config.target_scale,
+        look_back=config.window.look_back,
+        horizon=config.window.horizon,
+        scaler=config.scaler,
+    )
+
+
+class PriceReader:
+    """Read the bars of a config's tickers between its `start` and `end`, again whenever they are needed.
+
+    The price tables of many tickers together would outweigh their features, so none is kept; what is kept is
+    where each came from, and bars that are no longer those read first are refused.
+
+    Args:
+        data: The `data` section.
+        store: Where the prices are.
+
+    Attributes:
+        origins: Where each ticker's bars came from, of those read so far.
+    """
+
+    def __init__(self, data: DataConfig, store: Store) -> None:
+        self.origins: dict[str, TickerOrigin] = {}
+        self._data = data
+        self._store = store
+
+    def table(self, ticker: str) -> pd.DataFrame:
+        """Return a ticker's price table.
+
+        Raises:
+            DataError: There are no bars in range, or they changed since they were read first.
+        """
+        history = self._in_range(ticker)
+        origin = _origin(history)
+        if self.origins.setdefault(ticker, origin).hash != origin.hash:
+            raise DataError(
+                f"the stored prices of {ticker} changed while the network was training", "train again"
+            )
+        return history.table
+
+    def adjusted(self, ticker: str) -> pd.DataFrame:
+        """Return a ticker's bars, adjusted for dividends; DataError as `table`."""
+        return prices.adjusted(self.table(ticker))
+
+    def dates(self) -> Dates:
+        """Return every date on which a ticker has a bar, sorted; DataError as `table`."""
+        return all_dates([days_of(self.table(ticker)) for ticker in self._data.tickers])
+
+    def _in_range(self, ticker: str) -> PriceHistory:
+        history, data = self._store.read(ticker), self._data
+        table = between(history.table, data.start, data.end)
+        if table.empty:
+            first, last = history.table.index[[0, -1]]
+            raise DataError(
+                f"{ticker} has no bar between {data.start} and {data.end}: "
+                f"the store has {first:%F} to {last:%F}",
+                f"change `data.start` and `data.end`, or fetch more: `lstm-stock fetch {ticker}`",
+            )
+        return replace(history, table=table)
+
+
+def between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
+    """Return the bars from `start` to `end`, both included; None is no bound."""
+    days = days_of(table)
+    first = 0 if start is None else int(np.searchsorted(days, np.datetime64(start, "D")))
+    after = len(days) if end is None else int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
+    return table.iloc[first:after]
+
+
+def days_of(table: pd.DataFrame) -> Dates:
+    """Return the day of each bar, shape `(n_bars,)`."""
+    return table.index.to_numpy().astype("datetime64[D]")
+
+
+def all_dates(dates: Sequence[Dates]) -> Dates:
+    """Return the distinct dates of several tickers, sorted."""
+    return np.unique(np.concatenate(dates))
+
+
+def _origin(history: PriceHistory) -> TickerOrigin:
+    table = history.table
+    return TickerOrigin(
+        hash=prices.table_hash(table),
+        first=f"{table.index[0]:%F}",
+        last=f"{table.index[-1]:%F}",
+        n_bars=len(table),
+        source=history.provenance.source,
+        first_close=float(prices.adjusted(table)["close"].iloc[0]),
+    )
+
+
+def split_of(config: SplitConfig, dates: Dates) -> Split:
+    """Find the dates where val and test start; they are the same for all tickers.
+
+    Args:
+        config: The `split` section.
+        dates: `PriceReader.dates`.
+
+    Raises:
+        DataError: A part would be empty.
+    """
+    val, test = config.val, config.test
+    if not isinstance(val, float) or not isinstance(test, float):
+        return Split(np.datetime64(str(val), "D"), np.datetime64(str(test), "D"))
+    return Split.by_share(dates, val, test)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The windows of every ticker, one entry a ticker in each part, under one split.
+
+    Attributes:
+        split: Where val and test start.
+        train: What the network learns from.
+        val: What decides when it has learnt enough.
+        test: What is forecast.
+    """
+
+    split: Split
+    train: list[Windows]
+    val: list[Windows]
+    test: list[Windows]
+
+    @property
+    def series(self) -> list[TickerSeries]:
+        """Each ticker, scaled by its train bars."""
+        return [windows.series for windows in self.train]
+
+
+def cut_into_parts(
+    tickers: Sequence[str], adjusted: Callable[[str], pd.DataFrame], recipe: Recipe, split: Split
+) -> Parts:
+    """Fit each ticker's scaler on its train bars and cut its windows.
+
+    Args:
+        tickers: Their names.
+        adjusted: Gives the adjusted bars of a ticker; called once for each.
+        recipe: What a window holds.
+        split: Where train, val and test meet.
+
+    Raises:
+        DataError: A ticker has too few bars for a part.
+    """
+    series = [fit_ticker(ticker, adjusted(ticker), recipe, split) for ticker in tickers]
+    train, val, test = (
+        [windows_of(one, recipe, split, part) for one in series] for part in ("train", "val", "test")
+    )
+    return Parts(split, train, val, test)

@@ -1,0 +1,285 @@
+"""Leak check: spoil every bar after a cutoff, go the whole road again, and name the first thing that moved.
+
+The road from prices to intervals is walked twice, on the prices as they are and on prices whose bars after the
+cutoff are spoilt. Whatever is known at the cutoff must be the same to the bit. Forecasts of both walks are made in
+batches of the same shape: with another shape a network's last bits may differ without any leak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock import prices
+from lstm_stock.baselines import forecast_all
+from lstm_stock.calibration import Calibrator, Fan
+from lstm_stock.config import Config
+from lstm_stock.corruption import CORRUPTIONS, corrupt
+from lstm_stock.dataset import (
+    Dates,
+    Split,
+    TickerSeries,
+    Windows,
+    apply_ticker,
+    fit_ticker,
+    windows_of,
+)
+from lstm_stock.errors import DataError, LeakError
+from lstm_stock.evaluation import LEVELS, price_intervals
+from lstm_stock.features import Bars, feature_table
+from lstm_stock.fitting import architecture_of, fit_calibrator, task_of
+from lstm_stock.inputs import all_dates, days_of, recipe_of, split_of
+from lstm_stock.run import Fitted
+from lstm_stock.training import fit_network, forecast_returns
+
+if TYPE_CHECKING:
+    import keras
+
+Tables = Mapping[str, pd.DataFrame]
+"""The price table of each ticker."""
+
+MAX_FORECASTS = 128
+"""Forecasts of the network compared at each cutoff, the newest: all that it reads is compared in full before."""
+
+TRAINED_WINDOWS = 640
+"""Windows of each ticker, the newest, that the training of the check learns from, for one epoch."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Something that is known at a cutoff.
+
+    Attributes:
+        kind: What sort of thing, such as `feature`.
+        name: Which one, as a message would say it.
+        values: Its values; the first axis follows `dates`, if there are any.
+        dates: The date each value is of.
+    """
+
+    kind: str
+    name: str
+    values: np.ndarray[Any, Any]
+    dates: Dates | None = None
+
+
+Road = Callable[[Tables, np.datetime64], Iterator[Known]]
+"""Gives all that is known at a cutoff, in the order it comes to be, from price tables that go on after it."""
+
+
+@dataclass
+class Checked:
+    """What was compared: of each kind of thing, how many arrays and how many values."""
+
+    cutoffs: list[np.datetime64] = field(default_factory=list)
+    n_arrays: dict[str, int] = field(default_factory=dict)
+    n_values: dict[str, int] = field(default_factory=dict)
+
+    def count(self, known: Known) -> None:
+        """Take one comparison into account."""
+        self.n_arrays[known.kind] = self.n_arrays.get(known.kind, 0) + 1
+        self.n_values[known.kind] = self.n_values.get(known.kind, 0) + known.values.size
+
+
+def check(
+    road: Road,
+    tables: Tables,
+    cutoffs: Sequence[np.datetime64],
+    on_progress: Callable[[int, int], None],
+) -> Checked:
+    """Walk the road with every corruption of what follows each cutoff.
+
+    Args:
+        road: What to check.
+        tables: The prices as they are.
+        cutoffs: The dates after which to spoil them.
+        on_progress: Called with the number of walks done, and of all.
+
+    Raises:
+        LeakError: Something known at a cutoff moved; the first such thing of the first such walk.
+    """
+    checked, n_walks, n_done = Checked(list(cutoffs)), len(cutoffs) * len(CORRUPTIONS), 0
+    on_progress(0, n_walks)
+    for cutoff in cutoffs:
+        honest = list(road(tables, cutoff))
+        for how in CORRUPTIONS:
+            spoilt = {ticker: corrupt(table, cutoff, how) for ticker, table in tables.items()}
+            for known, again in zip_longest(honest, road(spoilt, cutoff)):
+                _compare(known, again, cutoff, how)
+                checked.count(known)
+            n_done += 1
+            on_progress(n_done, n_walks)
+    return checked
+
+
+def _compare(known: Known | None, again: Known | None, cutoff: np.datetime64, how: str) -> None:
+    """Raise LeakError if the two differ in a single bit."""
+    if known is not None and again is not None and known.name == again.name:
+        if _bits(known.values) == _bits(again.values):
+            return
+        when = _first_moved(known, again)
+    else:
+        when = ""
+    thing = known or again
+    name = thing.name if thing is not None else ""
+    raise LeakError(
+        f"leak: {name}{when} moved when the bars after {cutoff} were changed ({how})",
+        "what is known at a cutoff must not depend on later bars: look at how this is computed",
+    )
+
+
+def _bits(values: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], str, bytes]:
+    return values.shape, str(values.dtype), values.tobytes()
+
+
+def _first_moved(known: Known, again: Known) -> str:
+    """Say from when on the values differ, where that can be said."""
+    if known.dates is None or known.values.shape != again.values.shape:
+        return ""
+    n = len(known.dates)
+    ours, theirs = (np.ascontiguousarray(one.values).reshape(n, -1).view(np.uint8) for one in (known, again))
+    moved = np.flatnonzero((ours != theirs).any(axis=1))
+    return f" on {known.dates[moved[0]]}"
+
+
+def sample_cutoffs(dates: Dates, split: Split, horizon: int, n: int, seed: int) -> list[np.datetime64]:
+    """Choose cutoffs: the last train bar, the last val bar, and `n` of the test period.
+
+    Raises:
+        DataError: The test period has no cutoff with `horizon` bars after it.
+    """
+    val_row, test_row = split.first_rows(dates)
+    possible = np.arange(test_row, len(dates) - horizon)
+    if val_row < 1 or test_row <= val_row or len(possible) == 0:
+        raise DataError(
+            f"there is nothing to check: of {len(dates)} bars {val_row} are for train, {test_row - val_row} "
+            f"for val and {len(dates) - test_row} for test",
+            "fetch an earlier `start`, or change `split`",
+        )
+    chosen = np.random.default_rng(seed).choice(possible, min(n, len(possible)), replace=False)
+    rows = sorted({val_row - 1, test_row - 1, *(int(row) for row in chosen)})
+    return [dates[row] for row in rows]
+
+
+def train_briefly(config: Config, tables: Tables) -> keras.Model:
+    """Train the config's network for one epoch on the newest windows: enough for a leak to reach its weights."""
+    split = split_of(config.split, all_dates([days_of(table) for table in tables.values()]))
+    recipe = recipe_of(config)
+    series = [fit_ticker(ticker, prices.adjusted(table), recipe, split) for ticker, table in tables.items()]
+    train, val = (
+        [_newest(windows_of(one, recipe, split, part), TRAINED_WINDOWS) for one in series]
+        for part in ("train", "val")
+    )
+    training = config.training.model_copy(update={"epochs": 1, "members": 1})
+    return fit_network(architecture_of(config), train, val, training, config.seed).network
+
+
+def _newest(windows: Windows, n: int) -> Windows:
+    return replace(windows, cutoffs=windows.cutoffs[-n:])
+
+
+def road_of(config: Config, network: keras.Model, fitted: Fitted | None = None) -> Road:
+    """Build the road of a config, or of a run, whose scalers and calibrators are given.
+
+    Args:
+        config: The whole config.
+        network: What forecasts.
+        fitted: A run's. Without it each walk fits its own, and where val ends trains its own network, too.
+    """
+
+    def road(tables: Tables, cutoff: np.datetime64) -> Iterator[Known]:
+        dates = all_dates([days_of(table) for table in tables.values()])
+        split = split_of(config.split, dates)
+        yield Known(
+            "split", "the split", np.array([split.val_start, split.test_start]).astype("datetime64[D]")
+        )
+        adjusted = {ticker: prices.adjusted(table) for ticker, table in tables.items()}
+        for ticker, table in adjusted.items():
+            yield from _features(config, ticker, table, cutoff)
+        val_row, test_row = split.first_rows(dates)
+        if cutoff < dates[val_row - 1]:
+            return  # the rest learns from train bars that are spoilt
+        scaled = []
+        for ticker, table in adjusted.items():
+            series = fit_ticker(ticker, table, recipe_of(config), split)
+            yield from _scaled(config, series, split, cutoff)
+            if fitted is not None:
+                series = apply_ticker(ticker, table, recipe_of(config), fitted.scalers[ticker])
+            scaled.append(series)
+        if cutoff < dates[test_row - 1]:
+            return
+        if fitted is None and cutoff == dates[test_row - 1]:
+            weights = train_briefly(config, tables).get_weights()
+            yield Known(
+                "weights", "the weights of a short training", np.concatenate([w.ravel() for w in weights])
+            )
+        for series in scaled:
+            if fitted is None:
+                val = _newest(windows_of(series, recipe_of(config), split, "val"), MAX_FORECASTS)
+                calibrator = fit_calibrator(config, network, val)
+                name = f"the calibration of the intervals of {series.ticker}"
+                yield Known("calibration", name, calibrator.factors)
+            else:
+                calibrator = fitted.calibrators[series.ticker]
+            windows = windows_of(series, recipe_of(config), split, "test")
+            windows = replace(windows, cutoffs=windows.cutoffs[series.dates[windows.cutoffs] <= cutoff])
+            if len(windows):
+                yield _network_forecast(config, network, calibrator, _newest(windows, MAX_FORECASTS))
+                yield from _baseline_forecasts(windows, adjusted[series.ticker], split)
+
+    return road
+
+
+def _features(config: Config, ticker: str, adjusted: pd.DataFrame, cutoff: np.datetime64) -> Iterator[Known]:
+    bars, days = Bars.of(adjusted), days_of(adjusted)
+    n = int(np.searchsorted(days, cutoff, side="right"))
+    yield Known("volatility", f"the trailing volatility of {ticker}", bars.volatility[:n], days[:n])
+    for name in config.features:
+        values = feature_table(bars, [name], recipe_of(config).in_volatility)[:n]
+        yield Known("feature", f"the feature `{name}` of {ticker}", values, days[:n])
+
+
+def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datetime64) -> Iterator[Known]:
+    """What the train bars decide: the scaler, the scaled inputs, and the targets of train and val windows."""
+    ticker, scaler = series.ticker, series.scaler
+    numbers = (scaler.return_std, scaler.close_offset, scaler.close_scale, scaler.insample_mae)
+    inputs = scaler.inputs
+    values = np.concatenate([inputs.offset, inputs.scale, inputs.low, inputs.high, numbers])
+    yield Known("scaler", f"the scaler of {ticker}", values)
+    n = int(np.searchsorted(series.dates, cutoff, side="right"))
+    days = series.dates[:n]
+    yield Known("inputs", f"the scaled inputs of {ticker}", series.inputs[:n], days)
+    yield Known("unit", f"the unit of the targets of {ticker}", series.unit[:n], days)
+    for part, end in (("train", split.val_start), ("val", split.test_start)):
+        if n >= int(np.searchsorted(series.dates, end)):
+            windows = windows_of(series, recipe_of(config), split, "train" if part == "train" else "val")
+            name = f"the {part} windows' targets of {ticker}"
+            yield Known("targets", name, windows.targets, series.dates[windows.cutoffs])
+
+
+def _network_forecast(
+    config: Config, network: keras.Model, calibrator: Calibrator, windows: Windows
+) -> Known:
+    returns = forecast_returns(network, config.model.head, windows)
+    # The outcomes handed over reach past the cutoff: an interval that used them would move.
+    fan = calibrator.apply(returns, windows.returns, windows.return_unit)
+    name = f"the forecast of {config.model.cell} for {windows.series.ticker}"
+    return _forecast("forecast", name, windows, fan)
+
+
+def _baseline_forecasts(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Iterator[Known]:
+    forecasts = forecast_all(task_of(windows, adjusted, split), lambda _: None)
+    for name, returns in forecasts.items():
+        text = f"the forecast of the baseline `{name}` for {windows.series.ticker}"
+        yield _forecast("baseline", text, windows, Fan.of(returns, LEVELS))
+
+
+def _forecast(kind: str, name: str, windows: Windows, fan: Fan) -> Known:
+    """Take median and all intervals, in prices, at each cutoff."""
+    cells = price_intervals(fan, windows.last_close)
+    values = np.stack([np.asarray(each, np.float64) for each in cells.values()], axis=-1)
+    return Known(kind, name, values, windows.series.dates[windows.cutoffs])
