@@ -136,9 +136,10 @@ def test_one_fold_is_what_train_does(cli, data, tmp_path):
         pd.read_parquet(path / "forecasts.parquet").sort_values(["ticker", "model", "cutoff", "step"])
         for path in (folder_of(tmp_path), run)
     )
-    # The threads of this process and of a worker differ in number, which may change last bits.
+    # The threads of this process and of a worker differ in number, which changes last bits, and so where the
+    # optimisers of GARCH and ARIMA stop: they do at a millionth of the likelihood, not of the parameters.
     pd.testing.assert_frame_equal(
-        ours.drop(columns="fold").reset_index(drop=True), theirs.reset_index(drop=True), rtol=1e-5
+        ours.drop(columns="fold").reset_index(drop=True), theirs.reset_index(drop=True), rtol=1e-3
     )
 
 

@@ -25,7 +25,7 @@ TICKER = (
     "must be a ticker: 1 to 32 letters, digits and `.-^=&_+$:`, not beginning with `.` or `-`, without `..`"
 )
 
-TOP_KEYS = "data, features, target, target_scale, window, split, scaler, model, training, seed"
+TOP_KEYS = "data, features, target, target_scale, window, split, scaler, model, training, calibration, seed"
 HEADS = "point, gaussian, student_t, quantile"
 SHARE_OR_DAY = "must be a share of the bars such as 0.2, or a date such as 2020-01-31"
 SWITCH = "got nothing, must be null to turn it off; leave the key out for the default"

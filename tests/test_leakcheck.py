@@ -64,6 +64,7 @@ def test_nothing_moves_and_everything_is_compared(network):
         "unit": 24,
         "targets": 8 + 16 + 16,
         "weights": 4,
+        "calibration": 16,
         "forecast": 16,
         "baseline": 16 * n_baselines,
     }

@@ -36,7 +36,9 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except LstmStockError as error:
         _fail(error.message, error.hint, error.exit_code)
-    except (BrokenPipeError, SystemExit):
+    except (BrokenPipeError, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != 1:
+            raise
         # Typer ends a broken pipe with `sys.exit(1)`, and nothing else so; but 1 is for bugs of ours. What is
         # still buffered has no reader either: without this Python would complain while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
