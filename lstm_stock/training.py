@@ -139,6 +139,8 @@ def fit_network(
                 optimizer=_optimizer(config),
                 loss=training_loss(shape.head, shape.horizon),
             )
+            # Else TensorFlow traces the training step twice: once to learn which variables it makes.
+            network.optimizer.build(network.trainable_variables)
             follow = _Follow(i + 1, config, stop, on_progress)
             network.fit(
                 WindowBatches(train, config.batch_size, seed + i),
