@@ -23,7 +23,7 @@ demo: $(VENV)/.installed  ## install, then fetch, train, predict and plot the sh
 	$(BIN)/lstm-stock demo
 
 test: $(VENV)/.installed-dev  ## run the tests
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --cov --cov-report=term --cov-fail-under=90
 
 check: $(VENV)/.installed-dev  ## formatting, lint, types, architecture, generated files
 	$(BIN)/ruff format --check .

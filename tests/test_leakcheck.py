@@ -232,7 +232,8 @@ def test_the_command_checks_the_newest_run(cli, trained: Trained):
 
 
 def test_the_command_checks_a_config_and_trains_for_it(cli, trained: Trained):
-    answer = cli("leakcheck", *TINY, "--cutoffs", 1, "--quiet", "--data-dir", trained.data)
+    few = ("--set", "data.start=2021-01-01")
+    answer = cli("leakcheck", *TINY, *few, "--cutoffs", 1, "--quiet", "--data-dir", trained.data)
     assert answer.code == 0, answer.err
     assert answer.err == ""
     assert re.search(r"^ weights +4 ", answer.out, re.MULTILINE)
