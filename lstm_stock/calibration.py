@@ -1,7 +1,7 @@
 """Make intervals hold as often as they say, from how often they held before.
 
-An interval is stretched about its median by a factor: what split conformal prediction finds on the val period,
-and, if asked for, what the test stream teaches as its outcomes come in. Only the reported intervals are
+An interval is stretched about its median by a factor: what split conformal prediction finds on the val period, or
+one that follows the test stream as its outcomes come in. Only the reported intervals are
 stretched; the distribution, and so CRPS, NLL and PIT, stays as it was trained. Pure arithmetic: arrays in,
 arrays out.
 """
@@ -20,9 +20,9 @@ from lstm_stock.distributions import Distribution
 Array = NDArray[np.float64]
 Kind = Literal["none", "conformal", "adaptive"]
 
-RATE = 0.02
-"""How far one outcome moves the factor of an adaptive interval: a miss of a 90 % interval widens it by 1.8 % of
-its trained width, a hit narrows it by 0.2 %."""
+RATE = 0.01
+"""How far one outcome moves the factor of an adaptive interval: a miss of a 90 % interval widens it by 0.9 % of
+its trained width, a hit narrows it by 0.1 %. Chosen on ten tickers: see docs/method.md."""
 
 LEAST_FACTOR = 0.05
 """No interval shrinks below this share of its trained width."""
@@ -60,6 +60,11 @@ class Fan:
             half = np.broadcast_to(np.asarray(unit, np.float64), centre.shape)[..., None]
             below, above = (np.where(np.isnan(side), half, side) for side in (below, above))
         return cls(centre, below, above)
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether the forecast claims a distribution, and not only a point."""
+        return bool(np.isfinite(self.below).all())
 
     @property
     def last(self) -> Fan:
@@ -162,10 +167,11 @@ class Calibrator:
     """How the intervals of one ticker are stretched.
 
     Attributes:
-        kind: `none`: not at all. `conformal`: by what the val period needed. `adaptive`: so at first, and then by
-            what each outcome teaches.
+        kind: `none`: not at all. `conformal`: by what the val period needed. `adaptive`: by what each outcome
+            of the stream teaches.
         levels: Nominal intervals in percent.
-        factors: What the val period needed, shape `(horizon, n_levels)`.
+        factors: Of `conformal`, or those that `adaptive` starts from: none, but for a forecast without spread,
+            whose intervals only the val period can size. Shape `(horizon, n_levels)`.
     """
 
     kind: Kind
@@ -185,8 +191,9 @@ class Calibrator:
             came: What came, likewise.
             unit: What a k-bar log return is measured in, likewise; the half-width of a forecast without spread.
         """
-        if kind == "none":
-            return cls(kind, tuple(levels), np.ones((came.shape[1], len(levels))))
+        as_trained = np.ones((came.shape[1], len(levels)))
+        if kind == "none" or (kind == "adaptive" and Fan.of(returns, levels).has_spread):
+            return cls(kind, tuple(levels), as_trained)
         needed = Fan.of(returns, levels, unit).needed(came)
         return cls(kind, tuple(levels), conformal_factors(needed, levels))
 

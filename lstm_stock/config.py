@@ -66,7 +66,7 @@ __all__ = [
 CellName: TypeAlias = Literal["lstm"]
 HeadName: TypeAlias = Literal["point", "gaussian", "student_t", "quantile"]
 TargetName: TypeAlias = Literal["log_return", "close"]
-TargetScaleName: TypeAlias = Literal["trailing_vol", "none"]
+TargetScaleName: TypeAlias = Literal["trailing_vol", "trailing_range", "none"]
 CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
 ScalerName: TypeAlias = Literal["minmax", "standard", "robust"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]
@@ -78,6 +78,7 @@ FeatureName: TypeAlias = Literal[
     "log_range",
     "log_volume_ratio",
     "log_trailing_vol",
+    "log_range_vol",
     "open",
     "high",
     "low",
@@ -261,7 +262,7 @@ class Config(_Section):
     )
     target_scale: TargetScaleName = Field(
         default="trailing_vol",
-        description="Unit of the return: volatility known at the cutoff, or none; target close takes none",
+        description="Unit of returns: EWMA volatility of closes or of ranges known at the cutoff, or none",
     )
     window: WindowConfig = Field(
         default=WindowConfig(), description="What the model sees, and how far it forecasts"
@@ -275,8 +276,8 @@ class Config(_Section):
     model: ModelConfig = Field(default=ModelConfig(), description="The network")
     training: TrainingConfig = Field(default=TrainingConfig(), description="How the network is fitted")
     calibration: CalibrationName = Field(
-        default="none",
-        description="Stretch the intervals to what held on val (conformal), and then follow the test (adaptive)",
+        default="adaptive",
+        description="Stretch the intervals: to what held on val (conformal), or by each outcome since (adaptive)",
     )
     seed: Whole = Field(
         default=7, ge=0, le=2**32 - 1, description="The same seed on the same machine gives the same weights"

@@ -42,11 +42,6 @@ class Recipe:
     scaler: str
 
     @property
-    def in_volatility(self) -> bool:
-        """Whether features and target are in units of trailing volatility."""
-        return self.target_scale == "trailing_vol"
-
-    @property
     def sqrt_steps(self) -> Array:
         """`sqrt(k)` for each step k, shape `(horizon,)`: how a random walk's deviation grows."""
         return np.asarray(np.sqrt(np.arange(1.0, self.horizon + 1)), np.float64)
@@ -190,7 +185,7 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split
     """
     raw = _raw_inputs(adjusted, recipe)
     n_train = split.first_rows(_days(adjusted))[0]
-    first = _first_known(raw.features, raw.volatility if recipe.in_volatility else None)
+    first = _first_known(raw)
     if n_train - first < recipe.look_back + recipe.horizon:
         raise _too_few(n_train, recipe.look_back, recipe.horizon, first, f"the train part of {ticker}")
     _require_computable(ticker, adjusted, raw.features, first)
@@ -209,41 +204,42 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split
         close_scale=float(train_close.max() - train_close.min()),
         insample_mae=metrics.insample_mae(train_close),
     )
-    return _series(ticker, adjusted, raw, first, scaler, recipe)
+    return _series(ticker, adjusted, raw, first, scaler)
 
 
 def apply_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, scaler: TickerScaler) -> TickerSeries:
     """Compute the features of one ticker and scale them with a scaler fitted earlier."""
     raw = _raw_inputs(adjusted, recipe)
-    volatility = raw.volatility if recipe.in_volatility else None
-    first = _first_known(raw.features, volatility)
+    first = _first_known(raw)
     # Bars before one on which a feature cannot be computed are of no use here, and need not be told of.
-    unknown = np.flatnonzero(~_known(raw.features, volatility)[first:])
+    unknown = np.flatnonzero(~raw.known[first:])
     first += int(unknown[-1]) + 1 if len(unknown) else 0
-    return _series(ticker, adjusted, raw, first, scaler, recipe)
+    return _series(ticker, adjusted, raw, first, scaler)
 
 
 @dataclass(frozen=True)
 class _RawInputs:
+    """Features, and the volatility that returns are measured in, if any."""
+
     features: Array
-    volatility: Array
+    volatility: Array | None
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        known = np.asarray(np.isfinite(self.features).all(axis=1))
+        return known if self.volatility is None else known & np.isfinite(self.volatility)
 
 
 def _raw_inputs(adjusted: pd.DataFrame, recipe: Recipe) -> _RawInputs:
     bars = Bars.of(adjusted)
+    volatility = bars.in_use(recipe.target_scale)
     with np.errstate(divide="ignore"):  # An open of 0, for which `_require_computable` has words.
-        features = feature_table(bars, recipe.features, recipe.in_volatility)
-    return _RawInputs(features, bars.volatility)
+        return _RawInputs(feature_table(bars, recipe.features, volatility), volatility)
 
 
-def _known(features: Array, volatility: Array | None) -> npt.NDArray[np.bool_]:
-    known = np.asarray(np.isfinite(features).all(axis=1))
-    return known if volatility is None else known & np.isfinite(volatility)
-
-
-def _first_known(features: Array, volatility: Array | None) -> int:
-    known = _known(features, volatility)
-    return int(np.argmax(known)) if known.any() else max(len(features), VOLATILITY_WARM_UP + 1)
+def _first_known(raw: _RawInputs) -> int:
+    known = raw.known
+    return int(np.argmax(known)) if known.any() else max(len(known), VOLATILITY_WARM_UP + 1)
 
 
 def _require_computable(ticker: str, adjusted: pd.DataFrame, features: Array, first: int) -> None:
@@ -259,9 +255,9 @@ def _require_computable(ticker: str, adjusted: pd.DataFrame, features: Array, fi
 
 
 def _series(
-    ticker: str, adjusted: pd.DataFrame, raw: _RawInputs, first: int, scaler: TickerScaler, recipe: Recipe
+    ticker: str, adjusted: pd.DataFrame, raw: _RawInputs, first: int, scaler: TickerScaler
 ) -> TickerSeries:
-    unit = raw.volatility if recipe.in_volatility else np.full(len(adjusted), scaler.return_std)
+    unit = np.full(len(adjusted), scaler.return_std) if raw.volatility is None else raw.volatility
     return TickerSeries(
         ticker=ticker,
         dates=_days(adjusted),

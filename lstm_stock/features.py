@@ -21,6 +21,12 @@ Array = NDArray[np.float64]
 EWMA_DECAY = 0.94
 """RiskMetrics' daily decay (J.P. Morgan/Reuters, RiskMetrics Technical Document, 1996, section 5.3)."""
 
+RANGE_DECAY = 0.8
+"""Daily decay of the range volatility: one range says as much as several closes, so fewer days are needed."""
+
+MIN_VARIANCE = 1e-8
+"""Least variance of a day, that of one basis point: the log of a day without any movement must exist."""
+
 VOLATILITY_WARM_UP = 20
 """Returns that a trailing volatility needs before it counts as known; about one month."""
 
@@ -36,7 +42,7 @@ MIN_RANGE = 1e-4
 Unit = Literal["return", "log_range", "plain", "level"]
 """How a feature follows the ticker's volatility.
 
-`return` scales with it (divided by yesterday's trailing volatility), `log_range` shifts with its log (which
+`return` scales with it (divided by the volatility known the day before), `log_range` shifts with its log (which
 is subtracted), `plain` does not depend on it, `level` is a price or volume in its own units, left as it is.
 """
 
@@ -51,7 +57,8 @@ class Bars:
         low: Lowest price of the day.
         close: Last price of the day, which is what gets forecast.
         volume: Shares traded.
-        volatility: `trailing_volatility(close)`, NaN while it warms up.
+        volatility: `trailing_volatility`, NaN while it warms up.
+        range_volatility: `range_volatility`, likewise.
     """
 
     open: Array
@@ -60,13 +67,21 @@ class Bars:
     close: Array
     volume: Array
     volatility: Array
+    range_volatility: Array
 
     @classmethod
     def of(cls, adjusted: pd.DataFrame) -> Bars:
         """Take the columns `open high low close volume` of an adjusted price table."""
         names = ("open", "high", "low", "close", "volume")
         open_, high, low, close, volume = (adjusted[name].to_numpy(np.float64) for name in names)
-        return cls(open_, high, low, close, volume, trailing_volatility(close))
+        by_range = range_volatility(day_variance(open_, high, low, close))
+        return cls(open_, high, low, close, volume, trailing_volatility(close), by_range)
+
+    def in_use(self, target_scale: str) -> Array | None:
+        """Return the volatility that returns are measured in: `trailing_vol`, `trailing_range`, or none."""
+        return {"trailing_vol": self.volatility, "trailing_range": self.range_volatility, "none": None}[
+            target_scale
+        ]
 
 
 @dataclass(frozen=True)
@@ -89,9 +104,40 @@ def trailing_volatility(close: Array) -> Array:
     Returns:
         One-bar volatility as a log return, shape `(n_bars,)`; NaN for the first `VOLATILITY_WARM_UP` bars.
     """
-    squares = pd.Series(log_returns(close) ** 2)
-    variance = squares.ewm(alpha=1 - EWMA_DECAY, adjust=True, min_periods=VOLATILITY_WARM_UP).mean()
-    return np.asarray(np.maximum(np.sqrt(variance.to_numpy(np.float64)), MIN_VOLATILITY), np.float64)
+    return _root_of_ewma(log_returns(close) ** 2, EWMA_DECAY)
+
+
+def range_volatility(variance: Array) -> Array:
+    """Return `rho_t = sqrt(sum_i 0.8^i v_{t-i} / sum_i 0.8^i)`, v the `day_variance`, known at the close of bar t.
+
+    The high and the low of one day tell its variance as well as about five closes do (Parkinson 1980), so
+    that fewer days need be averaged and a change of the market is seen sooner.
+
+    Args:
+        variance: `day_variance`, shape `(n_bars,)`.
+
+    Returns:
+        One-bar volatility as a log return, shape `(n_bars,)`; NaN for the first `VOLATILITY_WARM_UP` bars.
+    """
+    return _root_of_ewma(variance, RANGE_DECAY)
+
+
+def _root_of_ewma(variance: Array, decay: float) -> Array:
+    mean = pd.Series(variance).ewm(alpha=1 - decay, adjust=True, min_periods=VOLATILITY_WARM_UP).mean()
+    return np.asarray(np.maximum(np.sqrt(mean.to_numpy(np.float64)), MIN_VOLATILITY), np.float64)
+
+
+def day_variance(open_: Array, high: Array, low: Array, close: Array) -> Array:
+    """Return `log(open_t / close_{t-1})^2 + log(high_t / low_t)^2 / (4 log 2)`; NaN at the first bar.
+
+    The squared gap from the last close plus the variance that the day's range tells (Parkinson 1980, Journal
+    of Business 53). Of a bar without an open (0) it is the squared return from close to close.
+    """
+    span = np.log(high[1:] / low[1:])
+    with np.errstate(divide="ignore"):
+        by_range = np.log(open_[1:] / close[:-1]) ** 2 + span**2 / (4 * np.log(2))
+    day = np.where(open_[1:] > 0, by_range, log_returns(close)[1:] ** 2)
+    return np.concatenate([[np.nan], np.maximum(day, MIN_VARIANCE)])
 
 
 def log_returns(close: Array) -> Array:
@@ -141,6 +187,11 @@ def log_trailing_vol(bars: Bars) -> Array:
     return np.log(bars.volatility)
 
 
+def log_range_vol(bars: Bars) -> Array:
+    """`log(rho_t)`, rho the range volatility: it follows the market faster than sigma does."""
+    return np.log(bars.range_volatility)
+
+
 def open_level(bars: Bars) -> Array:
     """`open_t`."""
     return bars.open
@@ -174,6 +225,7 @@ FEATURES: dict[str, Feature] = {
     "log_range": Feature(log_range, "log_range"),
     "log_volume_ratio": Feature(log_volume_ratio, "plain"),
     "log_trailing_vol": Feature(log_trailing_vol, "plain"),
+    "log_range_vol": Feature(log_range_vol, "plain"),
     "open": Feature(open_level, "level"),
     "high": Feature(high_level, "level"),
     "low": Feature(low_level, "level"),
@@ -182,14 +234,15 @@ FEATURES: dict[str, Feature] = {
 }
 
 
-def feature_table(bars: Bars, names: Sequence[str], in_volatility: bool) -> Array:
+def feature_table(bars: Bars, names: Sequence[str], volatility: Array | None) -> Array:
     """Compute the named features of every bar.
 
     Args:
         bars: The bars of one ticker.
         names: Keys of `FEATURES`; they become the columns, in this order.
-        in_volatility: Express returns and ranges in units of the volatility known the day before, so that
-            quiet and wild times (and quiet and wild tickers) look alike to the network.
+        volatility: As known at each bar: returns and ranges are expressed in units of what was known the day
+            before, so that quiet and wild times (and quiet and wild tickers) look alike to the network. None
+            leaves them as they are.
 
     Returns:
         Unscaled features, shape `(n_bars, n_features)`; the first rows are NaN where a feature warms up.
@@ -200,14 +253,14 @@ def feature_table(bars: Bars, names: Sequence[str], in_volatility: bool) -> Arra
     unknown = [name for name in names if name not in FEATURES]
     if unknown:
         raise ConfigError(f"unknown features: {', '.join(unknown)}", f"known ones: {', '.join(FEATURES)}")
-    known_before = _previous(bars.volatility)
+    known_before = None if volatility is None else _previous(volatility)
     columns = []
     for name in names:
         feature = FEATURES[name]
         values = feature.compute(bars)
-        if in_volatility and feature.unit == "return":
+        if known_before is not None and feature.unit == "return":
             values = values / known_before
-        elif in_volatility and feature.unit == "log_range":
+        elif known_before is not None and feature.unit == "log_range":
             values = values - np.log(known_before)
         columns.append(values)
     return np.column_stack(columns)

@@ -237,9 +237,11 @@ def road_of(config: Config, network: keras.Model, fitted: Fitted | None = None) 
 def _features(config: Config, ticker: str, adjusted: pd.DataFrame, cutoff: np.datetime64) -> Iterator[Known]:
     bars, days = Bars.of(adjusted), days_of(adjusted)
     n = int(np.searchsorted(days, cutoff, side="right"))
-    yield Known("volatility", f"the trailing volatility of {ticker}", bars.volatility[:n], days[:n])
+    volatility = bars.in_use(config.target_scale)
+    if volatility is not None:
+        yield Known("volatility", f"the volatility of {ticker} that is the unit", volatility[:n], days[:n])
     for name in config.features:
-        values = feature_table(bars, [name], recipe_of(config).in_volatility)[:n]
+        values = feature_table(bars, [name], volatility)[:n]
         yield Known("feature", f"the feature `{name}` of {ticker}", values, days[:n])
 
 

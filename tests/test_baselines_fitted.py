@@ -22,16 +22,16 @@ from lstm_stock.baselines import (
     historical,
     reversal_10,
 )
-from lstm_stock.baselines.har import day_variance
 from lstm_stock.baselines.task import MIN_DF, MIN_SCALE, fit_t
 from lstm_stock.distributions import StudentT
 from lstm_stock.errors import BaselineError
-from lstm_stock.features import Bars
+from lstm_stock.features import Bars, day_variance
 from tests.helpers import random_prices
 
 N_INSAMPLE = 1200
 TABLE = random_prices(1500, seed=2)
 BARS = Bars.of(TABLE)
+DAY_VARIANCE = day_variance(BARS.open, BARS.high, BARS.low, BARS.close)
 RETURNS = np.diff(np.log(BARS.close))
 TASK = Task(BARS, N_INSAMPLE, np.arange(N_INSAMPLE - 1, 1495), horizon=5)
 GARCH_FAMILY = [(garch, 0), (gjr, 1)]
@@ -138,16 +138,16 @@ def test_bars_after_a_cutoff_move_no_bit_of_any_answer(name):
 
 
 def test_the_variance_of_a_day_worked_by_hand():
-    assert np.isnan(day_variance(BARS)[0])
+    assert np.isnan(DAY_VARIANCE[0])
     row = TABLE.iloc[7]
     gap = np.log(row["open"] / TABLE["close"].iloc[6])
     span = np.log(row["high"] / row["low"])
-    assert day_variance(BARS)[7] == pytest.approx(gap**2 + span**2 / 2.772588722239781, rel=1e-12)
+    assert DAY_VARIANCE[7] == pytest.approx(gap**2 + span**2 / 2.772588722239781, rel=1e-12)
 
 
 @pytest.mark.parametrize("step", [1, 5])
 def test_har_is_ordinary_least_squares_on_the_past(step):
-    logs = np.log(day_variance(BARS))
+    logs = np.log(DAY_VARIANCE)
     usual = np.sqrt(np.nanmean(np.exp(logs[:N_INSAMPLE])))
     fall = np.minimum(np.concatenate([[np.nan], RETURNS]), 0) / usual
 
@@ -180,7 +180,7 @@ def test_har_goes_no_further_than_what_was_seen():
     forecast = har_range_t(Task(Bars.of(table), N_INSAMPLE, np.array([1299, 1300]), 1))
     calm, wild = forecast.scale[:, 0]
     assert wild > calm
-    most = np.sqrt(day_variance(BARS)[22:N_INSAMPLE].max())
+    most = np.sqrt(DAY_VARIANCE[22:N_INSAMPLE].max())
     assert wild <= most * forecast.scale[0, 0] / calm * 1.5
 
 

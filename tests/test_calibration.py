@@ -83,11 +83,12 @@ def test_a_point_forecast_gets_intervals_that_hold():
 
 def test_adaptive_intervals_follow_a_stream_whose_spread_doubles():
     random = np.random.default_rng(7)
-    came = random.normal(size=(3000, 2)) * np.where(np.arange(3000) < 1500, 1.0, 2.0)[:, None]
-    forecast = Normal(np.zeros((3000, 2)), np.ones((3000, 2)))
-    late, off = slice(2000, None), {}
+    n = 4500
+    came = random.normal(size=(n, 2)) * np.where(np.arange(n) < 1500, 1.0, 2.0)[:, None]
+    forecast = Normal(np.zeros((n, 2)), np.ones((n, 2)))
+    late, off = slice(3000, None), {}
     for kind in ("conformal", "adaptive"):
-        fan = Calibrator(kind, LEVELS, np.ones((2, 2))).apply(forecast, came, np.ones((3000, 2)))
+        fan = Calibrator(kind, LEVELS, np.ones((2, 2))).apply(forecast, came, np.ones((n, 2)))
         shares = held(Fan(fan.centre[late], fan.below[late], fan.above[late]), came[late])
         off[kind] = np.abs(shares[:, 1] - 0.9)
     assert (off["conformal"] > 0.1).all()
@@ -117,6 +118,13 @@ def test_an_outcome_that_has_not_come_teaches_nothing():
     needed = np.array([2.0, np.nan, np.nan]).reshape(3, 1, 1)
     factors = adaptive_factors(np.array([[1.0]]), needed, (90,), rate=0.1)
     np.testing.assert_allclose(factors.ravel(), [1.0, 1.09, 1.09])
+
+
+def test_adaptive_starts_from_the_trained_intervals_and_for_a_point_from_what_val_needed():
+    came, unit = np.full((40, 2), 3.0), np.ones((40, 2))
+    spread, point = Normal(np.zeros((40, 2)), np.ones((40, 2))), PointMass(np.zeros((40, 2)))
+    np.testing.assert_array_equal(Calibrator.fit("adaptive", LEVELS, spread, came, unit).factors, 1.0)
+    np.testing.assert_allclose(Calibrator.fit("adaptive", LEVELS, point, came, unit).factors, 3.0)
 
 
 def test_none_leaves_the_intervals_as_trained_and_all_survive_json():

@@ -213,7 +213,9 @@ def configs(draw: st.DrawFn) -> Config:
         ),
         features=tuple(draw(st.lists(st.sampled_from(get_args(FeatureName)), min_size=1, unique=True))),
         target=target,
-        target_scale="none" if target == "close" else draw(st.sampled_from(["none", "trailing_vol"])),
+        target_scale="none"
+        if target == "close"
+        else draw(st.sampled_from(["none", "trailing_vol", "trailing_range"])),
         window=WindowConfig(look_back=draw(st.integers(1, 2520)), horizon=draw(st.integers(1, 252))),
         split=draw(
             st.builds(SplitConfig, val=shares, test=shares) | st.just(SplitConfig(val=val, test=test))
@@ -308,6 +310,7 @@ def test_the_classic_file_is_the_tutorial_recipe_and_holds_only_the_difference()
         "window": {"horizon": 1},
         "model": {"head": "point"},
         "training": {"ema_momentum": 0},
+        "calibration": "none",
     }
     assert load_config(ROOT / "configs" / "classic.yaml").split == Config().split
 

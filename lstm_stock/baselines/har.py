@@ -8,13 +8,10 @@ import pandas as pd
 from lstm_stock.baselines.task import Task, spread_by_t
 from lstm_stock.distributions import Distribution
 from lstm_stock.errors import BaselineError
-from lstm_stock.features import Array, Bars, log_returns
+from lstm_stock.features import Array, Bars, day_variance, log_returns
 
 WEEK, MONTH = 5, 22
 """Bars that the past is averaged over, besides the last one (Corsi 2009)."""
-
-MIN_VARIANCE = 1e-8
-"""Least variance of a day, that of one basis point: the log of a day without any movement must exist."""
 
 MIN_ROWS = 100
 """Bars below which a regression on six columns is not fitted."""
@@ -23,8 +20,7 @@ MIN_ROWS = 100
 def har_range_t(task: Task) -> Distribution:
     """HAR-range-t: log variance of the next k bars by least squares on the ranges before, then a Student-t.
 
-    The day's variance is measured from its prices: the squared gap from the last close, and the range's
-    `log(high / low)^2 / (4 log 2)` (Parkinson 1980, Journal of Business 53). For every step its log, averaged
+    The day's variance is `lstm_stock.features.day_variance`. For every step its log, averaged
     over the step's bars, is regressed on the last day's, its means over 5 and 22 days, the log of the EWMA of
     squared returns, and the last return where it is a fall (Corsi 2009, Journal of Financial Econometrics 7;
     the fall as in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). Location, scale and
@@ -35,7 +31,7 @@ def har_range_t(task: Task) -> Distribution:
         BaselineError: There are too few in-sample bars.
     """
     bars, n = task.bars, task.n_insample
-    day = day_variance(bars)
+    day = day_variance(bars.open, bars.high, bars.low, bars.close)
     inputs = _inputs(bars, day, float(np.nanmean(day[:n])))
     known = np.asarray(np.isfinite(inputs).all(axis=1))
     scale = np.full((len(day), task.horizon), np.nan)
@@ -52,13 +48,6 @@ def har_range_t(task: Task) -> Distribution:
         logs = np.clip(inputs[known] @ weights, ahead[rows].min(), ahead[rows].max())
         scale[known, step - 1] = np.exp(logs / 2) * np.sqrt(step)
     return spread_by_t(task, np.zeros_like(scale), scale)
-
-
-def day_variance(bars: Bars) -> Array:
-    """Return `log(open_t / close_{t-1})^2 + log(high_t / low_t)^2 / (4 log 2)`; NaN at the first bar."""
-    gap = np.log(bars.open[1:] / bars.close[:-1])
-    span = np.log(bars.high[1:] / bars.low[1:])
-    return np.concatenate([[np.nan], np.maximum(gap**2 + span**2 / (4 * np.log(2)), MIN_VARIANCE)])
 
 
 def _inputs(bars: Bars, day: Array, usual: float) -> Array:
