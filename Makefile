@@ -40,6 +40,7 @@ bench: $(VENV)/.installed-dev  ## measure memory, speed, and how often the verdi
 	$(BIN)/python benchmarks/fetch_speed.py
 	$(BIN)/python benchmarks/fetch_kill.py
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/verdict_size_power.py 100
+	$(BIN)/python benchmarks/garch_panel.py
 	$(BIN)/python benchmarks/backtest_jobs.py
 
 clean:  ## remove the virtual environment and caches, but neither data nor runs
