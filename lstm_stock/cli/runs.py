@@ -25,6 +25,13 @@ from lstm_stock.cli.options import (
 from lstm_stock.cli.prices import report_fetch
 from lstm_stock.errors import DataError, RunError
 
+INTERVALS = {
+    "none": "intervals as trained",
+    "conformal": "intervals stretched to what held in the validation period",
+    "adaptive": "intervals as trained, corrected by their hits and misses since",
+}
+"""What `predict` says of its intervals, by the config's `calibration`."""
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -204,7 +211,7 @@ def _predict(
     else:
         for outlook in outlooks:
             terminal.show(report.outlook_table(outlook.table, outlook.currency))
-        terminal.note("intervals are the model's own, in quoted prices. Not financial advice", quiet)
+        terminal.note(f"{INTERVALS[run.config.calibration]}; in quoted prices. Not financial advice", quiet)
 
 
 def _plot(run: Run, store: Store, output: Path | None, quiet: bool) -> None:
