@@ -237,13 +237,13 @@ def fold_table(fold_scores: pd.DataFrame, folds: pd.DataFrame, model: str, ticke
 
     Args:
         fold_scores: `fold` and the columns of a score table.
-        folds: One row a fold, with `fold test_start test_end`.
+        folds: One row a fold, with `fold test_start`; a block ends where the next one starts.
         model: The network's name.
         ticker: The ticker to show.
     """
     table = _table(
         f"{ticker}: fold by fold, one step ahead",
-        ["fold", "block", "n", "skill", "CRPS", "90 %", "best baseline", "CRPS", "gained %"],
+        ["fold", "from", "n", "skill", "CRPS", "90 %", "best baseline", "CRPS", "gained %"],
         left=2,
     )
     first_step = fold_scores[(fold_scores["ticker"] == ticker) & (fold_scores["step"] == 1)]
@@ -254,7 +254,7 @@ def fold_table(fold_scores: pd.DataFrame, folds: pd.DataFrame, model: str, ticke
         theirs = float(rows.loc[rows["model"] == best[0], "crps"].iloc[0]) if best else math.nan
         table.add_row(
             str(fold["fold"]),
-            f"{fold['test_start']:%F} to {fold['test_end']:%F}",
+            f"{fold['test_start']:%F}",
             str(network["n"]),
             number(network["skill"], 2),
             number(network["crps"], 3),

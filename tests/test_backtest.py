@@ -396,8 +396,8 @@ def test_the_table_of_folds_names_each_fold_s_best_baseline(capsys):
     terminal.show(report.fold_table(score_by_fold(forecasts), FOLDS, "lstm", "AAA"))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     first, second = (line for line in lines if line and line[0] in ("1", "2"))
-    assert " ".join(first) == "1 2020-01-01 to 2020-02-28 40 50.00 1.000 100.0 naive 2.000 50.00"
-    assert " ".join(second) == "2 2020-03-01 to 2020-04-30 40 -50.00 3.000 100.0 ewma 1.000 -200.00"
+    assert " ".join(first) == "1 2020-01-01 40 50.00 1.000 100.0 naive 2.000 50.00"
+    assert " ".join(second) == "2 2020-03-01 40 -50.00 3.000 100.0 ewma 1.000 -200.00"
 
 
 # --- engines ----------------------------------------------------------------------------------------------------
