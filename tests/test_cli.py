@@ -11,11 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from lstm_stock.cli.runs import INTERVALS
+from lstm_stock.config import CalibrationName
 from tests.conftest import TINY, Trained
 
 COMMAND = Path(sys.executable).parent / "lstm-stock"
@@ -207,6 +210,11 @@ def test_predict_as_json_has_the_documented_keys_and_dates(cli, trained: Trained
         assert row["lo_95"] < row["lo_90"] < row["lo_80"] < row["lo_50"] < row["y_pred"]
         assert row["y_pred"] < row["hi_50"] < row["hi_80"] < row["hi_90"] < row["hi_95"]
     assert "days ago" in answer.err
+
+
+def test_predict_says_how_its_intervals_come_about(cli, trained: Trained):
+    assert set(INTERVALS) == set(typing.get_args(CalibrationName))
+    assert INTERVALS["adaptive"] in cli("predict", *trained.options).err
 
 
 def test_predict_as_csv_is_csv(cli, trained: Trained):
