@@ -104,7 +104,7 @@ def backtest(
             forecasts=forecasts,
             scores=score_table(forecasts),
             fold_scores=score_by_fold(forecasts),
-            verdict=judge(forecasts, config.model.cell),
+            verdict=judge(forecasts, config.model.cell, config.calibration),
             provenance=provenance,
         )
         path = save_backtest(runs_dir, results)

@@ -164,9 +164,9 @@ def strategy_table(rows: pd.DataFrame, cost_bp: float) -> Table:
         )
     table.caption = (
         "An illustration on one past period, not advice; the standard error (+-) of a Sharpe ratio says how "
-        "little one period proves. return, volatility: % a year; drawdown: worst fall, %; turnover: times the "
-        "capital a year. long_flat holds while the median rises; vol_target sizes by the 90 % interval, never "
-        "over 100 %"
+        "little one period proves. Cash earns nothing. return, volatility: % a year; drawdown: worst fall, %; "
+        "turnover: times the capital a year. long_flat holds while the median rises; vol_target sizes by the "
+        "90 % interval, never over 100 %"
     )
     return table
 

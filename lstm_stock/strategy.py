@@ -47,7 +47,8 @@ def strategy_table(forecasts: pd.DataFrame, model: str, cost_bp: float = COST_BP
     """Compare buy-and-hold with following the forecasts, all from the same cutoffs.
 
     Args:
-        forecasts: A forecast table; several tickers are held in equal parts.
+        forecasts: A forecast table. Of several tickers each gets an equal part of the capital: those that are
+            followed a new one every day, those that are bought and held the same one to the end.
         model: The network's name.
         cost_bp: Cost of a trade in basis points of what is traded.
 
@@ -59,16 +60,16 @@ def strategy_table(forecasts: pd.DataFrame, model: str, cost_bp: float = COST_BP
     per_year = bars_per_year(first["date"])
     network, simple = (first[first["model"] == name] for name in (model, BASELINE))
     positions = {
-        "buy_and_hold": (network, pd.Series(1.0, network.index)),
         f"long_flat ({model})": (network, long_flat(network)),
         f"vol_target ({model})": (network, vol_target(network, per_year)),
         f"vol_target ({BASELINE})": (simple, vol_target(simple, per_year)),
     }
-    rows = [
-        {"strategy": name, **summary(follow(table, position, cost_bp), per_year)}
+    paths = {"buy_and_hold": buy_and_hold(network, cost_bp)} | {
+        name: follow(table, position, cost_bp)
         for name, (table, position) in positions.items()
         if len(table) and position.notna().all()
-    ]
+    }
+    rows = [{"strategy": name, **summary(path, per_year)} for name, path in paths.items()]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -95,6 +96,26 @@ def vol_target(table: pd.DataFrame, per_year: float) -> pd.Series:
     return pd.Series(np.minimum(TARGET_VOLATILITY / volatility, 1.0), table.index)
 
 
+def buy_and_hold(table: pd.DataFrame, cost_bp: float) -> Path:
+    """Buy every ticker at its first cutoff with an equal part of the capital, and never trade again.
+
+    Args:
+        table: Step-1 rows of one model.
+        cost_bp: Cost in basis points of what is bought.
+    """
+    gains = _by_ticker(table, table["y_true"] / table["last_close"] - 1)
+    bought = gains.notna() & gains.shift().isna().cummin()
+    net = gains.fillna(0.0) - bought * cost_bp / 1e4
+    wealth = (1 + net).cumprod().mean(axis=1)
+    returns = wealth / wealth.shift(fill_value=1.0) - 1
+    return Path(returns.to_numpy(np.float64), bought.mean(axis=1).to_numpy(np.float64))
+
+
+def _by_ticker(table: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
+    """Return one column per ticker, indexed by cutoff; NaN where a ticker has no bar."""
+    return table.assign(value=values).pivot(index="cutoff", columns="ticker", values="value").sort_index()
+
+
 def follow(table: pd.DataFrame, position: pd.Series, cost_bp: float) -> Path:
     """Earn the next bar's return on each position, and pay for every change of it.
 
@@ -103,12 +124,12 @@ def follow(table: pd.DataFrame, position: pd.Series, cost_bp: float) -> Path:
         position: Share of the capital held in the ticker from each cutoff to the next bar, by the same index.
         cost_bp: Cost in basis points of what is traded. The first position is bought; the last is not sold.
     """
-    rows = table.assign(position=position).sort_values(["ticker", "cutoff"])
-    traded = rows.groupby("ticker")["position"].diff().fillna(rows["position"]).abs()
-    gained = rows["position"] * (rows["y_true"] / rows["last_close"] - 1)
-    rows = rows.assign(traded=traded, net=gained - traded * cost_bp / 1e4)
-    by_date = rows.groupby("cutoff")[["net", "traded"]].mean()
-    return Path(by_date["net"].to_numpy(np.float64), by_date["traded"].to_numpy(np.float64))
+    gains = _by_ticker(table, table["y_true"] / table["last_close"] - 1)
+    # A ticker without a bar keeps its position and earns nothing: its part of the capital is not for the others.
+    held = _by_ticker(table, position).ffill().fillna(0.0)
+    traded = held.diff().fillna(held).abs()
+    net = (held * gains.fillna(0.0) - traded * cost_bp / 1e4).mean(axis=1)
+    return Path(net.to_numpy(np.float64), traded.mean(axis=1).to_numpy(np.float64))
 
 
 def summary(path: Path, per_year: float) -> dict[str, float]:

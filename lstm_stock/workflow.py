@@ -126,7 +126,7 @@ def train(
         forecasts=forecasts,
         scores=score_table(forecasts),
         provenance=provenance,
-        verdict=judge(forecasts, config.model.cell),
+        verdict=judge(forecasts, config.model.cell, config.calibration),
     )
     return save_run(runs_dir, results)
 

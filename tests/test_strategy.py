@@ -8,6 +8,7 @@ from lstm_stock.strategy import (
     TARGET_VOLATILITY,
     Path,
     bars_per_year,
+    buy_and_hold,
     follow,
     long_flat,
     strategy_table,
@@ -93,6 +94,26 @@ def test_tickers_are_held_in_equal_parts():
     two = table([100.0, 90.0, 81.0], [200.0, 200.0], ticker="BBB")
     both = pd.concat([one, two], ignore_index=True)
     np.testing.assert_allclose(follow(both, long_flat(both), 0).returns, [0.0, 0.0], atol=1e-12)
+
+
+def test_a_ticker_without_a_bar_keeps_its_part_of_the_capital():
+    one = table([100.0, 110.0, 121.0, 121.0], [200.0] * 3)
+    two = table([100.0, 120.0, 120.0, 120.0], [200.0] * 3, ticker="BBB")
+    both = pd.concat([one, two.iloc[[0, 2]]], ignore_index=True)  # BBB has no bar on the second day
+    path = follow(both, long_flat(both), 100)
+    np.testing.assert_allclose(path.traded, [1.0, 0.0, 0.0])
+    np.testing.assert_allclose(path.returns, [0.15 - 0.01, 0.05, 0.0])
+
+
+def test_what_is_bought_and_held_is_not_traded_again():
+    one = table([100.0, 200.0, 400.0], [0.0, 0.0])
+    two = table([100.0, 50.0, 25.0], [0.0, 0.0], ticker="BBB")
+    path = buy_and_hold(pd.concat([one, two], ignore_index=True), cost_bp=0)
+    np.testing.assert_allclose(np.cumprod(1 + path.returns), [(2 + 0.5) / 2, (4 + 0.25) / 2])
+    np.testing.assert_allclose(path.traded, [1.0, 0.0])
+    late = pd.concat([one, two.iloc[1:]], ignore_index=True)  # BBB is bought a day later
+    np.testing.assert_allclose(buy_and_hold(late, 0).traded, [0.5, 0.5])
+    np.testing.assert_allclose(np.cumprod(1 + buy_and_hold(late, 0).returns), [1.5, (4 + 0.5) / 2])
 
 
 def test_the_table_has_a_baseline_and_leaves_out_what_a_point_cannot_do():

@@ -12,7 +12,7 @@ from lstm_stock import report
 from lstm_stock.calibration import Fan
 from lstm_stock.distributions import Direction, Distribution, PointMass, StudentT
 from lstm_stock.evaluation import FORECAST_COLUMNS, LEVELS, price_intervals
-from lstm_stock.significance import kupiec, pesaran_timmermann
+from lstm_stock.significance import diebold_mariano, kupiec, pesaran_timmermann
 from lstm_stock.verdict import ALPHA, judge, short_verdict
 
 QUESTIONS = ("point", "direction", "distribution", "calibration")
@@ -241,7 +241,8 @@ def test_several_tickers_are_judged_together_and_one_by_one(panel):
     assert panel["distribution"]["n"] == N
     assert "% of the price" in panel["point"]["sentence"]
     assert list(panel["tickers"]) == ["A", "B", "C"]
-    assert all(one["alpha"] == ALPHA / 3 for one in panel["tickers"].values())
+    assert panel["alpha"] == ALPHA / 2
+    assert all(one["alpha"] == ALPHA / 6 for one in panel["tickers"].values())
     assert panel["lag_copy"]["kinds"] == {"stays": 3, "copy": 0, "other": 0}
     assert panel["calibration"]["verdict"] == "no evidence"
     assert panel["direction"]["test"] == "by date"
@@ -269,6 +270,32 @@ def test_a_baseline_that_one_ticker_lacks_is_compared_on_the_others():
     compared = [one["baseline"] for one in verdict["distribution"]["comparisons"]]
     assert compared == ["naive", "constant_t"]
     assert [one["baseline"] for one in verdict["tickers"]["B"]["distribution"]["comparisons"]] == ["naive"]
+
+
+def test_the_best_baseline_is_one_that_every_ticker_has():
+    """On a wild ticker every CRPS is greater: who is not scored there would look best."""
+    tables = []
+    for ticker, wild in (("A", 1.0), ("B", 4.0)):
+        tables.append(rows("lstm", t_forecast(wild * VOLATILITY), wild * CAME, ticker))
+        tables.append(rows("naive", t_forecast(wild * 0.015), wild * CAME, ticker))
+    tables.append(rows("garch", t_forecast(0.014), CAME, "A"))
+    found = judge(pd.concat(tables), "lstm")["distribution"]
+    assert found["baseline"] == "naive"
+    assert found["partial"] == ["garch"]
+    assert found["sentence"].endswith("; garch could not be fitted to every ticker")
+
+
+def test_luck_knows_how_often_each_ticker_rises():
+    """One ticker is told up and one down, always: that is no direction, and luck would be as right."""
+    rising, falling = CAME + 0.004, CAME - 0.004
+    tables = [
+        *(rows("lstm", t_forecast(VOLATILITY, 0.001), rising, "A"), *baselines(rising, "A")),
+        *(rows("lstm", t_forecast(VOLATILITY, -0.001), falling, "B"), *baselines(falling, "B")),
+    ]
+    direction = judge(pd.concat(tables), "lstm")["direction"]
+    assert direction["verdict"] == "not tested"
+    assert "always says the same of each ticker" in direction["sentence"]
+    assert direction["score"] == pytest.approx(direction["baseline_score"])
 
 
 def test_the_words_fit_a_terminal_and_name_every_ticker(panel):
@@ -311,6 +338,43 @@ def test_skill_is_rarely_claimed_of_those_who_have_none():
     found.pop("the truth, whose skill is real")
     assert found.keys() == {"noise", "shrunk", "as good as all"}
     assert max(found.values()) <= 4, found
+
+
+def test_intervals_that_follow_their_hits_are_told_and_not_tested():
+    table = pd.concat([rows("lstm", t_forecast(0.4 * VOLATILITY), CAME), *baselines(CAME)])
+    as_trained, adaptive = (judge(table, "lstm", kind)["calibration"] for kind in ("none", "adaptive"))
+    assert "which is too few" in as_trained["sentence"]
+    assert adaptive["p"] is None
+    assert adaptive["score"] == as_trained["score"]
+    assert "kept there by its own hits and misses and so not tested" in adaptive["sentence"]
+    assert "the trained distribution's shape is wrong" in adaptive["sentence"]
+    assert adaptive["faults"] == ["pit"]
+
+
+def test_misses_that_avoid_each_other_are_not_called_clusters():
+    table = pd.concat([rows("lstm", t_forecast(VOLATILITY), CAME), *baselines(CAME)])
+    every_tenth = np.arange(len(table)) % 10 == 0
+    wide, narrow = 100 * table["y_true"], 0.01 * table["y_true"]
+    table = table.assign(lo_90=narrow, hi_90=np.where(every_tenth, narrow, wide))
+    assert "misses avoid each other" in judge(table, "lstm")["calibration"]["sentence"]
+    runs = (np.arange(len(table)) // 6) % 10 == 0
+    table = table.assign(hi_90=np.where(runs, narrow, wide))
+    assert "misses come in clusters" in judge(table, "lstm")["calibration"]["sentence"]
+
+
+def test_a_point_is_tested_in_percent_and_shown_in_prices():
+    """A hundredfold price must not make the late years count more."""
+    drift = np.full(N, 0.0077)
+    table = pd.concat([rows("lstm", t_forecast(0.015, 0.002), CAME + drift), *baselines(CAME + drift)])
+    point = judge(table, "lstm")["point"]
+    mine = table[table["model"] == "lstm"]
+    assert point["score"] == pytest.approx(math.sqrt(((mine["y_true"] - mine["y_pred"]) ** 2).mean()))
+    naive = table[table["model"] == "naive"]
+    ours, theirs = (
+        (100 * (one["y_true"] / one["last_close"] - one["y_pred"] / one["last_close"]).to_numpy()) ** 2
+        for one in (mine, naive)
+    )
+    assert point["p"] == pytest.approx(diebold_mariano(ours - theirs, 1, "less").p, rel=1e-9)
 
 
 def test_intervals_around_a_point_are_tested_though_it_has_no_pit():

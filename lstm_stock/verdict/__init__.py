@@ -29,16 +29,17 @@ __all__ = ["ALPHA", "judge", "short_verdict"]
 SHORT = {"point": "point", "direction": "direction", "distribution": "distribution"}
 
 
-def judge(forecasts: pd.DataFrame, model: str) -> dict[str, Any]:
+def judge(forecasts: pd.DataFrame, model: str, calibration: str = "none") -> dict[str, Any]:
     """Judge a network against the baselines of its forecast table, one step ahead.
 
     With several tickers, losses, signs and misses are averaged over the tickers of each date before they are
-    tested; and every ticker is judged by itself as well, at `ALPHA` divided by their number, so that the
-    chance of one false claim among all tickers stays below `ALPHA`.
+    tested; and every ticker is judged by itself as well. Both share `ALPHA`: half of it is for all together,
+    the other half divided by their number for each.
 
     Args:
         forecasts: Columns `lstm_stock.evaluation.FORECAST_COLUMNS`.
         model: The network's name in it; all others are baselines.
+        calibration: How its intervals were stretched: `none`, `conformal` or `adaptive`.
 
     Returns:
         Plain numbers and text, None for what does not apply: `step`, `alpha`, and for each of `point`,
@@ -52,17 +53,18 @@ def judge(forecasts: pd.DataFrame, model: str) -> dict[str, Any]:
     if not (rows["model"] == model).any():
         raise ValueError(f"the forecast table has no rows of {model!r}")
     rows = rows.sort_values(["cutoff", "ticker"], kind="stable")
-    verdict = _judge(rows, model, ALPHA)
     tickers = list(dict.fromkeys(forecasts["ticker"]))
-    if len(tickers) > 1:
-        verdict["tickers"] = {
-            str(ticker): _judge(rows[rows["ticker"] == ticker], model, ALPHA / len(tickers))
-            for ticker in tickers
-        }
+    if len(tickers) == 1:
+        return _judge(rows, model, calibration, ALPHA)
+    verdict = _judge(rows, model, calibration, ALPHA / 2)
+    verdict["tickers"] = {
+        str(ticker): _judge(rows[rows["ticker"] == ticker], model, calibration, ALPHA / 2 / len(tickers))
+        for ticker in tickers
+    }
     return verdict
 
 
-def _judge(rows: pd.DataFrame, model: str, alpha: float) -> dict[str, Any]:
+def _judge(rows: pd.DataFrame, model: str, calibration: str, alpha: float) -> dict[str, Any]:
     step = int(rows["step"].iloc[0])
     mine = rows[rows["model"] == model]
     return {
@@ -70,7 +72,7 @@ def _judge(rows: pd.DataFrame, model: str, alpha: float) -> dict[str, Any]:
         "alpha": alpha,
         "n_tickers": int(mine["ticker"].nunique()),
         **judge_claims(rows, model, step, alpha),
-        "calibration": judge_calibration(mine, step, alpha),
+        "calibration": judge_calibration(mine, step, alpha, calibration),
         "lag_copy": _judge_lag(mine, model, step, alpha),
     }
 

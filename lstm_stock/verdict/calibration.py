@@ -25,8 +25,14 @@ from lstm_stock.verdict.words import plain
 MISS = 1 - LEVEL / 100
 
 
-def judge_calibration(mine: pd.DataFrame, step: int, alpha: float) -> dict[str, Any]:
+def judge_calibration(
+    mine: pd.DataFrame, step: int, alpha: float, calibration: str = "none"
+) -> dict[str, Any]:
     """Test the network's intervals and its PIT.
+
+    Intervals that follow their own hits and misses hold about as often as they say whatever the forecasts are
+    worth: of `adaptive` ones the share is told and not tested. The PIT is that of the distribution as trained,
+    before any stretching.
 
     Of steps that overlap, every k-th cutoff is used. Of several tickers, misses are averaged by date, and the
     PIT is tested ticker by ticker with Holm's correction.
@@ -34,7 +40,8 @@ def judge_calibration(mine: pd.DataFrame, step: int, alpha: float) -> dict[str, 
     Args:
         mine: The network's rows at one step, in order of cutoff.
         step: The step.
-        alpha: The level that the three tests share.
+        alpha: The level that the tests share.
+        calibration: How the intervals were stretched.
 
     Returns:
         `calibration`, as `lstm_stock.verdict.judge` describes it; `verdict` is 'no evidence' (against it),
@@ -63,6 +70,8 @@ def judge_calibration(mine: pd.DataFrame, step: int, alpha: float) -> dict[str, 
         cluster = _clusters(mine.assign(miss=misses))
         tests = dict.fromkeys(("coverage", "independence"), "by date")
         tests["pit"] = "Cramér-von Mises by ticker, Holm"
+    if calibration == "adaptive":
+        share = Finding(math.nan, math.nan, share.n)
     pit = _uniformity([mine.loc[mine["ticker"] == ticker, "pit"].to_numpy(np.float64) for ticker in tickers])
     found = {"coverage": share, "independence": cluster, "pit": pit}
     adjusted = dict(zip(found, holm([one.p for one in found.values()]).tolist(), strict=True))
@@ -86,7 +95,9 @@ def judge_calibration(mine: pd.DataFrame, step: int, alpha: float) -> dict[str, 
             for name, one in found.items()
         },
         "faults": faults,
-        "sentence": words.calibration(coverage, found, tests, faults),
+        "sentence": words.calibration(
+            words.Interval(coverage, calibration, _lean(mine.assign(miss=misses)), tests), found, faults
+        ),
     }
 
 
@@ -99,6 +110,19 @@ def _clusters(mine: pd.DataFrame) -> Finding:
         products.append(centred[1:] * centred[:-1])
         dates.append(table["cutoff"].to_numpy()[1:])
     return mean_test(by_date(np.concatenate(products), np.concatenate(dates)))
+
+
+def _lean(mine: pd.DataFrame) -> float:
+    """Return by how much likelier a miss is after a miss than after a hit, over all tickers."""
+    pairs = [
+        (misses[:-1], misses[1:])
+        for _, table in mine.groupby("ticker", sort=False)
+        if len(misses := table["miss"].to_numpy(np.float64)) > 1
+    ]
+    before, after = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    if before.min() == before.max():
+        return 0.0
+    return float(after[before == 1].mean() - after[before == 0].mean())
 
 
 def _uniformity(pits: list[np.ndarray]) -> Finding:

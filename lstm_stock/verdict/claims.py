@@ -11,11 +11,12 @@ its part by Holm's rule, and one that is rejected whole hands its part on
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lstm_stock.significance import (
     MIN_OBSERVATIONS,
@@ -47,6 +48,7 @@ class Comparison:
         p_worse: p-value of its being greater.
         skill: Percent of the loss gained on the baseline, and the ends of its interval; NaN where there is
             none.
+        complete: Whether the baseline has forecast wherever the network has.
     """
 
     baseline: str
@@ -55,6 +57,7 @@ class Comparison:
     better: Finding
     p_worse: float
     skill: tuple[float, float, float]
+    complete: bool
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain dictionary."""
@@ -99,12 +102,16 @@ def judge_claims(rows: pd.DataFrame, model: str, step: int, alpha: float) -> dic
         `point`, `direction` and `distribution`, as `lstm_stock.verdict.judge` describes them.
     """
     one_ticker = rows["ticker"].nunique() == 1
-    # Prices of several tickers do not compare; in percent of the last close they do.
-    unit = 1.0 if one_ticker else rows["last_close"] / 100
-    squares = _by_model(rows.assign(loss=((rows["y_true"] - rows["y_pred"]) / unit) ** 2), "loss", model)
+    errors = rows["y_true"] - rows["y_pred"]
+    # In percent of the last close: neither tickers nor the years of one ticker compare in prices.
+    relative = rows.assign(loss=(100 * errors / rows["last_close"]) ** 2)
+    squares = _by_model(relative, "loss", model)
     crps, nll = _by_model(rows, "crps", model), _by_model(rows, "nll", model)
 
     point = [compare(squares, model, POINT_BASELINE, step, root=True)] if POINT_BASELINE in squares else []
+    if one_ticker:  # what is shown of one ticker is in its prices, as in the score table
+        rmse = np.sqrt((errors**2).groupby(rows["model"]).mean())
+        point = [replace(one, ours=float(rmse[model]), theirs=float(rmse[one.baseline])) for one in point]
     spread = [compare(crps, model, name, step) for name in crps.columns if name != model]
     signs = judge_signs(rows[rows["model"] == model], step)
     sides = {
@@ -142,6 +149,7 @@ def compare(losses: pd.DataFrame, model: str, baseline: str, step: int, root: bo
         root: Show the square roots of the mean losses.
     """
     both = losses[[model, baseline]].dropna()
+    complete = len(both) == losses[model].notna().sum()
     dates = both.index.get_level_values("cutoff").to_numpy()
     ours, theirs = (by_date(both[name].to_numpy(np.float64), dates) for name in (model, baseline))
     means = [float(np.mean(part)) if len(part) else math.nan for part in (ours, theirs)]
@@ -149,7 +157,7 @@ def compare(losses: pd.DataFrame, model: str, baseline: str, step: int, root: bo
     difference = ours - theirs
     if len(difference) < MIN_OBSERVATIONS:
         nothing = Finding(math.nan, math.nan, len(difference))
-        return Comparison(baseline, mine, other, nothing, math.nan, NO_SKILL)
+        return Comparison(baseline, mine, other, nothing, math.nan, NO_SKILL, complete)
     if np.abs(difference).max() <= SAME * np.abs(theirs).mean():
         difference = np.zeros_like(difference)
     skill = NO_SKILL
@@ -157,7 +165,7 @@ def compare(losses: pd.DataFrame, model: str, baseline: str, step: int, root: bo
         skill = (100 * (1 - mine / other), *skill_interval(ours, theirs, step, SKILL_LEVEL, root))
     better = diebold_mariano(difference, step, "less")
     worse = diebold_mariano(difference, step, "greater")
-    return Comparison(baseline, mine, other, better, worse.p, skill)
+    return Comparison(baseline, mine, other, better, worse.p, skill, complete)
 
 
 def judge_signs(mine: pd.DataFrame, step: int) -> Signs:
@@ -170,22 +178,39 @@ def judge_signs(mine: pd.DataFrame, step: int) -> Signs:
     if not said.any():
         nothing = Finding(math.nan, math.nan, 0)
         return Signs(math.nan, math.nan, math.nan, "none", nothing, math.nan, "")
-    p, q = up.mean(), forecast.mean()
-    shares = float(np.mean(up == forecast)), float(p * q + (1 - p) * (1 - q)), float(p)
+    tickers = mine["ticker"].to_numpy()
+    by_luck, constant = _luck(up, forecast, tickers[said])
+    if constant and not always:
+        always = "the same"
+    shares = float(np.mean(up == forecast)), by_luck, float(up.mean())
     if step == 1 and mine["ticker"].nunique() == 1:
         tested = (pesaran_timmermann(moves[said], signs[said], side) for side in ("greater", "less"))
         better, worse = tested
         return Signs(*shares, always, better, worse.p, "Pesaran-Timmermann")
     signs = np.where(said, signs, 0.0)
     products = np.zeros(len(moves))
-    for ticker in mine["ticker"].unique():
-        of_ticker = (mine["ticker"] == ticker).to_numpy()
+    for ticker in np.unique(tickers):
+        of_ticker = tickers == ticker
         products[of_ticker] = direction_products(moves[of_ticker], signs[of_ticker])
     daily = by_date(products, mine["cutoff"].to_numpy())
     if len(daily) < MIN_OBSERVATIONS or not daily.any():
         return Signs(*shares, always, Finding(math.nan, math.nan, len(daily)), math.nan, "by date")
     better = mean_test(daily, step=step, alternative="greater")
     return Signs(*shares, always, better, mean_test(daily, step=step, alternative="less").p, "by date")
+
+
+def _luck(up: NDArray[np.bool_], forecast: NDArray[np.bool_], tickers: NDArray[Any]) -> tuple[float, bool]:
+    """Return the share of right signs that luck would get, and whether each ticker is always told the same.
+
+    Luck knows of each ticker how often either side says up, and nothing else.
+    """
+    right, constant = 0.0, True
+    for ticker in np.unique(tickers):
+        mine = tickers == ticker
+        p, q = up[mine].mean(), forecast[mine].mean()
+        right += mine.mean() * (p * q + (1 - p) * (1 - q))
+        constant = constant and q in (0.0, 1.0)
+    return float(right), constant
 
 
 def _word(better: bool, worse: bool, p: float) -> str:
@@ -230,7 +255,9 @@ def _distribution(
 ) -> dict[str, Any]:
     if not found:
         return _untested(words.no_distribution(model))
-    best = min(found, key=lambda one: one.theirs if one.better.n else math.inf)
+    # A baseline that a ticker lacks was not scored on the same returns: it is tested, but is not the best.
+    best = min(found, key=lambda one: (not one.complete, one.theirs if one.better.n else math.inf))
+    partial = [one.baseline for one in found if not one.complete]
     n_tested = sum(not math.isnan(one.better.p) for one in found)
     beaten = [one.baseline for one, rejected in zip(found, better, strict=True) if rejected]
     lost_to = [one for one, rejected in zip(found, worse, strict=True) if rejected]
@@ -244,7 +271,8 @@ def _distribution(
         "beaten": beaten,
         "lost_to": [one.baseline for one in lost_to],
         "comparisons": [one.to_json() for one in found],
-        "sentence": words.distribution(shown, word, beaten, level, model),
+        "partial": partial,
+        "sentence": words.distribution(shown, word, beaten, level, model) + words.missing(partial),
     }
 
 

@@ -73,7 +73,8 @@ def direction(signs: Signs, word: str, level: float, model: str) -> str:
         return f"Direction: not tested: {model} never leaves the last close, so it names no direction"
     shares = f"right {100 * signs.right:.1f} %"
     if signs.always:
-        return f"Direction: not tested: {model} always says {signs.always}, which knows nothing ({shares})"
+        what = "the same of each ticker" if signs.always == "the same" else signs.always
+        return f"Direction: not tested: {model} always says {what}, which knows nothing ({shares})"
     if word == "not tested":
         return f"Direction: not tested, {signs.better.n} cutoffs are too few ({shares})"
     said = {
@@ -106,21 +107,56 @@ def no_distribution(model: str) -> str:
     return f"Distribution: not tested: {model} forecasts a point and claims no distribution"
 
 
-def calibration(
-    coverage: float, found: Mapping[str, Finding], tests: Mapping[str, str], faults: Sequence[str]
-) -> str:
+def missing(partial: Sequence[str]) -> str:
+    """Name the baselines that some tickers lack."""
+    return f"; {names_text(partial)} could not be fitted to every ticker" if partial else ""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What a sentence about the interval tells besides p-values.
+
+    Attributes:
+        coverage: Share of outcomes inside.
+        calibration: How it was stretched.
+        lean: By how much likelier a miss is after a miss than after a hit.
+        tests: Names of the tests of `coverage` and `independence`.
+    """
+
+    coverage: float
+    calibration: str
+    lean: float
+    tests: Mapping[str, str]
+
+
+def calibration(interval: Interval, found: Mapping[str, Finding], faults: Sequence[str]) -> str:
     """Say whether the interval holds as often as it says, and what is wrong with the distribution if not."""
-    coverage_p, cluster_p = (p_text(found[name].p) for name in ("coverage", "independence"))
-    by = "" if tests["coverage"] == "by date" else f"{tests['coverage']} "
-    holds = f"covers {100 * coverage:.1f} % ({by}{coverage_p})"
+    holds = f"covers {100 * interval.coverage:.1f} %"
+    if interval.calibration == "adaptive":
+        holds += ", kept there by its own hits and misses and so not tested"
+    else:
+        holds += f" ({_test_p('coverage', interval, found, faults)})"
     if "coverage" in faults:
-        holds += ", which is too " + ("few" if coverage < LEVEL / 100 else "many")
-    clusters = "come in clusters" if "independence" in faults else "do not cluster"
-    by = "" if tests["independence"] == "by date" else f"{tests['independence']} "
-    shape = "its shape is wrong" if "pit" in faults else "no fault in its shape"
-    pit = found["pit"].p
-    shown = "" if math.isnan(pit) else f"; {shape} (PIT {p_text(pit)})"
-    return f"{LEVEL} % interval: {holds}; misses {clusters} ({by}{cluster_p}){shown}"
+        holds += ", which is too " + ("few" if interval.coverage < LEVEL / 100 else "many")
+    clusters = "no evidence that misses cluster"
+    if "independence" in faults:
+        clusters = "misses " + ("come in clusters" if interval.lean > 0 else "avoid each other")
+    clusters += f" ({_test_p('independence', interval, found, faults)})"
+    whose = "its" if interval.calibration == "none" else "the trained distribution's"
+    shape = f"{whose} shape is wrong" if "pit" in faults else f"no fault seen in {whose} shape"
+    shown = "" if math.isnan(found["pit"].p) else f"; {shape} ({_test_p('pit', interval, found, faults)})"
+    return f"{LEVEL} % interval: {holds}; {clusters}{shown}"
+
+
+def _test_p(name: str, interval: Interval, found: Mapping[str, Finding], faults: Sequence[str]) -> str:
+    """Name the test and its p-value; one that looks small and finds no fault is explained."""
+    test = "PIT" if name == "pit" else interval.tests[name]
+    p = found[name].p
+    n_tests = sum(not math.isnan(one.p) for one in found.values())
+    shared = (
+        f", of {n_tests} tests that share {100 * ALPHA:.0f} %" if p < ALPHA and name not in faults else ""
+    )
+    return ("" if test == "by date" else f"{test} ") + p_text(p) + shared
 
 
 def no_calibration(n: int | None) -> str:
