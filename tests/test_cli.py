@@ -142,7 +142,7 @@ def test_the_verdict_is_printed_saved_and_can_be_computed_again(cli, trained: Tr
 
     (run,) = trained.runs.iterdir()
     saved = json.loads((run / "scores.json").read_text())["verdict"]
-    again = judge(pd.read_parquet(run / "forecasts.parquet"), "lstm")
+    again = judge(pd.read_parquet(run / "forecasts.parquet"), "lstm", "adaptive")
     assert saved == again
     assert {"point", "direction", "distribution", "calibration", "lag_copy"} <= set(saved)
     text = report.verdict_text(saved)
