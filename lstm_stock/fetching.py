@@ -145,7 +145,7 @@ def _exchange(stored: PriceHistory | None, options: FetchOptions) -> str | None:
     """Return the exchange that the user named, now or for the bars that are continued."""
     if options.exchange is not None or stored is None or options.refresh:
         return options.exchange
-    return stored.provenance.exchange if SOURCES[options.source].has_parts else None
+    return stored.provenance.exchange
 
 
 def _plan(stored: PriceHistory | None, options: FetchOptions, now: dt.datetime) -> Ask | None:

@@ -37,7 +37,7 @@ class PriceReader:
     """Read the bars of a config's tickers between its `start` and `end`, again whenever they are needed.
 
     The price tables of many tickers together would outweigh their features, so none is kept; what is kept is
-    where each came from, and bars that are no longer those read first are refused.
+    where each came from. Newer bars than those read first are left out, and a past that has changed is refused.
 
     Args:
         data: The `data` section.
@@ -59,10 +59,14 @@ class PriceReader:
             DataError: There are no bars in range, or they changed since they were read first.
         """
         history = self._in_range(ticker)
+        if ticker in self.origins:  # bars that were fetched meanwhile are for the next time
+            last = dt.date.fromisoformat(self.origins[ticker].last)
+            history = replace(history, table=between(history.table, None, last))
         origin = _origin(history)
         if self.origins.setdefault(ticker, origin).hash != origin.hash:
             raise DataError(
-                f"the stored prices of {ticker} changed while the network was training", "train again"
+                f"the stored prices of {ticker} were fetched anew meanwhile, and their past is another one",
+                "give the same command again",
             )
         return history.table
 

@@ -166,7 +166,11 @@ def sample_cutoffs(dates: Dates, split: Split, horizon: int, n: int, seed: int) 
 
 
 def train_briefly(config: Config, tables: Tables) -> keras.Model:
-    """Train the config's network for one epoch on the newest windows: enough for a leak to reach its weights."""
+    """Train the config's network for one epoch on the newest windows: enough for a leak to reach its weights.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C ended it early.
+    """
     split = split_of(config.split, all_dates([days_of(table) for table in tables.values()]))
     recipe = recipe_of(config)
     series = [fit_ticker(ticker, prices.adjusted(table), recipe, split) for ticker, table in tables.items()]
@@ -175,7 +179,10 @@ def train_briefly(config: Config, tables: Tables) -> keras.Model:
         for part in ("train", "val")
     )
     training = config.training.model_copy(update={"epochs": 1, "members": 1})
-    return fit_network(architecture_of(config), train, val, training, config.seed).network
+    fit = fit_network(architecture_of(config), train, val, training, config.seed)
+    if fit.interrupted:  # Ctrl-C: weights of half a training would differ without any leak
+        raise KeyboardInterrupt
+    return fit.network
 
 
 def _newest(windows: Windows, n: int) -> Windows:

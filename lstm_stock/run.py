@@ -13,7 +13,9 @@ import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import metadata
@@ -42,6 +44,12 @@ FOLDS = "folds.csv"
 """Only a backtest has this file."""
 
 FILES = (CONFIG, NETWORK, SCALER, CALIBRATION, HISTORY, FORECASTS, SCORES, PROVENANCE)
+
+BUILDING = ".building-"
+"""How the name of a folder begins while it is being filled."""
+
+ABANDONED_SECONDS = 24 * 3600
+"""A folder that was not touched for so long is nobody's work any more."""
 
 HISTORY_COLUMNS = ("member", "epoch", "loss", "val_loss", "learning_rate")
 
@@ -340,7 +348,8 @@ def build_folder(runs_dir: Path, name: str, what: str, write: Callable[[Path], N
     building = None
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=".building-", dir=runs_dir))
+        _remove_abandoned(runs_dir)
+        building = Path(tempfile.mkdtemp(prefix=BUILDING, dir=runs_dir))
         write(building)
         for file in building.iterdir():
             descriptor = os.open(file, os.O_RDONLY)
@@ -355,6 +364,14 @@ def build_folder(runs_dir: Path, name: str, what: str, write: Callable[[Path], N
     finally:
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)
+
+
+def _remove_abandoned(runs_dir: Path) -> None:
+    """Remove what a killed process was building; nothing takes a day to be saved."""
+    for folder in runs_dir.glob(f"{BUILDING}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _move_into_place(building: Path, wanted: Path) -> Path:
@@ -439,10 +456,17 @@ def find_run(runs_dir: Path, name: str | None) -> Run:
             "name a run (`lstm-stock runs` lists them); the figures of a backtest are in its `plots`",
         )
     missing = [file for file in FILES if not _is_there(run.path / file)]
+    if {CONFIG, PROVENANCE} <= set(missing):
+        raise RunError(f"{run.path} is not a run", "`lstm-stock runs` lists the runs there are")
+    if missing == [CALIBRATION]:
+        raise RunError(
+            f"run {run.name} was made by an earlier version: {CALIBRATION} missing",
+            "train again, or name another run (`lstm-stock runs`)",
+        )
     if missing:
         raise RunError(
             f"run {run.name} is not whole: {', '.join(missing)} missing",
-            "delete the folder and train again, or name another run (`lstm-stock runs`)",
+            "train again, or name another run (`lstm-stock runs`)",
         )
     return run
 

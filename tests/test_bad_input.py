@@ -8,6 +8,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from lstm_stock.store import Store
 from tests.conftest import TINY, Trained
 from tests.test_cli import assert_told, tree
 
@@ -193,3 +194,12 @@ def test_a_narrower_request_does_not_shrink_the_store(cli, trained: Trained, tmp
     assert_told(
         cli("fetch", "XYZ", "--from-csv", tmp_path / "mine.csv", *data), "1 bars of XYZ that this fetch lacks"
     )
+
+
+def test_a_csv_fetched_again_keeps_the_exchange_that_was_named(cli, tmp_path):
+    (tmp_path / "x.csv").write_text("\n".join([HEADER, *GOOD]))
+    fetch = ("fetch", "XYZ", "--from-csv", tmp_path / "x.csv", "--data-dir", tmp_path / "data")
+    for more in (("--exchange", "XNYS"), ()):
+        answer = cli(*fetch, *more)
+        assert "exchange: unknown" not in answer.err
+        assert Store(tmp_path / "data").read("XYZ").provenance.exchange == "XNYS"

@@ -102,7 +102,7 @@ def test_the_same_train_twice_gives_identical_weights_and_forecasts(cli, trained
         assert (one / file).read_bytes() == (two / file).read_bytes(), file
 
 
-@pytest.mark.parametrize("head", ["point", "gaussian", "quantile"])
+@pytest.mark.parametrize("head", ["point", "quantile"])
 def test_every_head_goes_the_road(cli, trained: Trained, tmp_path, head):
     folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
     assert cli("train", *TINY, "--set", f"model.head={head}", "--quiet", *folders).code == 0

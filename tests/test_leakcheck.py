@@ -31,6 +31,16 @@ VAL, TEST = SPLIT.first_rows(DATES)
 TRAIN_END, VAL_END, IN_TEST = DATES[VAL - 1], DATES[TEST - 1], DATES[TEST + 30]
 
 
+SLOW = ("historical", "arima", "garch", "gjr")
+"""Baselines that `tests/test_baselines.py` asks the same of, one by one."""
+
+
+@pytest.fixture(autouse=True)
+def few_baselines(monkeypatch):
+    for name in SLOW:
+        monkeypatch.delitem(baselines.BASELINES, name)
+
+
 @pytest.fixture(scope="module")
 def network():
     return train_briefly(CONFIG, TABLES)
@@ -286,3 +296,11 @@ def test_bad_input_is_told(cli, trained: Trained, arguments, message):
     assert answer.out == ""
     assert message in answer.err
     assert "\n\nhint: " in answer.err
+
+
+def test_ctrl_c_in_a_short_training_is_no_leak(monkeypatch):
+    """A training that was stopped early has other weights, without any leak."""
+    interrupted = leakcheck.fit_network
+    monkeypatch.setattr(leakcheck, "fit_network", lambda *args: replace(interrupted(*args), interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        train_briefly(CONFIG, TABLES)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 import numpy as np
 import pandas as pd
@@ -154,6 +155,28 @@ def test_a_half_deleted_run_names_what_is_missing(tmp_path):
     (run.path / "scaler.json").unlink()
     with pytest.raises(RunError, match=r"is not whole: model\.keras, scaler\.json missing"):
         find_run(tmp_path, None)
+
+
+def test_no_hint_ever_says_to_delete_what_is_no_run(tmp_path):
+    (tmp_path / "prices").mkdir()
+    with pytest.raises(RunError, match="prices is not a run") as caught:
+        find_run(tmp_path, "prices")
+    assert "delete" not in caught.value.hint
+    run = save_run(tmp_path, results())
+    (run.path / "calibration.json").unlink()
+    with pytest.raises(RunError, match="was made by an earlier version"):
+        find_run(tmp_path, None)
+
+
+def test_what_a_killed_process_was_building_is_removed_a_day_later(tmp_path):
+    old, new = tmp_path / ".building-old", tmp_path / ".building-new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "config.yaml").write_text("")
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(old, (two_days_ago, two_days_ago))
+    run = save_run(tmp_path, results())
+    assert {path.name for path in tmp_path.iterdir()} == {".building-new", run.name}
 
 
 @pytest.mark.parametrize(

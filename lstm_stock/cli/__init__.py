@@ -46,7 +46,7 @@ def main() -> NoReturn:
     except typer.TyperException as error:
         _fail(error.format_message().rstrip("."), "`lstm-stock --help` lists the commands and options", 2)
     if code == INTERRUPTED:
-        print("interrupted: nothing was saved", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 

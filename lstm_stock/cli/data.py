@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lstm_stock.cli.app import data_app
-from lstm_stock.cli.options import DataDir, Format, Quiet, open_store
+from lstm_stock.cli.options import DataDir, Format, Quiet, open_store, write_whole
 from lstm_stock.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -97,13 +97,7 @@ def data_export(
     if file is None:
         print(text, end="")
         return
-    try:
-        with file.open("w" if force else "x", encoding="utf-8", newline="") as target:
-            target.write(text)
-    except FileExistsError as error:
-        raise ConfigError(f"{file} exists already", "choose another name, or `--force`") from error
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error.strerror}", "choose another folder") from error
+    write_whole(file, text, force)
     terminal.note(f"wrote {file}", quiet)
 
 

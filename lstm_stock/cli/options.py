@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -110,3 +111,23 @@ def tell(message: str, hint: str) -> None:
     print(f"error: {message}", file=sys.stderr)
     if hint:
         print(f"\nhint: {hint}", file=sys.stderr)
+
+
+def write_whole(file: Path, text: str, force: bool = False) -> None:
+    """Write a file that the user named, whole or not at all.
+
+    Raises:
+        ConfigError: There is such a file, and `force` is not given; or it cannot be written.
+    """
+    if file.exists() and not force:
+        raise ConfigError(f"{file} exists already", "choose another name, or delete it first")
+    temporary = file.with_name(f".{file.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as target:
+            target.write(text)
+        temporary.replace(file)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}", "choose another folder") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -148,8 +148,8 @@ def leakcheck(
     terminal.show(report.leak_table(checked.n_arrays, checked.n_values))
     first, last = checked.cutoffs[0], checked.cutoffs[-1]
     print(
-        f"no leak: {len(checked.cutoffs)} cutoffs from {first} to {last}; whatever came after them, nothing known "
-        "at the cutoff moved by a bit"
+        f"no leak: {len(checked.cutoffs)} cutoffs from {first} to {last};\n"
+        "whatever came after them, nothing known at the cutoff moved by a bit"
     )
 
 

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from lstm_stock.cli.app import config_app
-from lstm_stock.cli.options import ConfigFile, Overrides
-from lstm_stock.errors import ConfigError
+from lstm_stock.cli.options import ConfigFile, Overrides, write_whole
 
 
 @config_app.command("show")
@@ -42,11 +41,5 @@ def config_init(
     # The first line points editors at a schema that lies beside the packaged files, but not beside this one.
     lines = packaged_config(base).splitlines(keepends=True)
     text = "".join(line for line in lines if not line.startswith("# yaml-language-server"))
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise ConfigError(f"{path} exists already", "choose another name, or delete it first") from error
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}", "choose another folder") from error
+    write_whole(path, text)
     terminal.note(f"wrote {path}; use it with `lstm-stock train --config {path}`", quiet=False)

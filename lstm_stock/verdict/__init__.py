@@ -100,10 +100,16 @@ def short_verdict(verdict: dict[str, Any]) -> str:
     'better distribution, worse point'
     >>> short_verdict({"point": claim, "direction": claim, "distribution": claim})
     'no evidence'
+    >>> short_verdict({"point": claim, "calibration": {"verdict": "miscalibrated"}})
+    'no evidence, miscalibrated'
     """
     said = []
     for kind in ("better", "worse"):
         names = [name for name in SHORT if verdict.get(name, {}).get("verdict") == kind]
         if names:
             said.append(f"{kind} {' and '.join(names)}")
-    return ", ".join(said) if said else "no evidence" if verdict else "-"
+    if not said and verdict:
+        said.append("no evidence")
+    if verdict.get("calibration", {}).get("verdict") == "miscalibrated":
+        said.append("miscalibrated")
+    return ", ".join(said) or "-"
