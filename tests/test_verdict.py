@@ -75,7 +75,7 @@ NOISE = np.random.default_rng(9).normal(0, 0.012, N)
 def test_who_knows_everything_is_better_in_everything():
     verdict = verdict_of(t_forecast(0.6 * VOLATILITY, 0.5 * CAME), CAME)
     assert [verdict[name]["verdict"] for name in QUESTIONS[:3]] == ["better"] * 3
-    assert short_verdict(verdict) == "better point and direction and distribution"
+    assert short_verdict(verdict) == "better point and direction and distribution, miscalibrated"
     assert verdict["point"]["sentence"].startswith("Point: better than naive (RMSE ")
     assert verdict["distribution"]["beaten"] == ["naive", "constant_t"]
     assert "better than every baseline" in verdict["distribution"]["sentence"]
@@ -98,7 +98,7 @@ def test_a_noisy_centre_and_a_wrong_width_are_worse():
     assert verdict["calibration"]["verdict"] == "miscalibrated"
     assert "which is too few" in verdict["calibration"]["sentence"]
     assert verdict["point"]["sentence"].startswith("Point: worse than naive")
-    assert short_verdict(verdict) == "worse point and distribution"
+    assert short_verdict(verdict) == "worse point and distribution, miscalibrated"
     assert verdict["lag_copy"]["kind"] == "copy"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from lstm_stock.baselines.task import MAX_DF, Task, fit_t
+from lstm_stock.baselines.task import MAX_DF, MIN_SCALE, Task, fit_t
 from lstm_stock.distributions import Distribution, StudentT
 from lstm_stock.errors import BaselineError
 from lstm_stock.features import Array
@@ -88,6 +88,9 @@ def _forecast(task: Task, asymmetric: int) -> Distribution:
     fitted = _fit(task.insample_returns(1), asymmetric)
     returns = np.diff(np.log(task.bars.close))
     variance = fitted.filtered(returns)
+    if np.sqrt(variance[: task.n_insample - 1].min()) < MIN_SCALE:
+        # A ticker that hardly trades: the likelihood is greatest where nothing is forecast to move at all.
+        raise BaselineError("its volatility falls to nothing between rare moves")
     df, loc, factor = _shapes(fitted, variance[: task.n_insample - 1], task.horizon)
     # Return i ends at bar i + 1: what is known at bar c is the variance of return c.
     known = variance[task.cutoffs]
