@@ -87,7 +87,8 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str, what: str = "test
     table.caption = (
         f"{MARK} best baseline in that score; - does not apply. RMSE: price. skill: RMSE gained on naive, %. "
         "dir.: right signs, %; always_up has the share of up days. CRPS, NLL: log return in %, less is better. "
-        "50 %, 90 %: outcomes inside that interval, %. width: of the 90 % interval, % of price"
+        "50 %, 90 %: outcomes inside that interval, % (the network's as its `calibration` made it). width: of "
+        "the 90 % interval, % of price"
     )
     return table
 

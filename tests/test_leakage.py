@@ -27,8 +27,7 @@ def corrupt_store(trained, tmp_path, cutoff: str, how: str) -> Store:
     return store
 
 
-@pytest.mark.parametrize("how", ["scale", "noise"])
-@pytest.mark.parametrize("cutoff", ["2021-06-01", "2022-11-10"])
+@pytest.mark.parametrize(("cutoff", "how"), [("2021-06-01", "scale"), ("2022-11-10", "noise")])
 def test_a_forecast_at_a_past_cutoff_does_not_move(trained, tmp_path, cutoff, how):
     run, today = find_run(trained.runs, None), dt.date(2024, 1, 2)
     day = dt.date.fromisoformat(cutoff)
