@@ -16,14 +16,13 @@ from lstm_stock.errors import ConfigError
 from lstm_stock.models import (
     CELLS,
     HEADS,
-    LEVELS,
     Architecture,
     build_network,
     join_members,
-    log_gamma_step,
     to_distribution,
     training_loss,
 )
+from lstm_stock.models.heads import LEVELS, log_gamma_step
 
 CARD = Architecture("lstm", (128, 64), 0.3, (32,), "student_t", look_back=60, n_features=7, horizon=5)
 TINY = replace(CARD, units=(4, 3), dense=(5,), look_back=6, n_features=2, horizon=2)

@@ -1,28 +1,21 @@
-"""The network: stacked recurrent layers under a head that outputs a distribution.
+"""Heads: what the network outputs for each step, the loss that trains it, and the distribution it means.
 
-A cell maps windows to one vector, a head maps that vector to the parameters of a forecast distribution for each
-step of the horizon, and to the loss that trains them. To add a cell or a head, write one function or class and
-one entry in `CELLS` or `HEADS`. Nothing here reads prices, splits or fits.
+To add a head, write a loss and a distribution, and one entry in `HEADS`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from lstm_stock.distributions import Distribution, Mixture, Normal, PointMass, QuantileFan, StudentT
-from lstm_stock.errors import ConfigError
-
-Params = NDArray[np.float32]
-"""What the network outputs: `(n_windows, n_members, horizon, n_params)`."""
+from lstm_stock.distributions import Distribution, Normal, PointMass, QuantileFan, StudentT
 
 START_DF = 5.0
 """Degrees of freedom the Student-t starts from: daily stock returns fit best around 3 to 6."""
@@ -32,34 +25,6 @@ MIN_DF = 2.05
 
 LEVELS = np.array([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995])
 """Probabilities the quantile head forecasts: the median, both ends of every reported interval, and the tails."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """The shape of one network: what `model:` in the config says, and the shape of its windows.
-
-    Attributes:
-        cell: A key of `CELLS`.
-        units: Width of each recurrent layer.
-        dropout: Share of values dropped after each recurrent layer in training.
-        dense: Width of each dense layer before the head.
-        head: A key of `HEADS`.
-        look_back: Bars in a window.
-        n_features: Features of a bar.
-        horizon: Steps forecast.
-        location_unit: What the location is output in. Adam moves every output at the same pace, and a forecast
-            return is worth perhaps a tenth of its spread: in units of 0.1 the location learns as much slower.
-    """
-
-    cell: str
-    units: tuple[int, ...]
-    dropout: float
-    dense: tuple[int, ...]
-    head: str
-    look_back: int
-    n_features: int
-    horizon: int
-    location_unit: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -191,82 +156,3 @@ def training_loss(head: str, horizon: int) -> Callable[[Any, Any], Any]:
         return ops.mean(HEADS[head].loss(y_true, params) * weights)
 
     return loss
-
-
-def lstm(x: Any, shape: Architecture) -> Any:
-    """Stack LSTM layers, each followed by dropout; the last one returns its final state only.
-
-    Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000, as Keras has it. A layer of n units on
-    m inputs has `4 (m + n + 1) n` parameters.
-    """
-    for i, units in enumerate(shape.units):
-        is_last = i == len(shape.units) - 1
-        x = layers.LSTM(units, return_sequences=not is_last, name=f"lstm_{i + 1}")(x)
-        x = layers.Dropout(shape.dropout, name=f"dropout_{i + 1}")(x)
-    return x
-
-
-CELLS: dict[str, Callable[[Any, Architecture], Any]] = {"lstm": lstm}
-
-
-def build_network(shape: Architecture) -> keras.Model:
-    """Build one network: `(batch, look_back, n_features)` to `(batch, horizon, n_params)`.
-
-    Raises:
-        ConfigError: The cell or head is unknown.
-    """
-    for kind, name, known in (("cell", shape.cell, CELLS), ("head", shape.head, HEADS)):
-        if name not in known:
-            raise ConfigError(f"model.{kind}: got {name!r}, allowed: {', '.join(known)}")
-    head = HEADS[shape.head]
-    n_params = len(head.start)
-    inputs = keras.Input((shape.look_back, shape.n_features), name="window")
-    x = CELLS[shape.cell](inputs, shape)
-    for i, units in enumerate(shape.dense):
-        x = layers.Dense(units, activation="relu", name=f"dense_{i + 1}")(x)
-    x = layers.Dense(shape.horizon * n_params, bias_initializer=Tiled(head.start), name="head")(x)
-    x = layers.Reshape((shape.horizon, n_params), name="per_step")(x)
-    scale = [shape.location_unit if i == head.location else 1.0 for i in range(n_params)]
-    outputs = layers.Rescaling(scale, name="units")(x)
-    return keras.Model(inputs, outputs, name=shape.cell)
-
-
-@keras.saving.register_keras_serializable(package="lstm_stock")
-class Tiled(keras.initializers.Initializer):  # type: ignore[misc]
-    """Fill a vector with `values`, over and over."""
-
-    def __init__(self, values: Sequence[float]) -> None:
-        self.values = tuple(float(value) for value in values)
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
-        """Return a tensor of `shape`, whose size is a multiple of the number of values."""
-        return ops.reshape(
-            ops.tile(ops.convert_to_tensor(self.values, dtype=dtype), shape[0] // len(self.values)), shape
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
-        return {"values": self.values}
-
-
-def join_members(members: Sequence[keras.Model]) -> keras.Model:
-    """Join networks of one architecture into one that outputs `Params`, so that a run is one model file."""
-    inputs = keras.Input(members[0].input_shape[1:], name="window")
-    for i, member in enumerate(members):
-        member.name = f"member_{i + 1}"
-    outputs = [ops.expand_dims(member(inputs), 1) for member in members]
-    return keras.Model(inputs, ops.concatenate(outputs, axis=1), name="members")
-
-
-def to_distribution(head: str, params: Params) -> Distribution:
-    """Turn the output of `join_members` into one forecast: the mixture of its members.
-
-    Args:
-        head: A key of `HEADS`.
-        params: Shape `(n_windows, n_members, horizon, n_params)`.
-
-    Returns:
-        The forecast of the targets, shape `(n_windows, horizon)`.
-    """
-    parts = [HEADS[head].distribution(params[:, i].astype(np.float64)) for i in range(params.shape[1])]
-    return parts[0] if len(parts) == 1 else Mixture(parts)

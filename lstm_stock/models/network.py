@@ -1,0 +1,83 @@
+"""From a shape to a network, from several networks to one, and from what it outputs to a forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+
+from lstm_stock.distributions import Distribution, Mixture
+from lstm_stock.errors import ConfigError
+from lstm_stock.models.architecture import Architecture
+from lstm_stock.models.cells import CELLS
+from lstm_stock.models.heads import HEADS
+
+Params = NDArray[np.float32]
+"""What the network outputs: `(n_windows, n_members, horizon, n_params)`."""
+
+
+def build_network(shape: Architecture) -> keras.Model:
+    """Build one network: `(batch, look_back, n_features)` to `(batch, horizon, n_params)`.
+
+    Raises:
+        ConfigError: The cell or head is unknown.
+    """
+    for kind, name, known in (("cell", shape.cell, CELLS), ("head", shape.head, HEADS)):
+        if name not in known:
+            raise ConfigError(f"model.{kind}: got {name!r}, allowed: {', '.join(known)}")
+    head = HEADS[shape.head]
+    n_params = len(head.start)
+    inputs = keras.Input((shape.look_back, shape.n_features), name="window")
+    x = CELLS[shape.cell](inputs, shape)
+    for i, units in enumerate(shape.dense):
+        x = layers.Dense(units, activation="relu", name=f"dense_{i + 1}")(x)
+    x = layers.Dense(shape.horizon * n_params, bias_initializer=Tiled(head.start), name="head")(x)
+    x = layers.Reshape((shape.horizon, n_params), name="per_step")(x)
+    scale = [shape.location_unit if i == head.location else 1.0 for i in range(n_params)]
+    outputs = layers.Rescaling(scale, name="units")(x)
+    return keras.Model(inputs, outputs, name=shape.cell)
+
+
+@keras.saving.register_keras_serializable(package="lstm_stock")
+class Tiled(keras.initializers.Initializer):  # type: ignore[misc]
+    """Fill a vector with `values`, over and over."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self.values = tuple(float(value) for value in values)
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        """Return a tensor of `shape`, whose size is a multiple of the number of values."""
+        return ops.reshape(
+            ops.tile(ops.convert_to_tensor(self.values, dtype=dtype), shape[0] // len(self.values)), shape
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return {"values": self.values}
+
+
+def join_members(members: Sequence[keras.Model]) -> keras.Model:
+    """Join networks of one architecture into one that outputs `Params`, so that a run is one model file."""
+    inputs = keras.Input(members[0].input_shape[1:], name="window")
+    for i, member in enumerate(members):
+        member.name = f"member_{i + 1}"
+    outputs = [ops.expand_dims(member(inputs), 1) for member in members]
+    return keras.Model(inputs, ops.concatenate(outputs, axis=1), name="members")
+
+
+def to_distribution(head: str, params: Params) -> Distribution:
+    """Turn the output of `join_members` into one forecast: the mixture of its members.
+
+    Args:
+        head: A key of `HEADS`.
+        params: Shape `(n_windows, n_members, horizon, n_params)`.
+
+    Returns:
+        The forecast of the targets, shape `(n_windows, horizon)`.
+    """
+    parts = [HEADS[head].distribution(params[:, i].astype(np.float64)) for i in range(params.shape[1])]
+    return parts[0] if len(parts) == 1 else Mixture(parts)
