@@ -17,8 +17,8 @@ import pandas as pd
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from lstm_stock.batches import WindowBatches
 from lstm_stock.dataset import Recipe, Split, fit_ticker, windows_of
-from lstm_stock.training import WindowBatches
 
 FEATURES = (
     *("log_return", "open_gap", "high_gap", "low_gap"),

@@ -7,22 +7,17 @@ CSV, JSON and YAML.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import hashlib
 import json
-import os
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from lstm_stock.config import Config, dump_yaml
-from lstm_stock.errors import RunError
 from lstm_stock.evaluation import FORECAST_COLUMNS
+from lstm_stock.kept import KeptFolder, key_of
 from lstm_stock.run import (
     CONFIG,
     FOLDS,
@@ -33,13 +28,12 @@ from lstm_stock.run import (
     build_folder,
     cannot_save,
     join_tickers,
-    package_versions,
     records,
+    what_decides,
     write_json,
 )
 
 _METADATA_KEY = b"lstm_stock"
-_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -57,19 +51,7 @@ class Part:
 
 def backtest_key(config: Config, origins: dict[str, TickerOrigin], n_folds: int, window: str) -> str:
     """Return the hash of everything that decides the results: settings, prices, folds, packages, this code."""
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    decides = {
-        "config": config.model_dump(mode="json"),
-        "prices": {ticker: origin.hash for ticker, origin in origins.items()},
-        "n_folds": n_folds,
-        "window": window,
-        "packages": package_versions(),
-    }
-    digest.update(json.dumps(decides, sort_keys=True).encode())
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
+    return key_of({**what_decides(config, origins), "n_folds": n_folds, "window": window})
 
 
 class PartsFolder:
@@ -83,27 +65,20 @@ class PartsFolder:
     """
 
     def __init__(self, runs_dir: Path, key: str) -> None:
-        self.path = runs_dir / f".backtest-{key}"
-        self._lock = FileLock(self.path / _LOCK, timeout=0)
+        self._kept = KeptFolder(runs_dir, "backtest", key)
+        self.path = self._kept.path
 
     def __enter__(self) -> PartsFolder:
         """Make the folder and lock it; RunError if it cannot be made or is in use."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-        except Timeout as error:
-            raise RunError(
-                "another process is working on this very backtest", "wait until it is done, or end it"
-            ) from error
+            self._kept.__enter__()
         except OSError as error:
-            raise cannot_save(self.path.parent, error, "backtest") from error
+            raise cannot_save(self._kept.path.parent, error, "backtest") from error
         return self
 
     def __exit__(self, *_: object) -> None:
         """Unlock the folder, and remove it if no part is in it."""
-        self._lock.release()
-        if self.path.is_dir() and not any(self.path.glob("*.parquet")):
-            self.remove()
+        self._kept.__exit__()
 
     def read(self, name: str) -> Part | None:
         """Return a finished part; None if there is none, or if what is there cannot be read."""
@@ -131,26 +106,18 @@ class PartsFolder:
         arrow = pa.Table.from_pandas(part.forecasts, preserve_index=False)
         metadata = {**(arrow.schema.metadata or {}), _METADATA_KEY: json.dumps(part.facts).encode()}
         arrow = arrow.replace_schema_metadata(metadata)
-        temporary = self.path / f".{name}.tmp"
         try:
-            with temporary.open("wb") as file:
-                pq.write_table(arrow, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._file(name))
+            self._kept.write(self._file(name).name, lambda file: pq.write_table(arrow, file))
         except OSError as error:
-            raise cannot_save(self.path.parent, error, "backtest") from error
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            raise cannot_save(self._kept.path.parent, error, "backtest") from error
         return _from_arrow(arrow)
 
     def remove(self) -> None:
         """Forget the parts: the results are saved."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        self._kept.remove()
 
     def _file(self, name: str) -> Path:
-        return self.path / f"{name}.parquet"
+        return self._kept.path / f"{name}.parquet"
 
 
 def _from_arrow(arrow: Any) -> Part:

@@ -35,6 +35,7 @@ from lstm_stock.config_values import (
     wrong,
 )
 from lstm_stock.errors import ConfigError
+from lstm_stock.tickers_file import names_a_file, read_tickers_file
 from lstm_stock.yaml_text import write_yaml
 
 __all__ = [
@@ -66,7 +67,7 @@ __all__ = [
 CellName: TypeAlias = Literal["lstm"]
 HeadName: TypeAlias = Literal["point", "gaussian", "student_t", "quantile"]
 TargetName: TypeAlias = Literal["log_return", "close"]
-TargetScaleName: TypeAlias = Literal["trailing_vol", "trailing_range", "none"]
+TargetScaleName: TypeAlias = Literal["trailing_vol", "trailing_range", "har", "none"]
 CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
 ScalerName: TypeAlias = Literal["minmax", "standard", "robust"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]
@@ -90,6 +91,7 @@ PRICE_HEADS = ("point", "quantile")
 """Heads that may forecast a price level; a normal or a t would put mass below zero."""
 
 _MAX_BYTES = 256 * 1024
+_TICKERS = ("data", "tickers")
 _SWITCHABLE = (("training", "early_stopping"), ("training", "reduce_lr"))
 _INIT_HINT = "`lstm-stock config init` writes a file to start from"
 
@@ -108,7 +110,7 @@ class DataConfig(_Section):
         default=("AAPL",),
         min_length=1,
         max_length=2000,
-        description="Tickers as Yahoo writes them; one network learns all",
+        description="Tickers as Yahoo writes them, or the name of a .txt file of them; one network learns all",
     )
     start: DayOrNull = Field(
         default=date(2010, 1, 1), description="First date used, YYYY-MM-DD; null for the earliest there is"
@@ -188,6 +190,12 @@ class ModelConfig(_Section):
         max_length=8,
         description="Width of each dense (relu) layer before the head; may be empty",
     )
+    ticker_embedding: Whole = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="Numbers learnt of each ticker and shown to the network with every bar; 0 is none",
+    )
     head: HeadName = Field(
         default="student_t",
         description="What the network outputs per step: a point, a normal, a Student-t or quantiles",
@@ -262,7 +270,7 @@ class Config(_Section):
     )
     target_scale: TargetScaleName = Field(
         default="trailing_vol",
-        description="Unit of returns: EWMA volatility of closes or of ranges known at the cutoff, or none",
+        description="Unit of returns: volatility known at the cutoff, an EWMA of closes or of ranges, or HAR's; or none",
     )
     window: WindowConfig = Field(
         default=WindowConfig(), description="What the model sees, and how far it forecasts"
@@ -349,6 +357,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     for number, text in enumerate(overrides):
         given.add_override(number, text)
     given.settle_empty_sections(_SWITCHABLE)
+    _read_tickers(given, Path() if path is None else path.parent)
     config = None
     if given.complete:
         try:
@@ -359,6 +368,19 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     if config is None or given.has_faults:
         raise given.error()
     return config
+
+
+def _read_tickers(given: ConfigInput, folder: Path) -> None:
+    """Put the tickers of a file in its place; a name in a config file is relative to that config's folder."""
+    name = given.value(_TICKERS)
+    if not isinstance(name, str) or not names_a_file(name):
+        return
+    try:
+        tickers = read_tickers_file(Path(name) if given.is_override(_TICKERS) else folder / name)
+        given.replace(_TICKERS, list(tickers))
+    except ConfigError as error:
+        given.add_fault((_TICKERS,), error.message)
+        given.complete = False
 
 
 def _read(path: Path) -> tuple[str, bytes]:

@@ -141,6 +141,20 @@ class ConfigInput:
             if isinstance(parent, dict):
                 del parent[str(key[-1])]
 
+    def value(self, key: Key) -> Tree:
+        """Return what was given for a key; None if nothing was."""
+        value: Tree = _below(self.tree, key)
+        return value
+
+    def is_override(self, key: Key) -> bool:
+        """Say whether a key was given by `--set`."""
+        return self._place_of(key).is_override
+
+    def replace(self, key: Key, value: Tree) -> None:
+        """Put another value where one was given; faults in it are told where that one stood."""
+        parent = _below(self.tree, key[:-1])
+        parent[key[-1]] = value
+
     def add_fault(self, keys: Sequence[Key], message: str) -> None:
         """Note a fault at the first of `keys` that the user gave, or else at the section of the first."""
         key = next((key for key in keys if key in self._places), keys[0])

@@ -7,7 +7,7 @@ reaches into the next. Nothing here knows Keras.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 
 from lstm_stock import metrics
 from lstm_stock.distributions import Distribution, Mixture, PointMass, QuantileFan
-from lstm_stock.errors import DataError
+from lstm_stock.errors import DataError, ShortHistoryError
 from lstm_stock.features import VOLATILITY_WARM_UP, Array, Bars, feature_table, log_returns
+from lstm_stock.har import HarModel
 from lstm_stock.scaling import Scaler, fit_scaler
 
 Part = Literal["train", "val", "test"]
 Dates = NDArray[np.datetime64]
+
+UNKNOWN = 0
+"""The code of every ticker that the network was not trained on."""
 
 MIN_PRICE_RATIO = 0.01
 """A price forecast counts as at least this share of the last close: a level can be forecast below zero, where
@@ -32,7 +36,17 @@ no log return exists."""
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a window holds: the settings that turn prices into inputs and targets."""
+    """What a window holds: the settings that turn prices into inputs and targets.
+
+    Attributes:
+        features: Names of `lstm_stock.features.FEATURES`.
+        target: `log_return` or `close`.
+        target_scale: What returns are measured in.
+        look_back: Bars in the past of a window.
+        horizon: Bars in its future.
+        scaler: What scales the features.
+        tickers: Those that the network tells apart by a code, where it does (`model.ticker_embedding`).
+    """
 
     features: tuple[str, ...]
     target: str
@@ -40,6 +54,11 @@ class Recipe:
     look_back: int
     horizon: int
     scaler: str
+    tickers: tuple[str, ...] = ()
+
+    def code(self, ticker: str) -> int:
+        """Return the number by which the network knows a ticker: from 1 on, and `UNKNOWN` for all others."""
+        return self.tickers.index(ticker) + 1 if ticker in self.tickers else UNKNOWN
 
     @property
     def sqrt_steps(self) -> Array:
@@ -86,6 +105,7 @@ class TickerScaler:
         close_offset: Least train close: the zero of the target `close`.
         close_scale: Range of the train closes: the unit of the target `close`.
         insample_mae: Mean absolute one-bar change of the close, the denominator of MASE.
+        har: What forecasts the volatility that returns are measured in, when `target_scale` is har.
     """
 
     inputs: Scaler
@@ -93,6 +113,7 @@ class TickerScaler:
     close_offset: float
     close_scale: float
     insample_mae: float
+    har: HarModel | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain dictionary."""
@@ -102,13 +123,16 @@ class TickerScaler:
             "close_offset": self.close_offset,
             "close_scale": self.close_scale,
             "insample_mae": self.insample_mae,
+            "har": None if self.har is None else self.har.to_json(),
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TickerScaler:
         """Rebuild what `to_json` gave."""
         numbers = ("return_std", "close_offset", "close_scale", "insample_mae")
-        return cls(Scaler.from_json(data["features"]), *(float(data[name]) for name in numbers))
+        scaler = cls(Scaler.from_json(data["features"]), *(float(data[name]) for name in numbers))
+        har = data.get("har")  # runs of earlier versions have none
+        return scaler if har is None else replace(scaler, har=HarModel.from_json(har))
 
 
 @dataclass(frozen=True)
@@ -147,7 +171,7 @@ def make_windows(values: NDArray[Any], look_back: int, horizon: int) -> tuple[ND
         `(n_windows, horizon, n_features)`, where `n_windows = n_bars - look_back - horizon + 1`.
 
     Raises:
-        DataError: There are too few bars for one window.
+        ShortHistoryError: There are too few bars for one window.
 
     >>> x, y = make_windows(np.arange(5.0).reshape(-1, 1), look_back=3, horizon=1)
     >>> x[:, :, 0].tolist(), y[:, :, 0].tolist()
@@ -161,10 +185,12 @@ def make_windows(values: NDArray[Any], look_back: int, horizon: int) -> tuple[ND
     return x, y
 
 
-def _too_few(n_bars: int, look_back: int, horizon: int, warm_up: int, name: str = "the series") -> DataError:
+def _too_few(
+    n_bars: int, look_back: int, horizon: int, warm_up: int, name: str = "the series"
+) -> ShortHistoryError:
     needs = {"`look_back`": look_back, "`horizon`": horizon, "warm-up": warm_up}
     parts = " + ".join(f"{what} {n}" for what, n in needs.items() if n)
-    return DataError(
+    return ShortHistoryError(
         f"one window needs {sum(needs.values())} bars ({parts}), but {name} has {n_bars}",
         "fetch an earlier `start`, or lower `window.look_back`",
     )
@@ -180,11 +206,12 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split
         split: Where train ends.
 
     Raises:
-        DataError: The ticker has too few train bars, or its price never moves on them; or a feature cannot be
-            computed on a bar.
+        ShortHistoryError: The ticker has too few train bars.
+        DataError: Its price never moves on them, or a feature cannot be computed on a bar.
     """
-    raw = _raw_inputs(adjusted, recipe)
     n_train = split.first_rows(_days(adjusted))[0]
+    har = _fit_har(ticker, adjusted, n_train) if recipe.target_scale == "har" else None
+    raw = _raw_inputs(adjusted, recipe, har)
     first = _first_known(raw)
     if n_train - first < recipe.look_back + recipe.horizon:
         raise _too_few(n_train, recipe.look_back, recipe.horizon, first, f"the train part of {ticker}")
@@ -203,13 +230,14 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split
         close_offset=float(train_close.min()),
         close_scale=float(train_close.max() - train_close.min()),
         insample_mae=metrics.insample_mae(train_close),
+        har=har,
     )
     return _series(ticker, adjusted, raw, first, scaler)
 
 
 def apply_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, scaler: TickerScaler) -> TickerSeries:
     """Compute the features of one ticker and scale them with a scaler fitted earlier."""
-    raw = _raw_inputs(adjusted, recipe)
+    raw = _raw_inputs(adjusted, recipe, scaler.har)
     first = _first_known(raw)
     # Bars before one on which a feature cannot be computed are of no use here, and need not be told of.
     unknown = np.flatnonzero(~raw.known[first:])
@@ -230,9 +258,18 @@ class _RawInputs:
         return known if self.volatility is None else known & np.isfinite(self.volatility)
 
 
-def _raw_inputs(adjusted: pd.DataFrame, recipe: Recipe) -> _RawInputs:
+def _fit_har(ticker: str, adjusted: pd.DataFrame, n_train: int) -> HarModel:
+    try:
+        return HarModel.fit(Bars.of(adjusted), n_train)
+    except ShortHistoryError as error:
+        raise ShortHistoryError(
+            f"`target_scale: har` cannot be fitted to the train part of {ticker}: {error.message}", error.hint
+        ) from error
+
+
+def _raw_inputs(adjusted: pd.DataFrame, recipe: Recipe, har: HarModel | None) -> _RawInputs:
     bars = Bars.of(adjusted)
-    volatility = bars.in_use(recipe.target_scale)
+    volatility = bars.in_use(recipe.target_scale) if har is None else har.volatility(bars)
     with np.errstate(divide="ignore"):  # An open of 0, for which `_require_computable` has words.
         return _RawInputs(feature_table(bars, recipe.features, volatility), volatility)
 
@@ -297,6 +334,11 @@ class Windows:
         look_back = self.recipe.look_back
         views = sliding_window_view(self.series.inputs, look_back, axis=0).swapaxes(1, 2)
         return views[self.cutoffs - look_back + 1]
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """The code of the ticker, once for each window, shape `(n_windows,)`."""
+        return np.full(len(self), self.recipe.code(self.series.ticker), np.int32)
 
     @property
     def future_rows(self) -> NDArray[np.int64]:
@@ -367,7 +409,7 @@ def windows_of(series: TickerSeries, recipe: Recipe, split: Split, part: Part) -
     past of a val or test window may reach back over the border, since it was known then.
 
     Raises:
-        DataError: The part has no window.
+        ShortHistoryError: The part has no window.
     """
     val_row, test_row = split.first_rows(series.dates)
     borders = {"train": (0, val_row), "val": (val_row, test_row), "test": (test_row, len(series.dates))}
@@ -375,7 +417,7 @@ def windows_of(series: TickerSeries, recipe: Recipe, split: Split, part: Part) -
     earliest = max(start - 1, series.first + recipe.look_back - 1)
     cutoffs = np.arange(earliest, end - recipe.horizon)
     if len(cutoffs) == 0:
-        raise DataError(
+        raise ShortHistoryError(
             f"the {part} part of {series.ticker} has {end - start} bars: not one window with "
             f"`horizon` {recipe.horizon} and `look_back` {recipe.look_back} fits",
             f"fetch an earlier `start`, or enlarge `split.{part if part != 'train' else 'val'}`",
@@ -394,7 +436,7 @@ def windows_up_to(series: TickerSeries, recipe: Recipe, row: int, first: int | N
             `row` alone.
 
     Raises:
-        DataError: There are too few bars up to `row`.
+        ShortHistoryError: There are too few bars up to `row`.
     """
     earliest = series.first + recipe.look_back - 1
     if row < earliest:

@@ -3,6 +3,7 @@
     LstmStockError
     ├── ConfigError    a config file, a `--set`, an option
     ├── DataError      prices, a CSV file, the store
+    │   └── ShortHistoryError
     ├── LeakError      something known at a date depends on later bars
     ├── RunError       a run folder that is missing, damaged or in the way
     ├── BaselineError  a simple model that cannot be fitted; the others go on without it
@@ -40,6 +41,10 @@ class ConfigError(LstmStockError):
 
 class DataError(LstmStockError):
     """Prices that cannot be used: malformed, too few, or not there."""
+
+
+class ShortHistoryError(DataError):
+    """A ticker with too few bars for what is asked; other tickers can go on without it."""
 
 
 class LeakError(LstmStockError):

@@ -6,6 +6,8 @@ them again. Nothing here fits or loads anything.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -20,6 +22,9 @@ LEVELS = (50, 80, 90, 95)
 
 PERCENT = 100.0
 """CRPS and NLL are scores of the log return in percent, so that tickers and targets compare."""
+
+POOLED = ("crps", "nll")
+"""Scores whose mean over tickers says something: both are of the log return in percent."""
 
 INTERVAL_COLUMNS = tuple(f"{side}_{level}" for level in LEVELS for side in ("lo", "hi"))
 
@@ -135,6 +140,59 @@ def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
             y_true, table[f"lo_{level}"].to_numpy(), table[f"hi_{level}"].to_numpy()
         )
     return scores
+
+
+def pooled_scores(scores: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Set the network beside each baseline over all tickers, one step ahead.
+
+    A baseline that dropped out for some tickers is compared on the others: a mean over other tickers would
+    compare tickers, not models.
+
+    Args:
+        scores: A score table.
+        model: The network's name.
+
+    Returns:
+        One row per baseline that has a CRPS: `baseline n_tickers`, and for each of `crps` and `nll` the mean over
+        tickers of the baseline (`crps`), of the network (`crps_model`), and in how many tickers the network's
+        is less (`crps_better`); NaN where a score does not apply.
+    """
+    first = scores[scores["step"] == scores["step"].min()]
+    by_score = {score: first.pivot(index="ticker", columns="model", values=score) for score in POOLED}
+    rows = []
+    for name in dict.fromkeys(first["model"]):
+        row: dict[str, Any] = {"baseline": name, "n_tickers": 0}
+        for score, table in by_score.items():
+            both = table[[name, model]].dropna() if name != model else table.iloc[:0]
+            row |= {
+                score: both[name].mean(),
+                f"{score}_model": both[model].mean(),
+                f"{score}_better": int((both[model] < both[name]).sum()),
+            }
+            row["n_tickers"] = max(row["n_tickers"], len(both))
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table[table["n_tickers"] > 0].reset_index(drop=True)
+
+
+def ticker_scores(scores: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Set the network beside the best baseline of each ticker, one step ahead, the most skilful first.
+
+    Returns:
+        Columns `ticker n skill crps nll coverage_90`, the network's; `baseline`, the name of the one with the
+        least CRPS, `baseline_crps`, and `gain`: 100 (1 - crps / baseline_crps).
+    """
+    first = scores[scores["step"] == scores["step"].min()]
+    rows = []
+    for ticker, table in first.groupby("ticker", sort=False):
+        mine = table[table["model"] == model].iloc[0]
+        best = best_baselines(table, model, "crps")
+        theirs = float(table.loc[table["model"] == best[0], "crps"].iloc[0]) if best else np.nan
+        row: dict[str, Any] = {"ticker": ticker}
+        row |= {name: mine[name] for name in ("n", "skill", "crps", "nll", "coverage_90")}
+        row |= {"baseline": " and ".join(best), "baseline_crps": theirs}
+        rows.append(row | {"gain": 100 * (1 - float(mine["crps"]) / theirs)})
+    return pd.DataFrame(rows).sort_values("skill", ascending=False, kind="stable", ignore_index=True)
 
 
 def best_baselines(scores: pd.DataFrame, model: str, score: str) -> list[str]:

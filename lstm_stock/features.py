@@ -78,10 +78,12 @@ class Bars:
         return cls(open_, high, low, close, volume, trailing_volatility(close), by_range)
 
     def in_use(self, target_scale: str) -> Array | None:
-        """Return the volatility that returns are measured in: `trailing_vol`, `trailing_range`, or none."""
-        return {"trailing_vol": self.volatility, "trailing_range": self.range_volatility, "none": None}[
-            target_scale
-        ]
+        """Return the volatility that returns are measured in: `trailing_vol`, `trailing_range`, or none.
+
+        That of `har` is fitted, and not known to the bars alone: see `lstm_stock.har`.
+        """
+        known = {"trailing_vol": self.volatility, "trailing_range": self.range_volatility}
+        return known.get(target_scale)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,15 @@ import pandas as pd
 
 from lstm_stock.baselines import Task, forecast_all
 from lstm_stock.calibration import Calibrator
+from lstm_stock.callbacks import Progress
+from lstm_stock.checkpoints import Checkpoints
 from lstm_stock.config import Config
 from lstm_stock.dataset import Split, Windows
 from lstm_stock.evaluation import LEVELS, forecast_table
 from lstm_stock.features import Bars
 from lstm_stock.inputs import Parts
 from lstm_stock.models import Architecture
-from lstm_stock.training import Fit, Progress, fit_network, forecast_returns
+from lstm_stock.training import Fit, fit_network, forecast_returns
 
 if TYPE_CHECKING:
     import keras
@@ -40,17 +42,24 @@ def architecture_of(config: Config) -> Architecture:
         n_features=len(config.features),
         horizon=config.window.horizon,
         location_unit=RETURN_LOCATION_UNIT if config.target == "log_return" else 1.0,
+        n_tickers=len(config.data.tickers),
+        ticker_embedding=config.model.ticker_embedding,
     )
 
 
-def fit_parts(config: Config, parts: Parts, on_progress: Callable[[Progress], None] | None = None) -> Fit:
-    """Train the config's network on train windows, stopped by val windows.
+def fit_parts(
+    config: Config,
+    parts: Parts,
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Fit:
+    """Train the config's network on train windows, stopped by val windows, from its last checkpoint if any.
 
     Raises:
         ConfigError: The training diverged.
     """
     shape = architecture_of(config)
-    return fit_network(shape, parts.train, parts.val, config.training, config.seed, on_progress)
+    return fit_network(shape, parts.train, parts.val, config.training, config.seed, on_progress, checkpoints)
 
 
 def fit_calibrator(config: Config, network: keras.Model, val: Windows) -> Calibrator:

@@ -15,7 +15,7 @@ import pandas as pd
 from lstm_stock import prices
 from lstm_stock.config import Config, DataConfig, SplitConfig
 from lstm_stock.dataset import Dates, Recipe, Split, TickerSeries, Windows, fit_ticker, windows_of
-from lstm_stock.errors import DataError
+from lstm_stock.errors import DataError, ShortHistoryError
 from lstm_stock.prices import PriceHistory
 from lstm_stock.run import TickerOrigin
 from lstm_stock.store import Store
@@ -30,6 +30,7 @@ def recipe_of(config: Config) -> Recipe:
         look_back=config.window.look_back,
         horizon=config.window.horizon,
         scaler=config.scaler,
+        tickers=config.data.tickers if config.model.ticker_embedding else (),
     )
 
 
@@ -178,3 +179,46 @@ def cut_into_parts(
         [windows_of(one, recipe, split, part) for one in series] for part in ("train", "val", "test")
     )
     return Parts(split, train, val, test)
+
+
+def cut_what_fits(
+    config: Config,
+    adjusted: Callable[[str], pd.DataFrame],
+    split: Split,
+    on_note: Callable[[str], None],
+) -> tuple[Config, Parts]:
+    """Cut the windows of a config's tickers, without those whose history is too short for a part.
+
+    Args:
+        config: The whole config.
+        adjusted: Gives the adjusted bars of a ticker.
+        split: Where train, val and test meet.
+        on_note: Called with a sentence that names the tickers left out.
+
+    Returns:
+        The config of the tickers that are left, and their windows.
+
+    Raises:
+        ShortHistoryError: None is left.
+        DataError: The bars of a ticker cannot be used.
+    """
+    recipe, cut, short = recipe_of(config), {}, {}
+    for ticker in config.data.tickers:
+        try:
+            cut[ticker] = cut_into_parts([ticker], adjusted, recipe, split)
+        except ShortHistoryError as error:
+            short[ticker] = error
+    if not cut:
+        raise next(iter(short.values()))
+    if short:
+        why = "; ".join(f"{ticker}: {error.message}" for ticker, error in short.items())
+        on_note(f"left out, as their history is too short: {', '.join(short)} ({why})")
+        data = config.data.model_copy(update={"tickers": tuple(cut)})
+        config = config.model_copy(update={"data": data})
+        recipe = recipe_of(config)
+
+    def of_all(part: str) -> list[Windows]:
+        # A ticker's code depends on which tickers there are.
+        return [replace(windows, recipe=recipe) for one in cut.values() for windows in getattr(one, part)]
+
+    return config, Parts(split, of_all("train"), of_all("val"), of_all("test"))

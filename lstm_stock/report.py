@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ QUESTIONS = ("point", "direction", "distribution", "calibration", "lag_copy")
 
 CLAIMED = ("better", "worse", "miscalibrated")
 """What is told of each of several tickers; of the others, that nothing was found."""
+
+FEW = 3
+"""So many tickers have a table and sentences each; of more, each has one line."""
 
 SHOWN_LEVELS = (50, 90)
 """Intervals in the table of a forecast, which has to fit a terminal; CSV and JSON hold all."""
@@ -93,6 +97,67 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str, what: str = "test
     return table
 
 
+def pooled_table(pooled: pd.DataFrame, model: str) -> Table:
+    """Show the network beside each baseline over all tickers, as `evaluation.pooled_scores` tells it."""
+    n_tickers = int(pooled["n_tickers"].max())
+    table = _table(
+        f"all {n_tickers} tickers, 1 step ahead: {model} beside each baseline",
+        ["baseline", "tickers", "CRPS", model, "better in", "NLL", model, "better in"],
+        left=1,
+    )
+    best = {score: pooled[pooled["n_tickers"] == n_tickers][score].min() for score in ("crps", "nll")}
+    for row in pooled.to_dict("records"):
+        cells = [str(row["baseline"]), str(row["n_tickers"])]
+        for score in ("crps", "nll"):
+            has_score = not math.isnan(row[score])
+            mark = MARK if row[score] == best[score] and row["n_tickers"] == n_tickers else " "
+            cells += [
+                number(row[score], 4) + mark,
+                number(row[f"{score}_model"], 4),
+                str(row[f"{score}_better"]) if has_score else "-",
+            ]
+        table.add_row(*cells)
+    table.caption = (
+        f"Means over tickers of the log return in %, less is better; {MARK} best baseline of all tickers. A "
+        f"baseline that dropped out for some tickers is compared on the others. better in: tickers in which "
+        f"{model}'s score is less"
+    )
+    return table
+
+
+def tickers_table(rows: pd.DataFrame, verdicts: Mapping[str, Any], model: str) -> Table:
+    """Show each of several tickers on one line, as `lstm_stock.evaluation.ticker_scores` tells them.
+
+    Args:
+        rows: The scores, in the order to show.
+        verdicts: What `lstm_stock.verdict.judge` said of each.
+        model: The network's name.
+    """
+    table = _table(
+        f"{len(rows)} tickers, 1 step ahead, most skilful first",
+        ["ticker", "skill", "CRPS", "best baseline", "CRPS", "gained %", "90 %", "verdict"],
+        left=1,
+    )
+    table.columns[3].justify = table.columns[7].justify = "left"
+    for row in rows.to_dict("records"):
+        table.add_row(
+            str(row["ticker"]),
+            number(row["skill"], 2),
+            number(row["crps"], 3),
+            row["baseline"] or "-",
+            number(row["baseline_crps"], 3),
+            number(row["gain"], 2),
+            number(100 * row["coverage_90"], 1),
+            short_verdict(verdicts.get(row["ticker"], {})),
+        )
+    table.caption = (
+        "skill: RMSE gained on naive, %. CRPS: of the log return in %, less is better; gained %: on the baseline "
+        "that turned out best for the ticker. 90 %: outcomes inside that interval, %. verdict: of "
+        f"{model} on this ticker alone, all of them sharing one level"
+    )
+    return table
+
+
 def comparison(scores: pd.DataFrame, model: str, ticker: str) -> str:
     """Say in one line per score how the network stands against the best baseline one step ahead."""
     at_step = scores[(scores["ticker"] == ticker) & (scores["step"] == scores["step"].min())]
@@ -121,11 +186,26 @@ def verdict_text(verdict: dict[str, Any], width: int = 79) -> str:
     several = verdict.get("tickers", {})
     lines = [f"verdict, {ahead(verdict['step'])}{over}:"]
     lines += [verdict[question]["sentence"] for question in QUESTIONS]
+    if len(several) > FEW:
+        counts = Counter(short_verdict(one) for one in several.values())
+        said = ", ".join(f"{text} ({n})" for text, n in counts.most_common())
+        lines.append(f"Each ticker by itself, in the table above: {said}.")
+        several = {}
     for ticker, one in several.items():
         lines.append(f"{ticker}: {short_verdict(one)}")
         claimed = [one[name]["sentence"] for name in QUESTIONS if one[name].get("verdict") in CLAIMED]
         lines += [f"  {sentence}" for sentence in claimed]
     return "\n".join(textwrap.fill(line, width, subsequent_indent="    ") for line in lines)
+
+
+def name_tickers(tickers: Sequence[str]) -> str:
+    """Name the first tickers, and how many more there are.
+
+    >>> name_tickers(["AAPL", "MSFT"]), name_tickers(["A", "B", "C", "D", "E"])
+    ('AAPL, MSFT', 'A, B, C and 2 more')
+    """
+    more = len(tickers) - FEW
+    return ", ".join(tickers[:FEW]) + (f" and {more} more" if more > 0 else "")
 
 
 def ahead(step: int) -> str:

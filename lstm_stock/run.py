@@ -33,6 +33,7 @@ from lstm_stock.config import Config, dump_yaml, load_config
 from lstm_stock.dataset import Split, TickerScaler
 from lstm_stock.errors import ConfigError, RunError
 from lstm_stock.evaluation import FORECAST_COLUMNS, LEVELS, SCORE_COLUMNS
+from lstm_stock.forecast_file import read_forecasts
 
 if TYPE_CHECKING:
     import keras
@@ -85,7 +86,10 @@ class TickerOrigin:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a run comes from, and all that is needed to make it again."""
+    """Where a run comes from, and all that is needed to make it again.
+
+    `key` is the hash of what decided its results: settings, prices, packages, code.
+    """
 
     created: str
     seed: int
@@ -100,6 +104,7 @@ class Provenance:
     packages: dict[str, str]
     python: str
     platform: str
+    key: str = ""
 
     @property
     def split(self) -> Split:
@@ -110,6 +115,15 @@ class Provenance:
 def package_versions() -> dict[str, str]:
     """Return the installed version of each of `PACKAGES`."""
     return {name: metadata.version(name) for name in PACKAGES}
+
+
+def what_decides(config: Config, origins: dict[str, TickerOrigin]) -> dict[str, Any]:
+    """Gather, as plain values, what decides the results of a training besides this package's code."""
+    return {
+        "config": config.model_dump(mode="json"),
+        "prices": {ticker: origin.hash for ticker, origin in origins.items()},
+        "packages": package_versions(),
+    }
 
 
 def environment() -> tuple[str, str]:
@@ -128,12 +142,12 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Results:
-    """What a training leaves, ready to be saved."""
+    """What a training leaves, ready to be saved; `forecasts` is a file, which is moved into the run."""
 
     config: Config
     fitted: Fitted
     history: pd.DataFrame
-    forecasts: pd.DataFrame
+    forecasts: Path
     scores: pd.DataFrame
     provenance: Provenance
     verdict: dict[str, Any] = field(default_factory=dict)
@@ -165,7 +179,10 @@ class Run:
         def parse(path: Path) -> keras.Model:
             network = keras.saving.load_model(path, compile=False, safe_mode=True)
             wanted = (None, self.config.window.look_back, len(self.config.features))
-            _require(network.input_shape == wanted, f"its input is {network.input_shape}, not {wanted}")
+            found = network.inputs[0].shape
+            _require(found == wanted, f"its input is {found}, not {wanted}")
+            n_inputs = 2 if self.config.model.ticker_embedding else 1
+            _require(len(network.inputs) == n_inputs, f"it has {len(network.inputs)} inputs, not {n_inputs}")
             return network
 
         return self._read(NETWORK, parse)
@@ -205,7 +222,11 @@ class Run:
     @cached_property
     def forecasts(self) -> pd.DataFrame:
         """The test period, `FORECAST_COLUMNS`."""
-        return self._read_table(FORECASTS, pd.read_parquet, FORECAST_COLUMNS)
+        return self._read_table(FORECASTS, read_forecasts, FORECAST_COLUMNS)
+
+    def forecasts_of(self, ticker: str) -> pd.DataFrame:
+        """The test period of one of its tickers, `FORECAST_COLUMNS`."""
+        return self._read_table(FORECASTS, lambda path: read_forecasts(path, ticker), FORECAST_COLUMNS)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -240,18 +261,24 @@ class Run:
         return self._read(PROVENANCE, parse)
 
     def require_ticker(self, ticker: str) -> str:
-        """Return `ticker` if the run was trained on it.
+        """Return `ticker` if the run can forecast it: it was trained on it, or on several others.
+
+        What was learnt of several tickers, in units of their volatility, holds for more of their kind; what was
+        learnt of one, or of price levels, does not.
 
         Raises:
-            RunError: It was not.
+            RunError: The run cannot forecast it.
         """
-        known = self.config.data.tickers
-        if ticker not in known:
-            raise RunError(
-                f"run {self.name} was not trained on {ticker}, but on {', '.join(known)}",
-                f"name one of those, or train on it: `lstm-stock train --set data.tickers=[{ticker}]`",
-            )
-        return ticker
+        config = self.config
+        known = config.data.tickers
+        if ticker in known or (len(known) > 1 and config.target_scale != "none"):
+            return ticker
+        shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+        why = "" if len(known) == 1 else ", and forecasts no others: its `target_scale` is none"
+        raise RunError(
+            f"run {self.name} was not trained on {ticker}, but on {shown}{why}",
+            f"name one of those, or train on it: `lstm-stock train --set data.tickers=[{ticker}]`",
+        )
 
     def _read_table(
         self, file: str, parse: Callable[[Path], pd.DataFrame], columns: Sequence[str]
@@ -325,7 +352,7 @@ def _write_files(folder: Path, results: Results) -> None:
     write_json(folder / SCALER, {ticker: scaler.to_json() for ticker, scaler in fitted.scalers.items()})
     write_json(folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()})
     results.history.to_csv(folder / HISTORY, index=False)
-    results.forecasts.to_parquet(folder / FORECASTS, index=False)
+    shutil.move(results.forecasts, folder / FORECASTS)
     write_json(folder / SCORES, {"scores": records(results.scores), "verdict": results.verdict})
     write_json(folder / PROVENANCE, asdict(results.provenance))
 

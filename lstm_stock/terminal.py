@@ -20,8 +20,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from lstm_stock.callbacks import Progress
     from lstm_stock.retrying import Retry
-    from lstm_stock.training import Progress
 
 
 WIDEST = 1000
@@ -117,6 +117,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
     """
     console = Console(stderr=True, highlight=False)
     ended: dict[int, Progress] = {}
+    begun: dict[int, tuple[float, int]] = {}
     started = time.monotonic()
     with Bar(
         TextColumn("{task.description}"),
@@ -136,6 +137,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
             if not ended and not console.is_terminal:
                 note(f"training, at most {progress.n_epochs} epochs", quiet)
             ended[progress.member] = progress
+            begun.setdefault(progress.member, (time.monotonic(), progress.epoch))
             done = progress.epoch - 1 + progress.batch / progress.n_batches
             total = progress.n_members * progress.n_epochs
             member = f"network {progress.member}/{progress.n_members}, " if progress.n_members > 1 else ""
@@ -154,7 +156,17 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         epochs = " + ".join(str(progress.epoch) for progress in ended.values())
         losses = ", ".join(_loss(progress.best_val_loss) for progress in ended.values())
         seconds = time.monotonic() - started
-        note(f"trained {epochs} epochs in {seconds:.0f} s, best validation loss {losses}", quiet)
+        speed = _windows_per_second(ended, begun)
+        note(f"trained {epochs} epochs in {seconds:.0f} s{speed}, best validation loss {losses}", quiet)
+
+
+def _windows_per_second(ended: dict[int, Progress], begun: dict[int, tuple[float, int]]) -> str:
+    """Say how many windows a second were learnt from, of the network trained last, validation included."""
+    member, last = list(ended.items())[-1]
+    since, first_epoch = begun[member]
+    n_epochs = last.epoch - first_epoch + last.batch / last.n_batches
+    seconds = time.monotonic() - since
+    return f" ({n_epochs * last.n_windows / seconds:,.0f} windows/s)" if seconds > 0 else ""
 
 
 @contextmanager

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from types import FrameType
-from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 
+from lstm_stock.batches import WindowBatches
+from lstm_stock.callbacks import Checkpoint, Follow, Progress, callbacks_of, variables_of
+from lstm_stock.checkpoints import Checkpoints, State
 from lstm_stock.config import TrainingConfig
 from lstm_stock.dataset import Windows
 from lstm_stock.distributions import Distribution
@@ -27,26 +29,6 @@ from lstm_stock.models import Architecture, build_network, join_members, to_dist
 
 PREDICT_BATCH = 1024
 """Windows per forward pass when nothing is learnt: large enough to be fast, small in memory."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where training stands; reported after every batch and every epoch.
-
-    `loss` is the running mean of the epoch, `val_loss` and `best_val_loss` are NaN until there is one. Epochs
-    and members count from 1.
-    """
-
-    member: int
-    n_members: int
-    epoch: int
-    n_epochs: int
-    batch: int
-    n_batches: int
-    loss: float
-    val_loss: float
-    best_val_loss: float
-    learning_rate: float
 
 
 @dataclass(frozen=True)
@@ -64,47 +46,6 @@ class Fit:
     interrupted: bool
 
 
-class WindowBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of windows, gathered one batch at a time, so that no array of all windows is ever held.
-
-    Item i is an `x` of shape `(batch, look_back, n_features)` and a `y` of shape `(batch, horizon, 1)`. With a
-    seed the windows of all tickers are shuffled anew each epoch.
-    """
-
-    def __init__(self, parts: Sequence[Windows], batch_size: int, seed: int | None = None) -> None:
-        super().__init__()
-        self._parts = parts
-        self._batch_size = batch_size
-        self._random = None if seed is None else np.random.default_rng(seed)
-        lengths = [len(part) for part in parts]
-        self._owners = np.repeat(np.arange(len(parts), dtype=np.int32), lengths)
-        self._rows = np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        return -(-len(self._rows) // self._batch_size)
-
-    def on_epoch_end(self) -> None:
-        """Draw the next epoch's order."""
-        if self._random is not None:
-            order = self._random.permutation(len(self._rows))
-            self._owners, self._rows = self._owners[order], self._rows[order]
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Gather batch `index`."""
-        chosen = slice(index * self._batch_size, (index + 1) * self._batch_size)
-        owners, rows = self._owners[chosen], self._rows[chosen]
-        recipe = self._parts[0].recipe
-        x = np.empty((len(rows), recipe.look_back, len(recipe.features)), np.float32)
-        y = np.empty((len(rows), recipe.horizon), np.float32)
-        for owner in np.unique(owners):
-            mine = owners == owner
-            part = self._parts[owner]
-            batch = replace(part, cutoffs=part.cutoffs[rows[mine]])
-            x[mine], y[mine] = batch.inputs, batch.targets
-        return x, y[..., None]
-
-
 def fit_network(
     shape: Architecture,
     train: Sequence[Windows],
@@ -112,6 +53,7 @@ def fit_network(
     config: TrainingConfig,
     seed: int,
     on_progress: Callable[[Progress], None] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Fit:
     """Train `config.members` networks, from the seeds `seed, seed + 1, ...`, and join them.
 
@@ -125,6 +67,8 @@ def fit_network(
         config: The `training` section.
         seed: Seed of the first member.
         on_progress: Called after every batch and epoch.
+        checkpoints: Where the state after every epoch is kept. Where there is one of the same training already,
+            it goes on from there, to the same weights as if it had not been interrupted.
 
     Raises:
         ConfigError: The loss became infinite or not a number.
@@ -133,31 +77,69 @@ def fit_network(
     rows: list[dict[str, float]] = []
     with _ctrl_c() as stop:
         for i in range(config.members):
-            keras.utils.set_random_seed(seed + i)
-            network = build_network(shape)
-            network.compile(
-                optimizer=_optimizer(config),
-                loss=training_loss(shape.head, shape.horizon),
-            )
-            # Else TensorFlow traces the training step twice: once to learn which variables it makes.
-            network.optimizer.build(network.trainable_variables)
-            follow = _Follow(i + 1, config, stop, on_progress)
-            network.fit(
-                WindowBatches(train, config.batch_size, seed + i),
-                validation_data=WindowBatches(val, PREDICT_BATCH),
-                epochs=config.epochs,
-                shuffle=False,  # `WindowBatches` shuffles windows; Keras would only shuffle whole batches
-                verbose=0,
-                callbacks=[follow, *_callbacks(config)],
-            )
+            state = checkpoints.read(i + 1) if checkpoints else None
+            keep = partial(_keep, checkpoints, i + 1)
+            network = _compiled(shape, config, seed + i)
+            history = state.facts["rows"] if state else ()
+            follow = Follow(i + 1, sum(map(len, train)), config, stop, on_progress, history)
+            if state is not None and state.is_done:
+                network.set_weights(state.arrays["variables"])
+            else:
+                batches = WindowBatches(train, config.batch_size, seed + i)
+                _fit(network, batches, WindowBatches(val, PREDICT_BATCH), follow, keep, state)
             if stop.is_set() and members:
                 break  # a member that has barely begun would count as much as the finished ones
             _check_finite(follow.rows)
+            if not stop.is_set() and (state is None or not state.is_done):
+                keep(State(True, {"rows": follow.rows}, {"variables": network.get_weights()}))
             rows += follow.rows
             members.append(_untrainable_copy(network, shape))
             if stop.is_set():
                 break
     return Fit(join_members(members), pd.DataFrame(rows), stop.is_set())
+
+
+def _keep(checkpoints: Checkpoints | None, member: int, state: State) -> None:
+    if checkpoints is not None:
+        checkpoints.write(member, state)
+
+
+def _compiled(shape: Architecture, config: TrainingConfig, seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    network = build_network(shape)
+    network.compile(optimizer=_optimizer(config), loss=training_loss(shape.head, shape.horizon))
+    # Else TensorFlow traces the training step twice: once to learn which variables it makes.
+    network.optimizer.build(network.trainable_variables)
+    return network
+
+
+def _fit(
+    network: keras.Model,
+    train: WindowBatches,
+    val: WindowBatches,
+    follow: Follow,
+    keep: Callable[[State], None],
+    state: State | None,
+) -> None:
+    """Train one network to its end, from the beginning or from the state after some epoch."""
+    n_done, n_epochs = 0, follow.config.epochs
+    if state is not None:
+        n_done = len(follow.rows)
+        n_epochs = n_done if state.facts["stops"] else n_epochs
+        for variable, value in zip(variables_of(network), state.arrays["variables"], strict=True):
+            variable.assign(value)
+        for _ in range(n_done):
+            train.on_epoch_end()
+    callbacks = [follow, *callbacks_of(follow.config)]
+    network.fit(
+        train,
+        validation_data=val,
+        initial_epoch=n_done,
+        epochs=n_epochs,
+        shuffle=False,  # `WindowBatches` shuffles windows; Keras would only shuffle whole batches
+        verbose=0,
+        callbacks=[*callbacks, Checkpoint(callbacks, follow, keep, state)],
+    )
 
 
 def _untrainable_copy(network: keras.Model, shape: Architecture) -> keras.Model:
@@ -169,7 +151,8 @@ def _untrainable_copy(network: keras.Model, shape: Architecture) -> keras.Model:
 
 def forecast_returns(network: keras.Model, head: str, windows: Windows) -> Distribution:
     """Forecast the k-bar log returns that follow each window, shape `(n_windows, horizon)`."""
-    params = network.predict(windows.inputs, batch_size=PREDICT_BATCH, verbose=0)
+    given = [windows.inputs, windows.codes] if windows.recipe.tickers else windows.inputs
+    params = network.predict(given, batch_size=PREDICT_BATCH, verbose=0)
     return windows.to_returns(to_distribution(head, params))
 
 
@@ -183,34 +166,6 @@ def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(config.learning_rate, use_ema=True, ema_momentum=config.ema_momentum)
 
 
-def _callbacks(config: TrainingConfig) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = []
-    if config.ema_momentum > 0:
-        # First of all: what is validated, and what early stopping keeps, are the averaged weights.
-        callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
-    if config.reduce_lr is not None:
-        callbacks.append(
-            keras.callbacks.ReduceLROnPlateau(
-                monitor=config.reduce_lr.monitor,
-                factor=config.reduce_lr.factor,
-                patience=config.reduce_lr.patience,
-                mode="min",
-            )
-        )
-    if config.early_stopping is not None:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                monitor=config.early_stopping.monitor,
-                patience=config.early_stopping.patience,
-                mode="min",
-                restore_best_weights=True,
-            )
-        )
-    else:
-        callbacks.append(_KeepLastWeights())
-    return callbacks
-
-
 def _check_finite(rows: Sequence[dict[str, float]]) -> None:
     for row in rows:
         if not np.isfinite(row["loss"]) or not np.isfinite(row["val_loss"]):
@@ -219,83 +174,6 @@ def _check_finite(rows: Sequence[dict[str, float]]) -> None:
                 f"and the validation loss {row['val_loss']:g}",
                 "lower `training.learning_rate`",
             )
-
-
-class _KeepLastWeights(keras.callbacks.Callback):  # type: ignore[misc]
-    """Leave the network as its last epoch was validated, also when it is stopped before all epochs are done."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._weights = self.model.get_weights()
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        self.model.set_weights(self._weights)
-
-
-class _Follow(keras.callbacks.Callback):  # type: ignore[misc]
-    """Report progress, keep the history, and stop when asked or when the loss is no longer a number."""
-
-    def __init__(
-        self,
-        member: int,
-        config: TrainingConfig,
-        stop: threading.Event,
-        report: Callable[[Progress], None] | None,
-    ) -> None:
-        super().__init__()
-        self.rows: list[dict[str, float]] = []
-        self._member = member
-        self._config = config
-        self._stop = stop
-        self._report = report
-        self._started = 0.0
-        self._at = (0, 0)
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._started = time.perf_counter()
-        self._at = (epoch + 1, 0)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._at = (self._at[0], batch + 1)
-        self._tell((logs or {}).get("loss", np.nan))
-        if self._stop.is_set():
-            self.model.stop_training = True
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        values = logs or {}
-        loss, val_loss = values.get("loss", np.nan), values.get("val_loss", np.nan)
-        self.rows.append(
-            {
-                "member": self._member,
-                "epoch": epoch + 1,
-                "loss": float(loss),
-                "val_loss": float(val_loss),
-                "learning_rate": float(self.model.optimizer.learning_rate),
-                "seconds": time.perf_counter() - self._started,
-            }
-        )
-        self._tell(loss)
-        if not np.isfinite(loss) or not np.isfinite(val_loss):
-            self.model.stop_training = True
-
-    def _tell(self, loss: float) -> None:
-        if self._report is None:
-            return
-        val_losses = [row["val_loss"] for row in self.rows]
-        epoch, batch = self._at
-        self._report(
-            Progress(
-                member=self._member,
-                n_members=self._config.members,
-                epoch=epoch,
-                n_epochs=self._config.epochs,
-                batch=batch,
-                n_batches=self.params["steps"],
-                loss=float(loss),
-                val_loss=val_losses[-1] if val_losses else np.nan,
-                best_val_loss=min(val_losses, default=np.nan),
-                learning_rate=float(self.model.optimizer.learning_rate),
-            )
-        )
 
 
 @contextmanager

@@ -73,12 +73,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     from lstm_stock.config import load_config
     from lstm_stock.fetching import FetchOptions, fetch_into
     from lstm_stock.store import Store
-    from lstm_stock.workflow import train
+    from lstm_stock.workflow.trained import Reports, train
 
     root = tmp_path_factory.mktemp("trained")
     done = Trained(root / "data", root / "runs")
     store = Store(done.data)
     fetch_into(store, "AAPL", FetchOptions(source="sample"))
     config = load_config(None, [value for value in TINY if value != "--set"])
-    train(config, store, done.runs, lambda progress: None, lambda note: None)
+    train(config, store, done.runs, Reports.only_notes(lambda note: None))
     return done

@@ -13,7 +13,7 @@ from lstm_stock.corruption import corrupt
 from lstm_stock.prices import PriceHistory, table_hash
 from lstm_stock.run import find_run
 from lstm_stock.store import Store
-from lstm_stock.workflow import predict
+from lstm_stock.workflow.outlook import predict
 
 
 def corrupt_store(trained, tmp_path, cutoff: str, how: str) -> Store:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,8 @@ from lstm_stock.run import (
 )
 from lstm_stock.scaling import fit_scaler
 
+FORECASTS = pd.DataFrame({name: [1.0, 2.0] for name in FORECAST_COLUMNS})
+
 
 def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...] = ("AAPL",)) -> Results:
     config = Config.model_validate(
@@ -52,7 +56,8 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
         close_scale=2.0,
         insample_mae=0.4,
     )
-    forecasts = pd.DataFrame({name: [1.0, 2.0] for name in FORECAST_COLUMNS})
+    forecasts = Path(tempfile.mkdtemp()) / "forecasts.parquet"
+    FORECASTS.to_parquet(forecasts, index=False)
     scores = pd.DataFrame({name: [1.0, np.nan] for name in SCORE_COLUMNS})
     scores["model"] = "lstm"
     history = pd.DataFrame({name: [1.0] for name in HISTORY_COLUMNS})
@@ -87,7 +92,7 @@ def test_a_run_comes_back_as_it_was_saved(tmp_path):
     assert run.config == saved.config
     assert run.provenance == saved.provenance
     assert run.scalers["AAPL"].to_json() == saved.fitted.scalers["AAPL"].to_json()
-    pd.testing.assert_frame_equal(run.forecasts, saved.forecasts)
+    pd.testing.assert_frame_equal(run.forecasts, FORECASTS)
     pd.testing.assert_frame_equal(run.scores, saved.scores)
     pd.testing.assert_frame_equal(run.history, saved.history)
     for ours, theirs in zip(run.network.get_weights(), saved.fitted.network.get_weights(), strict=True):

@@ -10,12 +10,14 @@ import keras
 import numpy as np
 import pytest
 
+from lstm_stock.batches import WindowBatches
+from lstm_stock.callbacks import Progress
 from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
 from lstm_stock.dataset import Recipe, Split, Windows, fit_ticker, windows_of
 from lstm_stock.errors import ConfigError
 from lstm_stock.models import Architecture
 from lstm_stock.prices import adjusted
-from lstm_stock.training import Progress, WindowBatches, fit_network, forecast_returns
+from lstm_stock.training import fit_network, forecast_returns
 from tests.helpers import random_prices
 
 RECIPE = Recipe(("log_return", "log_range"), "log_return", "trailing_vol", 8, 2, "minmax")

@@ -14,6 +14,7 @@ import typer
 from lstm_stock.cli.app import app
 from lstm_stock.cli.options import INTERRUPTED, DataDir, Quiet, SourceName, open_store, parse_date, tell
 from lstm_stock.errors import ConfigError, LstmStockError, SourceError
+from lstm_stock.tickers_file import distinct, read_tickers_file
 
 if TYPE_CHECKING:
     from lstm_stock.fetching import FetchOptions, FetchResult
@@ -215,29 +216,13 @@ def _all_tickers(named: list[str], path: Path | None) -> list[str]:
     Raises:
         ConfigError: There are none, or the file cannot be read.
     """
-    words = list(named)
-    if path is not None:
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except OSError as error:
-            raise ConfigError(
-                f"the tickers file {path} cannot be read: {error.strerror}", "check its name"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(
-                f"the tickers file {path} is no text", "write one ticker a line, in UTF-8"
-            ) from error
-        for line in text.splitlines():
-            words += line.partition("#")[0].replace(",", " ").split()
+    words = list(named) + ([] if path is None else read_tickers_file(path))
     if not words:
         raise ConfigError(
-            "no TICKER is named" if path is None else f"the tickers file {path} names no TICKER",
+            "no TICKER is named",
             "`lstm-stock fetch AAPL` fetches one; `--tickers-file FILE` names a list of them",
         )
-    first: dict[str, str] = {}
-    for word in words:
-        first.setdefault(word.upper(), word)
-    return list(first.values())
+    return distinct(words)
 
 
 def _seconds(value: float, option: str, least: float) -> float:

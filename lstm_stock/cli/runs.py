@@ -1,4 +1,4 @@
-"""The commands about runs: `train`, `predict`, `plot`, `runs`, and `demo`, which is all of them."""
+"""The commands about runs there are: `predict`, `plot`, `runs`; and `demo`, which makes one for them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ import typer
 
 from lstm_stock.cli.app import app
 from lstm_stock.cli.options import (
-    ConfigFile,
-    CostBp,
     DataDir,
     Format,
-    Overrides,
     Quiet,
     RunName,
     RunsDir,
-    ShowStrategy,
     open_store,
     parse_date,
 )
 from lstm_stock.cli.prices import report_fetch
+from lstm_stock.cli.train import train_together
 from lstm_stock.errors import DataError, RunError
 
 INTERVALS = {
@@ -33,37 +30,18 @@ INTERVALS = {
 """What `predict` says of its intervals, by the config's `calibration`."""
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from lstm_stock.config import Config
     from lstm_stock.run import Run
     from lstm_stock.store import Store
-
-
-@app.command()
-def train(
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    strategy: ShowStrategy = False,
-    cost_bp: CostBp = 5.0,
-    data_dir: DataDir = Path("data"),
-    runs_dir: RunsDir = Path("runs"),
-    quiet: Quiet = False,
-) -> None:
-    """Train the network, judge it beside the baselines, and save the run."""
-    from lstm_stock.config import load_config
-
-    settings = load_config(config, overrides or [])
-    run = _train(settings, open_store(data_dir), runs_dir, quiet)
-    if strategy:
-        show_strategy(run.forecasts, settings.model.cell, cost_bp)
 
 
 @app.command()
 def predict(
     run: RunName = None,
     ticker: Annotated[
-        str | None, typer.Option(help="One of the run's tickers; all of them if left out.")
+        str | None,
+        typer.Option(
+            help="A ticker; of a run of several also one it was not trained on. All of the run's if left out."
+        ),
     ] = None,
     cutoff: Annotated[
         str | None,
@@ -84,6 +62,10 @@ def predict(
 @app.command()
 def plot(
     run: RunName = None,
+    ticker: Annotated[
+        str | None,
+        typer.Option(help="One of the run's tickers [default: all, together where they are many]."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to write; the run's `plots` if left out.")
     ] = None,
@@ -91,10 +73,10 @@ def plot(
     runs_dir: RunsDir = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
-    """Draw the run: training, test period, forecast fan, calibration, scores."""
+    """Draw the run: training, test period, forecast fan, calibration, scores; many tickers in one figure."""
     from lstm_stock.run import find_run
 
-    _plot(find_run(runs_dir, run), open_store(data_dir), output, quiet)
+    _plot(find_run(runs_dir, run), open_store(data_dir), ticker, output, quiet)
 
 
 @app.command()
@@ -141,44 +123,14 @@ def demo(
         ) from error
     report_fetch(fetched, store, quiet)
     terminal.note("\n[2/4] train: the default config", quiet)
-    run = _train(Config(), store, runs_dir, quiet)
+    run = train_together(Config(), store, runs_dir, quiet)
     terminal.note("\n[3/4] predict: the next five sessions", quiet)
     _predict(run, store, None, None, Format.table, quiet)
     terminal.note("\n[4/4] plot", quiet)
-    _plot(run, store, None, quiet)
+    _plot(run, store, None, None, quiet)
     terminal.note(
         "\nnext: `lstm-stock train --config classic` shows what the tutorial recipe is worth", quiet
     )
-
-
-def show_strategy(forecasts: pd.DataFrame, model: str, cost_bp: float) -> None:
-    """Print what following the forecasts would have earned."""
-    from lstm_stock import report, terminal
-    from lstm_stock.strategy import strategy_table
-
-    terminal.show(report.strategy_table(strategy_table(forecasts, model, cost_bp), cost_bp))
-
-
-def _train(config: Config, store: Store, runs_dir: Path, quiet: bool) -> Run:
-    from lstm_stock import report, terminal
-    from lstm_stock.run import require_writable
-    from lstm_stock.tensorflow_setup import load_tensorflow
-
-    for ticker in config.data.tickers:
-        store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load
-    require_writable(runs_dir)  # and a folder that cannot be written before the training takes its minutes
-    load_tensorflow()
-    from lstm_stock.workflow import train
-
-    with terminal.training_progress(quiet) as on_progress:
-        run = train(config, store, runs_dir, on_progress, lambda text: terminal.note(text, quiet))
-    scores = run.scores
-    for ticker in config.data.tickers:
-        terminal.show(report.score_table(scores, config.model.cell, ticker))
-        print(report.comparison(scores, config.model.cell, ticker))
-    print("\n" + report.verdict_text(run.verdict))
-    terminal.note(f"\nsaved {run.path}", quiet)
-    return run
 
 
 def _predict(
@@ -197,7 +149,7 @@ def _predict(
     for one in tickers:
         store.read(one)  # what is missing is told before TensorFlow takes its seconds to load
     load_tensorflow()
-    from lstm_stock.workflow import predict
+    from lstm_stock.workflow.outlook import predict
 
     outlooks = [predict(run, store, one, cutoff, dt.date.today()) for one in tickers]
     for outlook in outlooks:
@@ -214,13 +166,23 @@ def _predict(
         terminal.note(f"{INTERVALS[run.config.calibration]}; in quoted prices. Not financial advice", quiet)
 
 
-def _plot(run: Run, store: Store, output: Path | None, quiet: bool) -> None:
-    from lstm_stock import terminal
+def _plot(run: Run, store: Store, ticker: str | None, output: Path | None, quiet: bool) -> None:
+    from lstm_stock import report, terminal
+    from lstm_stock.config import normalise_ticker
     from lstm_stock.tensorflow_setup import load_tensorflow
 
+    known = run.config.data.tickers
+    named = None if ticker is None else normalise_ticker(ticker)
+    if named is not None and named not in known:
+        raise RunError(
+            f"run {run.name} has no scores of {named}: its tickers are {report.name_tickers(known)}",
+            "name one of those; `lstm-stock predict --ticker` forecasts others, too, of a run of several tickers",
+        )
     load_tensorflow()
-    from lstm_stock.workflow import draw
+    from lstm_stock.workflow.figures import draw
 
     folder = output or run.path / "plots"
-    for path in draw(run, store, folder, terminal.warn):
+    for path in draw(run, store, folder, named, terminal.warn):
         terminal.note(f"wrote {path}", quiet)
+    if named is None and len(known) > report.FEW:
+        terminal.note(f"`lstm-stock plot {run.name} --ticker {known[0]}` draws one of its tickers", quiet)

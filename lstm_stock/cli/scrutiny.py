@@ -21,7 +21,7 @@ from lstm_stock.cli.options import (
     ShowStrategy,
     open_store,
 )
-from lstm_stock.cli.runs import show_strategy
+from lstm_stock.cli.train import show_strategy
 from lstm_stock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def leakcheck(
     for ticker in settings.data.tickers:
         store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load
     load_tensorflow()
-    from lstm_stock.workflow import check_config, check_run
+    from lstm_stock.workflow.checks import check_config, check_run
 
     with terminal.counted_progress("walks", quiet) as on_progress:
         if saved is None:

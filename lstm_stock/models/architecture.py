@@ -20,6 +20,8 @@ class Architecture:
         horizon: Steps forecast.
         location_unit: What the location is output in. Adam moves every output at the same pace, and a forecast
             return is worth perhaps a tenth of its spread: in units of 0.1 the location learns as much slower.
+        n_tickers: Tickers that have a code, where the network is told whose window it sees.
+        ticker_embedding: Numbers learnt of each ticker; 0, and the network is not told.
     """
 
     cell: str
@@ -31,3 +33,5 @@ class Architecture:
     n_features: int
     horizon: int
     location_unit: float = 1.0
+    n_tickers: int = 0
+    ticker_embedding: int = 0

@@ -23,6 +23,9 @@ Params = NDArray[np.float32]
 def build_network(shape: Architecture) -> keras.Model:
     """Build one network: `(batch, look_back, n_features)` to `(batch, horizon, n_params)`.
 
+    With a ticker embedding it has a second input, the codes of the tickers, `(batch,)`: 1 to `n_tickers`, 0 for a
+    ticker it was not trained on.
+
     Raises:
         ConfigError: The cell or head is unknown.
     """
@@ -31,15 +34,35 @@ def build_network(shape: Architecture) -> keras.Model:
             raise ConfigError(f"model.{kind}: got {name!r}, allowed: {', '.join(known)}")
     head = HEADS[shape.head]
     n_params = len(head.start)
-    inputs = keras.Input((shape.look_back, shape.n_features), name="window")
-    x = CELLS[shape.cell](inputs, shape)
+    window = keras.Input((shape.look_back, shape.n_features), name="window")
+    inputs, x = [window], window
+    if shape.ticker_embedding:
+        ticker = keras.Input((), dtype="int32", name="ticker")
+        inputs, x = [window, ticker], with_ticker(window, ticker, shape)
+    x = CELLS[shape.cell](x, shape)
     for i, units in enumerate(shape.dense):
         x = layers.Dense(units, activation="relu", name=f"dense_{i + 1}")(x)
     x = layers.Dense(shape.horizon * n_params, bias_initializer=Tiled(head.start), name="head")(x)
     x = layers.Reshape((shape.horizon, n_params), name="per_step")(x)
     scale = [shape.location_unit if i == head.location else 1.0 for i in range(n_params)]
     outputs = layers.Rescaling(scale, name="units")(x)
-    return keras.Model(inputs, outputs, name=shape.cell)
+    return keras.Model(inputs if len(inputs) > 1 else window, outputs, name=shape.cell)
+
+
+def with_ticker(window: Any, ticker: Any, shape: Architecture) -> Any:
+    """Lay what is learnt of each ticker beside every bar (Salinas et al. 2020, Int. J. of Forecasting 36, sec. 3).
+
+    Args:
+        window: Shape `(batch, look_back, n_features)`.
+        ticker: Codes, shape `(batch,)`.
+        shape: The network's shape.
+
+    Returns:
+        Shape `(batch, look_back, n_features + ticker_embedding)`.
+    """
+    embedding = layers.Embedding(shape.n_tickers + 1, shape.ticker_embedding, name="ticker_embedding")(ticker)
+    repeated = layers.RepeatVector(shape.look_back, name="ticker_at_each_bar")(embedding)
+    return layers.Concatenate(name="window_and_ticker")([window, repeated])
 
 
 @keras.saving.register_keras_serializable(package="lstm_stock")
@@ -62,11 +85,12 @@ class Tiled(keras.initializers.Initializer):  # type: ignore[misc]
 
 def join_members(members: Sequence[keras.Model]) -> keras.Model:
     """Join networks of one architecture into one that outputs `Params`, so that a run is one model file."""
-    inputs = keras.Input(members[0].input_shape[1:], name="window")
+    inputs = [keras.Input(one.shape[1:], dtype=one.dtype, name=one.name) for one in members[0].inputs]
+    given = inputs if len(inputs) > 1 else inputs[0]
     for i, member in enumerate(members):
         member.name = f"member_{i + 1}"
-    outputs = [ops.expand_dims(member(inputs), 1) for member in members]
-    return keras.Model(inputs, ops.concatenate(outputs, axis=1), name="members")
+    outputs = [ops.expand_dims(member(given), 1) for member in members]
+    return keras.Model(given, ops.concatenate(outputs, axis=1), name="members")
 
 
 def to_distribution(head: str, params: Params) -> Distribution:

@@ -1,0 +1,150 @@
+"""The command that makes runs: `train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lstm_stock.cli.app import app
+from lstm_stock.cli.options import (
+    INTERRUPTED,
+    ConfigFile,
+    CostBp,
+    DataDir,
+    Overrides,
+    Quiet,
+    RunsDir,
+    ShowStrategy,
+    open_store,
+)
+from lstm_stock.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lstm_stock.config import Config
+    from lstm_stock.run import Run
+    from lstm_stock.store import Store
+
+
+@app.command()
+def train(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="Train one network for each ticker instead of one for all.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers for `--each` [default: one a core].", show_default=False),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the same training where it was killed, to the same weights."
+        ),
+    ] = False,
+    strategy: ShowStrategy = False,
+    cost_bp: CostBp = 5.0,
+    data_dir: DataDir = Path("data"),
+    runs_dir: RunsDir = Path("runs"),
+    quiet: Quiet = False,
+) -> None:
+    """Train the network, judge it beside the baselines, and save the run.
+
+    Several tickers train one network, unless `--each` is given.
+    """
+    from lstm_stock.config import load_config
+    from lstm_stock.parallel import n_cores
+    from lstm_stock.run import require_writable
+
+    settings = load_config(config, overrides or [])
+    if jobs is not None and not each:
+        raise ConfigError("`--jobs` is for `--each`", "leave it out, or train `--each` ticker by itself")
+    store = open_store(data_dir)
+    for ticker in settings.data.tickers:
+        store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load
+    require_writable(runs_dir)  # and a folder that cannot be written before the training takes its minutes
+    if each:
+        forecasts = _train_each(settings, store, runs_dir, jobs or n_cores(), resume, quiet)
+    else:
+        forecasts = train_together(settings, store, runs_dir, quiet, resume).forecasts
+    if strategy:
+        show_strategy(forecasts, settings.model.cell, cost_bp)
+
+
+def show_strategy(forecasts: pd.DataFrame, model: str, cost_bp: float) -> None:
+    """Print what following the forecasts would have earned."""
+    from lstm_stock import report, terminal
+    from lstm_stock.strategy import strategy_table
+
+    terminal.show(report.strategy_table(strategy_table(forecasts, model, cost_bp), cost_bp))
+
+
+def train_together(config: Config, store: Store, runs_dir: Path, quiet: bool, resume: bool = False) -> Run:
+    """Train one network for all tickers of a config, save the run and show its scores."""
+    from lstm_stock import report, terminal
+    from lstm_stock.tensorflow_setup import load_tensorflow
+
+    load_tensorflow()
+    from lstm_stock.workflow.trained import Reports, train
+
+    few = len(config.data.tickers) <= report.FEW
+    reports = Reports(
+        training=lambda: terminal.training_progress(quiet),
+        scoring=lambda: terminal.counted_progress("tickers", quiet or few),
+        note=lambda text: terminal.note(text, quiet),
+    )
+    run = train(config, store, runs_dir, reports, resume)
+    _show_scores(run.scores, run.verdict, run.config)
+    terminal.note(f"\nsaved {run.path}", quiet)
+    return run
+
+
+def _train_each(
+    config: Config, store: Store, runs_dir: Path, n_jobs: int, resume: bool, quiet: bool
+) -> pd.DataFrame:
+    """Train one network for each ticker, show all scores together, and return the forecasts one step ahead."""
+    from lstm_stock import terminal
+    from lstm_stock.verdict import judge
+    from lstm_stock.workflow.each import Job, train_each
+
+    try:
+        with terminal.counted_progress("tickers", quiet) as on_progress:
+            job = Job(config, store.root, runs_dir, resume)
+            trained = train_each(job, n_jobs, on_progress, lambda text: terminal.note(text, quiet))
+    except KeyboardInterrupt:
+        terminal.warn("interrupted: what was done is kept, and `--resume` goes on from there")
+        raise SystemExit(INTERRUPTED) from None
+    for ticker, failure in trained.failures.items():
+        terminal.warn(f"{ticker} was not trained: {failure}")
+    n_failed, n_all = len(trained.failures), len(config.data.tickers)
+    incomplete = RunError(f"{n_failed} of {n_all} tickers could not be trained", "see the warnings above")
+    if not trained.runs:
+        raise incomplete
+    forecasts = trained.first_steps
+    verdict = judge(forecasts, config.model.cell, config.calibration)
+    _show_scores(trained.scores, verdict, config)
+    terminal.note(f"\nsaved {len(trained.runs)} runs in {runs_dir}", quiet)
+    if n_failed:
+        raise incomplete
+    return forecasts
+
+
+def _show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) -> None:
+    """Print a table a ticker, or, of many tickers, one line each; then the verdict."""
+    from lstm_stock import report, terminal
+    from lstm_stock.evaluation import pooled_scores, ticker_scores
+
+    model, tickers = config.model.cell, list(dict.fromkeys(scores["ticker"]))
+    if len(tickers) <= report.FEW:
+        for ticker in tickers:
+            terminal.show(report.score_table(scores, model, ticker))
+            print(report.comparison(scores, model, ticker))
+    else:
+        rows = ticker_scores(scores, model)
+        terminal.show(report.tickers_table(rows, verdict["tickers"], model))
+        terminal.show(report.pooled_table(pooled_scores(scores, model), model))
+    print("\n" + report.verdict_text(verdict))

@@ -1,0 +1,109 @@
+"""HAR on the day's range: one regression that forecasts the variance of the next bars.
+
+A baseline spreads its forecast by it, and the network may measure returns in it. Fitted on the first bars of a
+ticker, it says of every bar what was forecast at its close. Pure arithmetic; nothing here knows a network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.errors import ShortHistoryError
+from lstm_stock.features import MIN_VOLATILITY, Array, Bars, day_variance, log_returns
+
+WEEK, MONTH = 5, 22
+"""Bars that the past is averaged over, besides the last one (Corsi 2009)."""
+
+MIN_ROWS = 100
+"""Bars below which a regression on six columns is not fitted."""
+
+
+@dataclass(frozen=True)
+class HarModel:
+    """The regression of the log variance of the next bars on what is known at a close.
+
+    The day's variance is `lstm_stock.features.day_variance`. Its log, averaged over the next `step` bars, is
+    regressed by least squares on the last day's, its means over 5 and 22 days, the log of the EWMA of squared
+    returns, and the last return where it is a fall (Corsi 2009, Journal of Financial Econometrics 7; the fall as
+    in Corsi & Reno 2012, Journal of Business & Economic Statistics 30).
+
+    Attributes:
+        weights: Of a constant and the five regressors, shape `(6,)`.
+        usual: Mean variance of the bars it was fitted on: falls are told in units of its root.
+        lowest: Least log variance that was to be forecast there.
+        highest: Greatest. Beyond anything seen a straight line is no guide (Swanson & White 1997, Int. J. of
+            Forecasting 13), and forecasts are cut there.
+        spread: Standard deviation there of one-bar returns in units of the volatility forecast for them.
+    """
+
+    weights: Array
+    usual: float
+    lowest: float
+    highest: float
+    spread: float
+
+    @classmethod
+    def fit(cls, bars: Bars, n_insample: int, step: int = 1) -> HarModel:
+        """Fit on the first `n_insample` bars.
+
+        Raises:
+            ShortHistoryError: They are too few.
+        """
+        day = day_variance(bars.open, bars.high, bars.low, bars.close)
+        usual = float(np.nanmean(day[1:n_insample])) if n_insample > 1 else np.nan
+        inputs = _inputs(bars, day, usual)
+        rows = np.flatnonzero(np.isfinite(inputs).all(axis=1)[: max(n_insample - step, 0)])
+        if len(rows) < MIN_ROWS:
+            raise ShortHistoryError(
+                f"{len(rows)} in-sample bars are too few for its regression, it needs {MIN_ROWS}",
+                "fetch an earlier `start`",
+            )
+        ahead = np.log(_mean_ahead(day, step))[rows]
+        weights = np.linalg.lstsq(inputs[rows], ahead, rcond=None)[0]
+        lowest, highest = float(ahead.min()), float(ahead.max())
+        logs = np.clip(inputs[rows] @ weights, lowest, highest)
+        spread = float(np.std(log_returns(bars.close)[rows + 1] / np.exp(logs / 2)))
+        return cls(weights, usual, lowest, highest, spread)
+
+    def variance(self, bars: Bars) -> Array:
+        """Return the variance a bar that was forecast at each close, `(n_bars,)`; NaN while it warms up.
+
+        It is the exponential of the mean log variance, less than the mean variance.
+        """
+        inputs = _inputs(bars, day_variance(bars.open, bars.high, bars.low, bars.close), self.usual)
+        known = np.isfinite(inputs).all(axis=1)
+        variance = np.full(len(inputs), np.nan)
+        variance[known] = np.exp(np.clip(inputs[known] @ self.weights, self.lowest, self.highest))
+        return variance
+
+    def volatility(self, bars: Bars) -> Array:
+        """Return the deviation forecast at each close for the next one-bar log return, `(n_bars,)`."""
+        return np.maximum(np.sqrt(self.variance(bars)) * self.spread, MIN_VOLATILITY)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a plain dictionary."""
+        return {**vars(self), "weights": self.weights.tolist()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> HarModel:
+        """Rebuild what `to_json` gave."""
+        numbers = (float(data[name]) for name in ("usual", "lowest", "highest", "spread"))
+        return cls(np.asarray(data["weights"], np.float64), *numbers)
+
+
+def _inputs(bars: Bars, day: Array, usual: float) -> Array:
+    """Return the regressors as known at each bar, shape `(n_bars, 6)`; NaN while they warm up."""
+    logs = pd.Series(np.log(day))
+    week, month = (logs.rolling(n).mean().to_numpy(np.float64) for n in (WEEK, MONTH))
+    fall = np.minimum(log_returns(bars.close), 0) / np.sqrt(usual)
+    ewma = 2 * np.log(bars.volatility)
+    return np.column_stack([np.ones(len(day)), logs, week, month, ewma, fall])
+
+
+def _mean_ahead(day: Array, step: int) -> Array:
+    """Return the mean of the `step` values after each bar, shape `(n_bars - step,)`."""
+    return np.asarray(np.mean([day[i : len(day) - step + i] for i in range(1, step + 1)], axis=0))

@@ -1,0 +1,79 @@
+"""The leak check of a config or of a run: `leakcheck`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lstm_stock import prices
+from lstm_stock.config import Config
+from lstm_stock.dataset import fit_ticker
+from lstm_stock.errors import LeakError
+from lstm_stock.inputs import PriceReader, recipe_of, split_of
+from lstm_stock.leakcheck import Checked, check, road_of, sample_cutoffs, train_briefly
+from lstm_stock.run import Fitted, Run
+from lstm_stock.store import Store
+
+
+def check_config(
+    config: Config, store: Store, n_cutoffs: int, on_progress: Callable[[int, int], None]
+) -> Checked:
+    """Check what `train` would do with a config for leaks, with a network that is trained briefly for it.
+
+    Args:
+        config: The whole config.
+        store: Where the prices are.
+        n_cutoffs: Cutoffs of the test period to check, beside the ends of train and val.
+        on_progress: Called with the number of walks done, and of all.
+
+    Raises:
+        LeakError: There is a leak.
+        DataError: Prices are missing or too few.
+    """
+    reader = PriceReader(config.data, store)
+    tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
+    cutoffs = _cutoffs(config, reader, n_cutoffs)
+    return check(road_of(config, train_briefly(config, tables)), tables, cutoffs, on_progress)
+
+
+def check_run(
+    run: Run,
+    store: Store,
+    n_cutoffs: int,
+    on_progress: Callable[[int, int], None],
+    on_warning: Callable[[str], None],
+) -> Checked:
+    """Check a run's features, split, scalers, network and baselines for leaks.
+
+    Where the stored prices are those the run was trained on, its scalers must also be those of its train bars.
+
+    Raises:
+        LeakError: There is a leak.
+        DataError: Prices are missing or too few.
+        RunError: The run cannot be read.
+    """
+    config, provenance = run.config, run.provenance
+    reader = PriceReader(config.data, store)
+    tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
+    cutoffs = _cutoffs(config, reader, n_cutoffs)
+    for ticker, table in tables.items():
+        if reader.origins[ticker].hash == provenance.tickers[ticker].hash:
+            again = fit_ticker(ticker, prices.adjusted(table), recipe_of(config), provenance.split)
+            if again.scaler.to_json() != run.scalers[ticker].to_json():
+                raise LeakError(
+                    f"leak: the saved scaler of {ticker} is not the one that the train bars give",
+                    "it was fitted on other bars, or the run was changed after it was saved: train again",
+                )
+        else:
+            on_warning(
+                f"the stored prices of {ticker} are not those that {run.name} was trained on: its scaler cannot "
+                "be fitted again, the rest is checked on the prices there are"
+            )
+    fitted = Fitted(run.network, run.scalers, run.calibrators)
+    return check(road_of(config, run.network, fitted), tables, cutoffs, on_progress)
+
+
+def _cutoffs(config: Config, reader: PriceReader, n: int) -> list[np.datetime64]:
+    dates = reader.dates()
+    return sample_cutoffs(dates, split_of(config.split, dates), config.window.horizon, n, config.seed)

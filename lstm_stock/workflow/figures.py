@@ -1,0 +1,57 @@
+"""From a run to its figures: `plot`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from lstm_stock.errors import DataError
+from lstm_stock.report import FEW, name_tickers
+from lstm_stock.run import Run
+from lstm_stock.store import Store
+from lstm_stock.workflow.outlook import predict
+
+
+def draw(
+    run: Run, store: Store, folder: Path, named: str | None, on_warning: Callable[[str], None]
+) -> Iterator[Path]:
+    """Draw the figures of a run into `folder`, as PNG and SVG, and give each path once it is written.
+
+    Of more than `FEW` tickers one figure shows all; the figures of one of them are drawn when it is named.
+
+    Args:
+        run: The run to draw.
+        store: Where the prices are; without them the forecast fan is left out, with a warning.
+        folder: Where to write.
+        named: One of its tickers; None draws the figures of all.
+        on_warning: Called with what could not be drawn.
+    """
+    from lstm_stock import plots
+
+    scores, model, tickers = run.scores, run.config.model.cell, run.config.data.tickers
+    if named is None:
+        title = f"{model} on {name_tickers(tickers)}"
+        yield from plots.save_figure(plots.training_history(run.history, title), folder, "training")
+    if named is None and len(tickers) > FEW:
+        try:
+            yield from plots.save_figure(plots.skill_by_ticker(scores, model), folder, "tickers")
+        except DataError as error:
+            on_warning(f"no figure of all tickers: {error.message}")
+        return
+    for ticker in tickers if named is None else [named]:
+        suffix = "" if len(tickers) == 1 else f"-{quote(ticker, safe='')}"
+        forecasts = run.forecasts_of(ticker)
+        figures = {
+            "test_period": plots.test_period(forecasts, ticker, model=model),
+            "calibration": plots.calibration(forecasts, ticker, model=model),
+            "scores_by_step": plots.scores_by_step(scores, ticker, model=model),
+        }
+        try:
+            outlook = predict(run, store, ticker, None, dt.date.today())
+            figures["forecast"] = plots.forecast_fan(outlook.recent, outlook.table, ticker)
+        except DataError as error:
+            on_warning(f"no forecast figure: {error.message}")
+        for name, figure in figures.items():
+            yield from plots.save_figure(figure, folder, name + suffix)
