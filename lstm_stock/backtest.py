@@ -30,7 +30,7 @@ from lstm_stock.backtest_jobs import Job, PartName, cut_fold, run_job
 from lstm_stock.config import Config
 from lstm_stock.evaluation import score_table
 from lstm_stock.folds import Fold, WindowName, plan_folds
-from lstm_stock.inputs import PriceReader, split_of
+from lstm_stock.inputs import PriceReader, cut_what_fits, split_of
 from lstm_stock.parallel import Engine, run_calls
 from lstm_stock.run import environment, package_versions
 from lstm_stock.store import Store
@@ -79,9 +79,14 @@ def backtest(
     dates = reader.dates()
     split, horizon = split_of(config.split, dates), config.window.horizon
     folds = plan_folds(dates, split, plan.n_folds, plan.window, horizon)
+    # What has history enough for the first fold has it for the later ones.
+    config, _ = cut_what_fits(
+        config, lambda ticker: _bars(config, reader, folds[0], [ticker])[ticker], folds[0].split, on_note
+    )
     n_windows = [_count_windows(config, reader, fold) for fold in folds]
 
-    with PartsFolder(runs_dir, backtest_key(config, reader.origins, plan.n_folds, plan.window)) as kept:
+    origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
+    with PartsFolder(runs_dir, backtest_key(config, origins, plan.n_folds, plan.window)) as kept:
         parts = _do_parts(config, reader, folds, plan.engine, kept, on_progress, on_note)
         forecasts = _without_dropouts(pool(parts), config.model.cell, on_note)
         python, platform = environment()
@@ -93,7 +98,7 @@ def backtest(
             backend=plan.engine.backend,
             jobs=plan.engine.jobs,
             fit_seconds=round(sum(part.facts["seconds"] for part in parts.values()), 1),
-            tickers=reader.origins,
+            tickers=origins,
             packages=package_versions(),
             python=python,
             platform=platform,

@@ -7,7 +7,7 @@ reaches into the next. Nothing here knows Keras.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -130,9 +130,10 @@ class TickerScaler:
     def from_json(cls, data: dict[str, Any]) -> TickerScaler:
         """Rebuild what `to_json` gave."""
         numbers = ("return_std", "close_offset", "close_scale", "insample_mae")
-        scaler = cls(Scaler.from_json(data["features"]), *(float(data[name]) for name in numbers))
-        har = data.get("har")  # runs of earlier versions have none
-        return scaler if har is None else replace(scaler, har=HarModel.from_json(har))
+        return_std, close_offset, close_scale, insample_mae = (float(data[name]) for name in numbers)
+        har = None if data.get("har") is None else HarModel.from_json(data["har"])
+        inputs = Scaler.from_json(data["features"])
+        return cls(inputs, return_std, close_offset, close_scale, insample_mae, har)
 
 
 @dataclass(frozen=True)

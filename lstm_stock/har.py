@@ -56,14 +56,15 @@ class HarModel:
         day = day_variance(bars.open, bars.high, bars.low, bars.close)
         usual = float(np.nanmean(day[1:n_insample])) if n_insample > 1 else np.nan
         inputs = _inputs(bars, day, usual)
-        rows = np.flatnonzero(np.isfinite(inputs).all(axis=1)[: max(n_insample - step, 0)])
+        known = np.asarray(np.isfinite(inputs).all(axis=1))
+        rows = np.flatnonzero(known[: max(n_insample - step, 0)])
         if len(rows) < MIN_ROWS:
             raise ShortHistoryError(
                 f"{len(rows)} in-sample bars are too few for its regression, it needs {MIN_ROWS}",
                 "fetch an earlier `start`",
             )
         ahead = np.log(_mean_ahead(day, step))[rows]
-        weights = np.linalg.lstsq(inputs[rows], ahead, rcond=None)[0]
+        weights = np.asarray(np.linalg.lstsq(inputs[rows], ahead, rcond=None)[0], np.float64)
         lowest, highest = float(ahead.min()), float(ahead.max())
         logs = np.clip(inputs[rows] @ weights, lowest, highest)
         spread = float(np.std(log_returns(bars.close)[rows + 1] / np.exp(logs / 2)))
