@@ -270,7 +270,7 @@ class Config(_Section):
     )
     target_scale: TargetScaleName = Field(
         default="trailing_vol",
-        description="Unit of returns: volatility known at the cutoff by an EWMA (of closes, ranges) or HAR; or none",
+        description="Unit of returns: volatility known at the cutoff by EWMA (of closes, ranges) or HAR; or none",
     )
     window: WindowConfig = Field(
         default=WindowConfig(), description="What the model sees, and how far it forecasts"

@@ -57,10 +57,11 @@ def judge(forecasts: pd.DataFrame, model: str, calibration: str = "none") -> dic
     if len(tickers) == 1:
         return _judge(rows, model, calibration, ALPHA)
     verdict = _judge(rows, model, calibration, ALPHA / 2)
-    verdict["tickers"] = {
-        str(ticker): _judge(rows[rows["ticker"] == ticker], model, calibration, ALPHA / 2 / len(tickers))
-        for ticker in tickers
+    by_ticker = {
+        str(ticker): _judge(group, model, calibration, ALPHA / 2 / len(tickers))
+        for ticker, group in rows.groupby("ticker", sort=False)
     }
+    verdict["tickers"] = {ticker: by_ticker[ticker] for ticker in map(str, tickers)}
     return verdict
 
 
