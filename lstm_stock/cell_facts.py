@@ -82,7 +82,7 @@ def _transformer(m: int, units: Sequence[int]) -> tuple[int, int]:
 
 CELL_FACTS: dict[str, CellFacts] = {
     "rnn": CellFacts(
-        purpose="the simplest memory; forgets after a few bars",
+        purpose="the simplest memory, to see what gates add",
         paper="Elman 1990",
         formula="(m + n + 1) n",
         count=_stacked(lambda m, n: (m + n + 1) * n),

@@ -18,8 +18,8 @@ def rnn(x: Any, shape: Architecture) -> Any:
     """Stack simple recurrent layers.
 
     Elman 1990 (Cognitive Science 14): `h_t = tanh(W [h_{t-1}, x_t] + b)`. A layer has `(m + n + 1) n` parameters.
-    What it keeps of a bar shrinks with every step, and so does the gradient (Bengio, Simard & Frasconi 1994, IEEE
-    Trans. Neural Networks 5).
+    On its way back the gradient passes through W and tanh at every bar, so it shrinks or grows like a power
+    (Bengio, Simard & Frasconi 1994, IEEE Trans. Neural Networks 5); Keras starts the recurrent weights as a rotation.
     """
     make = recurrent(shape.regularisers, layers.SimpleRNNCell, layers.SimpleRNN)
     return stack(x, shape, make, "rnn")
