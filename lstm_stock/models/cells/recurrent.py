@@ -19,7 +19,8 @@ def rnn(x: Any, shape: Architecture) -> Any:
 
     Elman 1990 (Cognitive Science 14): `h_t = tanh(W [h_{t-1}, x_t] + b)`. A layer has `(m + n + 1) n` parameters.
     On its way back the gradient passes through W and tanh at every bar, so it shrinks or grows like a power
-    (Bengio, Simard & Frasconi 1994, IEEE Trans. Neural Networks 5); Keras starts the recurrent weights as a rotation.
+    (Bengio, Simard & Frasconi 1994, IEEE Trans. Neural Networks 5). Keras starts the recurrent weights as a
+    rotation, which by itself does neither.
     """
     make = recurrent(shape.regularisers, layers.SimpleRNNCell, layers.SimpleRNN)
     return stack(x, shape, make, "rnn")
