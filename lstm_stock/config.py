@@ -22,10 +22,12 @@ from pydantic import (
     model_validator,
 )
 
+from lstm_stock.cell_facts import CELL_FACTS, cells_with
 from lstm_stock.config_input import ConfigInput
 from lstm_stock.config_values import (
     DayOrNull,
     Real,
+    RealOrNull,
     ShareOrDay,
     Ticker,
     Whole,
@@ -64,7 +66,7 @@ __all__ = [
     "packaged_config_names",
 ]
 
-CellName: TypeAlias = Literal["lstm"]
+CellName: TypeAlias = Literal["rnn", "lstm", "gru", "bilstm", "peephole", "attention", "transformer", "ntm"]
 HeadName: TypeAlias = Literal["point", "gaussian", "student_t", "quantile"]
 TargetName: TypeAlias = Literal["log_return", "close"]
 TargetScaleName: TypeAlias = Literal["trailing_vol", "trailing_range", "har", "none"]
@@ -175,15 +177,41 @@ class SplitConfig(_Section):
 class ModelConfig(_Section):
     """The network."""
 
-    cell: CellName = Field(default="lstm", description="Recurrent cell")
+    cell: CellName = Field(
+        default="lstm", description="What turns a window into one vector; `lstm-stock models` tells of each"
+    )
     units: tuple[Width, ...] = Field(
         default=(128, 64),
         min_length=1,
         max_length=8,
-        description="Width of each recurrent layer, first to last",
+        description="Width of each layer of the cell, first to last; of a transformer, of each block",
     )
     dropout: Real = Field(
-        default=0.3, ge=0, lt=1, description="Share of values dropped after each recurrent layer in training"
+        default=0.3, ge=0, lt=1, description="Share of values dropped after each of these layers in training"
+    )
+    recurrent_dropout: Real = Field(
+        default=0,
+        ge=0,
+        lt=1,
+        description="Share of the former state dropped in training, alike at every bar; 0 is off",
+    )
+    zoneout: Real = Field(
+        default=0,
+        ge=0,
+        lt=1,
+        description="Chance of each unit to keep its former state at a bar in training; 0 is off",
+    )
+    kernel_constraint: RealOrNull = Field(
+        default=None, gt=0, description="Longest the vector of a unit's input weights may be; null is off"
+    )
+    recurrent_constraint: RealOrNull = Field(
+        default=None, gt=0, description="The same of its weights on the former state; null is off"
+    )
+    l2: Real = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Penalty on the squared weights of these layers, which no reported loss includes; 0 is off",
     )
     dense: tuple[Width, ...] = Field(
         default=(32,),
@@ -200,6 +228,20 @@ class ModelConfig(_Section):
         default="student_t",
         description="What the network outputs per step: a point, a normal, a Student-t or quantiles",
     )
+
+    @field_validator("recurrent_dropout", "zoneout", "kernel_constraint", "recurrent_constraint", "l2")
+    @classmethod
+    def _option_applies(cls, value: float | None, info: ValidationInfo) -> float | None:
+        cell, option = info.data.get("cell"), str(info.field_name)
+        if value and cell is not None and option not in CELL_FACTS[cell].options:
+            off = "null" if "constraint" in option else "0"
+            raise wrong(
+                f"got {value:g}, must be {off} (or left out) with cell {cell}, which has nothing recurrent; "
+                f"it applies to {', '.join(cells_with(option))}",
+                ("model", option),
+                ("model", "cell"),
+            )
+        return value
 
 
 class EarlyStoppingConfig(_Section):

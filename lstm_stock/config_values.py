@@ -77,6 +77,15 @@ def _real(value: object) -> float:
     raise wrong(f"{got(value)}, must be a number")
 
 
+def _real_or_null(value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        return _real(value)
+    except PydanticCustomError:
+        raise wrong(f"{got(value)}, must be a number or null") from None
+
+
 def _day(value: object) -> date:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         text = value
@@ -127,6 +136,7 @@ def check_distinct(values: Sequence[str], key: Key) -> None:
 
 Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
 Real: TypeAlias = Annotated[float, BeforeValidator(_real)]
+RealOrNull: TypeAlias = Annotated[float | None, BeforeValidator(_real_or_null)]
 DayOrNull: TypeAlias = Annotated[date | None, BeforeValidator(_day_or_null)]
 Ticker: TypeAlias = Annotated[str, BeforeValidator(_ticker)]
 Width: TypeAlias = Annotated[int, Field(ge=1, le=4096), BeforeValidator(_whole)]

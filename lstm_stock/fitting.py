@@ -20,7 +20,7 @@ from lstm_stock.dataset import Split, Windows
 from lstm_stock.evaluation import LEVELS, forecast_table
 from lstm_stock.features import Bars
 from lstm_stock.inputs import Parts
-from lstm_stock.models import Architecture
+from lstm_stock.models import Architecture, Regularisers
 from lstm_stock.training import Fit, fit_network, forecast_returns
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ def architecture_of(config: Config) -> Architecture:
         location_unit=RETURN_LOCATION_UNIT if config.target == "log_return" else 1.0,
         n_tickers=len(config.data.tickers),
         ticker_embedding=config.model.ticker_embedding,
+        regularisers=Regularisers(
+            recurrent_dropout=config.model.recurrent_dropout,
+            kernel_constraint=config.model.kernel_constraint,
+            recurrent_constraint=config.model.recurrent_constraint,
+            l2=config.model.l2,
+            zoneout=config.model.zoneout,
+        ),
     )
 
 

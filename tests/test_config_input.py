@@ -27,7 +27,12 @@ TICKER = (
 
 TOP_KEYS = "data, features, target, target_scale, window, split, scaler, model, training, calibration, seed"
 HEADS = "point, gaussian, student_t, quantile"
+CELLS = "rnn, lstm, gru, bilstm, peephole, attention, transformer, ntm"
 SHARE_OR_DAY = "must be a share of the bars such as 0.2, or a date such as 2020-01-31"
+NO_STATE = (
+    "must be 0 (or left out) with cell transformer, which has nothing recurrent; "
+    "it applies to rnn, lstm, gru, bilstm, peephole, attention, ntm"
+)
 SWITCH = "got nothing, must be null to turn it off; leave the key out for the default"
 WITHIN_DATA = "must be within data.start 2010-01-01 and data.end 2023-12-31"
 ONE_KIND = "must be of one kind: both shares or both dates"
@@ -85,7 +90,7 @@ training:
 seed: 1e3
 lr: 5
 """
-    assert faults(load, text, "training.members=[1]", "model.cell=gru") == [
+    assert faults(load, text, "training.members=[1]", "model.cell=tcn") == [
         "my.yaml:1: window.horizon: got 0, must be at least 1",
         "my.yaml:1: window.lookback: unknown key; did you mean look_back?",
         "my.yaml:2: lookback: unknown key; did you mean window.look_back?",
@@ -102,7 +107,7 @@ lr: 5
         "my.yaml:14: seed: got '1e3', must be a whole number",
         "my.yaml:15: lr: unknown key; did you mean training.learning_rate?",
         "--set training.members: got a list, must be a whole number",
-        "--set model.cell: got 'gru', allowed: lstm",
+        f"--set model.cell: got 'tcn', allowed: {CELLS}",
     ]
 
 
@@ -139,6 +144,11 @@ lr: 5
         ("model: {head: null}", f"model.head: got nothing, allowed: {HEADS}"),
         ("model: {head: [point]}", f"model.head: got a list, allowed: {HEADS}"),
         ("model: {dropout: -0.1}", "model.dropout: got -0.1, must be at least 0"),
+        ("model: {zoneout: 1}", "model.zoneout: got 1.0, must be below 1"),
+        ("model: {recurrent_dropout: null}", "model.recurrent_dropout: got nothing, must be a number"),
+        ("model: {kernel_constraint: 0}", "model.kernel_constraint: got 0.0, must be above 0"),
+        ("model: {kernel_constraint: off}", "model.kernel_constraint: got 'off', must be a number or null"),
+        ("model: {l2: 2}", "model.l2: got 2.0, must be at most 1"),
         ("training: {learning_rate: 0}", "training.learning_rate: got 0.0, must be above 0"),
         ("training: {learning_rate: 1e999}", "training.learning_rate: got inf, must be a number"),
         ("training: {early_stopping: 5}", f"training.early_stopping: got '5', {SECTION} monitor, patience"),
@@ -204,6 +214,11 @@ def test_each_fault_says_what_came_and_what_is_allowed(load: Load, text: str, me
         ),
         ("seed: 1\ntarget: close\n", f"my.yaml:2: target: head student_t {CLOSE_HEAD}"),
         ("target: close\nmodel:\n  head: gaussian", f"my.yaml:3: model.head: head gaussian {CLOSE_HEAD}"),
+        ("model:\n  cell: transformer\n  zoneout: 0.1", f"my.yaml:3: model.zoneout: got 0.1, {NO_STATE}"),
+        (
+            "model:\n  recurrent_constraint: 3\n  cell: transformer",
+            f"my.yaml:2: model.recurrent_constraint: got 3, {NO_STATE.replace('0', 'null')}",
+        ),
         (
             "target: close\nmodel: {head: point}\ntarget_scale: trailing_vol",
             f"my.yaml:3: target_scale: got 'trailing_vol', {NO_SCALE}",
@@ -214,6 +229,15 @@ def test_settings_that_do_not_go_together_point_at_the_line_to_change(
     load: Load, text: str, message: str
 ) -> None:
     assert faults(load, text) == [message]
+
+
+def test_options_that_do_not_apply_are_told_together(load: Load) -> None:
+    text = "model:\n  cell: transformer\n  l2: 0.01\n  kernel_constraint: 2\n  zoneout: 0"
+    assert load(text).model.kernel_constraint == 2
+    assert faults(load, text, "model.zoneout=.1", "model.recurrent_dropout=.1", "model.cell=transformer") == [
+        f"--set model.zoneout: got 0.1, {NO_STATE}",
+        f"--set model.recurrent_dropout: got 0.1, {NO_STATE}",
+    ]
 
 
 def test_settings_that_do_not_go_together_are_told_beside_other_faults(load: Load) -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 import typer
 
+from lstm_stock.cell_facts import CELL_FACTS, RECURRENT_OPTIONS
 from lstm_stock.cli import app
+from lstm_stock.cli.models import model_rows
 from lstm_stock.config import Config, FeatureName, load_config
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 METHOD = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+MODELS = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data" / "README.md"]
 
 
@@ -50,6 +53,17 @@ def test_every_command_has_help_and_stands_in_the_readme(command):
 def test_every_feature_stands_in_the_method():
     for name in FeatureName.__args__:
         assert f"`{name}`" in METHOD or name in METHOD.split("The levels")[1][:80]
+
+
+def test_every_cell_and_regulariser_stands_in_the_models():
+    for row in model_rows(Config()):
+        assert f"\n## {row['cell']}\n" in MODELS
+        (line,) = [each for each in MODELS.splitlines() if each.startswith(f"| [`{row['cell']}`](#")]
+        assert f"| {row['parameters']:,} |" in line
+    for option in RECURRENT_OPTIONS:
+        (line,) = [each for each in MODELS.splitlines() if each.startswith(f"| `{option}` |")]
+        left_out = [name for name, facts in CELL_FACTS.items() if option not in facts.options]
+        assert line.endswith("| all |" if not left_out else f"| all but `{'`, `'.join(left_out)}` |")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

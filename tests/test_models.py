@@ -189,7 +189,7 @@ def test_a_joined_network_survives_saving_in_safe_mode(tmp_path):
 
 
 def test_unknown_cells_and_heads_are_refused():
-    with pytest.raises(ConfigError, match=r"model.cell: got 'gru2', allowed: lstm"):
+    with pytest.raises(ConfigError, match=r"model.cell: got 'gru2', allowed: rnn, lstm, gru"):
         build_network(replace(TINY, cell="gru2"))
     with pytest.raises(ConfigError, match=r"model.head: got 'cauchy', allowed: point, gaussian"):
         build_network(replace(TINY, head="cauchy"))

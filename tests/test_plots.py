@@ -170,6 +170,24 @@ def test_training_of_one_epoch_and_without_cuts():
         plots.training_history(made_up_history().iloc[:0])
 
 
+# Attention
+
+
+def test_attention_is_drawn_by_bars_before_the_cutoff():
+    weights = np.stack([np.tile([0.1, 0.2, 0.3, 0.4], (2, 1)), np.tile([0.1, 0.0, 0.3, 0.6], (2, 1))])
+    figure = plots.attention_by_lag(weights.astype(np.float32), "attention on AAA")
+    (axes,) = figure.axes
+    assert title(figure) == "attention on AAA, 2 windows: half of the attention is on the last bar"
+    assert labels(axes) == ["90 % of windows", "mean over windows", "all bars alike"]
+    mean = dict(line(axes, "mean over windows").get_xydata().tolist())
+    assert mean == pytest.approx({3: 10, 2: 10, 1: 30, 0: 50})
+    assert line(axes, "all bars alike").get_ydata()[0] == 25
+    assert band(axes, "90 % of windows")[0] == pytest.approx((41, 59))
+    assert axes.get_xlim() == (3.5, -0.5)
+    with pytest.raises(DataError, match="there is no window whose attention could be drawn"):
+        plots.attention_by_lag(weights[:0])
+
+
 # The test period
 
 

@@ -18,6 +18,9 @@ from lstm_stock.cli.app import app, config_app, data_app
 from lstm_stock.cli.options import INTERRUPTED, tell
 from lstm_stock.errors import LstmStockError
 
+# isort: split
+from lstm_stock.cli import models  # noqa: F401
+
 READER_GONE = 141
 """Exit code when whoever read the output has enough, as `head` does: 128 + SIGPIPE."""
 

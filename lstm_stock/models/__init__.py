@@ -1,4 +1,4 @@
-"""The network: a stack of recurrent layers under a head that outputs a distribution.
+"""The network: a cell under a head that outputs a distribution.
 
 A cell maps windows to one vector, a head maps that vector to the parameters of a forecast distribution for each
 step of the horizon, and to the loss that trains them. Nothing here reads prices, splits or fits.
@@ -11,8 +11,8 @@ step of the horizon, and to the loss that trains them. Nothing here reads prices
 
 from __future__ import annotations
 
-from lstm_stock.models.architecture import Architecture
-from lstm_stock.models.cells import CELLS
+from lstm_stock.models.architecture import Architecture, Regularisers
+from lstm_stock.models.cells import CELLS, attention_weights
 from lstm_stock.models.heads import HEADS, training_loss
 from lstm_stock.models.network import Params, build_network, join_members, to_distribution
 
@@ -21,6 +21,8 @@ __all__ = [
     "HEADS",
     "Architecture",
     "Params",
+    "Regularisers",
+    "attention_weights",
     "build_network",
     "join_members",
     "to_distribution",

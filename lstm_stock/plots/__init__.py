@@ -1,4 +1,4 @@
-"""Figures: training, test period, forecast fan, calibration, scores by step, skill by fold or ticker.
+"""Figures: training, test period, forecast fan, calibration, scores by step, skill by fold or ticker, attention.
 
 Each function turns a table into a `Figure` whose title says what is seen. Lines differ in dash, marker and
 lightness, never in hue alone, so that they hold in greyscale. Nothing here reads a run or opens a window; only
@@ -7,6 +7,7 @@ lightness, never in hue alone, so that they hold in greyscale. Nothing here read
 
 from __future__ import annotations
 
+from lstm_stock.plots.attention import attention_by_lag
 from lstm_stock.plots.folds import skill_by_fold
 from lstm_stock.plots.forecasts import forecast_fan, test_period
 from lstm_stock.plots.quality import calibration, scores_by_step
@@ -15,6 +16,7 @@ from lstm_stock.plots.tickers import skill_by_ticker
 from lstm_stock.plots.training import training_history
 
 __all__ = [
+    "attention_by_lag",
     "calibration",
     "forecast_fan",
     "save_figure",
