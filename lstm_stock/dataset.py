@@ -342,6 +342,11 @@ class Windows:
         return np.full(len(self), self.recipe.code(self.series.ticker), np.int32)
 
     @property
+    def given(self) -> NDArray[np.float32] | list[NDArray[Any]]:
+        """What the network is given: `inputs`, and with them `codes` where it tells tickers apart."""
+        return [self.inputs, self.codes] if self.recipe.tickers else self.inputs
+
+    @property
     def future_rows(self) -> NDArray[np.int64]:
         """Rows of the bars that each window forecasts, shape `(n_windows, horizon)`."""
         return self.cutoffs[:, None] + np.arange(1, self.recipe.horizon + 1)

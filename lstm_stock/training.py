@@ -151,8 +151,7 @@ def _untrainable_copy(network: keras.Model, shape: Architecture) -> keras.Model:
 
 def forecast_returns(network: keras.Model, head: str, windows: Windows) -> Distribution:
     """Forecast the k-bar log returns that follow each window, shape `(n_windows, horizon)`."""
-    given = [windows.inputs, windows.codes] if windows.recipe.tickers else windows.inputs
-    params = network.predict(given, batch_size=PREDICT_BATCH, verbose=0)
+    params = network.predict(windows.given, batch_size=PREDICT_BATCH, verbose=0)
     return windows.to_returns(to_distribution(head, params))
 
 

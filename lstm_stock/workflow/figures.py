@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_stock.dataset import apply_ticker, windows_of
 from lstm_stock.errors import DataError
+from lstm_stock.inputs import PriceReader, recipe_of
 from lstm_stock.report import FEW, name_tickers
 from lstm_stock.run import Run
 from lstm_stock.store import Store
@@ -51,7 +56,20 @@ def draw(
         try:
             outlook = predict(run, store, ticker, None, dt.date.today())
             figures["forecast"] = plots.forecast_fan(outlook.recent, outlook.table, ticker)
+            if model == "attention":
+                weights = _attention(run, store, ticker)
+                figures["attention"] = plots.attention_by_lag(weights, f"{model} on {ticker}")
         except DataError as error:
             on_warning(f"no forecast figure: {error.message}")
         for name, figure in figures.items():
             yield from plots.save_figure(figure, folder, name + suffix)
+
+
+def _attention(run: Run, store: Store, ticker: str) -> NDArray[np.float32]:
+    """Weigh the bars of the test windows, `(n_windows, n_members, look_back)`."""
+    from lstm_stock.models import attention_weights
+
+    recipe, reader = recipe_of(run.config), PriceReader(run.config.data, store)
+    series = apply_ticker(ticker, reader.adjusted(ticker), recipe, run.scalers[ticker])
+    test = windows_of(series, recipe, run.provenance.split, "test")
+    return attention_weights(run.network, test.given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -40,12 +41,15 @@ def attention(x: Any, shape: Architecture) -> Any:
     return layers.Flatten(name="attention_vector")(pooled)
 
 
-def attention_weights(network: keras.Model, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+def attention_weights(
+    network: keras.Model, given: NDArray[np.float32] | Sequence[NDArray[Any]]
+) -> NDArray[np.float32]:
     """Return the weight that each member gives to each bar of each window.
 
     Args:
         network: What `join_members` or a saved run gives, with the cell `attention`.
-        windows: Scaled features, `(n_windows, look_back, n_features)`.
+        given: What the network is given: scaled features `(n_windows, look_back, n_features)`, and with them the
+            codes of the tickers, `(n_windows,)`, where it tells tickers apart.
 
     Returns:
         Shape `(n_windows, n_members, look_back)`, oldest bar first; the weights of a window sum to 1.
@@ -58,10 +62,11 @@ def attention_weights(network: keras.Model, windows: NDArray[np.float32]) -> NDA
     if not found:
         raise ConfigError("the network has no attention weights", "train one with `model.cell: attention`")
     # One model that outputs the weights of all members.
-    x = keras.Input(network.input_shape[1:], name="window")
+    inputs = [keras.Input(one.shape[1:], dtype=one.dtype, name=one.name) for one in network.inputs]
+    x = inputs if len(inputs) > 1 else inputs[0]
     outputs = [
         keras.Model(member.input, layer.output)(x) for member, layer in zip(members, found, strict=True)
     ]
-    weights = keras.Model(x, outputs).predict(windows, batch_size=BATCH, verbose=0)
+    weights = keras.Model(x, outputs).predict(given, batch_size=BATCH, verbose=0)
     per_member = weights if isinstance(weights, list) else [weights]
     return np.stack([each[..., 0] for each in per_member], axis=1)
