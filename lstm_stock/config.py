@@ -63,12 +63,12 @@ __all__ = [
     "packaged_config_names",
 ]
 
-CellName: TypeAlias = Literal["lstm"]
-HeadName: TypeAlias = Literal["point", "gaussian", "student_t", "quantile"]
+CellName: TypeAlias = Literal["lstm", "token"]
+HeadName: TypeAlias = Literal["point", "gaussian", "student_t", "quantile", "vocabulary"]
 TargetName: TypeAlias = Literal["log_return", "close"]
 TargetScaleName: TypeAlias = Literal["trailing_vol", "trailing_range", "none"]
 CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
-ScalerName: TypeAlias = Literal["minmax", "standard", "robust"]
+ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "none"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]
 FeatureName: TypeAlias = Literal[
     "log_return",
@@ -85,6 +85,17 @@ FeatureName: TypeAlias = Literal[
     "close",
     "volume",
 ]
+
+TOKEN_HEAD = "vocabulary"
+"""Head of the cell token, and of no other."""
+
+TOKEN_NEEDS = {
+    "features": ("log_return",),
+    "target": "log_return",
+    "target_scale": "trailing_vol",
+    "scaler": "none",
+}
+"""What the cell token needs: it reads and draws one-bar returns, in units of a volatility that closes alone tell."""
 
 PRICE_HEADS = ("point", "quantile")
 """Heads that may forecast a price level; a normal or a t would put mass below zero."""
@@ -190,8 +201,40 @@ class ModelConfig(_Section):
     )
     head: HeadName = Field(
         default="student_t",
-        description="What the network outputs per step: a point, a normal, a Student-t or quantiles",
+        description="What the network outputs per step: a point, a normal, a Student-t or quantiles; or the "
+        "vocabulary of the cell token",
     )
+    vocabulary: Whole = Field(
+        default=64, ge=2, le=4096, description="Tokens that the cell token knows: bins of the one-bar return"
+    )
+    paths: Whole = Field(
+        default=256, ge=1, le=65_536, description="Paths that the cell token draws for each forecast"
+    )
+    temperature: Real = Field(
+        default=1.0,
+        gt=0,
+        le=100,
+        description="What the cell token divides its logits by in a forecast: below 1 likely tokens get likelier",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tokens_have_a_head(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("cell") == "token" and "head" not in values:
+            return {**values, "head": TOKEN_HEAD}
+        return values
+
+    @field_validator("head")
+    @classmethod
+    def _head_fits_cell(cls, head: str, info: ValidationInfo) -> str:
+        cell = info.data.get("cell")
+        if cell == "token" and head != TOKEN_HEAD:
+            raise wrong(f"got '{head}', must be {TOKEN_HEAD} (or left out) with model.cell: token")
+        if cell not in (None, "token") and head == TOKEN_HEAD:
+            raise wrong(
+                f"got '{head}', which only model.cell: token has", ("model", "head"), ("model", "cell")
+            )
+        return head
 
 
 class EarlyStoppingConfig(_Section):
@@ -290,6 +333,17 @@ class Config(_Section):
             return {**values, "target_scale": "none"}
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tokens_have_one_feature(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        model = values.get("model")
+        cell = model.get("cell") if isinstance(model, Mapping) else getattr(model, "cell", None)
+        if cell != "token":
+            return values
+        return {"features": TOKEN_NEEDS["features"], "scaler": TOKEN_NEEDS["scaler"], **values}
+
     @field_validator("features")
     @classmethod
     def _features_differ(cls, features: tuple[str, ...]) -> tuple[str, ...]:
@@ -322,13 +376,29 @@ class Config(_Section):
     @field_validator("model")
     @classmethod
     def _head_fits_target(cls, model: ModelConfig, info: ValidationInfo) -> ModelConfig:
-        if info.data.get("target") == "close" and model.head not in PRICE_HEADS:
+        if model.cell != "token" and info.data.get("target") == "close" and model.head not in PRICE_HEADS:
             message = (
                 f"head {model.head} cannot forecast target close, as it gives weight to prices below zero; "
                 f"model.head must be {' or '.join(PRICE_HEADS)}"
             )
             raise wrong(message, ("model", "head"), ("target",))
         return model
+
+    @field_validator("model")
+    @classmethod
+    def _inputs_fit_cell(cls, model: ModelConfig, info: ValidationInfo) -> ModelConfig:
+        if model.cell != "token":
+            return model
+        unmet = [key for key, needed in TOKEN_NEEDS.items() if info.data.get(key, needed) != needed]
+        if unmet:
+            needs = [f"{key}: {_in_yaml(TOKEN_NEEDS[key])}, not {_in_yaml(info.data[key])}" for key in unmet]
+            message = f"cell token needs {'; '.join(needs)} (or leave out what it needs)"
+            raise wrong(message, *((key,) for key in unmet))
+        return model
+
+
+def _in_yaml(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else f"[{', '.join(value)}]"
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:

@@ -20,7 +20,13 @@ from lstm_stock.config import Config
 from lstm_stock.dataset import TickerSeries, apply_ticker, fit_ticker, windows_up_to
 from lstm_stock.errors import DataError, LeakError
 from lstm_stock.evaluation import INTERVAL_COLUMNS, price_intervals, score_table
-from lstm_stock.fitting import baseline_tables, fit_calibrator, fit_parts, network_table
+from lstm_stock.fitting import (
+    baseline_tables,
+    fit_calibrator,
+    fit_parts,
+    forecast_network,
+    network_table,
+)
 from lstm_stock.inputs import PriceReader, between, cut_into_parts, recipe_of, split_of
 from lstm_stock.leakcheck import Checked, check, road_of, sample_cutoffs, train_briefly
 from lstm_stock.prices import PriceHistory
@@ -35,7 +41,7 @@ from lstm_stock.run import (
     save_run,
 )
 from lstm_stock.store import Store
-from lstm_stock.training import Progress, forecast_returns
+from lstm_stock.training import Progress
 from lstm_stock.verdict import judge
 
 OLD_AFTER_DAYS = 7
@@ -169,7 +175,7 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
     # An adaptive interval is taught by every outcome since the test period began.
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
     windows = windows_up_to(series, recipe, len(table) - 1, first)
-    stream = forecast_returns(run.network, config.model.head, windows)
+    stream = forecast_network(config, run.network, windows)
     fan = run.calibrators[ticker].apply(stream, windows.known_returns, windows.return_unit)
 
     # Forecasts are made in adjusted prices; what a user compares with is the close as the store has it.

@@ -7,6 +7,8 @@ step of the horizon, and to the loss that trains them. Nothing here reads prices
     cells          from a window to one vector
     heads          from that vector to a distribution, and its loss
     network        all of it as one Keras model
+    token          the cell and the head of a language model of returns
+    paths          how that one goes on from its own draws
 """
 
 from __future__ import annotations
@@ -15,13 +17,17 @@ from lstm_stock.models.architecture import Architecture
 from lstm_stock.models.cells import CELLS
 from lstm_stock.models.heads import HEADS, training_loss
 from lstm_stock.models.network import Params, build_network, join_members, to_distribution
+from lstm_stock.models.paths import Sampling, Start, forecast_paths
 
 __all__ = [
     "CELLS",
     "HEADS",
     "Architecture",
     "Params",
+    "Sampling",
+    "Start",
     "build_network",
+    "forecast_paths",
     "join_members",
     "to_distribution",
     "training_loss",

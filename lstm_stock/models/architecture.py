@@ -20,6 +20,7 @@ class Architecture:
         horizon: Steps forecast.
         location_unit: What the location is output in. Adam moves every output at the same pace, and a forecast
             return is worth perhaps a tenth of its spread: in units of 0.1 the location learns as much slower.
+        vocabulary: Number of tokens, of the cell `token` and the head `vocabulary`.
     """
 
     cell: str
@@ -31,3 +32,9 @@ class Architecture:
     n_features: int
     horizon: int
     location_unit: float = 1.0
+    vocabulary: int = 64
+
+    @property
+    def n_steps(self) -> int:
+        """Steps that the network outputs: the horizon; one for a network that goes on from its own draws."""
+        return 1 if (self.cell, self.head) == ("token", "vocabulary") else self.horizon

@@ -8,6 +8,7 @@ from typing import Any
 from keras import layers
 
 from lstm_stock.models.architecture import Architecture
+from lstm_stock.models.token import token
 
 
 def lstm(x: Any, shape: Architecture) -> Any:
@@ -23,4 +24,4 @@ def lstm(x: Any, shape: Architecture) -> Any:
     return x
 
 
-CELLS: dict[str, Callable[[Any, Architecture], Any]] = {"lstm": lstm}
+CELLS: dict[str, Callable[[Any, Architecture], Any]] = {"lstm": lstm, "token": token}
