@@ -95,7 +95,7 @@ TOKEN_NEEDS = {
     "target_scale": "trailing_vol",
     "scaler": "none",
 }
-"""What the cell token needs: it reads and draws one-bar returns, in units of a volatility that closes alone tell."""
+"""What the cell token needs: it reads and draws one-bar returns, in units of what closes alone tell."""
 
 PRICE_HEADS = ("point", "quantile")
 """Heads that may forecast a price level; a normal or a t would put mass below zero."""
@@ -212,8 +212,8 @@ class ModelConfig(_Section):
     )
     temperature: Real = Field(
         default=1.0,
-        gt=0,
-        le=100,
+        ge=0.1,
+        le=10,
         description="What the cell token divides its logits by in a forecast: below 1 likely tokens get likelier",
     )
 
@@ -392,12 +392,12 @@ class Config(_Section):
         unmet = [key for key, needed in TOKEN_NEEDS.items() if info.data.get(key, needed) != needed]
         if unmet:
             needs = [f"{key}: {_in_yaml(TOKEN_NEEDS[key])}, not {_in_yaml(info.data[key])}" for key in unmet]
-            message = f"cell token needs {'; '.join(needs)} (or leave out what it needs)"
+            message = f"cell token needs {'; '.join(needs)} (or leave it out)"
             raise wrong(message, *((key,) for key in unmet))
         return model
 
 
-def _in_yaml(value: str | tuple[str, ...]) -> str:
+def _in_yaml(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else f"[{', '.join(value)}]"
 
 

@@ -32,7 +32,7 @@ from lstm_stock.dataset import (
 from lstm_stock.errors import DataError, LeakError
 from lstm_stock.evaluation import LEVELS, price_intervals
 from lstm_stock.features import Bars, feature_table
-from lstm_stock.fitting import architecture_of, fit_calibrator, task_of
+from lstm_stock.fitting import architecture_of, fit_calibrator, forecast_network, task_of
 from lstm_stock.inputs import all_dates, days_of, recipe_of, split_of
 from lstm_stock.run import Fitted
 from lstm_stock.training import fit_network

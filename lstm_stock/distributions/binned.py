@@ -36,7 +36,7 @@ NODES = 32
 """Nodes of Gauss-Legendre quadrature in a bin; with half of them the integrals agree to 1e-12."""
 
 
-def reference_quantile(u: ArrayLike) -> Array:
+def reference_quantile(u: Array) -> Array:
     """Return the quantiles of the reference, a Student-t of unit variance, at probabilities `u`."""
     return np.asarray(REFERENCE_SCALE * stdtrit(REFERENCE_DF, u), np.float64)
 
@@ -65,8 +65,8 @@ class Binned(Distribution):
         density  f(z) = n p_k t(z)
         cdf      F(z) = p_1 + ... + p_{k-1} + p_k (n T(z) - (k - 1))
 
-    so that `T(Z)` has a histogram of equal bins. Equal probabilities give the reference back; both tails are its own
-    tails, so that the density is positive and finite wherever all `p_k` are positive.
+    so that `T(Z)` has a histogram of equal bins. Equal probabilities give the reference back. The outermost bins
+    are its tails: the density is finite, and positive everywhere if all `p_k` are.
 
     Attributes:
         probability: Of each bin, shape `(n_windows, horizon, n_bins)`; sums to 1 along the last axis.
@@ -74,8 +74,8 @@ class Binned(Distribution):
         scale: What is multiplied by, greater than 0.
 
     Raises:
-        ValueError: There are fewer than two bins, the probabilities are negative or do not sum to 1, a parameter is
-            not finite or `scale` is not positive.
+        ValueError: There are fewer than two bins, the probabilities are negative or do not sum to 1, a parameter
+            is not finite or `scale` is not positive.
 
     >>> Binned([[[0.5, 0.0, 0.0, 0.5]]]).quantile(0.75).round(3).item()  # the reference's 7/8
     0.996
@@ -87,22 +87,22 @@ class Binned(Distribution):
     _cumulative: Array
 
     def __init__(self, probability: ArrayLike, loc: ArrayLike = 0.0, scale: ArrayLike = 1.0) -> None:
-        probability = checked("probability", probability, "at least 0", lambda x: np.isfinite(x) & (x >= 0))
-        if probability.ndim == 0 or probability.shape[-1] < 2:
+        share = checked("probability", probability, "at least 0", lambda x: np.isfinite(x) & (x >= 0))
+        if share.ndim == 0 or share.shape[-1] < 2:
             raise ValueError(
-                f"`probability` must end in an axis of two or more bins, got the shape {probability.shape}"
+                f"`probability` must end in an axis of two or more bins, got the shape {share.shape}"
             )
-        total = probability.sum(axis=-1, keepdims=True)
+        total = share.sum(axis=-1, keepdims=True)
         if np.any(np.abs(total - 1) > 1e-6):
             off = float(total.ravel()[np.abs(total - 1).argmax()])
             raise ValueError(f"`probability` must sum to 1 along its last axis, got {off:g}")
-        probability = probability / total
-        shape = probability.shape[:-1]
-        below = np.zeros((*shape, 1))
-        cumulative = np.minimum(np.concatenate([below, np.cumsum(probability, axis=-1)], axis=-1), 1.0)
+        share = share / total
+        shape = share.shape[:-1]
+        cumulative = np.zeros((*shape, share.shape[-1] + 1))
+        cumulative[..., 1:] = np.minimum(np.cumsum(share, axis=-1), 1.0)
         cumulative[..., -1] = 1.0
         loc = np.broadcast_to(finite("loc", loc), shape)
-        set_fields(self, probability, loc, np.broadcast_to(positive("scale", scale), shape), cumulative)
+        set_fields(self, share, loc, np.broadcast_to(positive("scale", scale), shape), cumulative)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -111,7 +111,7 @@ class Binned(Distribution):
     @property
     def n_bins(self) -> int:
         """Number of bins."""
-        return self.probability.shape[-1]
+        return int(self.probability.shape[-1])
 
     def quantile(self, p: float) -> Array:
         n_below = np.sum(self._cumulative[..., 1:-1] <= probability_of(p), axis=-1)
@@ -127,7 +127,8 @@ class Binned(Distribution):
         return np.where(np.isnan(z), np.nan, np.clip(start + inside * (self.n_bins * u - which), 0.0, 1.0))
 
     def mean(self) -> Array:
-        return self.loc + self.scale * (self.probability @ _moments(self.n_bins).first)
+        middle: Array = self.probability @ _moments(self.n_bins).first
+        return self.loc + self.scale * middle
 
     def abs_error(self, y: ArrayLike) -> Array:
         # E|Z - z| = E Z - z + 2 E max(z - Z, 0), the last one summed over the bins below z and a part of z's own.
@@ -138,7 +139,8 @@ class Binned(Distribution):
         lower = np.concatenate([np.zeros((*self.shape, 1)), np.cumsum(weighted, axis=-1)], axis=-1)
         below = start + inside * (n * u - which)
         partial = _pick(lower, which) + inside * n * (moments.tail[which] - _tail_moment(z))
-        return self.scale * (weighted.sum(axis=-1) - z + 2 * (z * below - partial))
+        mean: Array = weighted.sum(axis=-1)
+        return self.scale * (mean - z + 2 * (z * below - partial))
 
     def crps(self, y: ArrayLike) -> Array:
         return self.abs_error(y) - self.scale * self._spread()
@@ -163,8 +165,8 @@ class Binned(Distribution):
     def _locate(self, y: ArrayLike) -> tuple[Array, Array, NDArray[np.intp]]:
         """Return `y` in units of the reference, the reference's cdf there, and the bin."""
         z = (np.asarray(y, np.float64) - self.loc) / self.scale
-        which = np.searchsorted(bin_edges(self.n_bins), z, side="right")
-        return z, stdtr(REFERENCE_DF, z / REFERENCE_SCALE), np.where(np.isnan(z), 0, which)
+        which = np.where(np.isnan(z), 0, np.searchsorted(bin_edges(self.n_bins), z, side="right"))
+        return z, np.asarray(stdtr(REFERENCE_DF, z / REFERENCE_SCALE), np.float64), which
 
     def _of_bin(self, which: NDArray[np.intp]) -> tuple[Array, Array]:
         """Return the probability below bin `which`, and of it."""

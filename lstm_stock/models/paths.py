@@ -1,15 +1,15 @@
 """Paths: how a network that forecasts one bar goes on to forecast many, by reading its own draws.
 
-From the end of a window, each path draws a return from the forecast of the next bar, feeds it back as if it had come,
-and so on to the horizon (Graves 2013, arXiv:1308.0850, section 2). The network's states after the window are
-computed once; a path then costs one step of each cell a bar. The volatility that returns are measured in is followed
-along each path, as it is along the real prices.
+From the end of a window, each path draws a return from the forecast of the next bar, feeds it back as if it had
+come, and so on to the horizon (Graves 2013, arXiv:1308.0850, section 2). The network's states after the window are
+computed once; a path then costs one step of each cell a bar. The volatility that returns are measured in is
+followed along each path, as it is along the real prices.
 
-The forecast of bar k is that of the average path: the mixture, over all paths, of the distributions that the network
-gives for bar k after their first k - 1 bars. So the first bar's needs no draw at all, and a later one's is smoother
-than the ends of the paths (conditional Monte Carlo; Asmussen & Glynn 2007, Stochastic Simulation, section V.4).
-Every step of the horizon ends as the logarithm of a probability for each bin, in units of trailing volatility x
-sqrt(k), as if the network had output it: `lstm_stock.distributions.Binned`.
+The forecast of bar k is the mixture, over all paths, of the distributions that the network gives for bar k after
+a path's first k - 1 bars. So the first bar's needs no draw at all, and a later one's is smoother than the ends of
+the paths (conditional Monte Carlo; Asmussen & Glynn 2007, Stochastic Simulation, chapter V). Every step of the
+horizon ends as the log probability of each bin, in units of trailing volatility x sqrt(k), as if the network had
+output it: see `lstm_stock.distributions.Binned`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Sampling:
     Attributes:
         n_paths: Of each window.
         temperature: What the logits are divided by: below 1 likely tokens become likelier, above 1 all become
-            alike (Ackley, Hinton & Sejnowski 1985, Cognitive Science 9, eq. 2).
+            alike (Ackley, Hinton & Sejnowski 1985, Cognitive Science 9).
         seed: Of the random numbers, which are the same for all windows: the forecast of one does not depend on
             which others are asked for.
     """
@@ -61,7 +61,8 @@ class Start:
     """Where windows end.
 
     Attributes:
-        inputs: The windows, shape `(n_windows, look_back, 1)`: log returns in units of `volatility` the day before.
+        inputs: The windows, shape `(n_windows, look_back, 1)`: log returns in units of the volatility known the
+            day before.
         volatility: The trailing volatility at each cutoff, shape `(n_windows,)`.
         n_returns: How many returns it is the average of, shape `(n_windows,)`.
     """
@@ -187,7 +188,7 @@ def _stands(
         if k == horizon:
             return
         which, y = draw(stand.log_probability, draws[:, k - 1 : k])
-        log_return = volatility * y
+        log_return = volatility * y[..., 0]
         travelled = travelled + log_return
         volatility = next_volatility(volatility, log_return, start.n_returns[:, None] + k - 1)
         if k == 1:  # from here on each path is alone
@@ -205,7 +206,7 @@ def draw(log_probability: Array, levels: Array) -> tuple[NDArray[np.int32], Arra
         levels: Probabilities, between 0 and 1, shape `(n_paths, n_levels)`.
 
     Returns:
-        Each of shape `(n_windows, n_paths, n_levels)`, without the last axis if there is one level.
+        Each of shape `(n_windows, n_paths, n_levels)`.
     """
     n_tokens = log_probability.shape[-1]
     cumulative = np.cumsum(np.exp(log_probability), axis=-1)
@@ -219,8 +220,7 @@ def draw(log_probability: Array, levels: Array) -> tuple[NDArray[np.int32], Arra
     inside = np.exp(np.take_along_axis(np.broadcast_to(log_probability, shape), which, axis=-1))
     # A token that a level falls into has a probability; the last digits may still put the share outside of it.
     share = np.clip(1 - (above - levels) / np.maximum(inside, 1e-300), 1e-9, 1 - 1e-9)
-    y = _quantile((which + share) / n_tokens)
-    return (which[..., 0], y[..., 0]) if levels.shape[1] == 1 else (which, y)
+    return which, _quantile((which + share) / n_tokens)
 
 
 def _average(stand: Stand, unit: Array, levels: Array) -> Array:
@@ -262,12 +262,14 @@ def _quantile(u: Array) -> Array:
     return np.asarray(y, np.float64)
 
 
+@lru_cache(maxsize=8)  # compiling takes longer than reading a few windows
 def _prefix(member: keras.Model) -> keras.Model:
     """Build what reads a window: to the logits, and the states of every recurrent layer."""
     states = [state for layer in _recurrent(member) for state in layer.output[1:]]
     return keras.Model(member.input, [member.output, *states])
 
 
+@lru_cache(maxsize=8)
 def _one_bar(member: keras.Model) -> keras.Model:
     """Build what reads one more token, with the weights of `member`: from states to logits and the new states."""
     which = keras.Input((1,), dtype="int32", name="which")

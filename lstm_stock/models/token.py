@@ -1,11 +1,11 @@
 """The token cell: a language model of returns, whose words are bins of a Student-t.
 
-A return in units of the volatility known the day before, `y_t = r_t / sigma_{t-1}`, becomes a *token*: the number of
-the bin it falls into, of n bins that a Student-t with 5 degrees of freedom and unit variance fills equally (see
-`lstm_stock.distributions.Binned`). The edges are fixed, so that nothing is fitted and nothing can leak. As in a text
-generator, each token is embedded (Bengio et al. 2003, Journal of Machine Learning Research 3), recurrent layers read
-the sentence, and a softmax says what comes next (Graves 2013, arXiv:1308.0850, section 2). Before training all tokens
-are about equally likely, which is the reference itself: the forecast starts near that of EWMA.
+A return in units of the volatility known the day before, `y_t = r_t / sigma_{t-1}`, becomes a *token*: the number
+of the bin it falls into, of n bins that a Student-t with 5 degrees of freedom and unit variance fills equally (see
+`lstm_stock.distributions.Binned`). The edges are fixed: nothing is fitted, and nothing can leak. As in a text
+generator, each token is embedded (Bengio et al. 2003, Journal of Machine Learning Research 3), recurrent layers
+read the sentence, and a softmax says what comes next (Graves 2013, arXiv:1308.0850, section 2). Before training
+all tokens are about equally likely, which is the reference itself: the forecast starts near that of EWMA.
 
 How such a network goes on from its own words is told in `lstm_stock.models.paths`.
 """
