@@ -26,7 +26,7 @@ TICKER = (
 )
 
 TOP_KEYS = "data, features, target, target_scale, window, split, scaler, model, training, calibration, seed"
-HEADS = "point, gaussian, student_t, quantile"
+HEADS = "point, gaussian, student_t, quantile, vocabulary"
 SHARE_OR_DAY = "must be a share of the bars such as 0.2, or a date such as 2020-01-31"
 SWITCH = "got nothing, must be null to turn it off; leave the key out for the default"
 WITHIN_DATA = "must be within data.start 2010-01-01 and data.end 2023-12-31"
@@ -102,7 +102,7 @@ lr: 5
         "my.yaml:14: seed: got '1e3', must be a whole number",
         "my.yaml:15: lr: unknown key; did you mean training.learning_rate?",
         "--set training.members: got a list, must be a whole number",
-        "--set model.cell: got 'gru', allowed: lstm",
+        "--set model.cell: got 'gru', allowed: lstm, token",
     ]
 
 

@@ -26,7 +26,7 @@ from lstm_stock.fitting import architecture_of
 from lstm_stock.inputs import days_of, split_of
 from lstm_stock.leakcheck import check, road_of
 from lstm_stock.models import Architecture, Sampling, Start, build_network, join_members, to_distribution
-from lstm_stock.models.heads import START_DF, VOCABULARY
+from lstm_stock.models.heads import START_DF
 from lstm_stock.models.paths import draw, forecast_paths, uniforms, walk
 from lstm_stock.models.token import Meaning, log_softmax
 from lstm_stock.prices import adjusted
@@ -103,7 +103,11 @@ def by_heart():
 def test_the_edges_are_quantiles_of_a_student_t_of_unit_variance():
     expected = stats.t.ppf(np.arange(1, 64) / 64, 5, scale=np.sqrt(3 / 5))
     np.testing.assert_allclose(bin_edges(64), expected, atol=1e-12)
-    assert (START_DF, ModelConfig().vocabulary, TINY.vocabulary) == (REFERENCE_DF, VOCABULARY, TOKENS)
+    assert (START_DF, ModelConfig().vocabulary, TINY.vocabulary) == (
+        REFERENCE_DF,
+        Architecture.vocabulary,
+        TOKENS,
+    )
 
 
 @settings(max_examples=50, deadline=None)

@@ -28,9 +28,6 @@ MIN_DF = 2.05
 LEVELS = np.array([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995])
 """Probabilities the quantile head forecasts: the median, both ends of every reported interval, and the tails."""
 
-VOCABULARY = 64
-"""Tokens of the vocabulary head where nothing else is said."""
-
 
 @dataclass(frozen=True)
 class Head:
@@ -145,7 +142,7 @@ HEADS: dict[str, Head] = {
         student_t_distribution,
     ),
     "quantile": Head(_quantile_start(), len(LEVELS) // 2, quantile_loss, quantile_distribution),
-    "vocabulary": Head((0.0,) * VOCABULARY, None, vocabulary_loss, vocabulary_distribution),
+    "vocabulary": Head((0.0,) * Architecture.vocabulary, None, vocabulary_loss, vocabulary_distribution),
 }
 
 
