@@ -205,7 +205,7 @@ class ModelConfig(_Section):
         "vocabulary of the cell token",
     )
     vocabulary: Whole = Field(
-        default=16, ge=2, le=4096, description="Tokens that the cell token knows: bins of the one-bar return"
+        default=8, ge=2, le=4096, description="Tokens that the cell token knows: bins of the one-bar return"
     )
     paths: Whole = Field(
         default=256, ge=1, le=65_536, description="Paths that the cell token draws for each forecast"

@@ -32,7 +32,7 @@ class Architecture:
     n_features: int
     horizon: int
     location_unit: float = 1.0
-    vocabulary: int = 16
+    vocabulary: int = 8
 
     @property
     def n_steps(self) -> int:
