@@ -21,9 +21,8 @@ from lstm_stock.baselines import Task, constant_t, ewma, garch
 from lstm_stock.config import load_config
 from lstm_stock.distributions import Distribution, StudentT
 from lstm_stock.features import Bars
-from lstm_stock.fitting import fit_parts
+from lstm_stock.fitting import fit_parts, forecast_network
 from lstm_stock.inputs import cut_into_parts, days_of, recipe_of, split_of
-from lstm_stock.training import forecast_returns
 
 N_BARS, BURN_IN = 2500, 500
 ALPHA, BETA, DF = 0.09, 0.89, 5.0
@@ -72,7 +71,7 @@ def main() -> None:
             "constant_t": constant_t(task),
             "ewma": ewma(task),
             "garch, fitted per ticker": garch(task),
-            "network": forecast_returns(fit.network, config.model.head, windows),
+            "network": forecast_network(config, fit.network, windows),
         }
         for name, returns in forecasts.items():
             crps.setdefault(name, []).append(float(returns.rescale(100).crps(100 * windows.returns).mean()))

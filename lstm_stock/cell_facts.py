@@ -12,6 +12,9 @@ from dataclasses import dataclass
 N_SLOTS, SLOT_WIDTH = 16, 8
 """Size of the memory of each `ntm` layer."""
 
+WORD_WIDTH = 16
+"""Numbers learnt of each word of `token`."""
+
 HEAD_OUTPUTS = {"point": 1, "gaussian": 2, "student_t": 3, "quantile": 13}
 """Parameters of the forecast distribution that each head outputs for each step."""
 
@@ -130,6 +133,13 @@ CELL_FACTS: dict[str, CellFacts] = {
         formula="4 (m + n + 9) n + 44 (n + 1); outputs n + 8",
         count=_stacked(_ntm, lambda n: n + SLOT_WIDTH),
     ),
+    "token": CellFacts(
+        purpose="the tutorials' text generator: returns as words, sampled into paths",
+        paper="Bengio et al. 2003; Graves 2013",
+        formula="16 a word, then LSTM's; n + 1 a word at the end",
+        count=lambda _, units: _stacked(_lstm)(WORD_WIDTH, units),
+        options=(),
+    ),
 }
 
 
@@ -142,16 +152,32 @@ def cells_with(option: str) -> tuple[str, ...]:
     return tuple(name for name, facts in CELL_FACTS.items() if option in facts.options)
 
 
-def count_params(
-    cell: str, units: Sequence[int], dense: Sequence[int], head: str, n_features: int, horizon: int
-) -> int:
+@dataclass(frozen=True)
+class Size:
+    """What decides how many parameters a network has: keys of `model`, features of a bar, steps."""
+
+    cell: str
+    units: Sequence[int]
+    dense: Sequence[int]
+    head: str
+    vocabulary: int
+    n_features: int
+    horizon: int
+
+
+def count_params(size: Size) -> int:
     """Count the parameters of a network: cell, dense layers and head.
 
-    >>> count_params("lstm", (128, 64), (32,), "student_t", n_features=7, horizon=5)
+    >>> count_params(Size("lstm", (128, 64), (32,), "student_t", 8, n_features=7, horizon=5))
     121615
     """
-    total, width = CELL_FACTS[cell].count(n_features, units)
-    for n in (*dense, horizon * HEAD_OUTPUTS[head]):
+    total, width = CELL_FACTS[size.cell].count(size.n_features, size.units)
+    if size.head == "vocabulary":  # one step, of which every word has a probability
+        n_outputs = size.vocabulary
+        total += WORD_WIDTH * size.vocabulary
+    else:
+        n_outputs = size.horizon * HEAD_OUTPUTS[size.head]
+    for n in (*size.dense, n_outputs):
         total += (width + 1) * n
         width = n
     return total

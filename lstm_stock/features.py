@@ -109,6 +109,21 @@ def trailing_volatility(close: Array) -> Array:
     return _root_of_ewma(log_returns(close) ** 2, EWMA_DECAY)
 
 
+def next_volatility(volatility: Array, log_return: Array, n_returns: NDArray[np.int64]) -> Array:
+    """Return the `trailing_volatility` one bar later: `sigma_{t+1}^2 = sigma_t^2 + (r_{t+1}^2 - sigma_t^2) / w`.
+
+    Here `w = 1 + 0.94 + ... + 0.94^n` is the sum of the weights of the n returns so far and the new one.
+
+    Args:
+        volatility: Known at bar t.
+        log_return: Of bar t + 1, not scaled.
+        n_returns: How many returns `volatility` is the average of.
+    """
+    weights = (1 - EWMA_DECAY ** (n_returns + 1.0)) / (1 - EWMA_DECAY)
+    variance = volatility**2 + (log_return**2 - volatility**2) / weights
+    return np.asarray(np.maximum(np.sqrt(variance), MIN_VOLATILITY), np.float64)
+
+
 def range_volatility(variance: Array) -> Array:
     """Return `rho_t = sqrt(sum_i 0.8^i v_{t-i} / sum_i 0.8^i)`, v the `day_variance`, known at the close of bar t.
 

@@ -17,10 +17,11 @@ from lstm_stock.callbacks import Progress
 from lstm_stock.checkpoints import Checkpoints
 from lstm_stock.config import Config
 from lstm_stock.dataset import Split, Windows
+from lstm_stock.distributions import Distribution
 from lstm_stock.evaluation import LEVELS, forecast_table
 from lstm_stock.features import Bars
 from lstm_stock.inputs import Parts
-from lstm_stock.models import Architecture, Regularisers
+from lstm_stock.models import Architecture, Regularisers, Sampling
 from lstm_stock.training import Fit, fit_network, forecast_returns
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def architecture_of(config: Config) -> Architecture:
             l2=config.model.l2,
             zoneout=config.model.zoneout,
         ),
+        vocabulary=config.model.vocabulary,
     )
 
 
@@ -69,9 +71,15 @@ def fit_parts(
     return fit_network(shape, parts.train, parts.val, config.training, config.seed, on_progress, checkpoints)
 
 
+def forecast_network(config: Config, network: keras.Model, windows: Windows) -> Distribution:
+    """Forecast the k-bar log returns that follow each window with the config's network."""
+    sampling = Sampling(config.model.paths, config.model.temperature, config.seed)
+    return forecast_returns(network, config.model.head, windows, sampling)
+
+
 def fit_calibrator(config: Config, network: keras.Model, val: Windows) -> Calibrator:
     """Learn from one ticker's val windows how far its intervals must be stretched."""
-    held_out = forecast_returns(network, config.model.head, val)
+    held_out = forecast_network(config, network, val)
     return Calibrator.fit(config.calibration, LEVELS, held_out, val.returns, val.return_unit)
 
 
@@ -79,7 +87,7 @@ def network_table(
     config: Config, network: keras.Model, calibrator: Calibrator, windows: Windows
 ) -> pd.DataFrame:
     """Forecast one ticker's test windows with the network, as a forecast table."""
-    returns = forecast_returns(network, config.model.head, windows)
+    returns = forecast_network(config, network, windows)
     fan = calibrator.apply(returns, windows.returns, windows.return_unit)
     return forecast_table(windows, config.model.cell, returns, fan)
 

@@ -32,10 +32,10 @@ from lstm_stock.dataset import (
 from lstm_stock.errors import DataError, LeakError
 from lstm_stock.evaluation import LEVELS, price_intervals
 from lstm_stock.features import Bars, feature_table
-from lstm_stock.fitting import architecture_of, fit_calibrator, task_of
+from lstm_stock.fitting import architecture_of, fit_calibrator, forecast_network, task_of
 from lstm_stock.inputs import all_dates, days_of, recipe_of, split_of
 from lstm_stock.run import Fitted
-from lstm_stock.training import fit_network, forecast_returns
+from lstm_stock.training import fit_network
 
 if TYPE_CHECKING:
     import keras
@@ -273,7 +273,7 @@ def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datet
 def _network_forecast(
     config: Config, network: keras.Model, calibrator: Calibrator, windows: Windows
 ) -> Known:
-    returns = forecast_returns(network, config.model.head, windows)
+    returns = forecast_network(config, network, windows)
     # The outcomes handed over reach past the cutoff: an interval that used them would move.
     fan = calibrator.apply(returns, windows.returns, windows.return_unit)
     name = f"the forecast of {config.model.cell} for {windows.series.ticker}"

@@ -23,7 +23,7 @@ TAIL = 0.0005
 MARGIN = 0.5
 """How far beyond its bounds a value may go before it is clipped, in units of their distance."""
 
-SCALERS = ("minmax", "standard", "robust")
+SCALERS = ("minmax", "standard", "robust", "none")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def fit_scaler(kind: str, features: Sequence[str], train_values: Array) -> Scale
     """Fit a scaler on the features of the train bars.
 
     Args:
-        kind: `minmax` (to 0..1), `standard` (mean 0, deviation 1) or `robust` (median 0, interquartile range 1).
+        kind: `minmax` (to 0..1), `standard` (mean 0, deviation 1) or `robust` (median 0, interquartile range 1),
+            or `none` (as they are, and not clipped).
         features: Names of the columns, keys of `lstm_stock.features.FEATURES`.
         train_values: Features of the train bars only, shape `(n_train_bars, n_features)`, all finite.
 
@@ -107,6 +108,9 @@ def fit_scaler(kind: str, features: Sequence[str], train_values: Array) -> Scale
         raise ConfigError(f"scaler: got {kind!r}, allowed: {', '.join(SCALERS)}")
     if len(train_values) == 0:
         raise DataError("there is no train bar to fit the scaler on", "fetch an earlier start")
+    if kind == "none":
+        one = np.ones(len(features))
+        return Scaler(tuple(features), 0 * one, one, -np.inf * one, np.inf * one)
     is_level = np.array([FEATURES[name].unit == "level" for name in features])
     lower, upper = np.quantile(train_values, [TAIL, 1 - TAIL], axis=0)
     lower = np.where(is_level, train_values.min(axis=0), lower)

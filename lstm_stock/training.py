@@ -25,7 +25,16 @@ from lstm_stock.config import TrainingConfig
 from lstm_stock.dataset import Windows
 from lstm_stock.distributions import Distribution
 from lstm_stock.errors import ConfigError
-from lstm_stock.models import Architecture, build_network, join_members, to_distribution, training_loss
+from lstm_stock.models import (
+    Architecture,
+    Sampling,
+    Start,
+    build_network,
+    forecast_paths,
+    join_members,
+    to_distribution,
+    training_loss,
+)
 
 PREDICT_BATCH = 1024
 """Windows per forward pass when nothing is learnt: large enough to be fast, small in memory."""
@@ -149,9 +158,29 @@ def _untrainable_copy(network: keras.Model, shape: Architecture) -> keras.Model:
     return copy
 
 
-def forecast_returns(network: keras.Model, head: str, windows: Windows) -> Distribution:
-    """Forecast the k-bar log returns that follow each window, shape `(n_windows, horizon)`."""
-    params = network.predict(windows.given, batch_size=PREDICT_BATCH, verbose=0)
+def forecast_returns(
+    network: keras.Model, head: str, windows: Windows, sampling: Sampling | None = None
+) -> Distribution:
+    """Forecast the k-bar log returns that follow each window, shape `(n_windows, horizon)`.
+
+    Args:
+        network: What `fit_network` gave.
+        head: Its head.
+        windows: Where to forecast from.
+        sampling: How the paths of the head `vocabulary` are drawn; the others need none.
+
+    Raises:
+        ValueError: The head needs a `sampling`.
+    """
+    if head == "vocabulary":
+        if sampling is None:
+            raise ValueError("the head `vocabulary` forecasts by paths: `sampling` must say how")
+        # The row of a bar is the number of returns before and at it.
+        unit = windows.series.unit[windows.cutoffs].astype(np.float64)
+        start = Start(windows.inputs, unit, windows.cutoffs)
+        params = forecast_paths(network, start, windows.recipe.horizon, sampling)
+    else:
+        params = network.predict(windows.given, batch_size=PREDICT_BATCH, verbose=0)
     return windows.to_returns(to_distribution(head, params))
 
 

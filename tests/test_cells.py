@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from lstm_stock import cell_facts, config
-from lstm_stock.cell_facts import CELL_FACTS, HEAD_OUTPUTS, count_params
+from lstm_stock.cell_facts import CELL_FACTS, HEAD_OUTPUTS, Size, count_params
 from lstm_stock.errors import ConfigError
 from lstm_stock.fitting import architecture_of
 from lstm_stock.models import (
@@ -56,7 +56,8 @@ def sigmoid(x):
 
 def test_cells_facts_and_config_name_the_same_things():
     assert list(typing.get_args(config.CellName)) == list(CELLS) == list(CELL_FACTS)
-    assert {name: len(head.start) for name, head in HEADS.items()} == HEAD_OUTPUTS
+    outputs = {name: len(head.start) for name, head in HEADS.items() if name != "vocabulary"}
+    assert outputs == HEAD_OUTPUTS  # those of the vocabulary are as many as its words
     options = {field.name for field in fields(Regularisers)}
     assert options == set(cell_facts.RECURRENT_OPTIONS) < set(config.ModelConfig.model_fields)
 
@@ -73,8 +74,11 @@ def test_the_config_reaches_the_regularisers():
 
 @pytest.mark.parametrize(("cell", "units"), [*((cell, (4, 3)) for cell in CELLS), ("transformer", (3, 3, 5))])
 def test_parameters_follow_the_formula(cell, units):
-    shape = replace(TINY, cell=cell, units=units, dense=(2,), head="student_t", horizon=2)
-    assert build_network(shape).count_params() == count_params(cell, units, (2,), "student_t", 2, 2)
+    head, n_features = ("vocabulary", 1) if cell == "token" else ("student_t", 2)
+    shape = replace(TINY, cell=cell, units=units, dense=(2,), head=head, horizon=2, n_features=n_features)
+    assert build_network(shape).count_params() == count_params(
+        Size(cell, units, (2,), head, 8, n_features, 2)
+    )
 
 
 def test_parameters_of_one_layer_by_hand():

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from lstm_stock import config as config_module
 from lstm_stock.config import (
     PRICE_HEADS,
+    TOKEN_HEAD,
     Config,
     DataConfig,
     EarlyStoppingConfig,
@@ -202,7 +203,7 @@ def configs(draw: st.DrawFn) -> Config:
     start, val, test, end = sorted(
         draw(st.lists(st.dates(date(1900, 1, 1), date(2100, 12, 31)), min_size=4, max_size=4, unique=True))
     )
-    heads = PRICE_HEADS if target == "close" else get_args(HeadName)
+    heads = PRICE_HEADS if target == "close" else [name for name in get_args(HeadName) if name != TOKEN_HEAD]
     stopping = st.builds(
         EarlyStoppingConfig, monitor=st.sampled_from(["val_loss", "loss"]), patience=st.integers(1, 10_000)
     )

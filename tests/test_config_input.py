@@ -26,11 +26,11 @@ TICKER = (
 )
 
 TOP_KEYS = "data, features, target, target_scale, window, split, scaler, model, training, calibration, seed"
-HEADS = "point, gaussian, student_t, quantile"
-CELLS = "rnn, lstm, gru, bilstm, peephole, attention, transformer, ntm"
+HEADS = "point, gaussian, student_t, quantile, vocabulary"
+CELLS = "rnn, lstm, gru, bilstm, peephole, attention, transformer, ntm, token"
 SHARE_OR_DAY = "must be a share of the bars such as 0.2, or a date such as 2020-01-31"
 NO_STATE = (
-    "must be 0 (or left out) with cell transformer, which has nothing recurrent; "
+    "must be 0 (or left out) with cell transformer, to which it does not apply; "
     "it applies to rnn, lstm, gru, bilstm, peephole, attention, ntm"
 )
 SWITCH = "got nothing, must be null to turn it off; leave the key out for the default"

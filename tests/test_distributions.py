@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from lstm_stock.distributions import Direction, Empirical, Mixture, Normal, PointMass, QuantileFan, StudentT
+from lstm_stock.distributions import (
+    Binned,
+    Direction,
+    Empirical,
+    Mixture,
+    Normal,
+    PointMass,
+    QuantileFan,
+    StudentT,
+)
 
 LEVELS = np.array([0.05, 0.2, 0.5, 0.8, 0.95])
 SHAPE = (3, 2)
@@ -34,16 +43,22 @@ def random_empirical(random, n_samples=9):
     return Empirical(random.normal(size=(n_samples, SHAPE[1])), SHAPE[0], loc, scale)
 
 
+def random_binned(random, n_bins=7):
+    probability = random.dirichlet(np.ones(n_bins), SHAPE)
+    return Binned(probability, random.normal(size=SHAPE), np.exp(random.normal(size=SHAPE)))
+
+
 SINGLE = {"normal": random_normal, "student_t": random_t, "fan": random_fan, "empirical": random_empirical}
 MAKERS = {
     **SINGLE,
+    "binned": random_binned,
     "normals": lambda random: Mixture([random_normal(random) for _ in range(3)]),
     "student_ts": lambda random: Mixture([random_normal(random), random_t(random), random_t(random)]),
     "fans": lambda random: Mixture([random_fan(random) for _ in range(3)]),
     "empiricals": lambda random: Mixture([random_empirical(random), random_empirical(random, 4)]),
     "stepped": lambda random: Mixture([random_empirical(random), random_fan(random)]),
 }
-SMOOTH = ("normal", "student_t", "normals", "student_ts")
+SMOOTH = ("normal", "student_t", "binned", "normals", "student_ts")
 
 every_distribution = pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
 seeds = st.integers(0, 2**32 - 1)
@@ -103,6 +118,38 @@ def test_empirical_keeps_its_digits_far_from_zero():
 def test_an_outcome_equal_to_samples_gets_their_whole_share():
     ours = Empirical([[1.0], [2.0], [2.0], [3.0]], n=1)
     assert [ours.cdf(y).item() for y in (0.9, 1.0, 2.0, 3.0)] == [0.0, 0.25, 0.75, 1.0]
+
+
+@pytest.mark.parametrize("n_bins", [2, 3, 16, 500])
+def test_equally_probable_bins_are_the_student_t(n_bins):
+    ours = Binned(np.full((1, 1, n_bins), 1 / n_bins), 0.3, 0.02)
+    theirs = StudentT([[0.3]], 0.02 * np.sqrt(3 / 5), 5.0)
+    for y in (-20.0, 0.2, 0.3, 0.31, 1e4):
+        for name in ("crps", "cdf", "log_score", "abs_error"):
+            got, expected = getattr(ours, name)(y), getattr(theirs, name)(y)
+            np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
+    for p in (1e-12, 0.05, 0.5, 0.999):
+        np.testing.assert_allclose(ours.quantile(p), theirs.quantile(p), rtol=1e-9)
+    np.testing.assert_allclose(ours.mean(), 0.3, rtol=1e-12)
+
+
+def test_bins_worked_by_hand():
+    edges = np.sqrt(3 / 5) * stats.t.ppf([0.25, 0.5, 0.75], 5)
+    ours = Binned([[0.1, 0.0, 0.5, 0.4]])
+    assert ours.cdf(edges[0]).item() == ours.cdf(edges[1]).item() == pytest.approx(0.1)
+    assert ours.quantile(0.35).item() == pytest.approx(np.sqrt(3 / 5) * stats.t.ppf(0.625, 5))
+    density = 4 * 0.4 * stats.t.pdf(3.0, 5, scale=np.sqrt(3 / 5))
+    assert ours.log_score(3.0).item() == pytest.approx(-np.log(density))
+    assert ours.log_score(-0.1).item() == np.inf
+
+
+def test_bins_without_probabilities_are_refused():
+    with pytest.raises(ValueError, match=r"two or more bins, got the shape \(3, 1\)"):
+        Binned(np.ones((3, 1)))
+    with pytest.raises(ValueError, match=r"must sum to 1 along its last axis, got 1\.2"):
+        Binned([[0.5, 0.5], [0.5, 0.7]])
+    with pytest.raises(ValueError, match="`probability` must be at least 0, got 1 of 2"):
+        Binned([-0.5, 1.5])
 
 
 def test_fan_worked_by_hand():

@@ -174,11 +174,11 @@ def test_a_training_that_sees_the_test_period_is_named(network, monkeypatch):
 
 
 def test_a_network_forecast_that_looks_ahead_is_named(network, monkeypatch):
-    def peek(network, head, windows):
-        return forecast_returns(network, head, replace(windows, cutoffs=windows.cutoffs + 1))
+    def peek(config, network, windows):
+        return forecast_network(config, network, replace(windows, cutoffs=windows.cutoffs + 1))
 
-    forecast_returns = leakcheck.forecast_returns
-    monkeypatch.setattr(leakcheck, "forecast_returns", peek)
+    forecast_network = leakcheck.forecast_network
+    monkeypatch.setattr(leakcheck, "forecast_network", peek)
     assert "leak: the forecast of lstm for AAA" in leak_of(network, IN_TEST)
 
 

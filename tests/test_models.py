@@ -88,7 +88,7 @@ def loss_of(head: str, y_true: np.ndarray, params: np.ndarray) -> float:
     return float(ops.mean(losses))
 
 
-@pytest.mark.parametrize("head", ["gaussian", "student_t"])
+@pytest.mark.parametrize("head", ["gaussian", "student_t", "vocabulary"])
 def test_the_training_loss_is_the_mean_log_score_of_the_distribution(head):
     y_true, params = random_params(head)
     loss = loss_of(head, y_true, params)

@@ -48,6 +48,15 @@ def test_minmax_clips_a_stationary_feature_half_a_range_beyond_its_train_quantil
     np.testing.assert_allclose(scaled[:, 0], [-0.5, 0.5, 1.5], atol=1e-6)
 
 
+def test_no_scaler_leaves_features_as_they_are_and_reads_nothing_off_the_train_bars():
+    train = np.random.default_rng(0).normal(0, 1, (50, 2))
+    scaler = fit_scaler("none", FEATURES, train)
+    far = np.array([[-500.0, 1e6], [0.25, 0.0]])
+    np.testing.assert_array_equal(scaler.transform(far), far.astype(np.float32))
+    assert Scaler.from_json(json.loads(json.dumps(scaler.to_json()))).to_json() == scaler.to_json()
+    assert fit_scaler("none", FEATURES, 9 * train).to_json() == scaler.to_json()
+
+
 def test_one_crash_among_the_train_bars_does_not_squeeze_the_other_days():
     random = np.random.default_rng(0)
     train = np.column_stack([random.normal(0, 1, 4000), np.linspace(1, 2, 4000)])

@@ -12,6 +12,7 @@ from lstm_stock.cli.options import ConfigFile, Format, Overrides
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from lstm_stock.cell_facts import Size
     from lstm_stock.config import Config
 
 
@@ -46,13 +47,10 @@ def model_rows(config: Config) -> list[dict[str, Any]]:
     """Return what is known of each cell, and the parameters of its network at the config's size."""
     from lstm_stock.cell_facts import CELL_FACTS, count_params
 
-    model = config.model
     return [
         {
             "cell": cell,
-            "parameters": count_params(
-                cell, model.units, model.dense, model.head, len(config.features), config.window.horizon
-            ),
+            "parameters": count_params(_size(config, cell)),
             "formula": facts.formula,
             "purpose": facts.purpose,
             "paper": facts.paper,
@@ -60,6 +58,19 @@ def model_rows(config: Config) -> list[dict[str, Any]]:
         }
         for cell, facts in CELL_FACTS.items()
     ]
+
+
+def _size(config: Config, cell: str) -> Size:
+    """Take from the config the size of the network that it would have with another cell."""
+    from lstm_stock.cell_facts import Size
+    from lstm_stock.config import TOKEN_HEAD, Config
+
+    # `token` has its own head and features, and no other cell has them.
+    default = Config()
+    is_token = config.model.cell == "token"
+    model, features = config.model, default.features if is_token else config.features
+    head = TOKEN_HEAD if cell == "token" else default.model.head if is_token else model.head
+    return Size(cell, model.units, model.dense, head, model.vocabulary, len(features), config.window.horizon)
 
 
 def _table(rows: list[dict[str, Any]], config: Config) -> Table:
@@ -83,14 +94,15 @@ def _table(rows: list[dict[str, Any]], config: Config) -> Table:
     table.add_column("what for; paper; options", width=31)
     for row in rows:
         is_all = set(row["options"]) == set(RECURRENT_OPTIONS)
-        options = "all" if is_all else ", ".join(row["options"])
+        options = "all" if is_all else ", ".join(row["options"]) or "none"
         about = f"{row['purpose']}\n{row['paper']}\noptions: {options}"
         table.add_row(row["cell"], f"{row['parameters']:,}", row["formula"], about)
         table.add_section()
     units, dense = (f"[{', '.join(map(str, widths))}]" for widths in (model.units, model.dense))
     table.caption = (
         f"parameters: of the whole network with units {units}, dense {dense}, head {model.head}, "
-        f"{len(config.features)} features, horizon {config.window.horizon}. of a layer: m inputs, n units. "
+        f"{len(config.features)} features, horizon {config.window.horizon} (token: its own head and feature). of "
+        "a layer: m inputs, n units. "
         f"options: all are {', '.join(RECURRENT_OPTIONS)}, each a key of `model`; `dropout` is for every cell. "
         "docs/models.md has the equations"
     )

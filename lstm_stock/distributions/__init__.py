@@ -7,6 +7,7 @@ what is forecast.
 
     Distribution
     ├── Normal, StudentT           density, closed forms
+    ├── Binned                     a Student-t whose equally probable bins have other probabilities
     ├── QuantileFan, Empirical     jumps and straight lines: no density, exact CRPS
     ├── PointMass                  a point that claims no distribution, and so has no score of one
     ├── Direction                  a sign that claims no size
@@ -19,12 +20,14 @@ Every CRPS is `E|X - y| - E|X - X'|/2`, X and X' independent draws of the foreca
 from __future__ import annotations
 
 from lstm_stock.distributions.base import Distribution
+from lstm_stock.distributions.binned import Binned
 from lstm_stock.distributions.mixture import Mixture
 from lstm_stock.distributions.point import Direction, PointMass
 from lstm_stock.distributions.smooth import Normal, StudentT
 from lstm_stock.distributions.stepped import Empirical, QuantileFan
 
 __all__ = [
+    "Binned",
     "Direction",
     "Distribution",
     "Empirical",

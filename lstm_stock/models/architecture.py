@@ -42,6 +42,7 @@ class Architecture:
         n_tickers: Tickers that have a code, where the network is told whose window it sees.
         ticker_embedding: Numbers learnt of each ticker; 0, and the network is not told.
         regularisers: Of the layers of the cell.
+        vocabulary: Number of tokens, of the cell `token` and the head `vocabulary`.
     """
 
     cell: str
@@ -56,3 +57,9 @@ class Architecture:
     n_tickers: int = 0
     ticker_embedding: int = 0
     regularisers: Regularisers = Regularisers()
+    vocabulary: int = 8
+
+    @property
+    def n_steps(self) -> int:
+        """Steps that the network outputs: the horizon; one for a network that goes on from its own draws."""
+        return 1 if (self.cell, self.head) == ("token", "vocabulary") else self.horizon

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from lstm_stock.distributions import Distribution, Normal, PointMass, QuantileFan, StudentT
+from lstm_stock.models.architecture import Architecture
+from lstm_stock.models.token import vocabulary_distribution, vocabulary_loss
 
 START_DF = 5.0
 """Degrees of freedom the Student-t starts from: daily stock returns fit best around 3 to 6."""
@@ -34,14 +36,14 @@ class Head:
     Attributes:
         start: Biases of the outputs before training, one number per parameter: with them the forecast has the
             spread of the EWMA baseline, and training moves on from there.
-        location: Which parameter is the location, whose start is 0.
+        location: Which parameter is the location, whose start is 0; None if none is.
         loss: Maps `y_true` `(batch, horizon, 1)` and `params` `(batch, horizon, n_params)` to the loss of each
             step, `(batch, horizon)`.
         distribution: Maps `params` `(n_windows, horizon, n_params)` to the forecast of the targets.
     """
 
     start: tuple[float, ...]
-    location: int
+    location: int | None
     loss: Callable[[Any, Any], Any]
     distribution: Callable[[NDArray[np.float64]], Distribution]
 
@@ -140,7 +142,13 @@ HEADS: dict[str, Head] = {
         student_t_distribution,
     ),
     "quantile": Head(_quantile_start(), len(LEVELS) // 2, quantile_loss, quantile_distribution),
+    "vocabulary": Head((0.0,) * Architecture.vocabulary, None, vocabulary_loss, vocabulary_distribution),
 }
+
+
+def start_of(shape: Architecture) -> tuple[float, ...]:
+    """Return the head's `start`; of the vocabulary as many as the network has tokens, all equally likely."""
+    return (0.0,) * shape.vocabulary if shape.head == "vocabulary" else HEADS[shape.head].start
 
 
 def training_loss(head: str, horizon: int) -> Callable[[Any, Any], Any]:

@@ -10,18 +10,20 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from lstm_stock.distributions import Distribution, Mixture
+from lstm_stock.distributions import Binned, Distribution, Mixture
 from lstm_stock.errors import ConfigError
 from lstm_stock.models.architecture import Architecture
 from lstm_stock.models.cells import CELLS
-from lstm_stock.models.heads import HEADS
+from lstm_stock.models.heads import HEADS, start_of
 
 Params = NDArray[np.float32]
 """What the network outputs: `(n_windows, n_members, horizon, n_params)`."""
 
 
 def build_network(shape: Architecture) -> keras.Model:
-    """Build one network: `(batch, look_back, n_features)` to `(batch, horizon, n_params)`.
+    """Build one network: `(batch, look_back, n_features)` to `(batch, n_steps, n_params)`.
+
+    `n_steps` is the horizon, but for a network that goes on from its own draws: see `lstm_stock.models.paths`.
 
     With a ticker embedding it has a second input, the codes of the tickers, `(batch,)`: 1 to `n_tickers`, 0 for a
     ticker it was not trained on.
@@ -33,7 +35,8 @@ def build_network(shape: Architecture) -> keras.Model:
         if name not in known:
             raise ConfigError(f"model.{kind}: got {name!r}, allowed: {', '.join(known)}")
     head = HEADS[shape.head]
-    n_params = len(head.start)
+    start = start_of(shape)
+    n_params = len(start)
     window = keras.Input((shape.look_back, shape.n_features), name="window")
     inputs, x = [window], window
     if shape.ticker_embedding:
@@ -42,8 +45,8 @@ def build_network(shape: Architecture) -> keras.Model:
     x = CELLS[shape.cell](x, shape)
     for i, units in enumerate(shape.dense):
         x = layers.Dense(units, activation="relu", name=f"dense_{i + 1}")(x)
-    x = layers.Dense(shape.horizon * n_params, bias_initializer=Tiled(head.start), name="head")(x)
-    x = layers.Reshape((shape.horizon, n_params), name="per_step")(x)
+    x = layers.Dense(shape.n_steps * n_params, bias_initializer=Tiled(start), name="head")(x)
+    x = layers.Reshape((shape.n_steps, n_params), name="per_step")(x)
     scale = [shape.location_unit if i == head.location else 1.0 for i in range(n_params)]
     outputs = layers.Rescaling(scale, name="units")(x)
     return keras.Model(inputs if len(inputs) > 1 else window, outputs, name=shape.cell)
@@ -104,4 +107,8 @@ def to_distribution(head: str, params: Params) -> Distribution:
         The forecast of the targets, shape `(n_windows, horizon)`.
     """
     parts = [HEADS[head].distribution(params[:, i].astype(np.float64)) for i in range(params.shape[1])]
-    return parts[0] if len(parts) == 1 else Mixture(parts)
+    if len(parts) == 1:
+        return parts[0]
+    binned = [part.probability for part in parts if isinstance(part, Binned)]
+    # All have the same bins, and so has their mixture.
+    return Binned(np.mean(binned, axis=0)) if binned else Mixture(parts)

@@ -13,12 +13,11 @@ from lstm_stock.calibration import Calibrator
 from lstm_stock.dataset import Split, TickerSeries, apply_ticker, fit_ticker, windows_of, windows_up_to
 from lstm_stock.errors import DataError, ShortHistoryError
 from lstm_stock.evaluation import INTERVAL_COLUMNS, LEVELS, price_intervals
-from lstm_stock.fitting import fit_calibrator
+from lstm_stock.fitting import fit_calibrator, forecast_network
 from lstm_stock.inputs import between, recipe_of
 from lstm_stock.prices import PriceHistory
 from lstm_stock.run import Run, TickerOrigin
 from lstm_stock.store import Store
-from lstm_stock.training import forecast_returns
 
 OLD_AFTER_DAYS = 7
 """Newest bars older than this earn a warning: a week spans every ordinary closure of an exchange."""
@@ -75,7 +74,7 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
     # An adaptive interval is taught by every outcome since the test period began.
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
     windows = windows_up_to(series, recipe, len(table) - 1, first)
-    stream = forecast_returns(run.network, config.model.head, windows)
+    stream = forecast_network(config, run.network, windows)
     fan = calibrator.apply(stream, windows.known_returns, windows.return_unit)
 
     # Forecasts are made in adjusted prices; what a user compares with is the close as the store has it.

@@ -24,6 +24,7 @@ from lstm_stock.models.cells.ntm import ntm
 from lstm_stock.models.cells.peephole import peephole
 from lstm_stock.models.cells.recurrent import bilstm, gru, lstm, rnn
 from lstm_stock.models.cells.transformer import transformer
+from lstm_stock.models.token import token
 
 __all__ = ["CELLS", "attention_weights"]
 
@@ -36,4 +37,5 @@ CELLS: dict[str, Callable[[Any, Architecture], Any]] = {
     "attention": attention,
     "transformer": transformer,
     "ntm": ntm,
+    "token": token,
 }

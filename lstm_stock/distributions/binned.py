@@ -1,0 +1,252 @@
+"""A Student-t cut into equally probable bins, whose probabilities are then set anew."""
+
+# ruff: noqa: D102 - a method is documented where it is declared, and not again where it is implemented
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaln, stdtr, stdtrit
+
+from lstm_stock.distributions.base import (
+    Array,
+    Distribution,
+    Rows,
+    affine,
+    checked,
+    finite,
+    positive,
+    probability_of,
+    set_fields,
+)
+
+REFERENCE_DF = 5.0
+"""Degrees of freedom of the Student-t that is cut into bins."""
+
+REFERENCE_SCALE = math.sqrt((REFERENCE_DF - 2) / REFERENCE_DF)
+"""Its scale, with which its variance is 1."""
+
+PEAK = math.exp(-float(betaln(0.5, REFERENCE_DF / 2))) / math.sqrt(REFERENCE_DF) / REFERENCE_SCALE
+"""Its density at 0."""
+
+NODES = 32
+"""Nodes of Gauss-Legendre quadrature in a bin; with half of them the integrals agree to 1e-12."""
+
+
+def reference_quantile(u: Array) -> Array:
+    """Return the quantiles of the reference, a Student-t of unit variance, at probabilities `u`."""
+    return np.asarray(REFERENCE_SCALE * stdtrit(REFERENCE_DF, u), np.float64)
+
+
+def bin_edges(n_bins: int) -> Array:
+    """Return what divides the bins: the quantiles `i / n_bins` of the reference, shape `(n_bins - 1,)`.
+
+    >>> bin_edges(4).round(3).tolist()
+    [-0.563, 0.0, 0.563]
+    """
+    return reference_quantile(np.arange(1, n_bins) / n_bins)
+
+
+def bin_means(n_bins: int) -> Array:
+    """Return the mean of the reference inside each bin, shape `(n_bins,)`."""
+    return _moments(n_bins).first.copy()
+
+
+@dataclass(frozen=True, eq=False)
+class Binned(Distribution):
+    """A histogram whose bins keep the shape of a Student-t: `X = loc + scale * Z`.
+
+    The n bins of Z lie between the quantiles `i/n` of a reference, a Student-t with 5 degrees of freedom and unit
+    variance, of cdf T and density t. Bin k has the probability `p_k`, and inside it Z keeps the reference's shape:
+
+        density  f(z) = n p_k t(z)
+        cdf      F(z) = p_1 + ... + p_{k-1} + p_k (n T(z) - (k - 1))
+
+    so that `T(Z)` has a histogram of equal bins. Equal probabilities give the reference back. The outermost bins
+    are its tails: the density is finite, and positive everywhere if all `p_k` are.
+
+    Attributes:
+        probability: Of each bin, shape `(n_windows, horizon, n_bins)`; sums to 1 along the last axis.
+        loc: What is added.
+        scale: What is multiplied by, greater than 0.
+
+    Raises:
+        ValueError: There are fewer than two bins, the probabilities are negative or do not sum to 1, a parameter
+            is not finite or `scale` is not positive.
+
+    >>> Binned([[[0.5, 0.0, 0.0, 0.5]]]).quantile(0.75).round(3).item()  # the reference's 7/8
+    0.996
+    """
+
+    probability: Array
+    loc: Array
+    scale: Array
+    _cumulative: Array
+
+    def __init__(self, probability: ArrayLike, loc: ArrayLike = 0.0, scale: ArrayLike = 1.0) -> None:
+        share = checked("probability", probability, "at least 0", lambda x: np.isfinite(x) & (x >= 0))
+        if share.ndim == 0 or share.shape[-1] < 2:
+            raise ValueError(
+                f"`probability` must end in an axis of two or more bins, got the shape {share.shape}"
+            )
+        total = share.sum(axis=-1, keepdims=True)
+        if np.any(np.abs(total - 1) > 1e-6):
+            off = float(total.ravel()[np.abs(total - 1).argmax()])
+            raise ValueError(f"`probability` must sum to 1 along its last axis, got {off:g}")
+        share = share / total
+        shape = share.shape[:-1]
+        cumulative = np.zeros((*shape, share.shape[-1] + 1))
+        cumulative[..., 1:] = np.minimum(np.cumsum(share, axis=-1), 1.0)
+        cumulative[..., -1] = 1.0
+        loc = np.broadcast_to(finite("loc", loc), shape)
+        set_fields(self, share, loc, np.broadcast_to(positive("scale", scale), shape), cumulative)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.loc.shape
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins."""
+        return int(self.probability.shape[-1])
+
+    def quantile(self, p: float) -> Array:
+        n_below = np.sum(self._cumulative[..., 1:-1] <= probability_of(p), axis=-1)
+        start, inside = self._of_bin(n_below)
+        # A bin that holds p has a probability; the last digits may still put the share outside of it.
+        share = np.clip((p - start) / np.where(inside > 0, inside, 1.0), 0.0, 1.0)
+        u = np.clip((n_below + share) / self.n_bins, np.finfo(np.float64).tiny, 1 - 2.0**-53)
+        return self.loc + self.scale * reference_quantile(u)
+
+    def cdf(self, y: ArrayLike) -> Array:
+        z, u, which = self._locate(y)
+        start, inside = self._of_bin(which)
+        return np.where(np.isnan(z), np.nan, np.clip(start + inside * (self.n_bins * u - which), 0.0, 1.0))
+
+    def mean(self) -> Array:
+        middle: Array = self.probability @ _moments(self.n_bins).first
+        return self.loc + self.scale * middle
+
+    def abs_error(self, y: ArrayLike) -> Array:
+        # E|Z - z| = E Z - z + 2 E max(z - Z, 0), the last one summed over the bins below z and a part of z's own.
+        z, u, which = self._locate(y)
+        start, inside = self._of_bin(which)
+        moments, n = _moments(self.n_bins), self.n_bins
+        weighted = self.probability * moments.first
+        lower = np.concatenate([np.zeros((*self.shape, 1)), np.cumsum(weighted, axis=-1)], axis=-1)
+        below = start + inside * (n * u - which)
+        partial = _pick(lower, which) + inside * n * (moments.tail[which] - _tail_moment(z))
+        mean: Array = weighted.sum(axis=-1)
+        return self.scale * (mean - z + 2 * (z * below - partial))
+
+    def crps(self, y: ArrayLike) -> Array:
+        return self.abs_error(y) - self.scale * self._spread()
+
+    def log_score(self, y: ArrayLike) -> Array:
+        z, _, which = self._locate(y)
+        with np.errstate(divide="ignore"):  # An empty bin: the score is infinite.
+            log_probability = np.log(self._of_bin(which)[1])
+        return np.log(self.scale) - log_probability - math.log(self.n_bins) - _log_density(z)
+
+    def rescale(self, scale: ArrayLike, shift: ArrayLike = 0.0) -> Binned:
+        factor, offset = affine(scale, shift)
+        return Binned(self.probability, offset + factor * self.loc, factor * self.scale)
+
+    def take(self, rows: Rows) -> Binned:
+        return Binned(self.probability[rows], self.loc[rows], self.scale[rows])
+
+    def breakpoints(self) -> Array:
+        """Return where the density jumps, shape `(n_bins - 1, *shape)`."""
+        return self.loc + self.scale * bin_edges(self.n_bins).reshape(-1, *(1 for _ in self.shape))
+
+    def _locate(self, y: ArrayLike) -> tuple[Array, Array, NDArray[np.intp]]:
+        """Return `y` in units of the reference, the reference's cdf there, and the bin."""
+        z = (np.asarray(y, np.float64) - self.loc) / self.scale
+        which = np.where(np.isnan(z), 0, np.searchsorted(bin_edges(self.n_bins), z, side="right"))
+        return z, np.asarray(stdtr(REFERENCE_DF, z / REFERENCE_SCALE), np.float64), which
+
+    def _of_bin(self, which: NDArray[np.intp]) -> tuple[Array, Array]:
+        """Return the probability below bin `which`, and of it."""
+        return _pick(self._cumulative, which), _pick(self.probability, which)
+
+    def _spread(self) -> Array:
+        """Return the integral of `F(1 - F)` of Z: in each bin F is a straight line in the reference's cdf."""
+        moments, p = _moments(self.n_bins), self.probability
+        start, inner = self._cumulative[..., 1:-2], p[..., 1:-1]
+        total = (
+            (start * (1 - start)) @ moments.width
+            + (inner * (1 - 2 * start)) @ moments.rise
+            - inner**2 @ moments.rise_squared
+        )
+        for tail in (p[..., 0], p[..., -1]):
+            total = total + tail * moments.tail_rise - tail**2 * moments.tail_rise_squared
+        return np.asarray(total, np.float64)
+
+
+def _pick(values: Array, which: NDArray[np.intp]) -> Array:
+    """Take entry `which` of the last axis of `values`; `which` may have further axes in front."""
+    values = np.broadcast_to(values, (*which.shape, values.shape[-1]))
+    return np.take_along_axis(values, which[..., None], axis=-1)[..., 0]
+
+
+def _log_density(z: Array) -> Array:
+    """Return the log density of the reference."""
+    tail = np.log1p((z / REFERENCE_SCALE) ** 2 / REFERENCE_DF)
+    return np.asarray(math.log(PEAK) - (REFERENCE_DF + 1) / 2 * tail, np.float64)
+
+
+def _tail_moment(z: Array) -> Array:
+    """Return the integral of `x t(x)` from z to infinity: `(df scale^2 + z^2) / (df - 1) t(z)`."""
+    # One power of 1 + z^2/3 is taken out of t(z): nothing overflows for a far outcome.
+    tail = np.log1p((z / REFERENCE_SCALE) ** 2 / REFERENCE_DF)
+    factor = REFERENCE_DF * REFERENCE_SCALE**2 / (REFERENCE_DF - 1)
+    return np.asarray(factor * PEAK * np.exp((1 - REFERENCE_DF) / 2 * tail), np.float64)
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """What the scores need of the bins, in the units of the reference.
+
+    Attributes:
+        first: Mean inside each bin, shape `(n_bins,)`.
+        tail: `_tail_moment` at the lower end of each bin, shape `(n_bins,)`.
+        width: Of the inner bins, shape `(n_bins - 2,)`, as the next two.
+        rise: Integral over the bin of w, which rises from 0 to 1 as the reference's cdf does.
+        rise_squared: Integral of `w^2`.
+        tail_rise: Integral of w over the lowest bin; of `1 - w` over the highest it is the same.
+        tail_rise_squared: Integral of `w^2` over the lowest bin.
+    """
+
+    first: Array
+    tail: Array
+    width: Array
+    rise: Array
+    rise_squared: Array
+    tail_rise: float
+    tail_rise_squared: float
+
+
+@lru_cache(maxsize=8)
+def _moments(n_bins: int) -> _Moments:
+    edges = bin_edges(n_bins)
+    tail = np.concatenate([[0.0], _tail_moment(edges), [0.0]])
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    share, weights = (nodes + 1) / 2, weights / 2
+    width = np.diff(edges)
+    z = edges[:-1] + width * share[:, None]
+    w = n_bins * stdtr(REFERENCE_DF, z / REFERENCE_SCALE) - np.arange(1, n_bins - 1)
+    # In the lowest bin the cdf goes down as |z|^-5, and everything is smooth in its fifth root.
+    u = share**REFERENCE_DF / n_bins
+    slope = REFERENCE_DF * share ** (REFERENCE_DF - 1) / n_bins / np.exp(_log_density(reference_quantile(u)))
+    return _Moments(
+        first=n_bins * (tail[:-1] - tail[1:]),
+        tail=tail[:-1],
+        width=width,
+        rise=width * (weights @ w),
+        rise_squared=width * (weights @ w**2),
+        tail_rise=float(weights @ (slope * n_bins * u)),
+        tail_rise_squared=float(weights @ (slope * (n_bins * u) ** 2)),
+    )
