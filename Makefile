@@ -42,6 +42,7 @@ bench: $(VENV)/.installed-dev  ## measure memory, speed, and how often the verdi
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/verdict_size_power.py 100
 	$(BIN)/python benchmarks/garch_panel.py
 	$(BIN)/python benchmarks/backtest_jobs.py
+	$(BIN)/python benchmarks/many_tickers.py
 
 clean:  ## remove the virtual environment and caches, but neither data nor runs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

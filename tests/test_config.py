@@ -216,7 +216,7 @@ def configs(draw: st.DrawFn) -> Config:
         target=target,
         target_scale="none"
         if target == "close"
-        else draw(st.sampled_from(["none", "trailing_vol", "trailing_range"])),
+        else draw(st.sampled_from(["none", "trailing_vol", "trailing_range", "har"])),
         window=WindowConfig(look_back=draw(st.integers(1, 2520)), horizon=draw(st.integers(1, 252))),
         split=draw(
             st.builds(SplitConfig, val=shares, test=shares) | st.just(SplitConfig(val=val, test=test))

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+
+from lstm_stock.dataset import Recipe, Split, TickerScaler, apply_ticker, fit_ticker, windows_of
+from lstm_stock.errors import ShortHistoryError
+from lstm_stock.features import Bars, log_returns
+from lstm_stock.har import HarModel
+from lstm_stock.prices import adjusted
+from tests.helpers import random_bars, random_prices
+
+N_INSAMPLE = 400
+BARS = random_bars(600, seed=3)
+MODEL = HarModel.fit(BARS, N_INSAMPLE)
+
+RECIPE = Recipe(("log_return", "log_range", "log_range_vol"), "log_return", "har", 8, 2, "minmax")
+TABLE = adjusted(random_prices(500, seed=4))
+SPLIT = Split.by_share(TABLE.index.to_numpy().astype("datetime64[D]"), 0.2, 0.2)
+
+
+def test_the_regression_is_least_squares_on_day_week_month_ewma_and_fall():
+    span = np.log(BARS.high / BARS.low) ** 2 / (4 * np.log(2))
+    gap = np.log(BARS.open[1:] / BARS.close[:-1]) ** 2
+    logs = np.log(gap + span[1:])  # of the bars 1, 2, ...
+    rows = range(22, N_INSAMPLE - 1)
+    returns = log_returns(BARS.close)
+    usual = np.exp(logs)[: N_INSAMPLE - 1].mean()
+    x = [
+        (
+            1,
+            logs[t - 1],
+            logs[t - 5 : t].mean(),
+            logs[t - 22 : t].mean(),
+            2 * np.log(BARS.volatility[t]),
+            min(returns[t], 0) / np.sqrt(usual),
+        )
+        for t in rows
+    ]
+    expected = sm.OLS(logs[list(rows)], np.array(x)).fit()
+    np.testing.assert_allclose(MODEL.weights, expected.params, rtol=1e-6, atol=1e-9)
+    logs_forecast = np.clip(expected.fittedvalues, MODEL.lowest, MODEL.highest)
+    np.testing.assert_allclose(MODEL.variance(BARS)[list(rows)], np.exp(logs_forecast), rtol=1e-6)
+
+
+def test_returns_have_unit_deviation_in_its_volatility_on_the_bars_it_was_fitted_on():
+    z = log_returns(BARS.close)[1:] / MODEL.volatility(BARS)[:-1]
+    assert np.nanstd(z[: N_INSAMPLE - 1]) == pytest.approx(1, abs=1e-9)
+    assert np.nanstd(z[N_INSAMPLE:]) == pytest.approx(1, abs=0.2)
+
+
+def test_nothing_it_says_depends_on_later_bars():
+    table = random_prices(600, seed=3)
+    table.iloc[N_INSAMPLE:, :5] *= 3
+    spoilt = Bars.of(adjusted(table))
+    assert HarModel.fit(spoilt, N_INSAMPLE).to_json() == MODEL.to_json()
+    np.testing.assert_array_equal(MODEL.volatility(spoilt)[:N_INSAMPLE], MODEL.volatility(BARS)[:N_INSAMPLE])
+
+
+def test_it_survives_json_and_refuses_too_few_bars():
+    again = HarModel.from_json(json.loads(json.dumps(MODEL.to_json())))
+    np.testing.assert_array_equal(again.volatility(BARS), MODEL.volatility(BARS))
+    for n in (0, 1, 60, 121):
+        with pytest.raises(ShortHistoryError, match="in-sample bars are too few for its regression"):
+            HarModel.fit(BARS, n)
+
+
+def test_a_ticker_is_measured_in_it_by_a_model_of_its_train_bars_that_is_saved_with_its_scaler():
+    series = fit_ticker("AAA", TABLE, RECIPE, SPLIT)
+    train = windows_of(series, RECIPE, SPLIT, "train")
+    assert train.targets[:, 0].std() == pytest.approx(1, abs=0.05)
+    n_train = SPLIT.first_rows(series.dates)[0]
+    assert series.scaler.har.to_json() == HarModel.fit(Bars.of(TABLE), n_train).to_json()
+    scaler = TickerScaler.from_json(json.loads(json.dumps(series.scaler.to_json())))
+    again = apply_ticker("AAA", TABLE, RECIPE, scaler)
+    np.testing.assert_array_equal(again.unit, series.unit)
+    np.testing.assert_array_equal(again.inputs, series.inputs)
+
+
+def test_a_train_part_too_short_for_it_is_told_by_name():
+    with pytest.raises(
+        ShortHistoryError, match="`target_scale: har` cannot be fitted to the train part of AAA"
+    ):
+        fit_ticker(
+            "AAA",
+            TABLE.iloc[:150],
+            RECIPE,
+            Split(*TABLE.index[[100, 120]].to_numpy().astype("datetime64[D]")),
+        )
