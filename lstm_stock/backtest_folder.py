@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from lstm_stock.building import build_folder, cannot_save
 from lstm_stock.config import Config, dump_yaml
 from lstm_stock.evaluation import FORECAST_COLUMNS
 from lstm_stock.kept import KeptFolder, key_of
@@ -25,8 +26,6 @@ from lstm_stock.run import (
     PROVENANCE,
     SCORES,
     TickerOrigin,
-    build_folder,
-    cannot_save,
     join_tickers,
     records,
     what_decides,

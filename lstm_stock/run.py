@@ -7,15 +7,10 @@ never written over. No pickle: YAML, JSON, CSV, Parquet and Keras' own format in
 from __future__ import annotations
 
 import datetime as dt
-import errno
 import json
 import math
-import os
 import shutil
-import tempfile
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import metadata
@@ -28,6 +23,7 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
+from lstm_stock.building import build_folder
 from lstm_stock.calibration import Calibrator
 from lstm_stock.config import Config, dump_yaml, load_config
 from lstm_stock.dataset import Split, TickerScaler
@@ -46,11 +42,6 @@ FOLDS = "folds.csv"
 
 FILES = (CONFIG, NETWORK, SCALER, CALIBRATION, HISTORY, FORECASTS, SCORES, PROVENANCE)
 
-BUILDING = ".building-"
-"""How the name of a folder begins while it is being filled."""
-
-ABANDONED_SECONDS = 24 * 3600
-"""A folder that was not touched for so long is nobody's work any more."""
 
 HISTORY_COLUMNS = ("member", "epoch", "loss", "val_loss", "learning_rate")
 
@@ -309,30 +300,6 @@ def _require(holds: bool, complaint: str) -> None:
         raise ValueError(complaint)
 
 
-def require_writable(runs_dir: Path) -> None:
-    """Try to write where the run will be, so that a training need not end before that is known to fail.
-
-    Nothing is left behind: a folder that does not exist yet is not made, its nearest parent is tried.
-
-    Raises:
-        RunError: Nothing can be written there.
-    """
-    try:
-        nearest = next(path for path in (runs_dir, *runs_dir.absolute().parents) if path.exists())
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise cannot_save(runs_dir, error) from error
-
-
-def cannot_save(runs_dir: Path, error: OSError, what: str = "run") -> RunError:
-    """Return the error that tells why a run, or a backtest, cannot be saved."""
-    return RunError(
-        f"the {what} cannot be saved in {runs_dir}: {error.strerror or error}",
-        "make room or choose another folder with `--runs-dir`",
-    )
-
-
 def save_run(runs_dir: Path, results: Results) -> Run:
     """Write a run folder under `runs_dir`, whole or not at all.
 
@@ -355,66 +322,6 @@ def _write_files(folder: Path, results: Results) -> None:
     shutil.move(results.forecasts, folder / FORECASTS)
     write_json(folder / SCORES, {"scores": records(results.scores), "verdict": results.verdict})
     write_json(folder / PROVENANCE, asdict(results.provenance))
-
-
-def build_folder(runs_dir: Path, name: str, what: str, write: Callable[[Path], None]) -> Path:
-    """Make a folder whole or not at all.
-
-    Args:
-        runs_dir: Where it will be.
-        name: Its name.
-        what: What it is, for messages: a run or a backtest.
-        write: Puts the files into the folder that it is called with.
-
-    Returns:
-        Its path; `name` gets a number behind it when there is one of that name.
-
-    Raises:
-        RunError: The folder cannot be written.
-    """
-    building = None
-    try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(runs_dir)
-        building = Path(tempfile.mkdtemp(prefix=BUILDING, dir=runs_dir))
-        write(building)
-        for file in building.iterdir():
-            descriptor = os.open(file, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        building.chmod(0o755)  # mkdtemp makes folders that only their owner can read
-        return _move_into_place(building, runs_dir / name)
-    except OSError as error:
-        raise cannot_save(runs_dir, error, what) from error
-    finally:
-        if building is not None:
-            shutil.rmtree(building, ignore_errors=True)
-
-
-def _remove_abandoned(runs_dir: Path) -> None:
-    """Remove what a killed process was building; nothing takes a day to be saved."""
-    for folder in runs_dir.glob(f"{BUILDING}*"):
-        with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _move_into_place(building: Path, wanted: Path) -> Path:
-    """Rename to `wanted`, or to `wanted-02`, ... when another run of the same second has that name."""
-    n = 1
-    while True:
-        target = wanted if n == 1 else wanted.with_name(f"{wanted.name}-{n:02}")
-        try:
-            # Renaming onto an existing folder fails unless that folder is empty, which no run is.
-            if not target.exists():
-                building.rename(target)
-                return target
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
-        n += 1
 
 
 def join_tickers(tickers: Sequence[str]) -> str:

@@ -92,6 +92,7 @@ def test_parameters_of_one_layer_by_hand():
         "attention": 4 * 72 * 64 + 66 * 64,
         "transformer": 8 * 64 + 8 * 64 * 64 + 11 * 64 + 2 * 64,
         "ntm": 4 * 80 * 64 + 44 * 65,
+        "token": 4 * 81 * 64,
     }
 
 
@@ -459,7 +460,7 @@ def test_weights_stay_as_short_as_they_must(trained):
     _, members, _, _ = trained
     for cell, member in zip(CELLS, members, strict=True):
         kernels = [each.numpy() for each in member.trainable_variables if each.constraint is not None]
-        assert len(kernels) == {"attention": 0, "bilstm": 4, "transformer": 7}.get(cell, 2)
+        assert len(kernels) == {"attention": 0, "bilstm": 4, "transformer": 7, "token": 0}.get(cell, 2)
         for kernel in kernels:
             assert np.linalg.norm(kernel, axis=0).max() <= LIMIT + 1e-5
 

@@ -33,7 +33,8 @@ from lstm_stock.prices import adjusted
 from lstm_stock.run import Run
 from lstm_stock.store import Store
 from lstm_stock.training import fit_network, forecast_returns
-from lstm_stock.workflow import predict, train
+from lstm_stock.workflow.outlook import predict
+from lstm_stock.workflow.trained import Reports, train
 from tests.helpers import random_prices
 
 LOOK_BACK, HORIZON, TOKENS = 6, 3, 8
@@ -344,7 +345,7 @@ def test_the_road_from_prices_to_the_next_sessions(few_baselines, tmp_path):
     fetch_into(store, "AAPL", FetchOptions(source="sample"))
     quick = ("model.units=[4]", "training.epochs=1", "training.batch_size=512", "data.start=2020-01-01")
     config = load_config(None, [*ROAD, *quick])
-    saved = train(config, store, tmp_path / "runs", lambda progress: None, lambda note: None)
+    saved = train(config, store, tmp_path / "runs", Reports.only_notes(lambda note: None))
     run = Run(saved.path)
     tested = run.forecasts[run.forecasts["model"] == "token"]
     assert np.isfinite(tested[["y_pred", "lo_95", "hi_95", "crps", "nll", "pit"]]).to_numpy().all()

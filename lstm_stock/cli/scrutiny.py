@@ -77,9 +77,9 @@ def backtest(
     given again.
     """
     from lstm_stock import terminal
+    from lstm_stock.building import require_writable
     from lstm_stock.config import load_config
     from lstm_stock.parallel import Engine, n_cores
-    from lstm_stock.run import require_writable
 
     settings = load_config(config, overrides or [])
     store = open_store(data_dir)

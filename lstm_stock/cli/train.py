@@ -57,12 +57,13 @@ def train(
     Several tickers train one network, unless `--each` is given.
     """
     from lstm_stock.config import load_config
-    from lstm_stock.parallel import n_cores
-    from lstm_stock.run import require_writable
 
     settings = load_config(config, overrides or [])
     if jobs is not None and not each:
         raise ConfigError("`--jobs` is for `--each`", "leave it out, or train `--each` ticker by itself")
+    from lstm_stock.building import require_writable
+    from lstm_stock.parallel import n_cores
+
     store = open_store(data_dir)
     for ticker in settings.data.tickers:
         store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load

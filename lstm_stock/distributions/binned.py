@@ -78,7 +78,7 @@ class Binned(Distribution):
             is not finite or `scale` is not positive.
 
     >>> Binned([[[0.5, 0.0, 0.0, 0.5]]]).quantile(0.75).round(3).item()  # the reference's 7/8
-    0.996
+    1.008
     """
 
     probability: Array

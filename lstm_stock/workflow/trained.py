@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from lstm_stock.building import BUILDING, cannot_save
 from lstm_stock.calibration import Calibrator
 from lstm_stock.callbacks import Progress
 from lstm_stock.checkpoints import Checkpoints
@@ -25,12 +26,10 @@ from lstm_stock.forecast_file import ForecastWriter
 from lstm_stock.inputs import Parts, PriceReader, cut_what_fits, split_of
 from lstm_stock.kept import KeptFolder, key_of
 from lstm_stock.run import (
-    BUILDING,
     Fitted,
     Provenance,
     Results,
     Run,
-    cannot_save,
     environment,
     package_versions,
     save_run,
