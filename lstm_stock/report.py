@@ -6,6 +6,7 @@ Everything here turns tables into text. Nothing is computed but the comparison a
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -268,6 +269,53 @@ def outlook_table(forecast: pd.DataFrame, currency: str | None) -> Table:
         ]
         table.add_row(str(row["step"]), f"{row['date']:%a %F}", f"{row['y_pred']:.2f}", *intervals)
     return table
+
+
+def outlooks_table(forecast: pd.DataFrame) -> Table:
+    """Show the forecasts of many tickers, a line each: the next session and the last one forecast."""
+    last_step = int(forecast["step"].max())
+    ends = [1] if last_step == 1 else [1, last_step]
+    days = sorted({f"{day:%F}" for day in forecast["cutoff"]})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    header = ["ticker", "close"]
+    for step in ends:
+        header += [ahead(step), "90 %"]
+    n_tickers = forecast["ticker"].nunique()
+    table = _table(f"{n_tickers} tickers: forecast after the close of {when}", header, left=1)
+    for ticker, rows in forecast.groupby("ticker", sort=False):
+        first = rows.iloc[0]
+        cells = [str(ticker), f"{first['last_close']:.2f}"]
+        for step in ends:
+            row = rows[rows["step"] == step].iloc[0]
+            low, high = row["lo_90"], row["hi_90"]
+            cells += [f"{row['y_pred']:.2f}", "-" if math.isnan(low) else f"{low:.2f} to {high:.2f}"]
+        table.add_row(*cells)
+    table.caption = "Median and 90 % interval. `--ticker` shows all steps of one, `--format csv` those of all"
+    return table
+
+
+def told_together(texts: Sequence[tuple[str, str]]) -> list[str]:
+    """Say once what is said of many tickers.
+
+    Args:
+        texts: Pairs of a ticker and a sentence about it, which may name it.
+
+    >>> told_together([("A", "A is old"), ("B", "B is old"), ("B", "B is odd")])
+    ['A is old', 'B is old', 'B is odd']
+    >>> told_together([(name, f"{name} is old") for name in ("A", "B", "C", "D")])
+    ['A, B, C and 1 more: A is old']
+    """
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for ticker, text in texts:
+        alike = re.sub(rf"(?<!\w){re.escape(ticker)}(?!\w)", "\0", text)
+        groups.setdefault(alike, []).append((ticker, text))
+    said = []
+    for group in groups.values():
+        if len(group) <= FEW:
+            said += [text for _, text in group]
+        else:
+            said.append(f"{name_tickers([ticker for ticker, _ in group])}: {group[0][1]}")
+    return said
 
 
 def run_summary(run: Run) -> dict[str, Any]:

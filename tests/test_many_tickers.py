@@ -205,6 +205,15 @@ def test_a_ticker_it_never_saw_is_forecast_from_its_own_past_alone(cli, made, tm
     assert json.loads(again.out) == rows
 
 
+def test_all_of_them_are_forecast_a_line_each_and_warned_of_together(cli, made):
+    said = cli("predict", *made.folders)
+    assert said.code == 0
+    assert_fits(said)
+    assert {line.split()[0] for line in said.out.splitlines() if line.strip().startswith(TICKERS)} == set(TICKERS)
+    assert said.err.count("the newest bar of") == 1
+    assert "warning: AAA, BBB, CCC and 1 more: the newest bar of AAA" in said.err
+
+
 def test_a_ticker_too_young_for_the_train_period_is_scaled_by_all_its_bars(cli, made):
     said = cli("predict", "--ticker", SHORT, "--format", "csv", *made.folders)
     assert said.code == 0

@@ -152,17 +152,22 @@ def _predict(
     from lstm_stock.workflow.outlook import predict
 
     outlooks = [predict(run, store, one, cutoff, dt.date.today()) for one in tickers]
-    for outlook in outlooks:
-        for warning in outlook.warnings:
-            terminal.warn(warning)
+    warnings = [
+        (one, text) for one, outlook in zip(tickers, outlooks, strict=True) for text in outlook.warnings
+    ]
+    for text in report.told_together(warnings):
+        terminal.warn(text)
     forecast = pd.concat([outlook.table for outlook in outlooks], ignore_index=True)
     if output == Format.json:
         print(json.dumps(records(forecast), indent=2))
     elif output == Format.csv:
         print(forecast.to_csv(index=False), end="")
     else:
-        for outlook in outlooks:
-            terminal.show(report.outlook_table(outlook.table, outlook.currency))
+        if len(outlooks) > report.FEW:
+            terminal.show(report.outlooks_table(forecast))
+        else:
+            for outlook in outlooks:
+                terminal.show(report.outlook_table(outlook.table, outlook.currency))
         terminal.note(f"{INTERVALS[run.config.calibration]}; in quoted prices. Not financial advice", quiet)
 
 
