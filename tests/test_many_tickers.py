@@ -209,7 +209,9 @@ def test_all_of_them_are_forecast_a_line_each_and_warned_of_together(cli, made):
     said = cli("predict", *made.folders)
     assert said.code == 0
     assert_fits(said)
-    assert {line.split()[0] for line in said.out.splitlines() if line.strip().startswith(TICKERS)} == set(TICKERS)
+    assert {line.split()[0] for line in said.out.splitlines() if line.strip().startswith(TICKERS)} == set(
+        TICKERS
+    )
     assert said.err.count("the newest bar of") == 1
     assert "warning: AAA, BBB, CCC and 1 more: the newest bar of AAA" in said.err
 
@@ -276,8 +278,7 @@ def test_resume_goes_on_where_a_training_was_killed_and_ends_with_the_same_run(
 ):
     words = ("train", *SETTINGS, "--set", "data.tickers=[AAA]", "--set", "training.epochs=2")
     words += ("--data-dir", store.root, "--runs-dir")
-    assert cli(*words, tmp_path / "whole").code == 0
-    assert "beginning anew" in cli(*words, tmp_path / "new", "--resume").err
+    assert "there is nothing to go on from" in cli(*words, tmp_path / "whole", "--resume").err
 
     runs = tmp_path / "killed"
     write = Checkpoints.write

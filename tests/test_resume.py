@@ -38,12 +38,15 @@ STOPPED = TrainingConfig(
     epochs=6,
     batch_size=64,
     learning_rate=0.3,
-    members=2,
     ema_momentum=0.5,
     early_stopping=EarlyStoppingConfig(patience=2),
     reduce_lr=ReduceLrConfig(patience=0),
 )
-TO_THE_END = TrainingConfig(epochs=2, batch_size=64, early_stopping=None, reduce_lr=None, ema_momentum=0)
+TO_THE_END = TrainingConfig(
+    epochs=2, batch_size=64, members=2, early_stopping=None, reduce_lr=None, ema_momentum=0
+)
+
+ALONE = TO_THE_END.model_copy(update={"members": 1})
 
 
 @pytest.mark.parametrize("settings", [STOPPED, TO_THE_END], ids=["stopped", "to the end"])
@@ -64,16 +67,16 @@ def test_a_training_killed_after_every_epoch_ends_with_the_same_weights(folder, 
 
 
 def test_a_training_killed_within_an_epoch_repeats_that_epoch(folder):
-    whole = fit_network(TINY, [TRAIN], [VAL], TO_THE_END, seed=5)
+    whole = fit_network(TINY, [TRAIN], [VAL], ALONE, seed=5)
 
     def kill(progress):
         if (progress.epoch, progress.batch) == (2, 1):
             raise KilledError
 
     with pytest.raises(KilledError):
-        fit_network(TINY, [TRAIN], [VAL], TO_THE_END, 5, kill, Checkpoints(folder, pytest.fail))
+        fit_network(TINY, [TRAIN], [VAL], ALONE, 5, kill, Checkpoints(folder, pytest.fail))
     assert Checkpoints(folder, pytest.fail).n_epochs == 1
-    fit = fit_network(TINY, [TRAIN], [VAL], TO_THE_END, 5, None, Checkpoints(folder, pytest.fail))
+    fit = fit_network(TINY, [TRAIN], [VAL], ALONE, 5, None, Checkpoints(folder, pytest.fail))
     assert weights(fit) == weights(whole)
 
 
