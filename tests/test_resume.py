@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from lstm_stock.checkpoints import Checkpoints, State
 from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
 from lstm_stock.errors import RunError
 from lstm_stock.kept import KeptFolder, key_of
+from lstm_stock.models import Regularisers
 from lstm_stock.training import fit_network
 from tests.test_training import TINY, TRAIN, VAL, weights
 
@@ -49,14 +51,20 @@ TO_THE_END = TrainingConfig(
 ALONE = TO_THE_END.model_copy(update={"members": 1})
 
 
-@pytest.mark.parametrize("settings", [STOPPED, TO_THE_END], ids=["stopped", "to the end"])
-def test_a_training_killed_after_every_epoch_ends_with_the_same_weights(folder, settings):
-    whole = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
+RANDOM = replace(TINY, regularisers=Regularisers(recurrent_dropout=0.2, zoneout=0.2))
+"""Random numbers also inside the cell."""
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings"), [(RANDOM, STOPPED), (TINY, TO_THE_END)], ids=["stopped", "to the end"]
+)
+def test_a_training_killed_after_every_epoch_ends_with_the_same_weights(folder, shape, settings):
+    whole = fit_network(shape, [TRAIN], [VAL], settings, seed=5)
     assert settings is TO_THE_END or whole.history["learning_rate"].nunique() > 1
     n_killed = 0
     while True:
         try:
-            fit = fit_network(TINY, [TRAIN], [VAL], settings, 5, None, Deadly(folder, pytest.fail))
+            fit = fit_network(shape, [TRAIN], [VAL], settings, 5, None, Deadly(folder, pytest.fail))
             break
         except KilledError:
             n_killed += 1
