@@ -299,7 +299,7 @@ def _without_titles(node: Any) -> Any:
 
 def packaged_config_names() -> tuple[str, ...]:
     """Name the configs that come with the package."""
-    return ("classic", "default")
+    return ("classic", "default", "many")
 
 
 def packaged_config(name: str) -> str:

@@ -75,6 +75,14 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+def _or_a_file(schema: dict[str, Any]) -> None:
+    """Tell editors that the name of a file may stand in place of the list."""
+    about = {key: schema.pop(key) for key in ("default", "description")}
+    a_list = dict(schema)
+    schema.clear()
+    schema |= {"anyOf": [a_list, {"type": "string", "pattern": r"\.[tT][xX][tT]$"}], **about}
+
+
 class DataConfig(Section):
     """Whose prices, and from when to when."""
 
@@ -83,6 +91,7 @@ class DataConfig(Section):
         min_length=1,
         max_length=2000,
         description="Tickers as Yahoo writes them, or the name of a .txt file of them; one network learns all",
+        json_schema_extra=_or_a_file,
     )
     start: DayOrNull = Field(
         default=date(2010, 1, 1), description="First date used, YYYY-MM-DD; null for the earliest there is"

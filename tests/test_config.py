@@ -146,7 +146,7 @@ def test_files_that_cannot_be_read_are_told_so(tmp_path: Path) -> None:
         load_config(tmp_path / "none.yaml")
     assert caught.value.message == f"no config file {tmp_path / 'none.yaml'}"
     assert caught.value.hint == (
-        "packaged ones go by their name: classic, default; "
+        "packaged ones go by their name: classic, default, many; "
         "`lstm-stock config init` writes a file to start from"
     )
     with pytest.raises(ConfigError) as caught:
@@ -335,7 +335,7 @@ def test_a_packaged_config_goes_by_its_name_where_no_file_does(
 def test_an_unknown_packaged_config_is_told_so() -> None:
     with pytest.raises(ConfigError) as caught:
         packaged_config("modern")
-    assert caught.value.message == "no packaged config 'modern', expected one of: classic, default"
+    assert caught.value.message == "no packaged config 'modern', expected one of: classic, default, many"
 
 
 def test_the_schema_file_is_current() -> None:
@@ -389,3 +389,52 @@ def test_reading_a_config_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# --- a file of tickers ---
+
+
+def test_tickers_may_be_the_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "mine.txt").write_text("\ufeffmsft, ^gspc # two\n\n# none\nMSFT\nBRK-B\n", "utf-8")
+    (tmp_path / "my.yaml").write_text("data: {tickers: lists/mine.txt}\n", "utf-8")
+    monkeypatch.chdir(tmp_path / "lists")
+    expected = ("MSFT", "^GSPC", "BRK-B")
+    assert load_config(tmp_path / "my.yaml").data.tickers == expected  # beside the config
+    assert load_config(None, ["data.tickers=mine.txt"]).data.tickers == expected  # from where the user is
+    assert load_config(tmp_path / "my.yaml", ["data.tickers=[A]"]).data.tickers == ("A",)
+    dumped = tmp_path / "resolved.yaml"
+    dumped.write_text(dump_yaml(load_config(tmp_path / "my.yaml")), "utf-8")
+    assert load_config(dumped).data.tickers == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"# none\n", "names no TICKER"),
+        (b"\xff\xfe\x00", "is no text"),
+    ],
+)
+def test_a_file_of_tickers_that_is_none_is_told_at_its_line(
+    tmp_path: Path, text: bytes | None, fault: str
+) -> None:
+    if text is not None:
+        (tmp_path / "mine.txt").write_bytes(text)
+    path = tmp_path / "my.yaml"
+    path.write_text("seed: 1\ndata:\n  tickers: mine.txt\n", "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert caught.value.message == f"{path}:3: data.tickers: the tickers file {tmp_path / 'mine.txt'} {fault}"
+
+
+def test_a_ticker_in_a_file_that_is_none_is_told_with_its_number(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("A\nB/C\n", "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, [f"data.tickers={tmp_path / 'mine.txt'}"])
+    assert caught.value.message.startswith(f"--set data.tickers: data.tickers[1]: got 'B/C', {TICKER}")
+
+
+def test_a_word_that_names_no_file_is_no_list() -> None:
+    with pytest.raises(ConfigError, match=r"got 'AAPL', must be a list such as \[AAPL\]"):
+        load_config(None, ["data.tickers=AAPL"])

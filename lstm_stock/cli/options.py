@@ -51,7 +51,7 @@ ConfigFile = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help="YAML file, or the packaged `default` or `classic`.",
+        help="YAML file, or the packaged `default`, `classic` or `many`.",
         show_default=False,
     ),
 ]
