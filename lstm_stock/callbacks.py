@@ -65,6 +65,12 @@ def callbacks_of(config: TrainingConfig) -> list[keras.callbacks.Callback]:
     return callbacks
 
 
+def callbacks_again(config: TrainingConfig, rates: Sequence[float]) -> list[keras.callbacks.Callback]:
+    """Build what repeats a training on more windows: averaged weights, and the learning rate of each epoch."""
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch: rates[epoch])
+    return [*callbacks_of(config)[: config.ema_momentum > 0], schedule]
+
+
 _REMEMBERED: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     keras.callbacks.EarlyStopping: (("wait", "best", "best_epoch", "stopped_epoch"), ("best_weights",)),
     keras.callbacks.ReduceLROnPlateau: (("wait", "best", "cooldown_counter"), ()),
@@ -198,7 +204,8 @@ class Follow(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the epoch into the history."""
         values = logs or {}
-        loss, val_loss = values.get("loss", np.nan), values.get("val_loss", np.nan)
+        loss = values.get("loss", np.nan)
+        val_loss = values.get("val_loss", loss)  # where nothing is held out, the loss must do
         self.rows.append(
             {
                 "member": self._member,

@@ -302,6 +302,10 @@ class TrainingConfig(Section):
         default=ReduceLrConfig(),
         description="Lower the learning rate when a loss no longer improves; null: never",
     )
+    refit: bool = Field(
+        default=False,
+        description="Learn again from train and val together, for as many epochs as val found best, before test",
+    )
     members: Whole = Field(
         default=1,
         ge=1,

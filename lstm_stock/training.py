@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import FrameType
 
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.batches import WindowBatches
-from lstm_stock.callbacks import Checkpoint, Follow, Progress, callbacks_of, variables_of
+from lstm_stock.callbacks import Checkpoint, Follow, Progress, callbacks_again, callbacks_of, variables_of
 from lstm_stock.checkpoints import Checkpoints, State
 from lstm_stock.config import TrainingConfig
 from lstm_stock.dataset import Windows
@@ -94,8 +94,11 @@ def fit_network(
             if state is not None and state.is_done:
                 network.set_weights(state.arrays["variables"])
             else:
-                batches = WindowBatches(train, config.batch_size, seed + i)
-                _fit(network, batches, WindowBatches(val, PREDICT_BATCH), follow, keep, state)
+                batches, held_out = (
+                    WindowBatches(train, config.batch_size, seed + i),
+                    WindowBatches(val, PREDICT_BATCH),
+                )
+                _fit(network, batches, held_out, [follow, *callbacks_of(config)], keep, state)
             if stop.is_set() and members:
                 break  # a member that has barely begun would count as much as the finished ones
             _check_finite(follow.rows)
@@ -106,6 +109,62 @@ def fit_network(
             if stop.is_set():
                 break
     return Fit(join_members(members), pd.DataFrame(rows), stop.is_set())
+
+
+def refit_network(
+    shape: Architecture,
+    train: Sequence[Windows],
+    first: Fit,
+    config: TrainingConfig,
+    seed: int,
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Fit:
+    """Train the networks of `first` once more, from their beginning, on more windows and with nothing held out.
+
+    Each for as many epochs as val found best for it, with the learning rate of each of them (Goodfellow, Bengio &
+    Courville 2016, Deep Learning, algorithm 7.2). What was held out to find that number is the newest data there
+    is, and the baselines learn from it as well.
+
+    Args:
+        shape: The network to build.
+        train: All windows that may be learnt from.
+        first: What `fit_network` gave.
+        config: The `training` section.
+        seed: Seed of the first member.
+        on_progress: Called after every batch and epoch.
+        checkpoints: Where the states are kept, of member i as that of `n_members + i`.
+
+    Returns:
+        The new networks with the history of `first`; where the user stopped this, `first` itself, as interrupted.
+
+    Raises:
+        ConfigError: The loss became infinite or not a number.
+    """
+    members: list[keras.Model] = []
+    with _ctrl_c() as stop:
+        for i in range(config.members):
+            rows = first.history[first.history["member"] == i + 1]
+            n_best = len(rows) if config.early_stopping is None else int(rows["val_loss"].argmin()) + 1
+            rates = rows["learning_rate"].tolist()[:n_best]
+            settings = config.model_copy(update={"epochs": n_best})
+            number = config.members + i + 1
+            state = checkpoints.read(number) if checkpoints else None
+            network = _compiled(shape, config, seed + i)
+            history = state.facts["rows"] if state else ()
+            follow = Follow(i + 1, sum(map(len, train)), settings, stop, on_progress, history)
+            if state is not None and state.is_done:
+                network.set_weights(state.arrays["variables"])
+            else:
+                keep = partial(_keep, checkpoints, number)
+                callbacks = [follow, *callbacks_again(config, rates)]
+                _fit(network, WindowBatches(train, config.batch_size, seed + i), None, callbacks, keep, state)
+                if stop.is_set():
+                    return replace(first, interrupted=True)
+                _check_finite(follow.rows)
+                keep(State(True, {"rows": follow.rows}, {"variables": network.get_weights()}))
+            members.append(_untrainable_copy(network, shape))
+    return replace(first, network=join_members(members))
 
 
 def _keep(checkpoints: Checkpoints | None, member: int, state: State) -> None:
@@ -125,12 +184,22 @@ def _compiled(shape: Architecture, config: TrainingConfig, seed: int) -> keras.M
 def _fit(
     network: keras.Model,
     train: WindowBatches,
-    val: WindowBatches,
-    follow: Follow,
+    val: WindowBatches | None,
+    callbacks: list[keras.callbacks.Callback],
     keep: Callable[[State], None],
     state: State | None,
 ) -> None:
-    """Train one network to its end, from the beginning or from the state after some epoch."""
+    """Train one network to its end, from the beginning or from the state after some epoch.
+
+    Args:
+        network: As it was built and compiled.
+        train: What it learns from.
+        val: What is held out, if anything.
+        callbacks: A `Follow`, and then all others.
+        keep: Called with the state after every epoch.
+        state: Where to go on; None at the beginning.
+    """
+    follow = callbacks[0]
     n_done, n_epochs = 0, follow.config.epochs
     if state is not None:
         n_done = len(follow.rows)
@@ -139,7 +208,6 @@ def _fit(
             variable.assign(value)
         for _ in range(n_done):
             train.on_epoch_end()
-    callbacks = [follow, *callbacks_of(follow.config)]
     network.fit(
         train,
         validation_data=val,
