@@ -83,17 +83,18 @@ def cut_fold(config: Config, fold: Fold, adjusted: dict[str, pd.DataFrame]) -> P
 
 
 def _network(job: Job) -> tuple[list[pd.DataFrame], dict[str, Any]]:
-    from lstm_stock.fitting import fit_calibrator, fit_parts, network_table
+    from lstm_stock.fitting import fit_for_test, network_table
 
     parts = cut_fold(job.config, job.fold, job.adjusted)
-    fit = fit_parts(job.config, parts)
+    ready = fit_for_test(job.config, parts, lambda ticker: job.adjusted[ticker])
+    fit = ready.fit
     if fit.interrupted:
         raise KeyboardInterrupt
     best = fit.history.groupby("member")["val_loss"].min()
     facts = {"epochs": float(len(fit.history)), "best_val_loss": float(best.mean())}
     tables = [
-        network_table(job.config, fit.network, fit_calibrator(job.config, fit.network, val), test)
-        for val, test in zip(parts.val, parts.test, strict=True)
+        network_table(job.config, fit.network, ready.calibrators[test.series.ticker], test)
+        for test in ready.test
     ]
     return tables, facts
 

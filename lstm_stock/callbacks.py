@@ -183,6 +183,7 @@ class Follow(keras.callbacks.Callback):  # type: ignore[misc]
         self._report = report
         self._started = 0.0
         self._at = (0, 0)
+        self._holds_out = True
 
     @property
     def was_stopped(self) -> bool:
@@ -205,6 +206,7 @@ class Follow(keras.callbacks.Callback):  # type: ignore[misc]
         """Write the epoch into the history."""
         values = logs or {}
         loss = values.get("loss", np.nan)
+        self._holds_out = "val_loss" in values
         val_loss = values.get("val_loss", loss)  # where nothing is held out, the loss must do
         self.rows.append(
             {
@@ -223,7 +225,7 @@ class Follow(keras.callbacks.Callback):  # type: ignore[misc]
     def _tell(self, loss: float) -> None:
         if self._report is None:
             return
-        val_losses = [row["val_loss"] for row in self.rows]
+        val_losses = [row["val_loss"] for row in self.rows if self._holds_out]
         epoch, batch = self._at
         self._report(
             Progress(

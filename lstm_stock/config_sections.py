@@ -18,6 +18,7 @@ from lstm_stock.config_values import (
     Real,
     RealOrNull,
     ShareOrDay,
+    Switch,
     Ticker,
     Whole,
     Width,
@@ -302,7 +303,7 @@ class TrainingConfig(Section):
         default=ReduceLrConfig(),
         description="Lower the learning rate when a loss no longer improves; null: never",
     )
-    refit: bool = Field(
+    refit: Switch = Field(
         default=False,
         description="Learn again from train and val together, for as many epochs as val found best, before test",
     )

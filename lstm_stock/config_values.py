@@ -69,6 +69,14 @@ def _whole(value: object) -> int:
     raise wrong(f"{got(value)}, must be a whole number")
 
 
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return value == "true"
+    raise wrong(f"{got(value)}, must be true or false")
+
+
 def _real(value: object) -> float:
     if isinstance(value, str) and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value):
         value = float(value)
@@ -135,6 +143,7 @@ def check_distinct(values: Sequence[str], key: Key) -> None:
 
 
 Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
+Switch: TypeAlias = Annotated[bool, BeforeValidator(_switch)]
 Real: TypeAlias = Annotated[float, BeforeValidator(_real)]
 RealOrNull: TypeAlias = Annotated[float | None, BeforeValidator(_real_or_null)]
 DayOrNull: TypeAlias = Annotated[date | None, BeforeValidator(_day_or_null)]

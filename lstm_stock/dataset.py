@@ -90,6 +90,11 @@ class Split:
             )
         return cls(dates[val_row], dates[test_row])
 
+    @property
+    def without_val(self) -> Split:
+        """The same test period, with everything before it for train."""
+        return Split(self.test_start, self.test_start)
+
     def first_rows(self, dates: Dates) -> tuple[int, int]:
         """Return the first val row and the first test row among sorted `dates`."""
         return int(np.searchsorted(dates, self.val_start)), int(np.searchsorted(dates, self.test_start))

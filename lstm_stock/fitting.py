@@ -7,6 +7,7 @@ chooses the split, scores or saves.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -20,9 +21,9 @@ from lstm_stock.dataset import Split, Windows
 from lstm_stock.distributions import Distribution
 from lstm_stock.evaluation import LEVELS, forecast_table
 from lstm_stock.features import Bars
-from lstm_stock.inputs import Parts
+from lstm_stock.inputs import Parts, cut_again
 from lstm_stock.models import Architecture, Regularisers, Sampling
-from lstm_stock.training import Fit, fit_network, forecast_returns
+from lstm_stock.training import Fit, fit_network, forecast_returns, refit_network
 
 if TYPE_CHECKING:
     import keras
@@ -69,6 +70,54 @@ def fit_parts(
     """
     shape = architecture_of(config)
     return fit_network(shape, parts.train, parts.val, config.training, config.seed, on_progress, checkpoints)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A network that may now be asked about the test period.
+
+    Attributes:
+        fit: The network and its history.
+        test: What to forecast, each ticker's windows, scaled as the network knows them.
+        calibrators: How the intervals of each ticker are stretched.
+    """
+
+    fit: Fit
+    test: list[Windows]
+    calibrators: dict[str, Calibrator]
+
+
+def fit_for_test(
+    config: Config,
+    parts: Parts,
+    adjusted: Callable[[str], pd.DataFrame],
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Ready:
+    """Train on train windows, stopped by val windows; then, if asked for, once more on both together.
+
+    What is learnt from held-out forecasts, the calibration, is learnt from those of the first training.
+
+    Args:
+        config: The whole config.
+        parts: Its windows.
+        adjusted: Gives the adjusted bars of a ticker.
+        on_progress: Called after every batch and epoch.
+        checkpoints: Where the states are kept.
+
+    Raises:
+        ConfigError: The training diverged.
+    """
+    fit = fit_parts(config, parts, on_progress, checkpoints)
+    calibrators = {val.series.ticker: fit_calibrator(config, fit.network, val) for val in parts.val}
+    first = Ready(fit, parts.test, calibrators)
+    if not config.training.refit or fit.interrupted:
+        return first
+    wide = cut_again(config, adjusted, parts.split)
+    again = refit_network(
+        architecture_of(config), wide.train, fit, config.training, config.seed, on_progress, checkpoints
+    )
+    return replace(first, fit=again) if again.interrupted else Ready(again, wide.test, calibrators)
 
 
 def forecast_network(config: Config, network: keras.Model, windows: Windows) -> Distribution:

@@ -181,6 +181,20 @@ def cut_into_parts(
     return Parts(split, train, val, test)
 
 
+def cut_again(config: Config, adjusted: Callable[[str], pd.DataFrame], split: Split) -> Parts:
+    """Cut the windows for a last training on all bars before the test period: no val, and scalers of those bars.
+
+    Args:
+        config: The whole config.
+        adjusted: Gives the adjusted bars of a ticker.
+        split: The split that had a val.
+    """
+    recipe, wide = recipe_of(config), split.without_val
+    series = [fit_ticker(ticker, adjusted(ticker), recipe, wide) for ticker in config.data.tickers]
+    train, test = ([windows_of(one, recipe, wide, part) for one in series] for part in ("train", "test"))
+    return Parts(wide, train, [], test)
+
+
 def cut_what_fits(
     config: Config,
     adjusted: Callable[[str], pd.DataFrame],

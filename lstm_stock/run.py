@@ -251,6 +251,13 @@ class Run:
 
         return self._read(PROVENANCE, parse)
 
+    @property
+    def scaler_split(self) -> Split:
+        """The split whose train bars the scalers were fitted on."""
+        split = self.provenance.split
+        was_refitted = self.config.training.refit and not self.provenance.interrupted
+        return split.without_val if was_refitted else split
+
     def require_ticker(self, ticker: str) -> str:
         """Return `ticker` if the run can forecast it: it was trained on it, or on several others.
 

@@ -117,6 +117,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
     """
     console = Console(stderr=True, highlight=False)
     ended: dict[int, Progress] = {}
+    again: dict[int, Progress] = {}
     begun: dict[int, tuple[float, int]] = {}
     started = time.monotonic()
     with Bar(
@@ -136,7 +137,9 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         def follow(progress: Progress) -> None:
             if not ended and not console.is_terminal:
                 note(f"training, at most {progress.n_epochs} epochs", quiet)
-            ended[progress.member] = progress
+            before = ended.get(progress.member)
+            is_again = progress.member in again or (before is not None and progress.epoch < before.epoch)
+            (again if is_again else ended)[progress.member] = progress
             begun.setdefault(progress.member, (time.monotonic(), progress.epoch))
             done = progress.epoch - 1 + progress.batch / progress.n_batches
             total = progress.n_members * progress.n_epochs
@@ -157,7 +160,9 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         losses = ", ".join(_loss(progress.best_val_loss) for progress in ended.values())
         seconds = time.monotonic() - started
         speed = _windows_per_second(ended, begun)
-        note(f"trained {epochs} epochs in {seconds:.0f} s{speed}, best validation loss {losses}", quiet)
+        refit = " + ".join(str(progress.epoch) for progress in again.values())
+        epochs += f" epochs, then {refit} on train and val," if refit else " epochs"
+        note(f"trained {epochs} in {seconds:.0f} s{speed}, best validation loss {losses}", quiet)
 
 
 def _windows_per_second(ended: dict[int, Progress], begun: dict[int, tuple[float, int]]) -> str:

@@ -300,7 +300,7 @@ def _check_characters(text: str) -> None:
 
 
 def write_yaml(tree: Mapping[str, object], indent: str = "") -> str:
-    """Write nested sections of text, numbers, dates, lists of these, and None, one key a line.
+    """Write nested sections of text, numbers, truths, dates, lists of these, and None, one key a line.
 
     Text that any YAML reader could take for something else is quoted.
 
@@ -327,6 +327,8 @@ def write_yaml(tree: Mapping[str, object], indent: str = "") -> str:
 def _scalar(value: object) -> str:
     if value is None:
         return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, str):

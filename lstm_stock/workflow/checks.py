@@ -59,7 +59,7 @@ def check_run(
     cutoffs = _cutoffs(config, reader, n_cutoffs)
     for ticker, table in tables.items():
         if reader.origins[ticker].hash == provenance.tickers[ticker].hash:
-            again = fit_ticker(ticker, prices.adjusted(table), recipe_of(config), provenance.split)
+            again = fit_ticker(ticker, prices.adjusted(table), recipe_of(config), run.scaler_split)
             if again.scaler.to_json() != run.scalers[ticker].to_json():
                 raise LeakError(
                     f"leak: the saved scaler of {ticker} is not the one that the train bars give",

@@ -112,7 +112,7 @@ def _unknown(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSerie
     config, split = run.config, run.provenance.split
     recipe = recipe_of(config)
     try:
-        series = fit_ticker(ticker, adjusted, recipe, split)
+        series = fit_ticker(ticker, adjusted, recipe, run.scaler_split)
     except ShortHistoryError:
         after = np.datetime64(adjusted.index[-1], "D") + 1
         series = fit_ticker(ticker, adjusted, recipe, Split(after, after))

@@ -14,16 +14,15 @@ from typing import Any
 import pandas as pd
 
 from lstm_stock.building import BUILDING, cannot_save
-from lstm_stock.calibration import Calibrator
 from lstm_stock.callbacks import Progress
 from lstm_stock.checkpoints import Checkpoints
 from lstm_stock.config import Config
-from lstm_stock.dataset import TickerSeries
+from lstm_stock.dataset import Split, TickerSeries
 from lstm_stock.errors import ConfigError, RunError
 from lstm_stock.evaluation import score_table
-from lstm_stock.fitting import baseline_tables, fit_calibrator, fit_parts, network_table
+from lstm_stock.fitting import Ready, baseline_tables, fit_for_test, network_table
 from lstm_stock.forecast_file import ForecastWriter
-from lstm_stock.inputs import Parts, PriceReader, cut_what_fits, split_of
+from lstm_stock.inputs import PriceReader, cut_what_fits, split_of
 from lstm_stock.kept import KeptFolder, key_of
 from lstm_stock.run import (
     Fitted,
@@ -36,7 +35,6 @@ from lstm_stock.run import (
     what_decides,
 )
 from lstm_stock.store import Store
-from lstm_stock.training import Fit
 from lstm_stock.verdict import judge
 
 
@@ -91,7 +89,8 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     ):
         clock = time.perf_counter()
         with reports.training() as on_progress:
-            fit = fit_parts(config, parts, on_progress, checkpoints)
+            ready = fit_for_test(config, parts, reader.adjusted, on_progress, checkpoints)
+        fit = ready.fit
         train_seconds = time.perf_counter() - clock
         if fit.interrupted:
             kept = "last" if config.training.early_stopping is None else "best"
@@ -99,7 +98,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
                 f"stopped by Ctrl-C: the {kept} weights that were validated are kept, scored and saved"
             )
         forecasts = scratch / "forecasts.parquet"
-        calibrators, scores, verdict = _score(config, fit, parts, reader, forecasts, reports)
+        scores, verdict = _score(config, ready, reader, split, forecasts, reports)
 
         python, platform = environment()
         provenance = Provenance(
@@ -118,10 +117,10 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
             platform=platform,
             key=key,
         )
-        scalers = {one.ticker: one.scaler for one in parts.series}
+        scalers = {test.series.ticker: test.series.scaler for test in ready.test}
         results = Results(
             config=config,
-            fitted=Fitted(fit.network, scalers, calibrators),
+            fitted=Fitted(fit.network, scalers, ready.calibrators),
             history=fit.history,
             forecasts=forecasts,
             scores=scores,
@@ -135,29 +134,28 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
 
 
 def _score(
-    config: Config, fit: Fit, parts: Parts, reader: PriceReader, file: Path, reports: Reports
-) -> tuple[dict[str, Calibrator], pd.DataFrame, dict[str, Any]]:
+    config: Config, ready: Ready, reader: PriceReader, split: Split, file: Path, reports: Reports
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Forecast, score and write ticker by ticker; of many tickers all forecasts together would be large.
 
     Returns:
-        The calibrators, the score table and the verdict.
+        The score table and the verdict.
     """
     model, n_tickers = config.model.cell, len(config.data.tickers)
-    calibrators, scores, first_steps = {}, [], []
+    scores, first_steps = [], []
     with ForecastWriter(file) as writer, reports.scoring() as on_scored:
-        for i, (val, test) in enumerate(zip(parts.val, parts.test, strict=True)):
+        for i, test in enumerate(ready.test):
             on_scored(i, n_tickers)
             ticker = test.series.ticker
-            calibrators[ticker] = fit_calibrator(config, fit.network, val)
-            tables = [network_table(config, fit.network, calibrators[ticker], test)]
-            tables += baseline_tables(test, reader.adjusted(ticker), parts.split, reports.note)
+            tables = [network_table(config, ready.fit.network, ready.calibrators[ticker], test)]
+            tables += baseline_tables(test, reader.adjusted(ticker), split, reports.note)
             table = pd.concat(tables, ignore_index=True)
             writer.add(table)
             scores.append(score_table(table))
             first_steps.append(table[table["step"] == 1])
         on_scored(n_tickers, n_tickers)
     verdict = judge(pd.concat(first_steps, ignore_index=True), model, config.calibration)
-    return calibrators, pd.concat(scores, ignore_index=True), verdict
+    return pd.concat(scores, ignore_index=True), verdict
 
 
 @contextmanager
