@@ -288,7 +288,9 @@ def test_the_installed_command_and_the_module_answer_alike():
 
 
 @pytest.mark.parametrize("n_interrupts", [1, 2])
-def test_ctrl_c_once_saves_and_twice_leaves_nothing(trained: Trained, tmp_path, n_interrupts):
+def test_ctrl_c_once_saves_and_twice_saves_nothing_and_both_can_go_on(
+    trained: Trained, tmp_path, n_interrupts
+):
     arguments = ["train", "--set", "training.epochs=10000", "--set", "training.early_stopping=null"]
     arguments += ["--set", "model.units=[8]", "--set", "window.look_back=10"]
     process = subprocess.Popen(
@@ -302,16 +304,18 @@ def test_ctrl_c_once_saves_and_twice_leaves_nothing(trained: Trained, tmp_path, 
     time.sleep(2)
     process.send_signal(signal.SIGINT)
     if n_interrupts == 2:
-        time.sleep(0.3)
+        time.sleep(0.8)  # what comes while the first is still waiting counts as one with it
         process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
-    runs = [path.name for path in tmp_path.iterdir()]
+    runs = [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")]
+    assert len(list(tmp_path.glob(".training-*/network-01.npz"))) == 1
     if n_interrupts == 1:
         assert process.returncode == 0, err
-        assert "the last weights that were validated are kept" in err
+        assert (
+            "the last weights that were validated are kept, scored and saved; `--resume` would go on" in err
+        )
         assert "best baseline" in out
         assert len(runs) == 1
-        assert not runs[0].startswith(".")
     else:
         assert process.returncode == 130, err
         assert "Traceback" not in err

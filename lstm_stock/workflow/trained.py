@@ -95,7 +95,8 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
         if fit.interrupted:
             kept = "last" if config.training.early_stopping is None else "best"
             reports.note(
-                f"stopped by Ctrl-C: the {kept} weights that were validated are kept, scored and saved"
+                f"stopped by Ctrl-C: the {kept} weights that were validated are kept, scored and saved; "
+                "`--resume` would go on after the last whole epoch"
             )
         forecasts = scratch / "forecasts.parquet"
         scores, verdict = _score(config, ready, reader, split, forecasts, reports)
