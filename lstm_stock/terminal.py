@@ -137,8 +137,8 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         def follow(progress: Progress) -> None:
             if not ended and not console.is_terminal:
                 note(f"training, at most {progress.n_epochs} epochs", quiet)
-            before = ended.get(progress.member)
-            is_again = progress.member in again or (before is not None and progress.epoch < before.epoch)
+            before, at = ended.get(progress.member), (progress.epoch, progress.batch)
+            is_again = progress.member in again or (before is not None and at < (before.epoch, before.batch))
             (again if is_again else ended)[progress.member] = progress
             begun.setdefault(progress.member, (time.monotonic(), progress.epoch))
             done = progress.epoch - 1 + progress.batch / progress.n_batches

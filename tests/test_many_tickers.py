@@ -17,10 +17,10 @@ import pytest
 from lstm_stock.batches import UNKNOWN_SHARE, WindowBatches
 from lstm_stock.checkpoints import Checkpoints
 from lstm_stock.config import load_config
-from lstm_stock.dataset import UNKNOWN
+from lstm_stock.dataset import UNKNOWN, fit_ticker
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.evaluation import SCORE_COLUMNS, pooled_scores, score_table, ticker_scores
-from lstm_stock.inputs import PriceReader, cut_what_fits, split_of
+from lstm_stock.inputs import PriceReader, cut_what_fits, recipe_of, split_of
 from lstm_stock.prices import PriceHistory, Provenance, table_hash
 from lstm_stock.run import Run, find_run
 from lstm_stock.store import Store
@@ -70,6 +70,7 @@ def made(store, tmp_path_factory) -> Made:
     (folder / "mine.txt").write_text(f"# calm ones first\n{', '.join(TICKERS)}\n{SHORT}\n", encoding="utf-8")
     (folder / "many.yaml").write_text("data: {tickers: mine.txt}\n", encoding="utf-8")
     words = ("train", "--config", folder / "many.yaml", *SETTINGS, "--set", "model.ticker_embedding=2")
+    words += ("--set", "training.refit=true")
     words += ("--data-dir", store.root, "--runs-dir", folder / "runs")
     with pytest.MonkeyPatch.context() as monkeypatch:
         answer = call_cli(monkeypatch, Captured(monkeypatch), *words)
@@ -98,6 +99,17 @@ def test_one_network_is_trained_for_the_tickers_of_a_file_without_those_that_are
     assert run.config.data.tickers == TICKERS
     assert tuple(run.provenance.tickers) == tuple(run.scalers) == tuple(run.calibrators) == TICKERS
     assert [i.shape for i in run.network.inputs] == [(None, 10, 7), (None,)]
+
+
+def test_refitted_it_has_learnt_from_train_and_val_and_is_scaled_by_both(made, cli):
+    assert "trained 1 epochs, then 1 on train and val, in" in made.answer.err
+    config, run = made.run.config, made.run
+    reader, before_test = PriceReader(config.data, made.store), run.provenance.split.without_val
+    for ticker in TICKERS:
+        again = fit_ticker(ticker, reader.adjusted(ticker), recipe_of(config), before_test)
+        assert run.scalers[ticker].to_json() == again.scaler.to_json()
+    checked = cli("leakcheck", "--cutoffs", "1", *made.folders)
+    assert checked.code == 0, checked
 
 
 def test_its_forecasts_lie_in_the_file_ticker_by_ticker_and_give_its_scores_and_verdict(made):

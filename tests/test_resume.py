@@ -45,10 +45,9 @@ STOPPED = TrainingConfig(
     reduce_lr=ReduceLrConfig(patience=0),
 )
 TO_THE_END = TrainingConfig(
-    epochs=2, batch_size=64, members=2, early_stopping=None, reduce_lr=None, ema_momentum=0
+    epochs=1, batch_size=64, members=2, early_stopping=None, reduce_lr=None, ema_momentum=0
 )
-
-ALONE = TO_THE_END.model_copy(update={"members": 1})
+ALONE = TO_THE_END.model_copy(update={"members": 1, "epochs": 2})
 
 
 RANDOM = replace(TINY, regularisers=Regularisers(recurrent_dropout=0.2, zoneout=0.2))

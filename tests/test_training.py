@@ -17,7 +17,7 @@ from lstm_stock.dataset import Recipe, Split, Windows, fit_ticker, windows_of
 from lstm_stock.errors import ConfigError
 from lstm_stock.models import Architecture
 from lstm_stock.prices import adjusted
-from lstm_stock.training import fit_network, forecast_returns
+from lstm_stock.training import fit_network, forecast_returns, refit_network
 from tests.helpers import random_prices
 
 RECIPE = Recipe(("log_return", "log_range"), "log_return", "trailing_vol", 8, 2, "minmax")
@@ -240,3 +240,35 @@ def test_a_process_that_ignores_ctrl_c_trains_on():
         signal.signal(signal.SIGINT, before)
     assert not fit.interrupted
     assert len(fit.history) == SETTINGS.epochs
+
+
+# --- once more, on all there is ---
+
+
+def test_refitting_is_training_on_all_windows_for_as_many_epochs_as_val_found_best():
+    plain = SETTINGS.model_copy(
+        update={"ema_momentum": 0, "reduce_lr": None, "learning_rate": 0.1, "members": 2}
+    )
+    plain = plain.model_copy(update={"epochs": 6, "early_stopping": EarlyStoppingConfig(patience=2)})
+    first = fit_network(TINY, [TRAIN], [VAL], plain, seed=5)
+    wider = replace(TRAIN, cutoffs=np.concatenate([TRAIN.cutoffs, VAL.cutoffs]))
+    again = refit_network(TINY, [wider], first, plain, seed=5)
+    assert again.history is first.history
+    for i, member in enumerate(first.history.groupby("member"), start=1):
+        n_best = int(member[1]["val_loss"].argmin()) + 1
+        alone = plain.model_copy(update={"epochs": n_best, "early_stopping": None, "members": 1})
+        expected = fit_network(TINY, [wider], [VAL], alone, seed=4 + i).network.get_layer("member_1")
+        got = again.network.get_layer(f"member_{i}")
+        for ours, theirs in zip(got.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_refitting_repeats_the_learning_rates_and_averages_the_weights_alike():
+    rates = ReduceLrConfig(patience=0, factor=0.5)
+    settings = TrainingConfig(epochs=4, batch_size=64, learning_rate=0.3, reduce_lr=rates, ema_momentum=0.5)
+    first = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
+    again = refit_network(
+        TINY, [TRAIN], first, settings, seed=5
+    )  # on the same windows: the very same weights
+    for ours, theirs in zip(again.network.get_weights(), first.network.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
