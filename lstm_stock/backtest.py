@@ -12,6 +12,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,11 @@ from lstm_stock.backtest_folder import (
     backtest_key,
     save_backtest,
 )
-from lstm_stock.backtest_jobs import Job, PartName, cut_fold, run_job
+from lstm_stock.backtest_jobs import Job, PartName, run_job
 from lstm_stock.config import Config
 from lstm_stock.evaluation import score_table
 from lstm_stock.folds import Fold, WindowName, plan_folds
-from lstm_stock.inputs import PriceReader, cut_what_fits, split_of
+from lstm_stock.inputs import PriceReader, cut_what_fits, split_of, with_bars
 from lstm_stock.parallel import Engine, run_calls
 from lstm_stock.run import environment, package_versions
 from lstm_stock.store import Store
@@ -76,14 +77,7 @@ def backtest(
     """
     started = dt.datetime.now(dt.UTC)
     reader = PriceReader(config.data, store)
-    dates = reader.dates()
-    split, horizon = split_of(config.split, dates), config.window.horizon
-    folds = plan_folds(dates, split, plan.n_folds, plan.window, horizon)
-    # What has history enough for the first fold has it for the later ones.
-    config, _ = cut_what_fits(
-        config, lambda ticker: _bars(config, reader, folds[0], [ticker])[ticker], folds[0].split, on_note
-    )
-    n_windows = [_count_windows(config, reader, fold) for fold in folds]
+    config, folds, n_windows = plan_backtest(config, reader, plan, on_note)
 
     origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
     with PartsFolder(runs_dir, backtest_key(config, origins, plan.n_folds, plan.window)) as kept:
@@ -123,11 +117,33 @@ def _bars(config: Config, reader: PriceReader, fold: Fold, tickers: Sequence[str
     return {ticker: prices.adjusted(fold.cut(reader.table(ticker), horizon)) for ticker in tickers}
 
 
-def _count_windows(config: Config, reader: PriceReader, fold: Fold) -> tuple[int, int, int]:
-    """Count a fold's train, val and test windows; DataError, before anything is trained, if a part has none."""
-    parts = cut_fold(config, fold, _bars(config, reader, fold, config.data.tickers))
-    n_train, n_val, n_test = (sum(map(len, part)) for part in (parts.train, parts.val, parts.test))
-    return n_train, n_val, n_test
+def plan_backtest(
+    config: Config, reader: PriceReader, plan: Plan, on_note: Callable[[str], None]
+) -> tuple[Config, tuple[Fold, ...], list[tuple[int, int, int]]]:
+    """Find the folds, and count the train, val and test windows of each, before anything is trained.
+
+    Tickers whose history is too short for one of the folds are left out of all.
+
+    Returns:
+        The config of the tickers that are left, the folds, and the counts.
+    """
+    config = with_bars(config, reader, on_note)
+    while True:
+        dates, horizon = reader.dates(config.data.tickers), config.window.horizon
+        folds = plan_folds(dates, split_of(config.split, dates), plan.n_folds, plan.window, horizon)
+        fits, counts = config, []
+        for fold in folds:
+            cut = partial(_bars_of, fits, reader, fold)
+            fits, parts = cut_what_fits(fits, cut, fold.split, on_note)
+            n_train, n_val, n_test = (sum(map(len, part)) for part in (parts.train, parts.val, parts.test))
+            counts.append((n_train, n_val, n_test))
+        if fits.data.tickers == config.data.tickers:
+            return config, folds, counts
+        config = fits
+
+
+def _bars_of(config: Config, reader: PriceReader, fold: Fold, ticker: str) -> pd.DataFrame:
+    return _bars(config, reader, fold, [ticker])[ticker]
 
 
 def _do_parts(

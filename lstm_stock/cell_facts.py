@@ -154,7 +154,7 @@ def cells_with(option: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Size:
-    """What decides how many parameters a network has: keys of `model`, features of a bar, steps."""
+    """What decides how many parameters a network has: keys of `model`, features of a bar, steps, tickers."""
 
     cell: str
     units: Sequence[int]
@@ -163,6 +163,8 @@ class Size:
     vocabulary: int
     n_features: int
     horizon: int
+    n_tickers: int = 0
+    ticker_embedding: int = 0
 
 
 def count_params(size: Size) -> int:
@@ -171,7 +173,8 @@ def count_params(size: Size) -> int:
     >>> count_params(Size("lstm", (128, 64), (32,), "student_t", 8, n_features=7, horizon=5))
     121615
     """
-    total, width = CELL_FACTS[size.cell].count(size.n_features, size.units)
+    total, width = CELL_FACTS[size.cell].count(size.n_features + size.ticker_embedding, size.units)
+    total += (size.n_tickers + 1) * size.ticker_embedding  # one more for a ticker that it does not know
     if size.head == "vocabulary":  # one step, of which every word has a probability
         n_outputs = size.vocabulary
         total += WORD_WIDTH * size.vocabulary

@@ -6,9 +6,11 @@ Nothing here knows Keras: a state is arrays and plain values, and goes in and ou
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from struct import error
 from typing import Any
 from zipfile import BadZipFile
 
@@ -43,27 +45,39 @@ class Checkpoints:
     Args:
         kept: Where they are kept.
         on_note: Called with a sentence when a state cannot be kept; the training goes on without.
+        anew: Begin anew, whatever is kept. A state that is further than the new ones stays until they are: it is
+            of the same training, which would come to it again.
     """
 
-    def __init__(self, kept: KeptFolder, on_note: Callable[[str], None]) -> None:
+    def __init__(self, kept: KeptFolder, on_note: Callable[[str], None], anew: bool = False) -> None:
         self._kept = kept
         self._on_note = on_note
         self._works = True
+        self._anew = anew
+        self._ahead: dict[int, tuple[bool, int]] = {}
+        if anew:
+            states = {member: self._read(member) for member in self._members()}
+            self._ahead = {member: _progress(state) for member, state in states.items() if state is not None}
 
     @property
     def n_epochs(self) -> int:
         """How many epochs are kept, of all networks together."""
-        states = (
-            self.read(int(file.stem.rpartition("-")[2])) for file in self._kept.path.glob("network-*.npz")
-        )
+        states = (self._read(member) for member in self._members())
         return sum(len(state.facts["rows"]) for state in states if state is not None)
+
+    def _members(self) -> list[int]:
+        files = self._kept.path.glob("network-*.npz")
+        return [int(number) for file in files if (number := file.stem.rpartition("-")[2]).isdigit()]
 
     def clear(self) -> None:
         """Forget all states: the run is saved."""
         self._kept.clear()
 
     def read(self, member: int) -> State | None:
-        """Return the last state of a network; None if there is none, or if it cannot be read."""
+        """Return the last state of a network; None if there is none, if it cannot be read, or to begin anew."""
+        return None if self._anew else self._read(member)
+
+    def _read(self, member: int) -> State | None:
         try:
             # Opened here: what is damaged would be left open by NumPy.
             with self._file(member).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -72,12 +86,12 @@ class Checkpoints:
                     name: [file[f"{name}-{i}"] for i in range(n)] for name, n in facts["lengths"].items()
                 }
             return State(bool(facts["is_done"]), facts["facts"], arrays)
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, error, zlib.error):
             return None
 
     def write(self, member: int, state: State) -> None:
-        """Keep the state of a network in place of its last one."""
-        if not self._works:
+        """Keep the state of a network in place of its last one, unless that is of a later epoch."""
+        if not self._works or self._ahead.get(member, (False, 0)) > _progress(state):
             return
         facts = {
             "is_done": state.is_done,
@@ -89,12 +103,17 @@ class Checkpoints:
             flat |= {f"{name}-{i}": array for i, array in enumerate(arrays)}
         try:
             self._kept.write(self._file(member).name, lambda file: np.savez(file, **flat))
-        except OSError as error:
+        except OSError as refused:
             self._works = False
             self._on_note(
-                f"no checkpoint could be kept ({error.strerror or error}): after a kill this training would "
+                f"no checkpoint could be kept ({refused.strerror or refused}): after a kill this training would "
                 "begin again"
             )
 
     def _file(self, member: int) -> Path:
         return self._kept.path / f"network-{member:02}.npz"
+
+
+def _progress(state: State) -> tuple[bool, int]:
+    """Return what is greater of a state that is further."""
+    return state.is_done, len(state.facts["rows"])

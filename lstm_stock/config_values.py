@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from lstm_stock.errors import DataError
+from lstm_stock.tickers_file import SUFFIX
 from lstm_stock.yaml_text import Key, shown
 
 _TICKER_MARKS = ".-^=&_+$:"
@@ -129,6 +130,8 @@ def _ticker(value: object) -> str:
     if not isinstance(value, str):
         quotes = ' (a ticker named null takes quotes: "null")' if value is None else ""
         raise wrong(f"{got(value)}, must be a ticker such as AAPL{quotes}")
+    if value.lower().endswith(SUFFIX):
+        raise wrong(f"{got(value)}, must be a ticker; a file of tickers stands alone: `tickers: {value}`")
     try:
         return normalise_ticker(value)
     except DataError as error:

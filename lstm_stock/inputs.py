@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,7 +57,8 @@ class PriceReader:
         """Return a ticker's price table.
 
         Raises:
-            DataError: There are no bars in range, or they changed since they were read first.
+            ShortHistoryError: There are no bars in range.
+            DataError: There are no prices, or they changed since they were read first.
         """
         history = self._in_range(ticker)
         if ticker in self.origins:  # bars that were fetched meanwhile are for the next time
@@ -75,16 +76,16 @@ class PriceReader:
         """Return a ticker's bars, adjusted for dividends; DataError as `table`."""
         return prices.adjusted(self.table(ticker))
 
-    def dates(self) -> Dates:
-        """Return every date on which a ticker has a bar, sorted; DataError as `table`."""
-        return all_dates([days_of(self.table(ticker)) for ticker in self._data.tickers])
+    def dates(self, tickers: Sequence[str]) -> Dates:
+        """Return every date on which one of the tickers has a bar, sorted; DataError as `table`."""
+        return all_dates([days_of(self.table(ticker)) for ticker in tickers])
 
     def _in_range(self, ticker: str) -> PriceHistory:
         history, data = self._store.read(ticker), self._data
         table = between(history.table, data.start, data.end)
         if table.empty:
             first, last = history.table.index[[0, -1]]
-            raise DataError(
+            raise ShortHistoryError(
                 f"{ticker} has no bar between {data.start} and {data.end}: "
                 f"the store has {first:%F} to {last:%F}",
                 f"change `data.start` and `data.end`, or fetch more: `lstm-stock fetch {ticker}`",
@@ -222,13 +223,8 @@ def cut_what_fits(
             cut[ticker] = cut_into_parts([ticker], adjusted, recipe, split)
         except ShortHistoryError as error:
             short[ticker] = error
-    if not cut:
-        raise next(iter(short.values()))
     if short:
-        why = "; ".join(f"{ticker}: {error.message}" for ticker, error in short.items())
-        on_note(f"left out, as their history is too short: {', '.join(short)} ({why})")
-        data = config.data.model_copy(update={"tickers": tuple(cut)})
-        config = config.model_copy(update={"data": data})
+        config = _without(config, short, on_note)
         recipe = recipe_of(config)
 
     def of_all(part: str) -> list[Windows]:
@@ -236,3 +232,52 @@ def cut_what_fits(
         return [replace(windows, recipe=recipe) for one in cut.values() for windows in getattr(one, part)]
 
     return config, Parts(split, of_all("train"), of_all("val"), of_all("test"))
+
+
+def _without(
+    config: Config, short: Mapping[str, ShortHistoryError], on_note: Callable[[str], None]
+) -> Config:
+    """Leave tickers out of a config, and say so; raise the first error if none is left."""
+    kept = tuple(ticker for ticker in config.data.tickers if ticker not in short)
+    if not kept:
+        raise next(iter(short.values()))
+    why = "; ".join(f"{ticker}: {error.message}" for ticker, error in short.items())
+    on_note(f"left out, as their history is too short: {', '.join(short)} ({why})")
+    return config.model_copy(update={"data": config.data.model_copy(update={"tickers": kept})})
+
+
+def with_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Config:
+    """Leave out the tickers that have no bar in the config's range at all.
+
+    Raises:
+        ShortHistoryError: None is left.
+        DataError: The prices of a ticker are missing.
+    """
+    short = {}
+    for ticker in config.data.tickers:
+        try:
+            reader.table(ticker)
+        except ShortHistoryError as error:
+            short[ticker] = error
+    return _without(config, short, on_note) if short else config
+
+
+def split_what_fits(
+    config: Config, reader: PriceReader, on_note: Callable[[str], None]
+) -> tuple[Config, Parts]:
+    """Split the bars of a config's tickers and cut their windows, without those whose history is too short.
+
+    A ticker that is left out does not decide where the parts meet, either: the config that is returned gives the
+    same split and the same windows again.
+
+    Raises:
+        ShortHistoryError: No ticker is left.
+        DataError: Prices are missing, or cannot be used.
+    """
+    config = with_bars(config, reader, on_note)
+    while True:
+        split = split_of(config.split, reader.dates(config.data.tickers))
+        fits, parts = cut_what_fits(config, reader.adjusted, split, on_note)
+        if fits.data.tickers == config.data.tickers:
+            return fits, parts
+        config = fits

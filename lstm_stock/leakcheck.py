@@ -173,11 +173,11 @@ def train_briefly(config: Config, tables: Tables) -> keras.Model:
     """
     split = split_of(config.split, all_dates([days_of(table) for table in tables.values()]))
     recipe = recipe_of(config)
-    series = [fit_ticker(ticker, prices.adjusted(table), recipe, split) for ticker, table in tables.items()]
-    train, val = (
-        [_newest(windows_of(one, recipe, split, part), TRAINED_WINDOWS) for one in series]
-        for part in ("train", "val")
-    )
+    # What a refit learns from, and is scaled by, reaches up to the test period.
+    wide = split.without_val if config.training.refit else split
+    series = [fit_ticker(ticker, prices.adjusted(table), recipe, wide) for ticker, table in tables.items()]
+    train = [_newest(windows_of(one, recipe, wide, "train"), TRAINED_WINDOWS) for one in series]
+    val = [_newest(windows_of(one, recipe, split, "val"), TRAINED_WINDOWS) for one in series]
     training = config.training.model_copy(update={"epochs": 1, "members": 1})
     fit = fit_network(architecture_of(config), train, val, training, config.seed)
     if fit.interrupted:  # Ctrl-C: weights of half a training would differ without any leak
@@ -219,6 +219,10 @@ def road_of(config: Config, network: keras.Model, fitted: Fitted | None = None) 
             scaled.append(series)
         if cutoff < dates[test_row - 1]:
             return
+        if config.training.refit:
+            for ticker, table in adjusted.items():
+                again = fit_ticker(ticker, table, recipe_of(config), split.without_val)
+                yield from _scaled(config, again, split.without_val, cutoff)
         if fitted is None and cutoff == dates[test_row - 1]:
             weights = train_briefly(config, tables).get_weights()
             yield Known(
@@ -257,14 +261,16 @@ def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datet
     ticker, scaler = series.ticker, series.scaler
     numbers = (scaler.return_std, scaler.close_offset, scaler.close_scale, scaler.insample_mae)
     inputs = scaler.inputs
-    values = np.concatenate([inputs.offset, inputs.scale, inputs.low, inputs.high, numbers])
+    har = [] if scaler.har is None else [*scaler.har.weights, scaler.har.usual, scaler.har.spread]
+    values = np.concatenate([inputs.offset, inputs.scale, inputs.low, inputs.high, numbers, har])
     yield Known("scaler", f"the scaler of {ticker}", values)
     n = int(np.searchsorted(series.dates, cutoff, side="right"))
     days = series.dates[:n]
     yield Known("inputs", f"the scaled inputs of {ticker}", series.inputs[:n], days)
     yield Known("unit", f"the unit of the targets of {ticker}", series.unit[:n], days)
     for part, end in (("train", split.val_start), ("val", split.test_start)):
-        if n >= int(np.searchsorted(series.dates, end)):
+        is_there = part == "train" or split.val_start < split.test_start
+        if is_there and n >= int(np.searchsorted(series.dates, end)):
             windows = windows_of(series, recipe_of(config), split, "train" if part == "train" else "val")
             name = f"the {part} windows' targets of {ticker}"
             yield Known("targets", name, windows.targets, series.dates[windows.cutoffs])

@@ -145,7 +145,8 @@ def refit_network(
     with _ctrl_c() as stop:
         for i in range(config.members):
             rows = first.history[first.history["member"] == i + 1]
-            n_best = len(rows) if config.early_stopping is None else int(rows["val_loss"].argmin()) + 1
+            stopping = config.early_stopping
+            n_best = len(rows) if stopping is None else int(rows[stopping.monitor].argmin()) + 1
             rates = rows["learning_rate"].tolist()[:n_best]
             settings = config.model_copy(update={"epochs": n_best})
             number = config.members + i + 1

@@ -438,3 +438,8 @@ def test_a_ticker_in_a_file_that_is_none_is_told_with_its_number(tmp_path: Path)
 def test_a_word_that_names_no_file_is_no_list() -> None:
     with pytest.raises(ConfigError, match=r"got 'AAPL', must be a list such as \[AAPL\]"):
         load_config(None, ["data.tickers=AAPL"])
+
+
+def test_a_file_of_tickers_stands_alone() -> None:
+    with pytest.raises(ConfigError, match=r"a file of tickers stands alone: `tickers: mine.txt`"):
+        load_config(None, ["data.tickers=[mine.txt]"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import sys
@@ -14,17 +15,21 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from lstm_stock.backtest import Plan, plan_backtest
 from lstm_stock.batches import UNKNOWN_SHARE, WindowBatches
 from lstm_stock.checkpoints import Checkpoints
+from lstm_stock.cli.train import show_scores
 from lstm_stock.config import load_config
 from lstm_stock.dataset import UNKNOWN, fit_ticker
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.evaluation import SCORE_COLUMNS, pooled_scores, score_table, ticker_scores
-from lstm_stock.inputs import PriceReader, cut_what_fits, recipe_of, split_of
+from lstm_stock.inputs import PriceReader, cut_what_fits, recipe_of, split_of, split_what_fits
+from lstm_stock.parallel import Engine
 from lstm_stock.prices import PriceHistory, Provenance, table_hash
 from lstm_stock.run import Run, find_run
 from lstm_stock.store import Store
 from lstm_stock.verdict import judge
+from lstm_stock.workflow.each import Job, runs_there_are
 from tests.conftest import TINY, Answer, call_cli
 from tests.helpers import random_prices
 from tests.test_cli import assert_fits, assert_told
@@ -138,9 +143,60 @@ def test_what_it_says_has_a_line_a_ticker_the_most_skilful_first_and_a_line_a_ba
 def test_none_is_left_out_without_a_word_and_of_nothing_nothing_is_made(store):
     config = load_config(None, ["data.tickers=[NEW]", *(value for value in SETTINGS if value != "--set")])
     reader = PriceReader(config.data, store)
-    split = split_of(config.split, PriceReader(made_config("AAA").data, store).dates())
+    split = split_of(config.split, PriceReader(made_config("AAA").data, store).dates(["AAA"]))
     with pytest.raises(ShortHistoryError, match="the train part of NEW has"):
         cut_what_fits(config, reader.adjusted, split, pytest.fail)
+
+
+def test_a_ticker_that_is_left_out_decides_no_split_either(store, tmp_path):
+    for ticker in ("AAA", "BBB"):
+        Store(tmp_path).write(store.read(ticker))
+    table = random_prices(60, 9, start="2016-06-01")
+    table.index = pd.date_range("2016-06-01", periods=60, unit="s", name="date")  # seven days a week
+    late = random_prices(300, 8, start="2030-01-01")
+    for ticker, bars in (("CRY", table), ("LATE", late)):
+        origin = Provenance("csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(bars))
+        Store(tmp_path).write(PriceHistory(ticker, bars, origin))
+    said = []
+    config = made_config("AAA", "CRY", "LATE", "BBB")
+    config = config.model_copy(update={"data": config.data.model_copy(update={"end": dt.date(2020, 1, 1)})})
+    fits, parts = split_what_fits(config, PriceReader(config.data, Store(tmp_path)), said.append)
+    assert fits.data.tickers == ("AAA", "BBB")
+    assert "LATE has no bar between None and 2020-01-01" in said[0]
+    assert "CRY: one window needs" in said[1]
+    again, same = split_what_fits(fits, PriceReader(fits.data, Store(tmp_path)), pytest.fail)
+    assert (again, same.split) == (fits, parts.split)
+
+
+def test_a_backtest_leaves_out_a_ticker_whose_bars_end_within_its_folds(store, tmp_path):
+    Store(tmp_path).write(store.read("AAA"))
+    gone = random_prices(380, 1)
+    origin = Provenance("csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(gone))
+    Store(tmp_path).write(PriceHistory("GONE", gone, origin))
+    config, said = made_config("AAA", "GONE"), []
+    reader, plan = PriceReader(config.data, Store(tmp_path)), Plan(2, "expanding", Engine("loky", 1))
+    fits, folds, counts = plan_backtest(config, reader, plan, said.append)
+    assert fits.data.tickers == ("AAA",)
+    assert "the test part of GONE has 2 bars" in said[0]
+    assert len(folds) == len(counts) == 2
+
+
+def test_a_point_without_spread_is_shown_for_many_tickers_too(capsys):
+    scores = SCORES.assign(crps=np.nan, nll=np.nan)
+    more = [scores.assign(ticker=scores["ticker"] + suffix) for suffix in ("1", "2")]
+    claim = {"verdict": "no evidence", "sentence": "Said"}
+    one = dict.fromkeys(("point", "direction", "distribution", "calibration", "lag_copy"), claim)
+    verdict = {**one, "step": 1, "n_tickers": 4, "tickers": dict.fromkeys(("A1", "B1", "A2", "B2"), one)}
+    show_scores(pd.concat(more, ignore_index=True), verdict, made_config("AAA"))
+    assert "4 tickers, 1 step ahead, most skilful first" in capsys.readouterr().out
+
+
+def test_a_run_that_cannot_be_read_does_not_keep_others_from_going_on(store, tmp_path):
+    (tmp_path / "20240101-000000-X-lstm").mkdir()
+    (tmp_path / "20240101-000000-X-lstm" / "provenance.json").write_text("{}")
+    (tmp_path / "20240101-000000-X-lstm" / "config.yaml").write_text("foo: 1")
+    config = made_config("AAA")
+    assert runs_there_are(Job(config, store.root, tmp_path, True), {"AAA": config}) == {}
 
 
 def made_config(*tickers: str, **model: object):
@@ -152,7 +208,9 @@ def made_config(*tickers: str, **model: object):
 def parts_of(store, *tickers: str, **model: object):
     config = made_config(*tickers, **model)
     reader = PriceReader(config.data, store)
-    return cut_what_fits(config, reader.adjusted, split_of(config.split, reader.dates()), lambda _: None)
+    return cut_what_fits(
+        config, reader.adjusted, split_of(config.split, reader.dates(tickers)), lambda _: None
+    )
 
 
 def test_all_tickers_are_split_on_the_same_dates_and_scaled_each_by_its_own_train_bars(store):

@@ -101,8 +101,23 @@ def test_a_state_comes_back_as_it_was_kept_and_a_damaged_one_is_none(folder):
     (file,) = folder.path.glob("*.npz")
     file.write_bytes(file.read_bytes()[:100])
     assert checkpoints.read(1) is None
+    file.write_bytes(b"")
+    assert checkpoints.read(1) is None
+    assert checkpoints.n_epochs == 0
     checkpoints.clear()
     assert not list(folder.path.glob("*.npz"))
+
+
+def test_to_begin_anew_loses_no_state_that_is_further(folder):
+    further = replace(STATE, facts={"rows": [{"loss": 0.1}] * 3})
+    Checkpoints(folder, pytest.fail).write(1, further)
+    anew = Checkpoints(folder, pytest.fail, anew=True)
+    assert anew.n_epochs == 3
+    assert anew.read(1) is None
+    anew.write(1, STATE)
+    assert Checkpoints(folder, pytest.fail).read(1).facts == further.facts
+    anew.write(1, replace(STATE, facts={"rows": [{"loss": 0.2}] * 4}))
+    assert Checkpoints(folder, pytest.fail).n_epochs == 4
 
 
 def test_a_disk_that_refuses_is_told_once_and_the_training_goes_on(folder, monkeypatch):

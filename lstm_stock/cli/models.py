@@ -70,7 +70,18 @@ def _size(config: Config, cell: str) -> Size:
     is_token = config.model.cell == "token"
     model, features = config.model, default.features if is_token else config.features
     head = TOKEN_HEAD if cell == "token" else default.model.head if is_token else model.head
-    return Size(cell, model.units, model.dense, head, model.vocabulary, len(features), config.window.horizon)
+    embedding = 0 if cell == "token" else model.ticker_embedding  # which `token` refuses
+    return Size(
+        cell,
+        model.units,
+        model.dense,
+        head,
+        model.vocabulary,
+        len(features),
+        config.window.horizon,
+        len(config.data.tickers) if embedding else 0,
+        embedding,
+    )
 
 
 def _table(rows: list[dict[str, Any]], config: Config) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,8 +22,8 @@ from lstm_stock.cli.options import (
     ShowStrategy,
     open_store,
 )
-from lstm_stock.cli.train import show_strategy
-from lstm_stock.errors import ConfigError
+from lstm_stock.cli.train import show_scores, show_strategy
+from lstm_stock.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from lstm_stock.backtest_folder import Backtest
@@ -142,7 +143,9 @@ def leakcheck(
 
     with terminal.counted_progress("walks", quiet) as on_progress:
         if saved is None:
-            checked = check_config(settings, store, cutoffs, on_progress)
+            checked = check_config(
+                settings, store, cutoffs, on_progress, lambda text: terminal.note(text, quiet)
+            )
         else:
             checked = check_run(saved, store, cutoffs, on_progress, terminal.warn)
     terminal.show(report.leak_table(checked.n_arrays, checked.n_values))
@@ -157,7 +160,11 @@ def _show(results: Backtest) -> None:
     from lstm_stock import report, terminal
 
     model, n_folds = results.config.model.cell, len(results.folds)
-    for ticker in results.config.data.tickers:
+    tickers = results.config.data.tickers
+    if len(tickers) > report.FEW:
+        show_scores(results.scores, results.verdict, results.config)
+        return
+    for ticker in tickers:
         title = f"{n_folds} folds, {results.provenance.window} window, pooled"
         terminal.show(report.score_table(results.scores, model, ticker, title))
         terminal.show(report.fold_table(results.fold_scores, results.folds, model, ticker))
@@ -168,10 +175,15 @@ def _show(results: Backtest) -> None:
 def _draw(results: Backtest, path: Path) -> list[Path]:
     from urllib.parse import quote
 
-    from lstm_stock import plots
+    from lstm_stock import plots, report
 
     tickers, model = results.config.data.tickers, results.config.model.cell
     written: list[Path] = []
+    if len(tickers) > report.FEW:
+        with suppress(DataError):  # a point without spread
+            figure = plots.skill_by_ticker(results.scores, model)
+            written += plots.save_figure(figure, path / "plots", "tickers")
+        return written
     for ticker in tickers:
         suffix = "" if len(tickers) == 1 else f"-{quote(ticker, safe='')}"
         figure = plots.skill_by_fold(results.fold_scores, results.scores, results.folds, ticker, model)

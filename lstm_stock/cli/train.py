@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lstm_stock.config import Config
     from lstm_stock.run import Run
     from lstm_stock.store import Store
+    from lstm_stock.workflow.each import Trained
 
 
 @app.command()
@@ -68,12 +69,17 @@ def train(
     for ticker in settings.data.tickers:
         store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load
     require_writable(runs_dir)  # and a folder that cannot be written before the training takes its minutes
-    if each:
-        forecasts = _train_each(settings, store, runs_dir, jobs or n_cores(), resume, quiet)
-    else:
-        forecasts = train_together(settings, store, runs_dir, quiet, resume).forecasts
-    if strategy:
-        show_strategy(forecasts, settings.model.cell, cost_bp)
+    if not each:
+        run = train_together(settings, store, runs_dir, quiet, resume)
+        if strategy:
+            show_strategy(run.forecasts, settings.model.cell, cost_bp)
+        return
+    trained = _train_each(settings, store, runs_dir, jobs or n_cores(), resume, quiet)
+    if strategy and trained.runs:
+        show_strategy(trained.first_steps, settings.model.cell, cost_bp)
+    if trained.failures:
+        n_failed, n_all = len(trained.failures), len(settings.data.tickers)
+        raise RunError(f"{n_failed} of {n_all} tickers could not be trained", "see the warnings above")
 
 
 def show_strategy(forecasts: pd.DataFrame, model: str, cost_bp: float) -> None:
@@ -99,15 +105,15 @@ def train_together(config: Config, store: Store, runs_dir: Path, quiet: bool, re
         note=lambda text: terminal.note(text, quiet),
     )
     run = train(config, store, runs_dir, reports, resume)
-    _show_scores(run.scores, run.verdict, run.config)
+    show_scores(run.scores, run.verdict, run.config)
     terminal.note(f"\nsaved {run.path}", quiet)
     return run
 
 
 def _train_each(
     config: Config, store: Store, runs_dir: Path, n_jobs: int, resume: bool, quiet: bool
-) -> pd.DataFrame:
-    """Train one network for each ticker, show all scores together, and return the forecasts one step ahead."""
+) -> Trained:
+    """Train one network for each ticker, and show all scores together."""
     from lstm_stock import terminal
     from lstm_stock.verdict import judge
     from lstm_stock.workflow.each import Job, train_each
@@ -121,20 +127,14 @@ def _train_each(
         raise SystemExit(INTERRUPTED) from None
     for ticker, failure in trained.failures.items():
         terminal.warn(f"{ticker} was not trained: {failure}")
-    n_failed, n_all = len(trained.failures), len(config.data.tickers)
-    incomplete = RunError(f"{n_failed} of {n_all} tickers could not be trained", "see the warnings above")
-    if not trained.runs:
-        raise incomplete
-    forecasts = trained.first_steps
-    verdict = judge(forecasts, config.model.cell, config.calibration)
-    _show_scores(trained.scores, verdict, config)
-    terminal.note(f"\nsaved {len(trained.runs)} runs in {runs_dir}", quiet)
-    if n_failed:
-        raise incomplete
-    return forecasts
+    if trained.runs:
+        verdict = judge(trained.first_steps, config.model.cell, config.calibration)
+        show_scores(trained.scores, verdict, config)
+        terminal.note(f"\nsaved {len(trained.runs)} runs in {runs_dir}", quiet)
+    return trained
 
 
-def _show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) -> None:
+def show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) -> None:
     """Print a table a ticker, or, of many tickers, one line each; then the verdict."""
     from lstm_stock import report, terminal
     from lstm_stock.evaluation import pooled_scores, ticker_scores
@@ -145,7 +145,8 @@ def _show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) 
             terminal.show(report.score_table(scores, model, ticker))
             print(report.comparison(scores, model, ticker))
     else:
-        rows = ticker_scores(scores, model)
+        rows, pooled = ticker_scores(scores, model), pooled_scores(scores, model)
         terminal.show(report.tickers_table(rows, verdict["tickers"], model))
-        terminal.show(report.pooled_table(pooled_scores(scores, model), model))
+        if len(pooled):  # a point without spread has no score that means over tickers could be taken of
+            terminal.show(report.pooled_table(pooled, model))
     print("\n" + report.verdict_text(verdict))

@@ -10,14 +10,18 @@ from lstm_stock import prices
 from lstm_stock.config import Config
 from lstm_stock.dataset import fit_ticker
 from lstm_stock.errors import LeakError
-from lstm_stock.inputs import PriceReader, recipe_of, split_of
+from lstm_stock.inputs import PriceReader, recipe_of, split_of, split_what_fits
 from lstm_stock.leakcheck import Checked, check, road_of, sample_cutoffs, train_briefly
 from lstm_stock.run import Fitted, Run
 from lstm_stock.store import Store
 
 
 def check_config(
-    config: Config, store: Store, n_cutoffs: int, on_progress: Callable[[int, int], None]
+    config: Config,
+    store: Store,
+    n_cutoffs: int,
+    on_progress: Callable[[int, int], None],
+    on_note: Callable[[str], None],
 ) -> Checked:
     """Check what `train` would do with a config for leaks, with a network that is trained briefly for it.
 
@@ -26,12 +30,14 @@ def check_config(
         store: Where the prices are.
         n_cutoffs: Cutoffs of the test period to check, beside the ends of train and val.
         on_progress: Called with the number of walks done, and of all.
+        on_note: Called with a sentence that names the tickers left out.
 
     Raises:
         LeakError: There is a leak.
         DataError: Prices are missing or too few.
     """
     reader = PriceReader(config.data, store)
+    config, _ = split_what_fits(config, reader, on_note)
     tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
     cutoffs = _cutoffs(config, reader, n_cutoffs)
     return check(road_of(config, train_briefly(config, tables)), tables, cutoffs, on_progress)
@@ -75,5 +81,5 @@ def check_run(
 
 
 def _cutoffs(config: Config, reader: PriceReader, n: int) -> list[np.datetime64]:
-    dates = reader.dates()
+    dates = reader.dates(config.data.tickers)
     return sample_cutoffs(dates, split_of(config.split, dates), config.window.horizon, n, config.seed)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from lstm_stock.config import Config
-from lstm_stock.errors import DataError, LstmStockError
+from lstm_stock.errors import DataError, LstmStockError, RunError
 from lstm_stock.inputs import PriceReader
 from lstm_stock.kept import key_of
 from lstm_stock.parallel import Engine, run_calls
@@ -80,7 +80,7 @@ def train_each(
     """
     tickers = job.config.data.tickers
     configs = {ticker: _config_of(job.config, ticker) for ticker in tickers}
-    done: dict[str, Run] = _runs_there_are(job, configs) if job.resume else {}
+    done: dict[str, Run] = runs_there_are(job, configs) if job.resume else {}
     if done:
         on_note(f"{len(done)} of {len(tickers)} tickers have a run of just this training")
     failures: dict[str, str] = {}
@@ -127,9 +127,13 @@ def _config_of(config: Config, ticker: str) -> Config:
     return config.model_copy(update={"data": config.data.model_copy(update={"tickers": (ticker,)})})
 
 
-def _runs_there_are(job: Job, configs: dict[str, Config]) -> dict[str, Run]:
+def runs_there_are(job: Job, configs: dict[str, Config]) -> dict[str, Run]:
     """Find the runs of just this training: the same settings, prices, packages and code."""
-    by_key = {run.provenance.key: run for run in list_runs(job.runs_dir) if not run.provenance.interrupted}
+    by_key = {}
+    for run in list_runs(job.runs_dir):
+        with suppress(RunError):  # one that cannot be read is not what was trained
+            if not run.provenance.interrupted:
+                by_key[run.provenance.key] = run
     found = {}
     for ticker, config in configs.items():
         reader = PriceReader(config.data, Store(job.data_dir))
@@ -137,7 +141,7 @@ def _runs_there_are(job: Job, configs: dict[str, Config]) -> dict[str, Run]:
             reader.table(ticker)
         except DataError:
             continue  # the training tells it
-        run = by_key.get(key_of(what_decides(config, reader.origins)))
-        if run is not None:
-            found[ticker] = run
+        key = key_of(what_decides(config, reader.origins))
+        if key in by_key:
+            found[ticker] = by_key[key]
     return found

@@ -106,8 +106,8 @@ def _known(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries,
 def _unknown(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:
     """Scale a ticker that the run was not trained on by its own past, as it would have been in training.
 
-    Where it has no bars in the run's train period, by all its bars; where it has none in the val period, its
-    intervals are stretched as the median ticker's are.
+    Where it has no bars in the run's train period, by all its bars. Its intervals are stretched by its val period,
+    or as the median ticker's where it has none, or where the network has learnt from those days, of other tickers.
     """
     config, split = run.config, run.provenance.split
     recipe = recipe_of(config)
@@ -117,6 +117,8 @@ def _unknown(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSerie
         after = np.datetime64(adjusted.index[-1], "D") + 1
         series = fit_ticker(ticker, adjusted, recipe, Split(after, after))
     try:
+        if run.scaler_split != split:
+            raise ShortHistoryError("nothing was held out from the network")
         val = windows_of(series, recipe, split, "val")
         return series, fit_calibrator(config, run.network, val)
     except ShortHistoryError:

@@ -22,7 +22,7 @@ from lstm_stock.errors import ConfigError, RunError
 from lstm_stock.evaluation import score_table
 from lstm_stock.fitting import Ready, baseline_tables, fit_for_test, network_table
 from lstm_stock.forecast_file import ForecastWriter
-from lstm_stock.inputs import PriceReader, cut_what_fits, split_of
+from lstm_stock.inputs import PriceReader, split_what_fits
 from lstm_stock.kept import KeptFolder, key_of
 from lstm_stock.run import (
     Fitted,
@@ -77,8 +77,8 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     """
     started = dt.datetime.now(dt.UTC)
     reader = PriceReader(config.data, store)
-    split = split_of(config.split, reader.dates())
-    config, parts = cut_what_fits(config, reader.adjusted, split, reports.note)
+    config, parts = split_what_fits(config, reader, reports.note)
+    split = parts.split
     origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
     _tell_constant_features(parts.series, reports.note)
 
@@ -180,7 +180,7 @@ def _checkpoints(
             return
         except OSError as error:
             raise cannot_save(runs_dir, error) from error
-        checkpoints = Checkpoints(kept, note)
+        checkpoints = Checkpoints(kept, note, anew=not resume)
         n_epochs = checkpoints.n_epochs
         if resume and n_epochs:
             note(f"going on after epoch {n_epochs}")
@@ -188,7 +188,6 @@ def _checkpoints(
             note("there is nothing to go on from (same config, prices, packages and code): beginning anew")
         elif n_epochs:
             note(f"beginning anew; `--resume` would have gone on with this training after epoch {n_epochs}")
-            kept.clear()
         try:
             yield checkpoints
         except ConfigError:  # it diverged, and would again
