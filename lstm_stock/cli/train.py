@@ -76,7 +76,7 @@ def train(
         return
     trained = _train_each(settings, store, runs_dir, jobs or n_cores(), resume, quiet)
     if strategy and trained.runs:
-        show_strategy(trained.first_steps, settings.model.cell, cost_bp)
+        show_strategy(trained.first_steps(), settings.model.cell, cost_bp)
     if trained.failures:
         n_failed, n_all = len(trained.failures), len(settings.data.tickers)
         raise RunError(f"{n_failed} of {n_all} tickers could not be trained", "see the warnings above")
@@ -115,7 +115,6 @@ def _train_each(
 ) -> Trained:
     """Train one network for each ticker, and show all scores together."""
     from lstm_stock import terminal
-    from lstm_stock.verdict import judge
     from lstm_stock.workflow.each import Job, train_each
 
     try:
@@ -128,8 +127,7 @@ def _train_each(
     for ticker, failure in trained.failures.items():
         terminal.warn(f"{ticker} was not trained: {failure}")
     if trained.runs:
-        verdict = judge(trained.first_steps, config.model.cell, config.calibration)
-        show_scores(trained.scores, verdict, config)
+        show_scores(trained.scores, trained.verdict(), config)
         terminal.note(f"\nsaved {len(trained.runs)} runs in {runs_dir}", quiet)
     return trained
 

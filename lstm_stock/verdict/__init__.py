@@ -6,6 +6,7 @@ Everything is computed from the forecast table alone, at its first step, so that
 do they hold as often as they say. The chance that a network which knows nothing is said to be better in
 anything at all is at most `ALPHA`; see `claims`.
 
+    evidence       what it is made from, ticker by ticker
     thresholds     every number that decides what is said
     claims         the three questions, and how they share one level
     calibration    coverage, clusters of misses, PIT
@@ -14,6 +15,7 @@ anything at all is at most `ALPHA`; see `claims`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -22,9 +24,10 @@ from lstm_stock import lagcopy
 from lstm_stock.verdict import words
 from lstm_stock.verdict.calibration import judge_calibration
 from lstm_stock.verdict.claims import judge_claims
+from lstm_stock.verdict.evidence import Evidence
 from lstm_stock.verdict.thresholds import ALPHA
 
-__all__ = ["ALPHA", "judge", "short_verdict"]
+__all__ = ["ALPHA", "Evidence", "judge", "judge_evidence", "short_verdict"]
 
 SHORT = {"point": "point", "direction": "direction", "distribution": "distribution"}
 
@@ -47,32 +50,44 @@ def judge(forecasts: pd.DataFrame, model: str, calibration: str = "none") -> dic
         and `sentence`; `lag_copy`; and, of several tickers, the same of each in `tickers`.
 
     Raises:
-        ValueError: The table has no forecast of `model`.
+        ValueError: The table has no forecast of `model` for a ticker.
     """
     rows = forecasts[forecasts["step"] == forecasts["step"].min()]
-    if not (rows["model"] == model).any():
-        raise ValueError(f"the forecast table has no rows of {model!r}")
-    rows = rows.sort_values(["cutoff", "ticker"], kind="stable")
-    tickers = list(dict.fromkeys(forecasts["ticker"]))
-    if len(tickers) == 1:
-        return _judge(rows, model, calibration, ALPHA)
-    verdict = _judge(rows, model, calibration, ALPHA / 2)
     by_ticker = {
-        str(ticker): _judge(group, model, calibration, ALPHA / 2 / len(tickers))
-        for ticker, group in rows.groupby("ticker", sort=False)
+        str(ticker): Evidence.of(group, model) for ticker, group in rows.groupby("ticker", sort=False)
     }
-    verdict["tickers"] = {ticker: by_ticker[ticker] for ticker in map(str, tickers)}
+    tickers = dict.fromkeys(map(str, forecasts["ticker"]))
+    return judge_evidence({ticker: by_ticker[ticker] for ticker in tickers}, model, calibration)
+
+
+def judge_evidence(
+    by_ticker: Mapping[str, Evidence], model: str, calibration: str = "none"
+) -> dict[str, Any]:
+    """Judge a network from the evidence of each ticker, as `judge` does from a forecast table.
+
+    Args:
+        by_ticker: `Evidence.of` the first step of each ticker.
+        model: The network's name.
+        calibration: How its intervals were stretched.
+    """
+    parts = list(by_ticker.values())
+    if len(parts) == 1:
+        return _judge(parts[0], model, calibration, ALPHA)
+    verdict = _judge(Evidence.together(parts), model, calibration, ALPHA / 2)
+    verdict["tickers"] = {
+        ticker: _judge(part, model, calibration, ALPHA / 2 / len(parts)) for ticker, part in by_ticker.items()
+    }
     return verdict
 
 
-def _judge(rows: pd.DataFrame, model: str, calibration: str, alpha: float) -> dict[str, Any]:
-    step = int(rows["step"].iloc[0])
-    mine = rows[rows["model"] == model]
+def _judge(evidence: Evidence, model: str, calibration: str, alpha: float) -> dict[str, Any]:
+    mine = evidence.mine
+    step = int(mine["step"].iloc[0])
     return {
         "step": step,
         "alpha": alpha,
         "n_tickers": int(mine["ticker"].nunique()),
-        **judge_claims(rows, model, step, alpha),
+        **judge_claims(evidence, model, step, alpha),
         "calibration": judge_calibration(mine, step, alpha, calibration),
         "lag_copy": _judge_lag(mine, model, step, alpha),
     }

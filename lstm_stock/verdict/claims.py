@@ -30,6 +30,7 @@ from lstm_stock.significance import (
     skill_interval,
 )
 from lstm_stock.verdict import words
+from lstm_stock.verdict.evidence import Evidence
 from lstm_stock.verdict.thresholds import POINT_BASELINE, SAME, SKILL_LEVEL
 from lstm_stock.verdict.words import plain
 
@@ -89,11 +90,11 @@ class Signs:
     test: str
 
 
-def judge_claims(rows: pd.DataFrame, model: str, step: int, alpha: float) -> dict[str, Any]:
-    """Answer the three questions from the rows of one step.
+def judge_claims(evidence: Evidence, model: str, step: int, alpha: float) -> dict[str, Any]:
+    """Answer the three questions at one step.
 
     Args:
-        rows: Rows of the forecast table at one step, of one ticker or several, in order of cutoff.
+        evidence: Of one ticker or several.
         model: The network's name.
         step: The step.
         alpha: The level that the three questions share.
@@ -101,19 +102,13 @@ def judge_claims(rows: pd.DataFrame, model: str, step: int, alpha: float) -> dic
     Returns:
         `point`, `direction` and `distribution`, as `lstm_stock.verdict.judge` describes them.
     """
-    one_ticker = rows["ticker"].nunique() == 1
-    errors = rows["y_true"] - rows["y_pred"]
-    # In percent of the last close: neither tickers nor the years of one ticker compare in prices.
-    relative = rows.assign(loss=(100 * errors / rows["last_close"]) ** 2)
-    squares = _by_model(relative, "loss", model)
-    crps, nll = _by_model(rows, "crps", model), _by_model(rows, "nll", model)
-
+    squares, crps, nll, rmse = evidence.squares, evidence.crps, evidence.nll, evidence.rmse
+    one_ticker = evidence.mine["ticker"].nunique() == 1
     point = [compare(squares, model, POINT_BASELINE, step, root=True)] if POINT_BASELINE in squares else []
     if one_ticker:  # what is shown of one ticker is in its prices, as in the score table
-        rmse = np.sqrt((errors**2).groupby(rows["model"]).mean())
         point = [replace(one, ours=float(rmse[model]), theirs=float(rmse[one.baseline])) for one in point]
     spread = [compare(crps, model, name, step) for name in crps.columns if name != model]
-    signs = judge_signs(rows[rows["model"] == model], step)
+    signs = judge_signs(evidence.mine, step)
     sides = {
         "better": [[one.better.p for one in point], [signs.better.p], [one.better.p for one in spread]],
         "worse": [[one.p_worse for one in point], [signs.p_worse], [one.p_worse for one in spread]],
@@ -126,16 +121,6 @@ def judge_claims(rows: pd.DataFrame, model: str, step: int, alpha: float) -> dic
         "distribution": _distribution(spread, better[2], worse[2], levels[2], model)
         | {"log_score": [compare(nll, model, name, step).to_json() for name in nll.columns if name != model]},
     }
-
-
-def _by_model(rows: pd.DataFrame, score: str, model: str) -> pd.DataFrame:
-    """Return one column per model that has the score, one row per cutoff and ticker.
-
-    No column at all if the network has none.
-    """
-    table = rows.pivot(index=["cutoff", "ticker"], columns="model", values=score)
-    table = table[list(dict.fromkeys(rows["model"]))].dropna(axis="columns", how="all")
-    return table if model in table else table.iloc[:, :0]
 
 
 def compare(losses: pd.DataFrame, model: str, baseline: str, step: int, root: bool = False) -> Comparison:

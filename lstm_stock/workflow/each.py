@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from lstm_stock.config import Config
 from lstm_stock.errors import DataError, LstmStockError, RunError
+from lstm_stock.forecast_file import read_forecasts
 from lstm_stock.inputs import PriceReader
 from lstm_stock.kept import key_of
 from lstm_stock.parallel import Engine, run_calls
-from lstm_stock.run import Run, list_runs, what_decides
+from lstm_stock.run import FORECASTS, Run, list_runs, what_decides
 from lstm_stock.store import Store
 from lstm_stock.tensorflow_setup import load_single_threaded_tensorflow
+from lstm_stock.verdict import Evidence, judge_evidence
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,19 @@ class Trained:
         """The score tables of all runs."""
         return pd.concat([run.scores for run in self.runs], ignore_index=True)
 
-    @property
+    def verdict(self) -> dict[str, Any]:
+        """Judge all runs together, and each by itself at a level that they share."""
+        config = self.runs[0].config
+        model = config.model.cell
+        evidence = {
+            run.config.data.tickers[0]: Evidence.of(table[table["step"] == 1], model)
+            for run in self.runs
+            for table in [read_forecasts(run.path / FORECASTS)]  # not kept, as `run.forecasts` would be
+        }
+        return judge_evidence(evidence, model, config.calibration)
+
     def first_steps(self) -> pd.DataFrame:
-        """The forecasts of all runs, one step ahead."""
+        """Return the forecasts of all runs, one step ahead."""
         tables = [run.forecasts[run.forecasts["step"] == 1] for run in self.runs]
         return pd.concat(tables, ignore_index=True)
 

@@ -35,7 +35,7 @@ from lstm_stock.run import (
     what_decides,
 )
 from lstm_stock.store import Store
-from lstm_stock.verdict import judge
+from lstm_stock.verdict import Evidence, judge_evidence
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _score(
         The score table and the verdict.
     """
     model, n_tickers = config.model.cell, len(config.data.tickers)
-    scores, first_steps = [], []
+    scores, evidence = [], {}
     with ForecastWriter(file) as writer, reports.scoring() as on_scored:
         for i, test in enumerate(ready.test):
             on_scored(i, n_tickers)
@@ -153,10 +153,9 @@ def _score(
             table = pd.concat(tables, ignore_index=True)
             writer.add(table)
             scores.append(score_table(table))
-            first_steps.append(table[table["step"] == 1])
+            evidence[ticker] = Evidence.of(table[table["step"] == 1], model)
         on_scored(n_tickers, n_tickers)
-    verdict = judge(pd.concat(first_steps, ignore_index=True), model, config.calibration)
-    return pd.concat(scores, ignore_index=True), verdict
+    return pd.concat(scores, ignore_index=True), judge_evidence(evidence, model, config.calibration)
 
 
 @contextmanager
