@@ -286,6 +286,22 @@ def test_all_of_them_are_forecast_a_line_each_and_warned_of_together(cli, made):
     assert "warning: AAA, BBB, CCC and 1 more: the newest bar of AAA" in said.err
 
 
+def test_of_several_tickers_those_with_bars_at_the_cutoff_are_forecast(cli, made, monkeypatch):
+    read = Store.read
+
+    def read_late(self, ticker):
+        history = read(self, ticker)
+        return replace(history, table=history.table.iloc[-100:]) if ticker == "BBB" else history
+
+    monkeypatch.setattr(Store, "read", read_late)
+    words = ("predict", "--cutoff", "2016-03-01", "--format", "csv", *made.folders)
+    said = cli(*words)
+    assert said.code == 0
+    assert {line.split(",")[0] for line in said.out.splitlines()[1:]} == set(TICKERS) - {"BBB"}
+    assert "warning: no forecast of BBB: BBB has no bar on or before 2016-03-01" in said.err
+    assert_told(cli(*words, "--ticker", "BBB"), "BBB has no bar on or before 2016-03-01")
+
+
 def test_a_ticker_too_young_for_the_train_period_is_scaled_by_all_its_bars(cli, made):
     said = cli("predict", "--ticker", SHORT, "--format", "csv", *made.folders)
     assert said.code == 0

@@ -20,7 +20,7 @@ from lstm_stock.cli.options import (
 )
 from lstm_stock.cli.prices import report_fetch
 from lstm_stock.cli.train import train_together
-from lstm_stock.errors import DataError, RunError
+from lstm_stock.errors import DataError, RunError, ShortHistoryError
 
 INTERVALS = {
     "none": "intervals as trained",
@@ -151,10 +151,16 @@ def _predict(
     load_tensorflow()
     from lstm_stock.workflow.outlook import predict
 
-    outlooks = [predict(run, store, one, cutoff, dt.date.today()) for one in tickers]
-    warnings = [
-        (one, text) for one, outlook in zip(tickers, outlooks, strict=True) for text in outlook.warnings
-    ]
+    outlooks, warnings, failures = [], [], []
+    for one in tickers:
+        try:
+            outlooks.append(predict(run, store, one, cutoff, dt.date.today()))
+            warnings += [(one, text) for text in outlooks[-1].warnings]
+        except ShortHistoryError as error:  # of several, the others can be forecast
+            failures.append(error)
+            warnings.append((one, f"no forecast of {one}: {error.message}"))
+    if not outlooks:
+        raise failures[0]
     for text in report.told_together(warnings):
         terminal.warn(text)
     forecast = pd.concat([outlook.table for outlook in outlooks], ignore_index=True)

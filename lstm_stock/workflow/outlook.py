@@ -11,7 +11,7 @@ import pandas as pd
 from lstm_stock import calendars, prices
 from lstm_stock.calibration import Calibrator
 from lstm_stock.dataset import Split, TickerSeries, apply_ticker, fit_ticker, windows_of, windows_up_to
-from lstm_stock.errors import DataError, ShortHistoryError
+from lstm_stock.errors import ShortHistoryError
 from lstm_stock.evaluation import INTERVAL_COLUMNS, LEVELS, price_intervals
 from lstm_stock.fitting import fit_calibrator, forecast_network
 from lstm_stock.inputs import between, recipe_of
@@ -56,7 +56,8 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
         today: The date that the age of the newest bar is measured from.
 
     Raises:
-        DataError: The prices are missing, or too few up to the cutoff.
+        ShortHistoryError: There are too few prices up to the cutoff.
+        DataError: The prices are missing.
         RunError: The run cannot be read, or cannot forecast the ticker.
     """
     run.require_ticker(ticker)
@@ -64,7 +65,7 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
     recipe = recipe_of(config)
     table = between(history.table, None, cutoff)
     if table.empty:
-        raise DataError(
+        raise ShortHistoryError(
             f"{ticker} has no bar on or before {cutoff}: the first one is of {history.table.index[0]:%F}",
             "choose a later `--cutoff`",
         )
