@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from lstm_stock.backtest_jobs import Job, PartName, run_job
 from lstm_stock.config import Config
 from lstm_stock.evaluation import score_table
 from lstm_stock.folds import Fold, WindowName, plan_folds
-from lstm_stock.inputs import PriceReader, cut_what_fits, split_of, with_bars
+from lstm_stock.inputs import PriceReader, cut_what_fits, split_of, with_bars, with_market
 from lstm_stock.parallel import Engine, run_calls
 from lstm_stock.run import environment, package_versions
 from lstm_stock.store import Store
@@ -111,10 +111,11 @@ def backtest(
     return results, path
 
 
-def _bars(config: Config, reader: PriceReader, fold: Fold, tickers: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Read the adjusted bars of some tickers, cut to what the fold may see."""
-    horizon = config.window.horizon
-    return {ticker: prices.adjusted(fold.cut(reader.table(ticker), horizon)) for ticker in tickers}
+def _bars_of(config: Config, reader: PriceReader, fold: Fold) -> Callable[[str], pd.DataFrame]:
+    """Give the adjusted bars of a ticker, cut to what the fold may see."""
+    return with_market(
+        config, lambda ticker: prices.adjusted(fold.cut(reader.table(ticker), config.window.horizon))
+    )
 
 
 def plan_backtest(
@@ -133,17 +134,12 @@ def plan_backtest(
         folds = plan_folds(dates, split_of(config.split, dates), plan.n_folds, plan.window, horizon)
         fits, counts = config, []
         for fold in folds:
-            cut = partial(_bars_of, fits, reader, fold)
-            fits, parts = cut_what_fits(fits, cut, fold.split, on_note)
+            fits, parts = cut_what_fits(fits, _bars_of(fits, reader, fold), fold.split, on_note)
             n_train, n_val, n_test = (sum(map(len, part)) for part in (parts.train, parts.val, parts.test))
             counts.append((n_train, n_val, n_test))
         if fits.data.tickers == config.data.tickers:
             return config, folds, counts
         config = fits
-
-
-def _bars_of(config: Config, reader: PriceReader, fold: Fold, ticker: str) -> pd.DataFrame:
-    return _bars(config, reader, fold, [ticker])[ticker]
 
 
 def _do_parts(
@@ -168,10 +164,11 @@ def _do_parts(
 
     def jobs() -> Iterator[Job]:
         # One by one, as workers get free: the bars of many tickers and folds together would be large.
+        bars_in = lru_cache(maxsize=1)(lambda number: _bars_of(config, reader, folds[number - 1]))
         for name in missing:
-            fold = folds[name.fold - 1]
+            bars_of = bars_in(name.fold)
             mine = tickers if name.ticker is None else [name.ticker]
-            yield Job(name, config, fold, _bars(config, reader, fold, mine))
+            yield Job(name, config, folds[name.fold - 1], {ticker: bars_of(ticker) for ticker in mine})
 
     if missing:
         # Closed at once when interrupted, so that no worker outlives what follows.

@@ -79,6 +79,9 @@ __all__ = [
     "packaged_config_names",
 ]
 
+MARKET_SCALE = "har_market"
+"""The `target_scale` that looks at all tickers of a run, not at each alone."""
+
 _MAX_BYTES = 256 * 1024
 _TICKERS = ("data", "tickers")
 _SWITCHABLE = (("training", "early_stopping"), ("training", "reduce_lr"))
@@ -108,7 +111,8 @@ class Config(Section):
     )
     target_scale: TargetScaleName = Field(
         default="trailing_vol",
-        description="Unit of returns: volatility known at the cutoff by EWMA (of closes, ranges) or HAR; or none",
+        description="Unit of returns: volatility known at the cutoff, by EWMA (of closes, ranges) or HAR (alone, "
+        "or with the market of all tickers); or none",
     )
     window: WindowConfig = Field(
         default=WindowConfig(), description="What the model sees, and how far it forecasts"
@@ -233,6 +237,22 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     if config is None or given.has_faults:
         raise given.error()
     return config
+
+
+def require_market(config: Config) -> None:
+    """Refuse a config that looks at all tickers of a run and has only one.
+
+    A config file need not name its tickers, and so this is asked when it is used, not when it is read.
+
+    Raises:
+        ConfigError: One ticker is no market.
+    """
+    tickers = config.data.tickers
+    if config.target_scale == MARKET_SCALE and len(tickers) < 2:
+        raise ConfigError(
+            f"`target_scale: {MARKET_SCALE}` looks at all tickers of a run, and {tickers[0]} is alone",
+            "name several: `--set data.tickers=mine.txt`; `--set target_scale=har` looks at each alone",
+        )
 
 
 def _read_tickers(given: ConfigInput, folder: Path) -> None:

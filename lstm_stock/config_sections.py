@@ -31,7 +31,7 @@ CellName: TypeAlias = Literal[
 ]
 HeadName: TypeAlias = Literal["point", "gaussian", "student_t", "quantile", "vocabulary"]
 TargetName: TypeAlias = Literal["log_return", "close"]
-TargetScaleName: TypeAlias = Literal["trailing_vol", "trailing_range", "har", "none"]
+TargetScaleName: TypeAlias = Literal["trailing_vol", "trailing_range", "har", "har_market", "none"]
 CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
 ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "none"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]

@@ -29,6 +29,9 @@ Dates = NDArray[np.datetime64]
 UNKNOWN = 0
 """The code of every ticker that the network was not trained on."""
 
+HAR_SCALES = ("har", "har_market")
+"""Every `target_scale` that a regression on the train bars forecasts; the second knows the market, too."""
+
 MIN_PRICE_RATIO = 0.01
 """A price forecast counts as at least this share of the last close: a level can be forecast below zero, where
 no log return exists."""
@@ -110,7 +113,7 @@ class TickerScaler:
         close_offset: Least train close: the zero of the target `close`.
         close_scale: Range of the train closes: the unit of the target `close`.
         insample_mae: Mean absolute one-bar change of the close, the denominator of MASE.
-        har: What forecasts the volatility that returns are measured in, when `target_scale` is har.
+        har: What forecasts the volatility that returns are measured in, when `target_scale` is har or har_market.
     """
 
     inputs: Scaler
@@ -207,7 +210,8 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split
 
     Args:
         ticker: Its name, for messages.
-        adjusted: Columns `open high low close volume`, adjusted, indexed by date.
+        adjusted: Columns `open high low close volume`, adjusted, indexed by date, and `market` where the recipe
+            needs it.
         recipe: What a window holds.
         split: Where train ends.
 
@@ -216,7 +220,11 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split
         DataError: Its price never moves on them, or a feature cannot be computed on a bar.
     """
     n_train = split.first_rows(_days(adjusted))[0]
-    har = _fit_har(ticker, adjusted, n_train) if recipe.target_scale == "har" else None
+    har = (
+        _fit_har(ticker, adjusted, n_train, recipe.target_scale)
+        if recipe.target_scale in HAR_SCALES
+        else None
+    )
     raw = _raw_inputs(adjusted, recipe, har)
     first = _first_known(raw)
     if n_train - first < recipe.look_back + recipe.horizon:
@@ -264,12 +272,13 @@ class _RawInputs:
         return known if self.volatility is None else known & np.isfinite(self.volatility)
 
 
-def _fit_har(ticker: str, adjusted: pd.DataFrame, n_train: int) -> HarModel:
+def _fit_har(ticker: str, adjusted: pd.DataFrame, n_train: int, target_scale: str) -> HarModel:
     try:
-        return HarModel.fit(Bars.of(adjusted), n_train)
+        return HarModel.fit(Bars.of(adjusted), n_train, with_market=target_scale == "har_market")
     except ShortHistoryError as error:
         raise ShortHistoryError(
-            f"`target_scale: har` cannot be fitted to the train part of {ticker}: {error.message}", error.hint
+            f"`target_scale: {target_scale}` cannot be fitted to the train part of {ticker}: {error.message}",
+            error.hint,
         ) from error
 
 

@@ -59,6 +59,7 @@ class Bars:
         volume: Shares traded.
         volatility: `trailing_volatility`, NaN while it warms up.
         range_volatility: `range_volatility`, likewise.
+        market: `lstm_stock.market.Market.surprise`, where it is given beside the bars.
     """
 
     open: Array
@@ -68,19 +69,21 @@ class Bars:
     volume: Array
     volatility: Array
     range_volatility: Array
+    market: Array | None = None
 
     @classmethod
     def of(cls, adjusted: pd.DataFrame) -> Bars:
-        """Take the columns `open high low close volume` of an adjusted price table."""
+        """Take the columns `open high low close volume` of an adjusted price table, and `market` if it has it."""
         names = ("open", "high", "low", "close", "volume")
         open_, high, low, close, volume = (adjusted[name].to_numpy(np.float64) for name in names)
         by_range = range_volatility(day_variance(open_, high, low, close))
-        return cls(open_, high, low, close, volume, trailing_volatility(close), by_range)
+        market = adjusted["market"].to_numpy(np.float64) if "market" in adjusted else None
+        return cls(open_, high, low, close, volume, trailing_volatility(close), by_range, market)
 
     def in_use(self, target_scale: str) -> Array | None:
         """Return the volatility that returns are measured in: `trailing_vol`, `trailing_range`, or none.
 
-        That of `har` is fitted, and not known to the bars alone: see `lstm_stock.har`.
+        Those of `har` and `har_market` are fitted, and not known to the bars alone: see `lstm_stock.har`.
         """
         known = {"trailing_vol": self.volatility, "trailing_range": self.range_volatility}
         return known.get(target_scale)

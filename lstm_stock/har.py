@@ -1,6 +1,6 @@
 """HAR on the day's range: one regression that forecasts the variance of the next bars.
 
-A baseline spreads its forecast by it, and the network may measure returns in it. Fitted on the first bars of a
+Baselines spread their forecast by it, and the network may measure returns in it. Fitted on the first bars of a
 ticker, it says of every bar what was forecast at its close. Pure arithmetic; nothing here knows a network.
 """
 
@@ -19,7 +19,19 @@ WEEK, MONTH = 5, 22
 """Bars that the past is averaged over, besides the last one (Corsi 2009)."""
 
 MIN_ROWS = 100
-"""Bars below which a regression on six columns is not fitted."""
+"""Bars below which a regression on six or seven columns is not fitted."""
+
+DF = 5.0
+"""Degrees of freedom of the Student-t that the spread is told by: those the network's own starts from."""
+
+T_ROUNDS = 200
+"""Rounds of reweighting at most."""
+
+TINY = 1e-300
+"""Nothing is divided by zero where all returns are equal."""
+
+N_OWN = 6
+"""Columns of the regression that a ticker's own bars give, the constant among them."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +41,18 @@ class HarModel:
     The day's variance is `lstm_stock.features.day_variance`. Its log, averaged over the next `step` bars, is
     regressed by least squares on the last day's, its means over 5 and 22 days, the log of the EWMA of squared
     returns, and the last return where it is a fall (Corsi 2009, Journal of Financial Econometrics 7; the fall as
-    in Corsi & Reno 2012, Journal of Business & Economic Statistics 30).
+    in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). With the market it has a sixth regressor,
+    how much wider than usual the day was for all tickers: `lstm_stock.market.Market.surprise`.
 
     Attributes:
-        weights: Of a constant and the five regressors, shape `(6,)`.
+        weights: Of a constant and the five regressors, shape `(6,)`, or six, `(7,)`.
         usual: Mean variance of the bars it was fitted on: falls are told in units of its root.
         lowest: Least log variance that was to be forecast there.
         highest: Greatest. Beyond anything seen a straight line is no guide (Swanson & White 1997, Int. J. of
             Forecasting 13), and forecasts are cut there.
-        spread: Standard deviation there of one-bar returns in units of the volatility forecast for them.
+        spread: Standard deviation there of one-bar returns in units of the volatility forecast for them, as that
+            of the Student-t with 5 degrees of freedom that is most likely: a few wild days, such as those after
+            earnings, would make a plain standard deviation too great for all others.
     """
 
     weights: Array
@@ -47,15 +62,21 @@ class HarModel:
     spread: float
 
     @classmethod
-    def fit(cls, bars: Bars, n_insample: int, step: int = 1) -> HarModel:
+    def fit(cls, bars: Bars, n_insample: int, step: int = 1, with_market: bool = False) -> HarModel:
         """Fit on the first `n_insample` bars.
+
+        Args:
+            bars: The bars of one ticker.
+            n_insample: How many may be used.
+            step: Bars ahead that the variance is the mean of.
+            with_market: Whether `bars.market` is a regressor, too.
 
         Raises:
             ShortHistoryError: They are too few.
         """
         day = day_variance(bars.open, bars.high, bars.low, bars.close)
         usual = float(np.nanmean(day[1:n_insample])) if n_insample > 1 else np.nan
-        inputs = _inputs(bars, day, usual)
+        inputs = _inputs(bars, day, usual, with_market)
         known = np.asarray(np.isfinite(inputs).all(axis=1))
         rows = np.flatnonzero(known[: max(n_insample - step, 0)])
         if len(rows) < MIN_ROWS:
@@ -67,7 +88,7 @@ class HarModel:
         weights = np.asarray(np.linalg.lstsq(inputs[rows], ahead, rcond=None)[0], np.float64)
         lowest, highest = float(ahead.min()), float(ahead.max())
         logs = np.clip(inputs[rows] @ weights, lowest, highest)
-        spread = float(np.std(log_returns(bars.close)[rows + 1] / np.exp(logs / 2)))
+        spread = t_deviation(log_returns(bars.close)[rows + 1] / np.exp(logs / 2))
         return cls(weights, usual, lowest, highest, spread)
 
     def variance(self, bars: Bars) -> Array:
@@ -75,7 +96,8 @@ class HarModel:
 
         It is the exponential of the mean log variance, less than the mean variance.
         """
-        inputs = _inputs(bars, day_variance(bars.open, bars.high, bars.low, bars.close), self.usual)
+        day = day_variance(bars.open, bars.high, bars.low, bars.close)
+        inputs = _inputs(bars, day, self.usual, with_market=len(self.weights) > N_OWN)
         known = np.isfinite(inputs).all(axis=1)
         variance = np.full(len(inputs), np.nan)
         variance[known] = np.exp(np.clip(inputs[known] @ self.weights, self.lowest, self.highest))
@@ -96,13 +118,38 @@ class HarModel:
         return cls(np.asarray(data["weights"], np.float64), *numbers)
 
 
-def _inputs(bars: Bars, day: Array, usual: float) -> Array:
-    """Return the regressors as known at each bar, shape `(n_bars, 6)`; NaN while they warm up."""
+def _inputs(bars: Bars, day: Array, usual: float, with_market: bool) -> Array:
+    """Return the regressors as known at each bar, shape `(n_bars, 6)` or `(n_bars, 7)`; NaN while they warm up."""
     logs = pd.Series(np.log(day))
     week, month = (logs.rolling(n).mean().to_numpy(np.float64) for n in (WEEK, MONTH))
     fall = np.minimum(log_returns(bars.close), 0) / np.sqrt(usual)
     ewma = 2 * np.log(bars.volatility)
-    return np.column_stack([np.ones(len(day)), logs, week, month, ewma, fall])
+    own = [np.ones(len(day)), logs, week, month, ewma, fall]
+    if not with_market:
+        return np.column_stack(own)
+    if bars.market is None:
+        raise ValueError("the bars have no market beside them")
+    return np.column_stack([*own, bars.market])
+
+
+def t_deviation(sample: Array) -> float:
+    """Return the standard deviation of the Student-t with 5 degrees of freedom that is most likely.
+
+    Location and scale are found by reweighting (Lange, Little & Taylor 1989, Journal of the American Statistical
+    Association 84, p. 882): far values count for less.
+
+    Args:
+        sample: Shape `(n,)`, all finite.
+    """
+    loc, square = float(np.median(sample)), float(np.var(sample))
+    for _ in range(T_ROUNDS):
+        before = square
+        weight = (DF + 1) / (DF + (sample - loc) ** 2 / max(square, TINY))
+        loc = float(np.average(sample, weights=weight))
+        square = float(np.mean(weight * (sample - loc) ** 2))
+        if abs(square - before) <= 1e-12 * before:
+            break
+    return float(np.sqrt(square * DF / (DF - 2)))
 
 
 def _mean_ahead(day: Array, step: int) -> Array:

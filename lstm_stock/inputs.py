@@ -13,12 +13,25 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock import prices
-from lstm_stock.config import Config, DataConfig, SplitConfig
-from lstm_stock.dataset import Dates, Recipe, Split, TickerSeries, Windows, fit_ticker, windows_of
-from lstm_stock.errors import DataError, ShortHistoryError
+from lstm_stock.calendars import usual_end
+from lstm_stock.config import MARKET_SCALE, Config, DataConfig, SplitConfig, require_market
+from lstm_stock.dataset import (
+    Dates,
+    Recipe,
+    Split,
+    TickerSeries,
+    Windows,
+    fit_ticker,
+    windows_of,
+)
+from lstm_stock.errors import ConfigError, DataError, ShortHistoryError
+from lstm_stock.market import Market
 from lstm_stock.prices import PriceHistory
 from lstm_stock.run import TickerOrigin
 from lstm_stock.store import Store
+
+SAME_CLOSE = dt.timedelta(hours=1)
+"""Sessions that end within this of one another end together."""
 
 
 def recipe_of(config: Config) -> Recipe:
@@ -46,10 +59,12 @@ class PriceReader:
 
     Attributes:
         origins: Where each ticker's bars came from, of those read so far.
+        exchanges: Where each of them trades, None if that is unknown.
     """
 
     def __init__(self, data: DataConfig, store: Store) -> None:
         self.origins: dict[str, TickerOrigin] = {}
+        self.exchanges: dict[str, str | None] = {}
         self._data = data
         self._store = store
 
@@ -64,6 +79,7 @@ class PriceReader:
         if ticker in self.origins:  # bars that were fetched meanwhile are for the next time
             last = dt.date.fromisoformat(self.origins[ticker].last)
             history = replace(history, table=between(history.table, None, last))
+        self.exchanges[ticker] = history.provenance.exchange
         origin = _origin(history)
         if self.origins.setdefault(ticker, origin).hash != origin.hash:
             raise DataError(
@@ -91,6 +107,52 @@ class PriceReader:
                 f"change `data.start` and `data.end`, or fetch more: `lstm-stock fetch {ticker}`",
             )
         return replace(history, table=table)
+
+
+def with_market(config: Config, adjusted: Callable[[str], pd.DataFrame]) -> Callable[[str], pd.DataFrame]:
+    """Lay what all tickers of a config did beside the bars of each, where its `target_scale` needs that.
+
+    Args:
+        config: The whole config.
+        adjusted: Gives the adjusted bars of a ticker; called once for each here, if at all.
+
+    Returns:
+        What gives the bars with the column `market`, or `adjusted` itself.
+
+    Raises:
+        ConfigError: One ticker is no market.
+    """
+    if config.target_scale != MARKET_SCALE:
+        return adjusted
+    require_market(config)
+    market = Market.of(map(adjusted, config.data.tickers))
+    return lambda ticker: market.beside(adjusted(ticker))
+
+
+def require_one_close(exchanges: Mapping[str, str | None]) -> None:
+    """Refuse a market of tickers whose sessions end at different hours.
+
+    The bar that New York has of a date is not known when Tokyo's session of that date ends.
+
+    Args:
+        exchanges: Of each ticker; those that are unknown are taken for one of the others.
+
+    Raises:
+        ConfigError: Two differ.
+    """
+    ends = {
+        ticker: (exchange, usual_end(exchange))
+        for ticker, exchange in exchanges.items()
+        if exchange is not None
+    }
+    for ticker, (exchange, end) in ends.items():
+        first, (other, earliest) = next(iter(ends.items()))
+        if abs(end - earliest) > SAME_CLOSE:
+            raise ConfigError(
+                f"`target_scale: {MARKET_SCALE}` needs tickers whose sessions end together: "
+                f"{first} trades at {other}, {ticker} at {exchange}",
+                "train them apart, or set `target_scale: har`, which looks at each alone",
+            )
 
 
 def between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
@@ -252,6 +314,7 @@ def with_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None
     Raises:
         ShortHistoryError: None is left.
         DataError: The prices of a ticker are missing.
+        ConfigError: Those left cannot make the market that the config needs.
     """
     short = {}
     for ticker in config.data.tickers:
@@ -259,12 +322,28 @@ def with_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None
             reader.table(ticker)
         except ShortHistoryError as error:
             short[ticker] = error
-    return _without(config, short, on_note) if short else config
+    config = _without(config, short, on_note) if short else config
+    if config.target_scale == MARKET_SCALE:
+        require_one_close({ticker: reader.exchanges[ticker] for ticker in config.data.tickers})
+    return config
 
 
-def split_what_fits(
-    config: Config, reader: PriceReader, on_note: Callable[[str], None]
-) -> tuple[Config, Parts]:
+@dataclass(frozen=True)
+class Cut:
+    """What a config's tickers give to learn from.
+
+    Attributes:
+        config: That of the tickers that are left.
+        parts: Their windows.
+        adjusted: Gives the bars that those were cut from, with the market beside them where it is needed.
+    """
+
+    config: Config
+    parts: Parts
+    adjusted: Callable[[str], pd.DataFrame]
+
+
+def split_what_fits(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Cut:
     """Split the bars of a config's tickers and cut their windows, without those whose history is too short.
 
     A ticker that is left out does not decide where the parts meet, either: the config that is returned gives the
@@ -273,11 +352,13 @@ def split_what_fits(
     Raises:
         ShortHistoryError: No ticker is left.
         DataError: Prices are missing, or cannot be used.
+        ConfigError: The tickers left make no market, and it needs one.
     """
     config = with_bars(config, reader, on_note)
     while True:
         split = split_of(config.split, reader.dates(config.data.tickers))
-        fits, parts = cut_what_fits(config, reader.adjusted, split, on_note)
+        adjusted = with_market(config, reader.adjusted)
+        fits, parts = cut_what_fits(config, adjusted, split, on_note)
         if fits.data.tickers == config.data.tickers:
-            return fits, parts
+            return Cut(fits, parts, adjusted)
         config = fits

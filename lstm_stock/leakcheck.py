@@ -33,7 +33,7 @@ from lstm_stock.errors import DataError, LeakError
 from lstm_stock.evaluation import LEVELS, price_intervals
 from lstm_stock.features import Bars, feature_table
 from lstm_stock.fitting import architecture_of, fit_calibrator, forecast_network, task_of
-from lstm_stock.inputs import all_dates, days_of, recipe_of, split_of
+from lstm_stock.inputs import all_dates, days_of, recipe_of, split_of, with_market
 from lstm_stock.run import Fitted
 from lstm_stock.training import fit_network
 
@@ -175,7 +175,8 @@ def train_briefly(config: Config, tables: Tables) -> keras.Model:
     recipe = recipe_of(config)
     # What a refit learns from, and is scaled by, reaches up to the test period.
     wide = split.without_val if config.training.refit else split
-    series = [fit_ticker(ticker, prices.adjusted(table), recipe, wide) for ticker, table in tables.items()]
+    adjusted = with_market(config, lambda ticker: prices.adjusted(tables[ticker]))
+    series = [fit_ticker(ticker, adjusted(ticker), recipe, wide) for ticker in tables]
     train = [_newest(windows_of(one, recipe, wide, "train"), TRAINED_WINDOWS) for one in series]
     val = [_newest(windows_of(one, recipe, split, "val"), TRAINED_WINDOWS) for one in series]
     training = config.training.model_copy(update={"epochs": 1, "members": 1})
@@ -204,7 +205,8 @@ def road_of(config: Config, network: keras.Model, fitted: Fitted | None = None) 
         yield Known(
             "split", "the split", np.array([split.val_start, split.test_start]).astype("datetime64[D]")
         )
-        adjusted = {ticker: prices.adjusted(table) for ticker, table in tables.items()}
+        bars_of = with_market(config, lambda ticker: prices.adjusted(tables[ticker]))
+        adjusted = {ticker: bars_of(ticker) for ticker in tables}
         for ticker, table in adjusted.items():
             yield from _features(config, ticker, table, cutoff)
         val_row, test_row = split.first_rows(dates)
@@ -249,6 +251,8 @@ def _features(config: Config, ticker: str, adjusted: pd.DataFrame, cutoff: np.da
     bars, days = Bars.of(adjusted), days_of(adjusted)
     n = int(np.searchsorted(days, cutoff, side="right"))
     volatility = bars.in_use(config.target_scale)
+    if bars.market is not None:
+        yield Known("market", f"the market beside {ticker}", bars.market[:n], days[:n])
     if volatility is not None:
         yield Known("volatility", f"the volatility of {ticker} that is the unit", volatility[:n], days[:n])
     for name in config.features:

@@ -160,11 +160,13 @@ def test_a_ticker_that_is_left_out_decides_no_split_either(store, tmp_path):
     said = []
     config = made_config("AAA", "CRY", "LATE", "BBB")
     config = config.model_copy(update={"data": config.data.model_copy(update={"end": dt.date(2020, 1, 1)})})
-    fits, parts = split_what_fits(config, PriceReader(config.data, Store(tmp_path)), said.append)
+    cut = split_what_fits(config, PriceReader(config.data, Store(tmp_path)), said.append)
+    fits, parts = cut.config, cut.parts
     assert fits.data.tickers == ("AAA", "BBB")
     assert "LATE has no bar between None and 2020-01-01" in said[0]
     assert "CRY: one window needs" in said[1]
-    again, same = split_what_fits(fits, PriceReader(fits.data, Store(tmp_path)), pytest.fail)
+    cut = split_what_fits(fits, PriceReader(fits.data, Store(tmp_path)), pytest.fail)
+    again, same = cut.config, cut.parts
     assert (again, same.split) == (fits, parts.split)
 
 

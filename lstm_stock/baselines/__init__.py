@@ -12,7 +12,7 @@ from collections.abc import Callable
 from lstm_stock.baselines.arima import arima
 from lstm_stock.baselines.ewma import ewma, ewma_drift
 from lstm_stock.baselines.garch import garch, gjr
-from lstm_stock.baselines.har import har_range_t
+from lstm_stock.baselines.har import har_market_t, har_range_t
 from lstm_stock.baselines.signs import always_up, reversal_10
 from lstm_stock.baselines.task import Baseline, Task
 from lstm_stock.baselines.walks import constant_t, drift, historical, naive
@@ -21,6 +21,7 @@ from lstm_stock.errors import BaselineError
 
 __all__ = [
     "BASELINES",
+    "MARKET_BASELINES",
     "Baseline",
     "Task",
     "always_up",
@@ -32,6 +33,7 @@ __all__ = [
     "forecast_all",
     "garch",
     "gjr",
+    "har_market_t",
     "har_range_t",
     "historical",
     "naive",
@@ -54,16 +56,22 @@ BASELINES: dict[str, Baseline] = {
 }
 """In the order of the score table: a fixed spread, a spread that moves with the market, a mere direction."""
 
+MARKET_BASELINES: dict[str, Baseline] = {"har_market_t": har_market_t}
+"""Those that look at all tickers of a run, for runs whose network does."""
+
 
 def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distribution]:
     """Forecast with every baseline; one that cannot be fitted drops out, and why is said.
+
+    Those that look at all tickers are among them where the bars have the market beside them.
 
     Args:
         task: What is asked.
         on_note: Called with one sentence for each baseline that drops out.
     """
     forecasts = {}
-    for name, baseline in BASELINES.items():
+    known = BASELINES if task.bars.market is None else BASELINES | MARKET_BASELINES
+    for name, baseline in known.items():
         try:
             forecasts[name] = baseline(task)
         except BaselineError as error:

@@ -11,7 +11,7 @@ from lstm_stock.har import HarModel
 
 
 def har_range_t(task: Task) -> Distribution:
-    """HAR-range-t: `lstm_stock.har.HarModel`, fitted for every step, then a Student-t.
+    """HAR-range-t: `lstm_stock.har.HarModel` on a ticker's own bars, fitted for every step, then a Student-t.
 
     Location, scale and degrees of freedom of the Student-t are fitted to the in-sample returns in units of the
     volatility so forecast.
@@ -19,11 +19,24 @@ def har_range_t(task: Task) -> Distribution:
     Raises:
         BaselineError: There are too few in-sample bars.
     """
+    return _har_t(task, with_market=False)
+
+
+def har_market_t(task: Task) -> Distribution:
+    """HAR-range-t that also knows how wide the day was for all tickers, where the bars have that beside them.
+
+    Raises:
+        BaselineError: There are too few in-sample bars.
+    """
+    return _har_t(task, with_market=True)
+
+
+def _har_t(task: Task, with_market: bool) -> Distribution:
     bars = task.bars
     scale = np.full((len(bars.close), task.horizon), np.nan)
     try:
         for step in task.steps:
-            variance = HarModel.fit(bars, task.n_insample, step).variance(bars)
+            variance = HarModel.fit(bars, task.n_insample, step, with_market).variance(bars)
             scale[:, step - 1] = np.sqrt(variance * step)
     except ShortHistoryError as error:
         raise BaselineError(error.message) from error

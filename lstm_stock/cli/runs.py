@@ -149,12 +149,13 @@ def _predict(
     for one in tickers:
         store.read(one)  # what is missing is told before TensorFlow takes its seconds to load
     load_tensorflow()
-    from lstm_stock.workflow.outlook import predict
+    from lstm_stock.workflow.outlook import market_of, predict
 
+    market = market_of(run, store, cutoff)
     outlooks, warnings, failures = [], [], []
     for one in tickers:
         try:
-            outlooks.append(predict(run, store, one, cutoff, dt.date.today()))
+            outlooks.append(predict(run, store, one, cutoff, dt.date.today(), market))
             warnings += [(one, text) for text in outlooks[-1].warnings]
         except ShortHistoryError as error:  # of several, the others can be forecast
             failures.append(error)

@@ -79,10 +79,11 @@ def backtest(
     """
     from lstm_stock import terminal
     from lstm_stock.building import require_writable
-    from lstm_stock.config import load_config
+    from lstm_stock.config import load_config, require_market
     from lstm_stock.parallel import Engine, n_cores
 
     settings = load_config(config, overrides or [])
+    require_market(settings)
     store = open_store(data_dir)
     for ticker in settings.data.tickers:
         store.read(ticker)  # so that a missing ticker is told before anything heavy loads
@@ -124,7 +125,7 @@ def leakcheck(
     name of the first thing that moved, if there is a leak.
     """
     from lstm_stock import report, terminal
-    from lstm_stock.config import load_config
+    from lstm_stock.config import load_config, require_market
     from lstm_stock.run import find_run
     from lstm_stock.tensorflow_setup import load_tensorflow
 
@@ -135,6 +136,7 @@ def leakcheck(
         )
     saved = None if of_config else find_run(runs_dir, run)
     settings = load_config(config, overrides or []) if saved is None else saved.config
+    require_market(settings)
     store = open_store(data_dir)
     for ticker in settings.data.tickers:
         store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load

@@ -57,7 +57,7 @@ def train(
 
     Several tickers train one network, unless `--each` is given.
     """
-    from lstm_stock.config import load_config
+    from lstm_stock.config import load_config, require_market
 
     settings = load_config(config, overrides or [])
     if jobs is not None and not each:
@@ -65,6 +65,7 @@ def train(
     from lstm_stock.building import require_writable
     from lstm_stock.parallel import n_cores
 
+    require_market(settings)
     store = open_store(data_dir)
     for ticker in settings.data.tickers:
         store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load

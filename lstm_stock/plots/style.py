@@ -77,6 +77,7 @@ BASELINE_LINES = {
     "garch": Line("#7b3294", (0, (7, 1.5)), "h"),
     "gjr": Line("#c51b7d", (0, (4, 1.5, 1, 1.5, 1, 1.5)), "8"),
     "har_range_t": Line("#1b7837", (0, (12, 2)), "d"),
+    "har_market_t": Line("#4d4d00", (0, (12, 2, 1, 2, 1, 2)), "H"),
 }
 """Fixed for the baselines of every run (colours of Okabe & Ito 2008, of unlike lightness)."""
 

@@ -10,7 +10,7 @@ from lstm_stock import prices
 from lstm_stock.config import Config
 from lstm_stock.dataset import fit_ticker
 from lstm_stock.errors import LeakError
-from lstm_stock.inputs import PriceReader, recipe_of, split_of, split_what_fits
+from lstm_stock.inputs import PriceReader, recipe_of, split_of, split_what_fits, with_market
 from lstm_stock.leakcheck import Checked, check, road_of, sample_cutoffs, train_briefly
 from lstm_stock.run import Fitted, Run
 from lstm_stock.store import Store
@@ -37,7 +37,7 @@ def check_config(
         DataError: Prices are missing or too few.
     """
     reader = PriceReader(config.data, store)
-    config, _ = split_what_fits(config, reader, on_note)
+    config = split_what_fits(config, reader, on_note).config
     tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
     cutoffs = _cutoffs(config, reader, n_cutoffs)
     return check(road_of(config, train_briefly(config, tables)), tables, cutoffs, on_progress)
@@ -63,9 +63,10 @@ def check_run(
     reader = PriceReader(config.data, store)
     tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
     cutoffs = _cutoffs(config, reader, n_cutoffs)
-    for ticker, table in tables.items():
+    adjusted = with_market(config, lambda ticker: prices.adjusted(tables[ticker]))
+    for ticker in tables:
         if reader.origins[ticker].hash == provenance.tickers[ticker].hash:
-            again = fit_ticker(ticker, prices.adjusted(table), recipe_of(config), run.scaler_split)
+            again = fit_ticker(ticker, adjusted(ticker), recipe_of(config), run.scaler_split)
             if again.scaler.to_json() != run.scalers[ticker].to_json():
                 raise LeakError(
                     f"leak: the saved scaler of {ticker} is not the one that the train bars give",

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from lstm_stock.config import Config
-from lstm_stock.errors import DataError, LstmStockError, RunError
+from lstm_stock.config import MARKET_SCALE, Config
+from lstm_stock.errors import ConfigError, DataError, LstmStockError, RunError
 from lstm_stock.forecast_file import read_forecasts
 from lstm_stock.inputs import PriceReader
 from lstm_stock.kept import key_of
@@ -90,7 +90,13 @@ def train_each(
 
     Raises:
         DataError: The prices of a ticker are missing.
+        ConfigError: The config needs all tickers together.
     """
+    if job.config.target_scale == MARKET_SCALE:
+        raise ConfigError(
+            f"`--each` trains every ticker alone, and `target_scale: {MARKET_SCALE}` looks at all of them",
+            "leave `--each` out, or set `target_scale: har`, which looks at each alone",
+        )
     tickers = job.config.data.tickers
     configs = {ticker: _config_of(job.config, ticker) for ticker in tickers}
     done: dict[str, Run] = runs_there_are(job, configs) if job.resume else {}

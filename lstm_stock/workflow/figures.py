@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from lstm_stock.dataset import apply_ticker, windows_of
 from lstm_stock.errors import DataError
-from lstm_stock.inputs import PriceReader, recipe_of
+from lstm_stock.inputs import PriceReader, recipe_of, with_market
 from lstm_stock.report import FEW, name_tickers
 from lstm_stock.run import Run
 from lstm_stock.store import Store
-from lstm_stock.workflow.outlook import predict
+from lstm_stock.workflow.outlook import market_of, predict
 
 
 def draw(
@@ -45,6 +45,7 @@ def draw(
         except DataError as error:
             on_warning(f"no figure of all tickers: {error.message}")
         return
+    market = None
     for ticker in tickers if named is None else [named]:
         suffix = "" if len(tickers) == 1 else f"-{quote(ticker, safe='')}"
         forecasts = run.forecasts_of(ticker)
@@ -54,7 +55,8 @@ def draw(
             "scores_by_step": plots.scores_by_step(scores, ticker, model=model),
         }
         try:
-            outlook = predict(run, store, ticker, None, dt.date.today())
+            market = market or market_of(run, store, None)
+            outlook = predict(run, store, ticker, None, dt.date.today(), market)
             figures["forecast"] = plots.forecast_fan(outlook.recent, outlook.table, ticker)
             if model == "attention":
                 weights = _attention(run, store, ticker)
@@ -70,6 +72,7 @@ def _attention(run: Run, store: Store, ticker: str) -> NDArray[np.float32]:
     from lstm_stock.models import attention_weights
 
     recipe, reader = recipe_of(run.config), PriceReader(run.config.data, store)
-    series = apply_ticker(ticker, reader.adjusted(ticker), recipe, run.scalers[ticker])
+    adjusted = with_market(run.config, reader.adjusted)
+    series = apply_ticker(ticker, adjusted(ticker), recipe, run.scalers[ticker])
     test = windows_of(series, recipe, run.provenance.split, "test")
     return attention_weights(run.network, test.given)

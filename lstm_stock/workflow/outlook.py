@@ -10,11 +10,20 @@ import pandas as pd
 
 from lstm_stock import calendars, prices
 from lstm_stock.calibration import Calibrator
-from lstm_stock.dataset import Split, TickerSeries, apply_ticker, fit_ticker, windows_of, windows_up_to
+from lstm_stock.config import MARKET_SCALE
+from lstm_stock.dataset import (
+    Split,
+    TickerSeries,
+    apply_ticker,
+    fit_ticker,
+    windows_of,
+    windows_up_to,
+)
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.evaluation import INTERVAL_COLUMNS, LEVELS, price_intervals
 from lstm_stock.fitting import fit_calibrator, forecast_network
-from lstm_stock.inputs import between, recipe_of
+from lstm_stock.inputs import between, recipe_of, require_one_close
+from lstm_stock.market import Market
 from lstm_stock.prices import PriceHistory
 from lstm_stock.run import Run, TickerOrigin
 from lstm_stock.store import Store
@@ -41,7 +50,26 @@ class Outlook:
     warnings: tuple[str, ...]
 
 
-def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: dt.date) -> Outlook:
+def market_of(run: Run, store: Store, cutoff: dt.date | None) -> Market | None:
+    """Return what the run's tickers did up to a date, if its network looks at that.
+
+    Raises:
+        DataError: The prices of one of them are missing.
+    """
+    if run.config.target_scale != MARKET_SCALE:
+        return None
+    tables = (between(store.read(ticker).table, None, cutoff) for ticker in run.config.data.tickers)
+    return Market.of(prices.adjusted(table) for table in tables if not table.empty)
+
+
+def predict(
+    run: Run,
+    store: Store,
+    ticker: str,
+    cutoff: dt.date | None,
+    today: dt.date,
+    market: Market | None = None,
+) -> Outlook:
     """Forecast the sessions that follow the newest bar, or a past date.
 
     Nothing after the cutoff is read: the prices are cut there before anything is computed. A dividend or split
@@ -54,6 +82,7 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
         ticker: One of the run's tickers, or, of a run of several, any other: it is scaled by its own past.
         cutoff: Last date the forecaster may know; the newest bar when None.
         today: The date that the age of the newest bar is measured from.
+        market: `market_of` the run, up to the same cutoff.
 
     Raises:
         ShortHistoryError: There are too few prices up to the cutoff.
@@ -71,6 +100,12 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
         )
     origin = run.provenance.tickers.get(ticker)
     adjusted = prices.adjusted(table) if origin is None else _at_level_of(origin, prices.adjusted(table))
+    if market is not None:
+        adjusted = market.beside(adjusted)
+        if origin is None:
+            other = config.data.tickers[0]
+            exchanges = {name: store.read(name).provenance.exchange for name in (other, ticker)}
+            require_one_close(exchanges)
     series, calibrator = _known(run, ticker, adjusted) if origin else _unknown(run, ticker, adjusted)
     # An adaptive interval is taught by every outcome since the test period began.
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
@@ -95,6 +130,8 @@ def predict(run: Run, store: Store, ticker: str, cutoff: dt.date | None, today: 
     )
     recent = pd.DataFrame({"close": series.close * (last_close / series.close[-1])}, index=table.index)
     warnings = _warnings(run, history, cutoff, today, dates)
+    if market is not None:
+        warnings += _warnings_of_market(market, table.index[-1])
     return Outlook(forecast, recent, history.provenance.currency, warnings)
 
 
@@ -163,6 +200,17 @@ def _warnings(
         )
         warnings.append(f"{whose}: the forecast dates skip weekends but no holidays")
     return tuple(warnings)
+
+
+def _warnings_of_market(market: Market, last: pd.Timestamp) -> tuple[str, ...]:
+    newest = market.newest_known(np.datetime64(last, "D"))
+    if newest == last:
+        return ()
+    since = "unknown" if newest is None else f"taken to be as on {newest}"
+    return (
+        f"few of the run's tickers have a bar of {last:%F}: what the market did is {since} "
+        "(`lstm-stock fetch` brings the others' prices)",
+    )
 
 
 def _warnings_of_prices(origin: TickerOrigin | None, history: PriceHistory) -> list[str]:

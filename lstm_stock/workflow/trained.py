@@ -77,7 +77,8 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     """
     started = dt.datetime.now(dt.UTC)
     reader = PriceReader(config.data, store)
-    config, parts = split_what_fits(config, reader, reports.note)
+    cut = split_what_fits(config, reader, reports.note)
+    config, parts, adjusted = cut.config, cut.parts, cut.adjusted
     split = parts.split
     origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
     _tell_constant_features(parts.series, reports.note)
@@ -89,7 +90,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     ):
         clock = time.perf_counter()
         with reports.training() as on_progress:
-            ready = fit_for_test(config, parts, reader.adjusted, on_progress, checkpoints)
+            ready = fit_for_test(config, parts, adjusted, on_progress, checkpoints)
         fit = ready.fit
         train_seconds = time.perf_counter() - clock
         if fit.interrupted:
@@ -99,7 +100,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
                 "`--resume` would go on after the last whole epoch"
             )
         forecasts = scratch / "forecasts.parquet"
-        scores, verdict = _score(config, ready, reader, split, forecasts, reports)
+        scores, verdict = _score(config, ready, adjusted, split, forecasts, reports)
 
         python, platform = environment()
         provenance = Provenance(
@@ -135,7 +136,12 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
 
 
 def _score(
-    config: Config, ready: Ready, reader: PriceReader, split: Split, file: Path, reports: Reports
+    config: Config,
+    ready: Ready,
+    adjusted: Callable[[str], pd.DataFrame],
+    split: Split,
+    file: Path,
+    reports: Reports,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Forecast, score and write ticker by ticker; of many tickers all forecasts together would be large.
 
@@ -149,7 +155,7 @@ def _score(
             on_scored(i, n_tickers)
             ticker = test.series.ticker
             tables = [network_table(config, ready.fit.network, ready.calibrators[ticker], test)]
-            tables += baseline_tables(test, reader.adjusted(ticker), split, reports.note)
+            tables += baseline_tables(test, adjusted(ticker), split, reports.note)
             table = pd.concat(tables, ignore_index=True)
             writer.add(table)
             scores.append(score_table(table))
