@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -83,6 +83,7 @@ def test_returns_in_its_volatility_are_a_student_t_of_unit_deviation_on_the_bars
     assert np.std(z[N_INSAMPLE - 23 :]) == pytest.approx(1, abs=0.25)
 
 
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-4, 1e4), shift=st.floats(-3, 3))
 def test_the_deviation_follows_scale_and_shift_and_is_that_of_the_likeliest_student_t(seed, scale, shift):
     sample = np.random.default_rng(seed).standard_t(4, 300)

@@ -86,7 +86,7 @@ def test_it_is_the_mean_of_what_each_days_log_variance_has_over_that_of_its_mont
     np.testing.assert_array_equal(MARKET.beside(ADJUSTED["BBB"])["market"], MARKET.surprise)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20, deadline=None)
 @given(row=st.integers(30, 418), scales=st.lists(st.floats(0.1, 10), min_size=4, max_size=4))
 def test_it_knows_no_later_bar_no_unit_and_no_order(row, scales):
     spoilt = []

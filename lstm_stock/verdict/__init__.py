@@ -56,7 +56,7 @@ def judge(forecasts: pd.DataFrame, model: str, calibration: str = "none") -> dic
     by_ticker = {
         str(ticker): Evidence.of(group, model) for ticker, group in rows.groupby("ticker", sort=False)
     }
-    tickers = dict.fromkeys(map(str, forecasts["ticker"]))
+    tickers = map(str, forecasts["ticker"].unique())
     return judge_evidence({ticker: by_ticker[ticker] for ticker in tickers}, model, calibration)
 
 

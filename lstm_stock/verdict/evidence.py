@@ -68,5 +68,5 @@ def _by_model(rows: pd.DataFrame, score: str, model: str) -> pd.DataFrame:
     No column at all if the network has none.
     """
     table = rows.pivot(index=["cutoff", "ticker"], columns="model", values=score)
-    table = table[list(dict.fromkeys(rows["model"]))].dropna(axis="columns", how="all")
+    table = table[list(rows["model"].unique())].dropna(axis="columns", how="all")
     return table if model in table else table.iloc[:, :0]
