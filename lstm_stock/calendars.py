@@ -221,16 +221,18 @@ def session_end(exchange: str | None, day: dt.date) -> dt.datetime | None:
     return end.replace(tzinfo=dt.UTC)
 
 
-def usual_end(exchange: str) -> dt.timedelta:
+def usual_end(exchange: str) -> dt.timedelta | None:
     """Return how long after midnight UTC of a date its session ends, on a winter day without a holiday.
+
+    Returns:
+        A duration; None where no calendar knows that winter.
 
     Raises:
         DataError: The exchange is unknown to the calendars.
     """
-    (day,) = next_sessions(exchange, dt.date(2020, 1, 14), 1)
+    (day,) = next_sessions(exchange, dt.date(2024, 1, 16), 1)
     end = session_end(exchange, day.date())
-    assert end is not None  # every calendar knows 2020
-    return end - dt.datetime.combine(day, dt.time(), dt.UTC)
+    return None if end is None else end - dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
 def last_session_over(exchange: str, now: dt.datetime) -> dt.date:

@@ -30,6 +30,13 @@ T_ROUNDS = 200
 TINY = 1e-300
 """Nothing is divided by zero where all returns are equal."""
 
+LEAST_SHARE = 0.5
+"""Least deviation of the Student-t, as a share of the plain one. Of returns that are mostly 0, as of a ticker that
+hardly trades, the likeliest scale is 0, and nothing can be told in units of that."""
+
+HAR_NUMBERS = ("usual", "lowest", "highest", "spread")
+"""The attributes of a `HarModel` that are one number each, in order."""
+
 N_OWN = 6
 """Columns of the regression that a ticker's own bars give, the constant among them."""
 
@@ -114,7 +121,7 @@ class HarModel:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> HarModel:
         """Rebuild what `to_json` gave."""
-        numbers = (float(data[name]) for name in ("usual", "lowest", "highest", "spread"))
+        numbers = (float(data[name]) for name in HAR_NUMBERS)
         return cls(np.asarray(data["weights"], np.float64), *numbers)
 
 
@@ -135,8 +142,8 @@ def _inputs(bars: Bars, day: Array, usual: float, with_market: bool) -> Array:
 def t_deviation(sample: Array) -> float:
     """Return the standard deviation of the Student-t with 5 degrees of freedom that is most likely.
 
-    Location and scale are found by reweighting (Lange, Little & Taylor 1989, Journal of the American Statistical
-    Association 84, p. 882): far values count for less.
+    It is at least half of the plain one. Location and scale are found by reweighting (Lange, Little & Taylor 1989,
+    Journal of the American Statistical Association 84, p. 882): far values count for less.
 
     Args:
         sample: Shape `(n,)`, all finite.
@@ -149,7 +156,7 @@ def t_deviation(sample: Array) -> float:
         square = float(np.mean(weight * (sample - loc) ** 2))
         if abs(square - before) <= 1e-12 * before:
             break
-    return float(np.sqrt(square * DF / (DF - 2)))
+    return float(max(np.sqrt(square * DF / (DF - 2)), LEAST_SHARE * np.std(sample)))
 
 
 def _mean_ahead(day: Array, step: int) -> Array:

@@ -30,7 +30,7 @@ from lstm_stock.prices import PriceHistory
 from lstm_stock.run import TickerOrigin
 from lstm_stock.store import Store
 
-SAME_CLOSE = dt.timedelta(hours=1)
+SAME_CLOSE = dt.timedelta(minutes=30)
 """Sessions that end within this of one another end together."""
 
 
@@ -109,50 +109,60 @@ class PriceReader:
         return replace(history, table=table)
 
 
-def with_market(config: Config, adjusted: Callable[[str], pd.DataFrame]) -> Callable[[str], pd.DataFrame]:
-    """Lay what all tickers of a config did beside the bars of each, where its `target_scale` needs that.
+def market_of(config: Config, adjusted: Callable[[str], pd.DataFrame]) -> Market | None:
+    """Find what all tickers of a config did on each date, where its `target_scale` looks at that.
 
     Args:
         config: The whole config.
-        adjusted: Gives the adjusted bars of a ticker; called once for each here, if at all.
-
-    Returns:
-        What gives the bars with the column `market`, or `adjusted` itself.
+        adjusted: Gives the adjusted bars of a ticker; called once for each.
 
     Raises:
         ConfigError: One ticker is no market.
     """
     if config.target_scale != MARKET_SCALE:
-        return adjusted
+        return None
     require_market(config)
-    market = Market.of(map(adjusted, config.data.tickers))
-    return lambda ticker: market.beside(adjusted(ticker))
+    return Market.of(map(adjusted, config.data.tickers))
 
 
-def require_one_close(exchanges: Mapping[str, str | None]) -> None:
+def beside(market: Market | None, adjusted: Callable[[str], pd.DataFrame]) -> Callable[[str], pd.DataFrame]:
+    """Give the bars of a ticker with the market beside them, if there is one."""
+    return adjusted if market is None else lambda ticker: market.beside(adjusted(ticker))
+
+
+def with_market(config: Config, adjusted: Callable[[str], pd.DataFrame]) -> Callable[[str], pd.DataFrame]:
+    """Give the bars of a ticker with the market beside them, where the config needs it.
+
+    Raises:
+        ConfigError: As `market_of`.
+    """
+    return beside(market_of(config, adjusted), adjusted)
+
+
+def require_one_close(exchanges: Mapping[str, str | None]) -> list[str]:
     """Refuse a market of tickers whose sessions end at different hours.
 
     The bar that New York has of a date is not known when Tokyo's session of that date ends.
 
     Args:
-        exchanges: Of each ticker; those that are unknown are taken for one of the others.
+        exchanges: Of each ticker; None where it is unknown.
+
+    Returns:
+        The tickers of which it is not known when their sessions end.
 
     Raises:
-        ConfigError: Two differ.
+        ConfigError: Two differ by more than `SAME_CLOSE`.
     """
-    ends = {
-        ticker: (exchange, usual_end(exchange))
-        for ticker, exchange in exchanges.items()
-        if exchange is not None
-    }
-    for ticker, (exchange, end) in ends.items():
-        first, (other, earliest) = next(iter(ends.items()))
-        if abs(end - earliest) > SAME_CLOSE:
-            raise ConfigError(
-                f"`target_scale: {MARKET_SCALE}` needs tickers whose sessions end together: "
-                f"{first} trades at {other}, {ticker} at {exchange}",
-                "train them apart, or set `target_scale: har`, which looks at each alone",
-            )
+    ends = {ticker: None if code is None else usual_end(code) for ticker, code in exchanges.items()}
+    known = sorted((end, ticker) for ticker, end in ends.items() if end is not None)
+    if known and known[-1][0] - known[0][0] > SAME_CLOSE:
+        early, late = known[0][1], known[-1][1]
+        raise ConfigError(
+            f"`target_scale: {MARKET_SCALE}` needs tickers whose sessions end together: "
+            f"{early} trades at {exchanges[early]}, {late} at {exchanges[late]}",
+            "train them apart, or set `target_scale: har`, which looks at each alone",
+        )
+    return [ticker for ticker, end in ends.items() if end is None]
 
 
 def between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
@@ -324,7 +334,12 @@ def with_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None
             short[ticker] = error
     config = _without(config, short, on_note) if short else config
     if config.target_scale == MARKET_SCALE:
-        require_one_close({ticker: reader.exchanges[ticker] for ticker in config.data.tickers})
+        unknown = require_one_close({ticker: reader.exchanges[ticker] for ticker in config.data.tickers})
+        if unknown:
+            on_note(
+                f"that all sessions end at one hour, as `target_scale: {MARKET_SCALE}` needs, is trusted of "
+                f"{len(unknown)} of {len(config.data.tickers)} tickers, whose exchange is unknown"
+            )
     return config
 
 
@@ -357,8 +372,14 @@ def split_what_fits(config: Config, reader: PriceReader, on_note: Callable[[str]
     config = with_bars(config, reader, on_note)
     while True:
         split = split_of(config.split, reader.dates(config.data.tickers))
-        adjusted = with_market(config, reader.adjusted)
+        market = market_of(config, reader.adjusted)
+        adjusted = beside(market, reader.adjusted)
         fits, parts = cut_what_fits(config, adjusted, split, on_note)
         if fits.data.tickers == config.data.tickers:
+            if market is not None and market.n_unknown:
+                on_note(
+                    f"on {market.n_unknown} of {len(market.dates)} dates fewer than half of the tickers have a "
+                    "bar: what the market did is taken to be nothing unusual"
+                )
             return Cut(fits, parts, adjusted)
         config = fits

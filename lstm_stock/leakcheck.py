@@ -33,6 +33,7 @@ from lstm_stock.errors import DataError, LeakError
 from lstm_stock.evaluation import LEVELS, price_intervals
 from lstm_stock.features import Bars, feature_table
 from lstm_stock.fitting import architecture_of, fit_calibrator, forecast_network, task_of
+from lstm_stock.har import HAR_NUMBERS
 from lstm_stock.inputs import all_dates, days_of, recipe_of, split_of, with_market
 from lstm_stock.run import Fitted
 from lstm_stock.training import fit_network
@@ -265,7 +266,11 @@ def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datet
     ticker, scaler = series.ticker, series.scaler
     numbers = (scaler.return_std, scaler.close_offset, scaler.close_scale, scaler.insample_mae)
     inputs = scaler.inputs
-    har = [] if scaler.har is None else [*scaler.har.weights, scaler.har.usual, scaler.har.spread]
+    har = (
+        []
+        if scaler.har is None
+        else [*scaler.har.weights, *(getattr(scaler.har, name) for name in HAR_NUMBERS)]
+    )
     values = np.concatenate([inputs.offset, inputs.scale, inputs.low, inputs.high, numbers, har])
     yield Known("scaler", f"the scaler of {ticker}", values)
     n = int(np.searchsorted(series.dates, cutoff, side="right"))

@@ -14,8 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lstm_stock.features import Array, day_variance
+from lstm_stock.features import MIN_VARIANCE, Array, day_variance
 from lstm_stock.har import MONTH
+
+LEAST_TICKERS = 2
+"""One ticker is no market."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,9 @@ class Market:
 
     Attributes:
         dates: Every date on which a ticker has a bar, sorted, shape `(n_dates,)`.
-        surprise: `mean_i(log v_i,t - mean of log v_i over the 22 bars up to t)`, v the `day_variance`, over the
-            tickers i with a bar; where those are few, the newest value before. NaN until there is one.
-        known: Whether at least half as many tickers have a bar as on the best date of the last 22.
+        surprise: The mean of `day_surprise` over the tickers that have one; 0, a usual day, where it is not known.
+        known: Whether at least two tickers have one, and at least half of those that were listed by then. A ticker
+            whose bars have ended counts as listed: of prices that were fetched for a few alone, no market is made.
     """
 
     dates: NDArray[np.datetime64]
@@ -40,42 +43,50 @@ class Market:
         Args:
             tables: The adjusted bars of each, columns `open high low close`, indexed by date; one at a time, so
                 that those of many tickers need not be in memory together.
-
-        Raises:
-            ValueError: No table has a bar.
         """
-        days, values = zip(*((_days(table), day_surprise(table)) for table in tables), strict=True)
+        days, values = [np.empty(0, "datetime64[D]")], [np.empty(0)]
+        for table in tables:
+            days.append(table.index.to_numpy().astype("datetime64[D]"))
+            values.append(day_surprise(table))
         dates, rows = np.unique(np.concatenate(days), return_inverse=True)
         flat = np.concatenate(values)
         there = np.isfinite(flat)
         count = np.bincount(rows[there], minlength=len(dates))
         total = np.bincount(rows[there], weights=flat[there], minlength=len(dates))
-        best = pd.Series(count).rolling(MONTH, min_periods=1).max().to_numpy(np.float64)
-        known = (count > 0) & (2 * count >= best)
-        mean = np.divide(total, count, out=np.full(len(dates), np.nan), where=known)
-        return cls(dates, pd.Series(mean).ffill().to_numpy(np.float64), known)
+        first = [
+            day[np.isfinite(value)][0]
+            for day, value in zip(days, values, strict=True)
+            if np.isfinite(value).any()
+        ]
+        listed = np.searchsorted(np.sort(np.array(first, "datetime64[D]")), dates, side="right")
+        known = (count >= LEAST_TICKERS) & (2 * count >= listed)
+        return cls(dates, np.divide(total, count, out=np.zeros(len(dates)), where=known), known)
 
     def beside(self, adjusted: pd.DataFrame) -> pd.DataFrame:
-        """Lay the newest known surprise beside each bar of a ticker, as the column `market`."""
-        rows = np.searchsorted(self.dates, _days(adjusted), side="right") - 1
-        return adjusted.assign(market=np.where(rows >= 0, self.surprise[rows], np.nan))
+        """Lay the surprise of its date beside each bar of a ticker, as the column `market`."""
+        by_date = pd.Series(self.surprise, index=pd.DatetimeIndex(self.dates))
+        return adjusted.assign(market=by_date.reindex(adjusted.index, fill_value=0.0).to_numpy(np.float64))
 
-    def newest_known(self, until: np.datetime64) -> np.datetime64 | None:
-        """Return the last date up to `until` on which enough tickers have a bar, if there is one."""
-        dates = self.dates[self.known & (self.dates <= until)]
-        return dates[-1] if len(dates) else None
+    def is_known(self, day: pd.Timestamp) -> bool:
+        """Whether enough tickers have a bar of a date."""
+        return bool(self.known[self.dates == np.datetime64(day, "D")].any())
+
+    @property
+    def n_unknown(self) -> int:
+        """Dates that are not known, of those after the first one that is."""
+        return int((~self.known[int(np.argmax(self.known)) :]).sum()) if self.known.any() else len(self.known)
 
 
 def day_surprise(adjusted: pd.DataFrame) -> Array:
-    """Return the log of each day's variance less its mean over the last 22 bars; NaN while that warms up."""
-    open_, high, low, close = (
-        adjusted[name].to_numpy(np.float64) for name in ("open", "high", "low", "close")
-    )
-    if len(close) == 0:
+    """Return the log of each day's variance less its mean over the last 22 bars, shape `(n_bars,)`.
+
+    A day without any movement says nothing, and is left out; NaN on such a day, and where fewer than half of the
+    22 are left.
+    """
+    if len(adjusted) == 0:
         return np.empty(0)
-    logs = pd.Series(np.log(day_variance(open_, high, low, close)))
-    return (logs - logs.rolling(MONTH).mean()).to_numpy(np.float64)
-
-
-def _days(table: pd.DataFrame) -> NDArray[np.datetime64]:
-    return table.index.to_numpy().astype("datetime64[D]")
+    names = ("open", "high", "low", "close")
+    variance = day_variance(*(adjusted[name].to_numpy(np.float64) for name in names))
+    moved = variance > MIN_VARIANCE
+    logs = pd.Series(np.where(moved, np.log(variance), np.nan))
+    return (logs - logs.rolling(MONTH, min_periods=MONTH // 2).mean()).to_numpy(np.float64)

@@ -106,6 +106,11 @@ def test_a_few_wild_days_hardly_move_the_deviation():
     assert t_deviation(np.zeros(10)) == 0
 
 
+def test_of_a_ticker_that_hardly_trades_the_deviation_is_half_of_the_plain_one():
+    sample = np.where(np.arange(400) % 8 == 0, np.random.default_rng(0).normal(size=400), 0.0)
+    assert t_deviation(sample) == pytest.approx(np.std(sample) / 2)
+
+
 def test_nothing_it_says_depends_on_later_bars():
     table = random_prices(600, seed=3)
     table.iloc[N_INSAMPLE:, :5] *= 3

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_stock import calendars, leakcheck, prices
+from lstm_stock import baselines, calendars, leakcheck, prices
 from lstm_stock.backtest import Plan, backtest
 from lstm_stock.baselines import Task, forecast_all, har_market_t, har_range_t
 from lstm_stock.config import load_config
@@ -20,11 +20,12 @@ from lstm_stock.errors import ConfigError, LeakError
 from lstm_stock.evaluation import INTERVAL_COLUMNS
 from lstm_stock.features import Bars
 from lstm_stock.inputs import PriceReader, require_one_close, split_what_fits, with_market
-from lstm_stock.leakcheck import check, road_of
+from lstm_stock.leakcheck import Checked, check, road_of
 from lstm_stock.market import Market, day_surprise
 from lstm_stock.parallel import Engine
 from lstm_stock.prices import PriceHistory, Provenance, table_hash
 from lstm_stock.store import Store
+from lstm_stock.workflow import checks
 from tests.conftest import TINY
 from tests.helpers import random_prices
 from tests.test_cli import assert_told
@@ -72,60 +73,81 @@ def stored(root, tables=TABLES, exchange: str | None = "XNYS") -> Store:
 # --- the arithmetic -------------------------------------------------------------------------------------------
 
 
+def surprises(table: pd.DataFrame) -> pd.Series:
+    """`day_surprise`, told in pandas."""
+    gap = np.log(table["open"] / table["close"].shift())
+    logs = np.log(gap**2 + np.log(table["high"] / table["low"]) ** 2 / (4 * np.log(2)))
+    return logs - logs.rolling(22, min_periods=11).mean()
+
+
 def test_it_is_the_mean_of_what_each_days_log_variance_has_over_that_of_its_month():
-    columns = {}
-    for ticker, table in ADJUSTED.items():
-        gap = np.log(table["open"] / table["close"].shift())
-        variance = gap**2 + np.log(table["high"] / table["low"]) ** 2 / (4 * np.log(2))
-        logs = np.log(variance.clip(lower=1e-8))
-        columns[ticker] = logs - logs.rolling(22).mean()
-    expected = pd.DataFrame(columns).mean(axis=1)
-    assert expected.first_valid_index() == expected.index[22]
-    np.testing.assert_allclose(MARKET.surprise, expected, atol=1e-12)
+    expected = pd.DataFrame({ticker: surprises(table) for ticker, table in ADJUSTED.items()}).mean(axis=1)
+    assert expected.first_valid_index() == expected.index[11]
+    np.testing.assert_allclose(MARKET.surprise, expected.fillna(0), atol=1e-12)
     np.testing.assert_array_equal(MARKET.known, expected.notna())
+    assert MARKET.n_unknown == 0
     np.testing.assert_array_equal(MARKET.beside(ADJUSTED["BBB"])["market"], MARKET.surprise)
 
 
 @settings(max_examples=20, deadline=None)
-@given(row=st.integers(30, 418), scales=st.lists(st.floats(0.1, 10), min_size=4, max_size=4))
-def test_it_knows_no_later_bar_no_unit_and_no_order(row, scales):
+@given(
+    row=st.integers(30, 418),
+    scales=st.lists(st.floats(0.1, 10), min_size=4, max_size=4),
+    ends=st.lists(st.integers(0, 400), min_size=4, max_size=4),
+)
+def test_it_knows_no_later_bar_no_unit_and_no_order(row, scales, ends):
+    """Later bars are changed, and of some tickers there are none."""
     spoilt = []
-    for table, scale in zip(reversed(ADJUSTED.values()), scales, strict=True):
+    for table, scale, end in zip(reversed(ADJUSTED.values()), scales, ends, strict=True):
         table = table * scale
         table.iloc[row + 1 :] *= np.random.default_rng(0).uniform(0.5, 2, (len(table) - row - 1, 1))
-        spoilt.append(table)
+        spoilt.append(table.iloc[: row + 1 + end])
     again = Market.of(spoilt)
     np.testing.assert_allclose(again.surprise[: row + 1], MARKET.surprise[: row + 1], atol=1e-9)
+    np.testing.assert_array_equal(again.known[: row + 1], MARKET.known[: row + 1])
 
 
-def test_where_few_tickers_have_a_bar_the_newest_value_before_goes_on():
+def test_where_few_tickers_have_a_bar_nothing_unusual_is_taken_to_have_happened():
+    """However long ago the others' bars ended: prices fetched for one alone make no market."""
     one, *rest = ADJUSTED.values()
-    last = one.index[-1]
-    extra = one.iloc[[-1]].set_axis([last + pd.Timedelta(days=1)])
-    market = Market.of([pd.concat([one, extra]), *rest])
-    assert market.known[-2] and not market.known[-1]
-    assert market.surprise[-1] == market.surprise[-2] == MARKET.surprise[-1]
-    assert market.newest_known(market.dates[-1]) == np.datetime64(last, "D")
-    assert market.newest_known(market.dates[5]) is None
+    market = Market.of([one, *(table.iloc[:-60] for table in rest)])
+    assert market.known[-61] and not market.known[-60:].any()
+    assert market.n_unknown == 60
+    assert (market.surprise[-60:] == 0).all()
+    np.testing.assert_array_equal(market.surprise[:-60], MARKET.surprise[:-60])
+    assert market.is_known(one.index[-61]) and not market.is_known(one.index[-1])
+    assert not Market.of([one]).known.any()
+    half = Market.of([one, rest[0], *(table.iloc[:-60] for table in rest[1:])])
+    assert half.n_unknown == 0
 
 
-def test_tickers_that_are_listed_later_join_when_their_month_is_full():
-    early, late = ADJUSTED["AAA"], ADJUSTED["BBB"].iloc[200:]
-    market = Market.of([early, late])
-    alone = day_surprise(early)
-    np.testing.assert_array_equal(market.surprise[:222], alone[:222])
-    np.testing.assert_allclose(market.surprise[222:], (alone[222:] + day_surprise(late)[22:]) / 2, atol=1e-12)
-    assert market.known[22:].all()
+def test_tickers_that_are_listed_later_join_when_half_of_their_month_is_there():
+    early, late = (ADJUSTED["AAA"], ADJUSTED["BBB"]), ADJUSTED["CCC"].iloc[200:]
+    market = Market.of([*early, late])
+    before = np.mean([day_surprise(table) for table in early], axis=0)
+    np.testing.assert_allclose(market.surprise[11:211], before[11:211], atol=1e-12)
+    all_three = (2 * before[211:] + day_surprise(late)[11:]) / 3
+    np.testing.assert_allclose(market.surprise[211:], all_three, atol=1e-12)
 
 
-def test_a_ticker_of_other_days_gets_what_was_known_then():
-    days = ADJUSTED["AAA"].index
-    friday = next(day for day in days[100:] if day.day_of_week == 4)
+def test_a_day_without_movement_says_nothing():
+    halted = ADJUSTED["AAA"].copy()
+    halted.iloc[200:205, :4] = halted["close"].iloc[199]
+    market = Market.of([halted, *list(ADJUSTED.values())[1:]])
+    rest = np.mean([day_surprise(table) for table in list(ADJUSTED.values())[1:]], axis=0)
+    np.testing.assert_allclose(market.surprise[200:205], rest[200:205], atol=1e-12)
+    assert np.abs(market.surprise - MARKET.surprise).max() < 1.5
+    assert np.isnan(day_surprise(halted)[200:205]).all()
+
+
+def test_dates_that_the_market_does_not_have_are_usual_days_and_so_are_all_of_no_market():
     bar = ADJUSTED["AAA"].iloc[[0]]
-    saturday = bar.set_axis([friday + pd.Timedelta(days=1)])
-    assert MARKET.beside(saturday)["market"].tolist() == [MARKET.surprise[days.get_loc(friday)]]
-    before = bar.set_axis([days[0] - pd.Timedelta(days=9)])
-    assert MARKET.beside(before)["market"].isna().all()
+    sunday = bar.set_axis([pd.Timestamp("2015-06-07")])
+    assert MARKET.beside(sunday)["market"].tolist() == [0]
+    nothing = Market.of([])
+    assert nothing.beside(bar)["market"].tolist() == [0]
+    assert not nothing.is_known(bar.index[0]) and nothing.n_unknown == 0
+    assert len(Market.of([bar.iloc[:0]]).dates) == 0
 
 
 # --- what is fitted on it -------------------------------------------------------------------------------------
@@ -200,14 +222,23 @@ def test_an_unseen_ticker_is_forecast_with_the_market_of_the_runs_and_warned_whe
     )
     late = cli(*words, old.root)
     assert late.code == 0
-    newest = f"{TABLES['AAA'].index[-6]:%F}"
-    assert f"what the market did is taken to be as on {newest}" in late.err
+    newest = f"{TABLES['ZZZ'].index[-1]:%F}"
+    assert f"fewer than half of the run's tickers have a bar of {newest}" in late.err
     assert json.loads(late.out)[0]["hi_90"] != json.loads(said.out)[0]["hi_90"]
     alone = stored(tmp_path / "alone", {"ZZZ": TABLES["ZZZ"]})
     assert_told(cli(*words, alone.root), "AAA")
     tokyo = stored(tmp_path / "tokyo", TABLES, "XTKS")
     stored(tmp_path / "tokyo", {"AAA": TABLES["AAA"]})
-    assert_told(cli(*words, tokyo.root), "AAA trades at XNYS, ZZZ at XTKS")
+    assert_told(cli(*words, tokyo.root), "BBB trades at XTKS, AAA at XNYS")
+    early = ("--cutoff", "2010-01-01")
+    assert_told(cli(*words, store.root, *early), "ZZZ has no bar on or before 2010-01-01")
+    assert_told(cli("predict", *words[3:], store.root, *early), "AAA has no bar on or before 2010-01-01")
+    listed = {name: table if name == "ZZZ" else table.iloc[200:] for name, table in TABLES.items()}
+    before = cli(
+        *words, stored(tmp_path / "listed", listed).root, "--cutoff", f"{TABLES['ZZZ'].index[190]:%F}"
+    )
+    assert before.code == 0
+    assert "fewer than half of the run's tickers" in before.err
 
 
 def test_a_backtest_gives_each_fold_the_market_too(store, tmp_path):
@@ -218,13 +249,16 @@ def test_a_backtest_gives_each_fold_the_market_too(store, tmp_path):
 
 
 def test_what_the_market_did_does_not_leak_and_a_market_that_looks_ahead_is_named(store, monkeypatch):
-    config = load_config(None, SETTINGS)
-    tables = {ticker: TABLES[ticker] for ticker in TICKERS}
+    for name in ("historical", "arima", "garch", "gjr"):  # of these `tests/test_leakcheck.py` asks the same
+        monkeypatch.delitem(baselines.BASELINES, name)
+    two = TICKERS[:2]
+    config = load_config(None, [*SETTINGS, 'data.tickers=["AAA","BBB"]'])
+    tables = {ticker: TABLES[ticker] for ticker in two}
     dates = TABLES["AAA"].index.to_numpy().astype("datetime64[D]")
     in_test = dates[-20]
     network = leakcheck.train_briefly(config, tables)
     checked = check(road_of(config, network), tables, [in_test], lambda *_: None)
-    assert checked.n_arrays["market"] == 4 * len(TICKERS)
+    assert checked.n_arrays["market"] == 4 * len(two)
 
     honest = Market.of.__func__
 
@@ -235,6 +269,29 @@ def test_what_the_market_did_does_not_leak_and_a_market_that_looks_ahead_is_name
     monkeypatch.setattr(Market, "of", classmethod(tomorrow))
     with pytest.raises(LeakError, match=f"the market beside AAA on {in_test} moved"):
         check(road_of(config, network), tables, [in_test], lambda *_: None)
+
+
+def test_what_the_user_should_know_of_the_market_is_said_once(tmp_path):
+    """No exchange is known, and of two tickers the prices end early in the test period."""
+    ends = {"AAA": None, "BBB": -30, "CCC": -30}
+    store = stored(tmp_path, {name: TABLES[name].iloc[:end] for name, end in ends.items()}, None)
+    config, said = load_config(None, SETTINGS), []
+    split_what_fits(config, PriceReader(config.data, store), said.append)
+    trusted, unknown = said
+    assert "is trusted of 3 of 3 tickers, whose exchange is unknown" in trusted
+    assert unknown.startswith("on 30 of 420 dates fewer than half of the tickers have a bar")
+
+
+def test_the_leak_check_of_a_run_refits_no_scaler_whose_market_has_changed(
+    made, store, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(checks, "check", lambda road, tables, cutoffs, on_progress: Checked(list(cutoffs)))
+    checks.check_run(made, store, 1, pytest.fail, pytest.fail)
+    paid = {**TABLES, "BBB": TABLES["BBB"].assign(adj_close=TABLES["BBB"]["adj_close"] * 0.99)}
+    said = []
+    checks.check_run(made, stored(tmp_path, paid), 1, pytest.fail, said.append)
+    assert "the stored prices of BBB are not those" in said[0]
+    assert "nor can those of the other tickers, as all look at the market" in said[1]
 
 
 # --- what is refused ------------------------------------------------------------------------------------------
@@ -264,12 +321,20 @@ def test_sessions_that_end_at_other_hours_make_no_market(tmp_path):
     assert ends["XLON"] == dt.timedelta(hours=16, minutes=30)
     assert ends["XTKS"] == dt.timedelta(hours=6)
     assert ends["24/7"] == dt.timedelta(hours=24)
-    require_one_close({"A": "XNYS", "B": None, "C": "XTSE"})
-    require_one_close({})
-    with pytest.raises(ConfigError, match="sessions end together: A trades at XNYS, C at XLON"):
-        require_one_close({"A": "XNYS", "B": None, "C": "XLON"})
+    for code in set(calendars.YAHOO_EXCHANGES.values()):
+        end = calendars.usual_end(code)
+        assert (
+            code in ("ASEX", "XTAE") if end is None else dt.timedelta(hours=2) < end <= dt.timedelta(hours=24)
+        )
+    assert require_one_close({"A": "XNYS", "B": None, "C": "XTSE", "D": "XTAE"}) == ["B", "D"]
+    assert require_one_close({}) == []
+    for apart in ({"A": "XNYS", "B": None, "C": "XLON"}, {"C": "XLON", "A": "XNYS", "B": "XTSE"}):
+        with pytest.raises(ConfigError, match=r"sessions end together: C trades at XLON, [AB] at X(NYS|TSE)"):
+            require_one_close(apart)
+    with pytest.raises(ConfigError):
+        require_one_close({"A": "XSHG", "B": "XHKG"})
     mixed = stored(tmp_path)
     stored(tmp_path, {"CCC": TABLES["CCC"]}, "XTKS")
     config = load_config(None, SETTINGS)
-    with pytest.raises(ConfigError, match="AAA trades at XNYS, CCC at XTKS"):
+    with pytest.raises(ConfigError, match="CCC trades at XTKS, BBB at XNYS"):
         split_what_fits(config, PriceReader(config.data, mixed), pytest.fail)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lstm_stock import prices
-from lstm_stock.config import Config
+from lstm_stock.config import MARKET_SCALE, Config
 from lstm_stock.dataset import fit_ticker
 from lstm_stock.errors import LeakError
 from lstm_stock.inputs import PriceReader, recipe_of, split_of, split_what_fits, with_market
@@ -64,18 +64,23 @@ def check_run(
     tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
     cutoffs = _cutoffs(config, reader, n_cutoffs)
     adjusted = with_market(config, lambda ticker: prices.adjusted(tables[ticker]))
+    changed = [one for one in tables if reader.origins[one].hash != provenance.tickers[one].hash]
+    for ticker in changed:
+        on_warning(
+            f"the stored prices of {ticker} are not those that {run.name} was trained on: its scaler cannot "
+            "be fitted again, the rest is checked on the prices there are"
+        )
+    with_all = config.target_scale == MARKET_SCALE
+    if changed and with_all:
+        on_warning("nor can those of the other tickers, as all look at the market that it is part of")
     for ticker in tables:
-        if reader.origins[ticker].hash == provenance.tickers[ticker].hash:
-            again = fit_ticker(ticker, adjusted(ticker), recipe_of(config), run.scaler_split)
-            if again.scaler.to_json() != run.scalers[ticker].to_json():
-                raise LeakError(
-                    f"leak: the saved scaler of {ticker} is not the one that the train bars give",
-                    "it was fitted on other bars, or the run was changed after it was saved: train again",
-                )
-        else:
-            on_warning(
-                f"the stored prices of {ticker} are not those that {run.name} was trained on: its scaler cannot "
-                "be fitted again, the rest is checked on the prices there are"
+        if ticker in changed or (changed and with_all):
+            continue
+        again = fit_ticker(ticker, adjusted(ticker), recipe_of(config), run.scaler_split)
+        if again.scaler.to_json() != run.scalers[ticker].to_json():
+            raise LeakError(
+                f"leak: the saved scaler of {ticker} is not the one that the train bars give",
+                "it was fitted on other bars, or the run was changed after it was saved: train again",
             )
     fitted = Fitted(run.network, run.scalers, run.calibrators)
     return check(road_of(config, run.network, fitted), tables, cutoffs, on_progress)

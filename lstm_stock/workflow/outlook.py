@@ -59,7 +59,7 @@ def market_of(run: Run, store: Store, cutoff: dt.date | None) -> Market | None:
     if run.config.target_scale != MARKET_SCALE:
         return None
     tables = (between(store.read(ticker).table, None, cutoff) for ticker in run.config.data.tickers)
-    return Market.of(prices.adjusted(table) for table in tables if not table.empty)
+    return Market.of(prices.adjusted(table) for table in tables)
 
 
 def predict(
@@ -103,9 +103,8 @@ def predict(
     if market is not None:
         adjusted = market.beside(adjusted)
         if origin is None:
-            other = config.data.tickers[0]
-            exchanges = {name: store.read(name).provenance.exchange for name in (other, ticker)}
-            require_one_close(exchanges)
+            both = (*config.data.tickers, ticker)
+            require_one_close({name: store.read(name).provenance.exchange for name in both})
     series, calibrator = _known(run, ticker, adjusted) if origin else _unknown(run, ticker, adjusted)
     # An adaptive interval is taught by every outcome since the test period began.
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
@@ -203,13 +202,11 @@ def _warnings(
 
 
 def _warnings_of_market(market: Market, last: pd.Timestamp) -> tuple[str, ...]:
-    newest = market.newest_known(np.datetime64(last, "D"))
-    if newest == last:
+    if market.is_known(last):
         return ()
-    since = "unknown" if newest is None else f"taken to be as on {newest}"
     return (
-        f"few of the run's tickers have a bar of {last:%F}: what the market did is {since} "
-        "(`lstm-stock fetch` brings the others' prices)",
+        f"fewer than half of the run's tickers have a bar of {last:%F}: what the market did is taken to be "
+        "nothing unusual (`lstm-stock fetch` brings the others' prices)",
     )
 
 
