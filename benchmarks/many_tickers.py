@@ -23,6 +23,7 @@ from lstm_stock.prices import PriceHistory, Provenance, table_hash
 from lstm_stock.store import Store
 
 SETTINGS = (
+    "target_scale=har_market",
     "model.units=[32]",
     "training.epochs=1",
     "training.batch_size=1024",

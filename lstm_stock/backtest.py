@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -164,11 +164,12 @@ def _do_parts(
 
     def jobs() -> Iterator[Job]:
         # One by one, as workers get free: the bars of many tickers and folds together would be large.
-        bars_in = lru_cache(maxsize=1)(lambda number: _bars_of(config, reader, folds[number - 1]))
-        for name in missing:
-            bars_of = bars_in(name.fold)
-            mine = tickers if name.ticker is None else [name.ticker]
-            yield Job(name, config, folds[name.fold - 1], {ticker: bars_of(ticker) for ticker in mine})
+        for number, of_fold in groupby(missing, lambda name: name.fold):
+            fold = folds[number - 1]
+            bars_of = _bars_of(config, reader, fold)
+            for name in of_fold:
+                mine = tickers if name.ticker is None else [name.ticker]
+                yield Job(name, config, fold, {ticker: bars_of(ticker) for ticker in mine})
 
     if missing:
         # Closed at once when interrupted, so that no worker outlives what follows.

@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lstm_stock import metrics
+from lstm_stock.config import MARKET_SCALE
 from lstm_stock.distributions import Distribution, Mixture, PointMass, QuantileFan
 from lstm_stock.errors import DataError, ShortHistoryError
 from lstm_stock.features import VOLATILITY_WARM_UP, Array, Bars, feature_table, log_returns
@@ -29,7 +30,7 @@ Dates = NDArray[np.datetime64]
 UNKNOWN = 0
 """The code of every ticker that the network was not trained on."""
 
-HAR_SCALES = ("har", "har_market")
+HAR_SCALES = ("har", MARKET_SCALE)
 """Every `target_scale` that a regression on the train bars forecasts; the second knows the market, too."""
 
 MIN_PRICE_RATIO = 0.01
@@ -274,7 +275,7 @@ class _RawInputs:
 
 def _fit_har(ticker: str, adjusted: pd.DataFrame, n_train: int, target_scale: str) -> HarModel:
     try:
-        return HarModel.fit(Bars.of(adjusted), n_train, with_market=target_scale == "har_market")
+        return HarModel.fit(Bars.of(adjusted), n_train, with_market=target_scale == MARKET_SCALE)
     except ShortHistoryError as error:
         raise ShortHistoryError(
             f"`target_scale: {target_scale}` cannot be fitted to the train part of {ticker}: {error.message}",

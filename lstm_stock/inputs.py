@@ -337,8 +337,9 @@ def with_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None
         unknown = require_one_close({ticker: reader.exchanges[ticker] for ticker in config.data.tickers})
         if unknown:
             on_note(
-                f"that all sessions end at one hour, as `target_scale: {MARKET_SCALE}` needs, is trusted of "
-                f"{len(unknown)} of {len(config.data.tickers)} tickers, whose exchange is unknown"
+                f"`target_scale: {MARKET_SCALE}` needs sessions that end together, and of {len(unknown)} of "
+                f"{len(config.data.tickers)} tickers the exchange is unknown: make sure of it, or fetch with "
+                "`--exchange`"
             )
     return config
 

@@ -278,7 +278,7 @@ def test_what_the_user_should_know_of_the_market_is_said_once(tmp_path):
     config, said = load_config(None, SETTINGS), []
     split_what_fits(config, PriceReader(config.data, store), said.append)
     trusted, unknown = said
-    assert "is trusted of 3 of 3 tickers, whose exchange is unknown" in trusted
+    assert "needs sessions that end together, and of 3 of 3 tickers the exchange is unknown" in trusted
     assert unknown.startswith("on 30 of 420 dates fewer than half of the tickers have a bar")
 
 

@@ -498,3 +498,11 @@ def test_a_ticker_is_not_read_as_a_formula(tmp_path):
     figure = plots.test_period(table, "$A_B^$")
     plots.save_figure(figure, tmp_path, "test_period")
     assert title(figure).startswith("lstm on $A_B^$, 1 step ahead")
+
+
+def test_cuts_of_the_learning_rate_too_near_to_each_other_share_a_name():
+    rates = [1e-3] * 10 + [1e-4] * 4 + [1e-5] * 40 + [1e-6] * 6
+    history = pd.DataFrame({"member": 1, "epoch": np.arange(1, 61), "loss": 1.0, "val_loss": 1.0})
+    figure = plots.training_history(history.assign(learning_rate=rates))
+    named = [text.get_text() for text in figure.axes[0].texts]
+    assert named == ["to 1e-4", "to 1e-6"]

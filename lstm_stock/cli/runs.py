@@ -149,9 +149,9 @@ def _predict(
     for one in tickers:
         store.read(one)  # what is missing is told before TensorFlow takes its seconds to load
     load_tensorflow()
-    from lstm_stock.workflow.outlook import market_of, predict
+    from lstm_stock.workflow.outlook import market_until, predict
 
-    market = market_of(run, store, cutoff)
+    market = market_until(run, store, cutoff)
     outlooks, warnings, failures = [], [], []
     for one in tickers:
         try:

@@ -74,7 +74,11 @@ def skill_by_ticker(scores: pd.DataFrame, model: str, step: int = 1) -> Figure:
 def _draw_coverage(axes: Axes, mine: pd.DataFrame, places: np.ndarray[tuple[int], np.dtype[np.int_]]) -> None:
     observed, n = 100 * mine["coverage_90"].to_numpy(float), mine["n"].to_numpy(int)
     low, high = (100 * binom.ppf(q, n, 0.9) / n for q in ((1 - BAND_SHARE) / 2, (1 + BAND_SHARE) / 2))
-    axes.fill_betweenx(places, low, high, color=BAND, lw=0, label="where 9 of 10 would be by luck")
+    # Half a place beyond the first and the last, so that their points are within it, too.
+    around = (
+        np.concatenate([[places[0] - 0.5], places[1:-1], [places[-1] + 0.5]]) if len(places) > 1 else places
+    )
+    axes.fill_betweenx(around, low, high, color=BAND, lw=0, label="where 9 of 10 would be by luck")
     axes.axvline(90, color=DIM, lw=1)
     axes.plot(observed, places, "o", color="black", ms=5)
     axes.set(xlabel=f"outcomes inside the 90 % interval, % (mean {observed.mean():.1f})")

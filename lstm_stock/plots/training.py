@@ -15,6 +15,9 @@ from matplotlib.ticker import MaxNLocator
 from lstm_stock.errors import DataError
 from lstm_stock.plots.style import DIM, STYLE, blank_figure, set_title
 
+NAME_WIDTH = 0.1
+"""Room that the name of a cut of the learning rate takes, as a share of the epochs."""
+
 
 def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
     """Draw loss and validation loss by epoch; mark the best epoch and every cut of the learning rate.
@@ -53,7 +56,7 @@ def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
                 at["epoch"], at["val_loss"], "*", color="black", ms=18, label=f"{hidden}best epoch, kept"
             )
             if len(members) == 1:
-                _name_cuts(axes, member[cut])
+                _name_cuts(axes, member[cut], len(member))
         axes.set(xlabel="epoch", ylabel="loss", xlim=(0.5, history["epoch"].max() + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
@@ -61,8 +64,13 @@ def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
     return figure
 
 
-def _name_cuts(axes: Axes, cuts: pd.DataFrame) -> None:
+def _name_cuts(axes: Axes, cuts: pd.DataFrame, n_epochs: int) -> None:
+    """Say what each cut left; of cuts too near to each other for their names, the first."""
+    named = -np.inf
     for _, cut in cuts.iterrows():
+        if cut["epoch"] - named < NAME_WIDTH * n_epochs:
+            continue
+        named = cut["epoch"]
         rate = f"to {cut['learning_rate']:.0e}".replace("e-0", "e-")
         at = (cut["epoch"], cut["val_loss"])
         axes.annotate(rate, at, xytext=(0, 12), textcoords="offset points", ha="center")

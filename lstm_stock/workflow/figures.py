@@ -16,7 +16,7 @@ from lstm_stock.inputs import PriceReader, recipe_of, with_market
 from lstm_stock.report import FEW, name_tickers
 from lstm_stock.run import Run
 from lstm_stock.store import Store
-from lstm_stock.workflow.outlook import market_of, predict
+from lstm_stock.workflow.outlook import market_until, predict
 
 
 def draw(
@@ -55,7 +55,7 @@ def draw(
             "scores_by_step": plots.scores_by_step(scores, ticker, model=model),
         }
         try:
-            market = market or market_of(run, store, None)
+            market = market or market_until(run, store, None)
             outlook = predict(run, store, ticker, None, dt.date.today(), market)
             figures["forecast"] = plots.forecast_fan(outlook.recent, outlook.table, ticker)
             if model == "attention":

@@ -10,7 +10,6 @@ import pandas as pd
 
 from lstm_stock import calendars, prices
 from lstm_stock.calibration import Calibrator
-from lstm_stock.config import MARKET_SCALE
 from lstm_stock.dataset import (
     Split,
     TickerSeries,
@@ -22,7 +21,7 @@ from lstm_stock.dataset import (
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.evaluation import INTERVAL_COLUMNS, LEVELS, price_intervals
 from lstm_stock.fitting import fit_calibrator, forecast_network
-from lstm_stock.inputs import between, recipe_of, require_one_close
+from lstm_stock.inputs import between, market_of, recipe_of, require_one_close
 from lstm_stock.market import Market
 from lstm_stock.prices import PriceHistory
 from lstm_stock.run import Run, TickerOrigin
@@ -50,16 +49,15 @@ class Outlook:
     warnings: tuple[str, ...]
 
 
-def market_of(run: Run, store: Store, cutoff: dt.date | None) -> Market | None:
+def market_until(run: Run, store: Store, cutoff: dt.date | None) -> Market | None:
     """Return what the run's tickers did up to a date, if its network looks at that.
 
     Raises:
         DataError: The prices of one of them are missing.
     """
-    if run.config.target_scale != MARKET_SCALE:
-        return None
-    tables = (between(store.read(ticker).table, None, cutoff) for ticker in run.config.data.tickers)
-    return Market.of(prices.adjusted(table) for table in tables)
+    return market_of(
+        run.config, lambda ticker: prices.adjusted(between(store.read(ticker).table, None, cutoff))
+    )
 
 
 def predict(
@@ -82,7 +80,7 @@ def predict(
         ticker: One of the run's tickers, or, of a run of several, any other: it is scaled by its own past.
         cutoff: Last date the forecaster may know; the newest bar when None.
         today: The date that the age of the newest bar is measured from.
-        market: `market_of` the run, up to the same cutoff.
+        market: `market_until` the same cutoff.
 
     Raises:
         ShortHistoryError: There are too few prices up to the cutoff.
