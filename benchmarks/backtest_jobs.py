@@ -25,12 +25,13 @@ FOLDS = 4
 ALL_THREADS = """
 import sys
 from pathlib import Path
-from lstm_stock import backtest, backtest_jobs
+from lstm_stock.workflow import backtest, backtest_worker as backtest_jobs
 from lstm_stock.config import load_config
-from lstm_stock.folds import plan_folds
-from lstm_stock.inputs import PriceReader, split_of
-from lstm_stock.store import Store
-from lstm_stock.tensorflow_setup import load_tensorflow
+from lstm_stock.dataset.split import plan_folds
+from lstm_stock.prices.reader import PriceReader
+from lstm_stock.dataset.split import split_of
+from lstm_stock.prices.store import Store
+from lstm_stock.network.tensorflow_setup import load_tensorflow
 
 backtest_jobs.load_single_threaded_tensorflow = load_tensorflow
 config = load_config(None, sys.argv[3:])

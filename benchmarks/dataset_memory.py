@@ -17,8 +17,10 @@ import pandas as pd
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from lstm_stock.batches import WindowBatches
-from lstm_stock.dataset import Recipe, Split, fit_ticker, windows_of
+from lstm_stock.dataset.series import Recipe, fit_ticker
+from lstm_stock.dataset.split import Split
+from lstm_stock.dataset.windows import windows_of
+from lstm_stock.network.batches import WindowBatches
 
 FEATURES = (
     *("log_return", "open_gap", "high_gap", "low_gap"),

@@ -20,8 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lstm_stock.prices import table_hash
-from lstm_stock.store import Store
+from lstm_stock.prices.store import Store
+from lstm_stock.prices.table import table_hash
 from tests.loopback import Loopback, environment
 from tests.simulated_yahoo import Instrument, SimulatedYahoo, sessions
 

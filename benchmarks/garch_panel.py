@@ -19,10 +19,13 @@ import pandas as pd
 
 from lstm_stock.baselines import Task, constant_t, ewma, garch
 from lstm_stock.config import load_config
+from lstm_stock.dataset.build import cut_into_parts
+from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.series import recipe_of
+from lstm_stock.dataset.split import split_of
 from lstm_stock.distributions import Distribution, StudentT
-from lstm_stock.features import Bars
-from lstm_stock.fitting import fit_parts, forecast_network
-from lstm_stock.inputs import cut_into_parts, days_of, recipe_of, split_of
+from lstm_stock.prices.reader import days_of
+from lstm_stock.workflow.fit import fit_parts, forecast_network
 
 N_BARS, BURN_IN = 2500, 500
 ALPHA, BETA, DF = 0.09, 0.89, 5.0

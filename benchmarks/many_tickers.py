@@ -19,8 +19,8 @@ from pathlib import Path
 
 from dataset_memory import simulated
 
-from lstm_stock.prices import PriceHistory, Provenance, table_hash
-from lstm_stock.store import Store
+from lstm_stock.prices.store import Store
+from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
 
 SETTINGS = (
     "target_scale=har_market",

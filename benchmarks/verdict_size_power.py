@@ -20,11 +20,11 @@ import pandas as pd
 from scipy import signal, stats
 
 from lstm_stock.baselines import Task, constant_t, drift, naive
-from lstm_stock.calibration import Fan
+from lstm_stock.dataset.features import Bars
 from lstm_stock.distributions import Distribution, Normal, StudentT
-from lstm_stock.evaluation import FORECAST_COLUMNS, LEVELS, price_intervals
-from lstm_stock.features import Bars
-from lstm_stock.significance import (
+from lstm_stock.distributions.intervals import LEVELS, Fan
+from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS, price_intervals
+from lstm_stock.scoring.significance import (
     by_date,
     christoffersen,
     conditional_coverage,
@@ -36,7 +36,7 @@ from lstm_stock.significance import (
     skill_interval,
     uniformity,
 )
-from lstm_stock.verdict import judge
+from lstm_stock.scoring.verdict import judge
 
 N_INSAMPLE, N_TEST = 1000, 1000
 NOISE, SHRUNK = 0.3, 0.1

@@ -23,8 +23,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lstm_stock.config import Config, load_config
-from lstm_stock.plots.style import DPI, STYLE
-from lstm_stock.tensorflow_setup import load_tensorflow
+from lstm_stock.network.tensorflow_setup import load_tensorflow
+from lstm_stock.report.plots.style import DPI, STYLE
 
 OUTPUT = Path(__file__).parent / "images" / "gradient_decay.png"
 SEEDS = (0, 1, 2)
@@ -91,11 +91,14 @@ def measure() -> tuple[dict[str, Array], dict[str, Array]]:
     """Return the relative length of the gradient before and after training: a row a seed, a column a lag."""
     import keras
 
-    from lstm_stock.fitting import architecture_of, fit_parts
-    from lstm_stock.inputs import cut_into_parts, days_of, recipe_of, split_of
-    from lstm_stock.models import build_network, join_members
-    from lstm_stock.prices import adjusted
-    from lstm_stock.sources import SAMPLE_TICKER, FetchRequest, fetch_prices
+    from lstm_stock.dataset.build import cut_into_parts
+    from lstm_stock.dataset.series import recipe_of
+    from lstm_stock.dataset.split import split_of
+    from lstm_stock.network.build import build_network, join_members
+    from lstm_stock.prices.reader import days_of
+    from lstm_stock.prices.sources import SAMPLE_TICKER, FetchRequest, fetch_prices
+    from lstm_stock.prices.table import adjusted
+    from lstm_stock.workflow.fit import architecture_of, fit_parts
 
     table = adjusted(fetch_prices("sample", FetchRequest(SAMPLE_TICKER)).table)
     before: dict[str, list[Array]] = {}
@@ -126,7 +129,7 @@ def gradient_lengths(config: Config, network: Any, windows: NDArray[Any], target
     """Return the mean length of d loss / d x_t over windows by lag, relative to that of lag 0."""
     import tensorflow as tf
 
-    from lstm_stock.models import training_loss
+    from lstm_stock.network.heads import training_loss
 
     x = tf.convert_to_tensor(windows)
     with tf.GradientTape() as tape:

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from lstm_stock.dataset.features import Bars
 from lstm_stock.errors import DataError
-from lstm_stock.features import Bars
+
+COMMAND = Path(sys.executable).parent / "lstm-stock"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_told(answer, message: str, code: int = 2) -> None:
+    """An `error:` line, then a blank one, then a `hint:`; nothing on stdout."""
+    assert answer.code == code, answer
+    assert answer.out == ""
+    assert re.search(r"(^|\n)error: ", answer.err), answer.err
+    assert re.search(r"\n\nhint: \S", answer.err), answer.err
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+
+
+def assert_fits(answer) -> None:
+    """Tables fit a terminal of 80 columns, and nothing in them is cut short."""
+    assert max(len(line) for line in answer.out.splitlines()) <= 80, answer.out
+    assert "…" not in answer.out
 
 
 def random_prices(

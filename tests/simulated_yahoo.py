@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from exchange_calendars import get_calendar
 
-from lstm_stock.prices import price_table
+from lstm_stock.prices.table import price_table
 from tests.loopback import Answer
 
 NEW_YORK = ZoneInfo("America/New_York")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from lstm_stock.cell_facts import CELL_FACTS, RECURRENT_OPTIONS
 from lstm_stock.cli import app
 from lstm_stock.cli.models import model_rows
 from lstm_stock.config import Config, FeatureName, load_config
+from lstm_stock.config.cells import CELL_FACTS, RECURRENT_OPTIONS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

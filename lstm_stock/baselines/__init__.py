@@ -13,9 +13,8 @@ from lstm_stock.baselines.arima import arima
 from lstm_stock.baselines.ewma import ewma, ewma_drift
 from lstm_stock.baselines.garch import garch, gjr
 from lstm_stock.baselines.har import har_market_t, har_range_t
-from lstm_stock.baselines.signs import always_up, reversal_10
 from lstm_stock.baselines.task import Baseline, Task
-from lstm_stock.baselines.walks import constant_t, drift, historical, naive
+from lstm_stock.baselines.walks import always_up, constant_t, drift, historical, naive, reversal_10
 from lstm_stock.distributions import Distribution
 from lstm_stock.errors import BaselineError
 

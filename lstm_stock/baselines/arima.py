@@ -7,9 +7,9 @@ import warnings
 import numpy as np
 
 from lstm_stock.baselines.task import Task, spread_by_t
+from lstm_stock.dataset.volatility import Array, log_returns
 from lstm_stock.distributions import Distribution
 from lstm_stock.errors import BaselineError
-from lstm_stock.features import Array, log_returns
 
 MIN_RETURNS = 100
 """Returns below which it is not fitted."""

@@ -14,9 +14,9 @@ import numpy as np
 from scipy import signal
 
 from lstm_stock.baselines.task import MAX_DF, MIN_SCALE, Task, fit_t
+from lstm_stock.dataset.volatility import Array
 from lstm_stock.distributions import Distribution, StudentT
 from lstm_stock.errors import BaselineError
-from lstm_stock.features import Array
 
 MIN_RETURNS = 250
 """Returns below which five parameters of a slow process are guesses: one year."""

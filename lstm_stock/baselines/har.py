@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from lstm_stock.baselines.task import Task, spread_by_t
+from lstm_stock.dataset.har import HarModel
 from lstm_stock.distributions import Distribution
 from lstm_stock.errors import BaselineError, ShortHistoryError
-from lstm_stock.har import HarModel
 
 
 def har_range_t(task: Task) -> Distribution:
-    """HAR-range-t: `lstm_stock.har.HarModel` on a ticker's own bars, fitted for every step, then a Student-t.
+    """HAR-range-t: `lstm_stock.dataset.har.HarModel` of the ticker's own bars per step, then a Student-t.
 
     Location, scale and degrees of freedom of the Student-t are fitted to the in-sample returns in units of the
     volatility so forecast.

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.volatility import Array
 from lstm_stock.distributions import Distribution, StudentT
 from lstm_stock.errors import BaselineError
-from lstm_stock.features import Array, Bars
 
 MIN_DF, MAX_DF = 1.05, 1e4
 """Degrees of freedom kept: a mean exists above 1, and above 10,000 a Student-t is a normal."""

@@ -6,9 +6,31 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from lstm_stock.baselines.task import Task, fit_t
-from lstm_stock.distributions import Distribution, Empirical, QuantileFan, StudentT
+from lstm_stock.dataset.volatility import Array
+from lstm_stock.distributions import Direction, Distribution, Empirical, QuantileFan, StudentT
 from lstm_stock.errors import BaselineError
-from lstm_stock.features import Array
+
+REVERSAL = 10
+"""Bars whose return is expected to turn: two weeks, between the week and the month of the literature."""
+
+
+def always_up(task: Task) -> Distribution:
+    """Up, always: its share of right signs is the share of up days."""
+    return Direction(np.ones((len(task.cutoffs), task.horizon)))
+
+
+def reversal_10(task: Task) -> Distribution:
+    """The sign opposite to the last 10-day return (short-term reversal: Jegadeesh 1990, Journal of Finance 45).
+
+    Raises:
+        BaselineError: The first cutoff has no ten bars before it.
+    """
+    if task.cutoffs.min() < REVERSAL:
+        raise BaselineError(f"the first cutoff has {task.cutoffs.min()} bars before it, it needs {REVERSAL}")
+    close = task.bars.close
+    sign = -np.sign(close[task.cutoffs] / close[task.cutoffs - REVERSAL] - 1)
+    return Direction(np.repeat(sign[:, None], task.horizon, axis=1))
+
 
 HISTORY = 250
 """Returns that `historical` looks back on: about one year, as the supervisors of banks ask at least."""

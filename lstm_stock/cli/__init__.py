@@ -12,18 +12,19 @@ from typing import NoReturn
 
 import typer
 
-# Importing a module adds its commands, and `--help` lists them in this order.
-from lstm_stock.cli import data, prices, runs, scrutiny, settings  # noqa: F401
-from lstm_stock.cli.app import app, config_app, data_app
-from lstm_stock.cli.options import INTERRUPTED, tell
+from lstm_stock.cli import backtest, config, data, fetch, models, runs, train  # noqa: F401 - they add commands
+from lstm_stock.cli.app import INTERRUPTED, app, config_app, data_app, tell
 from lstm_stock.errors import LstmStockError
 
-# isort: split
-from lstm_stock.cli import models  # noqa: F401
+COMMANDS = ("fetch", "train", "predict", "plot", "runs", "demo", "backtest", "leakcheck", "models")
+"""The order in which `--help` lists the commands; `data` and `config`, which have subcommands, come last."""
 
 READER_GONE = 141
 """Exit code when whoever read the output has enough, as `head` does: 128 + SIGPIPE."""
 
+app.registered_commands.sort(
+    key=lambda command: COMMANDS.index(str(getattr(command.callback, "__name__", "")))
+)
 app.add_typer(data_app, name="data")
 app.add_typer(config_app, name="config")
 

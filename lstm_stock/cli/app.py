@@ -2,9 +2,136 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import datetime as dt
+import sys
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from lstm_stock.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lstm_stock.prices.store import Store
+
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
+
+
+class SourceName(StrEnum):
+    """Where prices come from."""
+
+    yahoo = "yahoo"
+    csv = "csv"
+    sample = "sample"
+
+
+class Format(StrEnum):
+    """How a table is printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+DataDir = Annotated[
+    Path,
+    typer.Option("--data-dir", envvar="LSTM_STOCK_DATA", help="Folder of the price store.", metavar="DIR"),
+]
+RunsDir = Annotated[
+    Path, typer.Option("--runs-dir", envvar="LSTM_STOCK_RUNS", help="Folder of the runs.", metavar="DIR")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no notes.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="YAML file, or the packaged `default`, `classic` or `many`.",
+        show_default=False,
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Override one key: model.units=[64,32]. Repeatable.",
+        show_default=False,
+    ),
+]
+ShowStrategy = Annotated[
+    bool, typer.Option("--strategy", help="Also show what following the forecasts would have earned.")
+]
+CostBp = Annotated[
+    float,
+    typer.Option("--cost-bp", metavar="BP", min=0, help="Cost of a trade for `--strategy`, basis points."),
+]
+RunName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", help="Name or path of a run; the newest if left out.", show_default=False
+    ),
+]
+
+
+def open_store(data_dir: Path) -> Store:
+    """Return the price store; nothing is made or read yet."""
+    from lstm_stock.prices.store import Store
+
+    return Store(data_dir)
+
+
+def parse_date(text: str | None, option: str) -> dt.date | None:
+    """Read the date that an option was given.
+
+    Raises:
+        ConfigError: It is none, or not from 1900 to 2100.
+    """
+    if text is None:
+        return None
+    try:
+        day = dt.date.fromisoformat(text)
+        if not 1900 <= day.year <= 2100:
+            raise ValueError
+        return day
+    except ValueError as error:
+        raise ConfigError(
+            f"{option}: got {text!r}, expected a date from 1900 to 2100", "write it as YYYY-MM-DD: 2020-03-04"
+        ) from error
+
+
+def tell(message: str, hint: str) -> None:
+    """Print an error, and what to do about it, on stderr."""
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"\nhint: {hint}", file=sys.stderr)
+
+
+def write_whole(file: Path, text: str, force: bool = False) -> None:
+    """Write a file that the user named, whole or not at all.
+
+    Raises:
+        ConfigError: There is such a file, and `force` is not given; or it cannot be written.
+    """
+    if file.exists() and not force:
+        raise ConfigError(f"{file} exists already", "choose another name, or delete it first")
+    temporary = file.with_name(f".{file.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as target:
+            target.write(text)
+        temporary.replace(file)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}", "choose another folder") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
 
 HELP = "Forecast stocks with an LSTM, honestly: calibrated fans, every score beside a baseline."
 

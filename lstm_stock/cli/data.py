@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstm_stock.cli.app import data_app
-from lstm_stock.cli.options import DataDir, Format, Quiet, open_store, write_whole
+from lstm_stock.cli.app import DataDir, Format, Quiet, data_app, open_store, write_whole
 from lstm_stock.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lstm_stock.prices import PriceHistory
-    from lstm_stock.store import Store
+    from lstm_stock.prices.store import Store
+    from lstm_stock.prices.table import PriceHistory
+
 
 Ticker = Annotated[str, typer.Argument(metavar="TICKER", help="A ticker in the store.")]
 
@@ -33,24 +33,24 @@ def data(
     if context.invoked_subcommand is not None:
         _require_none_before(context)
         return
-    from lstm_stock import listing, terminal
+    from lstm_stock.report import price_tables, progress
 
     store = open_store(data_dir)
     histories = [_read(store, ticker) for ticker in store.tickers()]
-    rows = listing.store_rows(
+    rows = price_tables.store_rows(
         [one.ticker if isinstance(one, _Damaged) else one for one in histories], dt.datetime.now(dt.UTC)
     )
     if not rows and output is Format.table:
-        terminal.note(
+        progress.note(
             f"the price store {data_dir / 'prices'} is empty; `lstm-stock fetch AAPL` fills it", quiet
         )
     elif output is Format.table:
-        terminal.show(listing.store_table(rows))
+        progress.show(price_tables.store_table(rows))
     else:
         _print(rows, output)
     for one in histories:
         if isinstance(one, _Damaged):
-            terminal.warn(one.error.message)
+            progress.warn(one.error.message)
 
 
 @data_app.command("show")
@@ -62,14 +62,14 @@ def data_show(
     quiet: Quiet = False,
 ) -> None:
     """Show where a ticker's prices come from, and its newest bars."""
-    from lstm_stock import listing, terminal
+    from lstm_stock.report import price_tables, progress
 
     history = open_store(data_dir).read(ticker)
-    for fact in listing.facts(history, dt.datetime.now(dt.UTC)):
-        terminal.note(fact, quiet)
+    for fact in price_tables.facts(history, dt.datetime.now(dt.UTC)):
+        progress.note(fact, quiet)
     bars = history.table.tail(tail)
     if output is Format.table:
-        terminal.show(listing.bars_table(bars))
+        progress.show(price_tables.bars_table(bars))
     elif output is Format.csv:
         print(_csv(bars), end="")
     else:
@@ -91,14 +91,14 @@ def data_export(
     quiet: Quiet = False,
 ) -> None:
     """Write a ticker's bars as CSV; `fetch --from-csv` reads them back to the last digit."""
-    from lstm_stock import terminal
+    from lstm_stock.report import progress
 
     text = _csv(open_store(data_dir).read(ticker).table)
     if file is None:
         print(text, end="")
         return
     write_whole(file, text, force)
-    terminal.note(f"wrote {file}", quiet)
+    progress.note(f"wrote {file}", quiet)
 
 
 @data_app.command("check")
@@ -111,8 +111,8 @@ def data_check(
     quiet: Quiet = False,
 ) -> None:
     """Read every file again and say what is damaged, missing or suspicious; ends with 2 if any is damaged."""
-    from lstm_stock import terminal
-    from lstm_stock.audit import odd_sessions, session_notes, suspicions
+    from lstm_stock.prices.quality import odd_sessions, session_notes, suspicions
+    from lstm_stock.report import progress
 
     store = open_store(data_dir)
     n_damaged = n_noted = 0
@@ -136,8 +136,8 @@ def data_check(
         print(f"{found.ticker}: {'; '.join(notes) if notes else 'good'}")
     if not tickers:
         for path in store.strangers():
-            terminal.note(f"{path}: no prices of this program; it is never read", quiet)
-    terminal.note(f"{len(names)} checked: {n_damaged} damaged, {n_noted} with notes", quiet)
+            progress.note(f"{path}: no prices of this program; it is never read", quiet)
+    progress.note(f"{len(names)} checked: {n_damaged} damaged, {n_noted} with notes", quiet)
     if n_damaged:
         raise typer.Exit(DataError.exit_code)
 

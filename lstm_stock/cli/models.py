@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstm_stock.cli.app import app
-from lstm_stock.cli.options import ConfigFile, Format, Overrides
+from lstm_stock.cli.app import ConfigFile, Format, Overrides, app
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from lstm_stock.cell_facts import Size
     from lstm_stock.config import Config
+    from lstm_stock.config.cells import Size
 
 
 @app.command()
@@ -38,14 +37,14 @@ def models(
         writer.writeheader()
         writer.writerows({**row, "options": " ".join(row["options"])} for row in rows)
     else:
-        from lstm_stock import terminal
+        from lstm_stock.report import progress
 
-        terminal.show(_table(rows, settings))
+        progress.show(_table(rows, settings))
 
 
 def model_rows(config: Config) -> list[dict[str, Any]]:
     """Return what is known of each cell, and the parameters of its network at the config's size."""
-    from lstm_stock.cell_facts import CELL_FACTS, count_params
+    from lstm_stock.config.cells import CELL_FACTS, count_params
 
     return [
         {
@@ -62,8 +61,8 @@ def model_rows(config: Config) -> list[dict[str, Any]]:
 
 def _size(config: Config, cell: str) -> Size:
     """Take from the config the size of the network that it would have with another cell."""
-    from lstm_stock.cell_facts import Size
     from lstm_stock.config import TOKEN_HEAD, Config
+    from lstm_stock.config.cells import Size
 
     # `token` has its own head and features, and no other cell has them.
     default = Config()
@@ -88,7 +87,7 @@ def _table(rows: list[dict[str, Any]], config: Config) -> Table:
     from rich import box
     from rich.table import Table
 
-    from lstm_stock.cell_facts import RECURRENT_OPTIONS
+    from lstm_stock.config.cells import RECURRENT_OPTIONS
 
     model = config.model
     table = Table(

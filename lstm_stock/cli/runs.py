@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstm_stock.cli.app import app
-from lstm_stock.cli.options import (
-    DataDir,
-    Format,
-    Quiet,
-    RunName,
-    RunsDir,
-    open_store,
-    parse_date,
-)
-from lstm_stock.cli.prices import report_fetch
+from lstm_stock.cli.app import DataDir, Format, Quiet, RunName, RunsDir, app, open_store, parse_date
+from lstm_stock.cli.fetch import report_fetch
 from lstm_stock.cli.train import train_together
 from lstm_stock.errors import DataError, RunError, ShortHistoryError
+
+if TYPE_CHECKING:
+    from lstm_stock.prices.store import Store
+    from lstm_stock.runs.run import Run
+
 
 INTERVALS = {
     "none": "intervals as trained",
@@ -28,10 +24,6 @@ INTERVALS = {
     "adaptive": "intervals as trained, corrected by their hits and misses since",
 }
 """What `predict` says of its intervals, by the config's `calibration`."""
-
-if TYPE_CHECKING:
-    from lstm_stock.run import Run
-    from lstm_stock.store import Store
 
 
 @app.command()
@@ -53,7 +45,7 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Forecast the next sessions, with intervals."""
-    from lstm_stock.run import find_run
+    from lstm_stock.runs.catalog import find_run
 
     as_of = parse_date(cutoff, "--cutoff")
     _predict(find_run(runs_dir, run), open_store(data_dir), ticker, as_of, output, quiet)
@@ -74,7 +66,7 @@ def plot(
     quiet: Quiet = False,
 ) -> None:
     """Draw the run: training, test period, forecast fan, calibration, scores; many tickers in one figure."""
-    from lstm_stock.run import find_run
+    from lstm_stock.runs.catalog import find_run
 
     _plot(find_run(runs_dir, run), open_store(data_dir), ticker, output, quiet)
 
@@ -82,23 +74,23 @@ def plot(
 @app.command()
 def runs(runs_dir: RunsDir = Path("runs"), quiet: Quiet = False) -> None:
     """List the runs with their key scores."""
-    from lstm_stock import report, terminal
-    from lstm_stock.run import list_backtests, list_runs
+    from lstm_stock.report import progress, run_tables
+    from lstm_stock.runs.catalog import list_backtests, list_runs
 
     found, backtests = list_runs(runs_dir), list_backtests(runs_dir)
     if backtests:
         names = ", ".join(path.name for path in backtests[-3:])
-        terminal.note(f"backtests lie beside the runs, the newest last: {names}", quiet)
+        progress.note(f"backtests lie beside the runs, the newest last: {names}", quiet)
     if not found:
-        terminal.note(f"no runs in {runs_dir}; `lstm-stock train` makes one", quiet)
+        progress.note(f"no runs in {runs_dir}; `lstm-stock train` makes one", quiet)
         return
     rows = []
     for run in found:
         try:
-            rows.append(report.run_summary(run))
+            rows.append(run_tables.run_summary(run))
         except RunError as error:
-            terminal.warn(error.message)
-    terminal.show(report.runs_table(rows))
+            progress.warn(error.message)
+    progress.show(run_tables.runs_table(rows))
 
 
 @app.command()
@@ -108,13 +100,13 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Do the main job on the shipped AAPL sample: fetch, train, predict, plot. Needs no network."""
-    from lstm_stock import terminal
     from lstm_stock.config import Config
-    from lstm_stock.fetching import FetchOptions, fetch_into
-    from lstm_stock.sources import SAMPLE_TICKER
+    from lstm_stock.prices.sources import SAMPLE_TICKER
+    from lstm_stock.prices.update import FetchOptions, fetch_into
+    from lstm_stock.report import progress
 
     store = open_store(data_dir)
-    terminal.note("[1/4] fetch: AAPL, the sample that comes with the package", quiet)
+    progress.note("[1/4] fetch: AAPL, the sample that comes with the package", quiet)
     try:
         fetched = fetch_into(store, SAMPLE_TICKER, FetchOptions(source="sample"))
     except DataError as error:
@@ -122,13 +114,13 @@ def demo(
             error.message, "`lstm-stock demo --data-dir demo-data` leaves your prices alone"
         ) from error
     report_fetch(fetched, store, quiet)
-    terminal.note("\n[2/4] train: the default config", quiet)
+    progress.note("\n[2/4] train: the default config", quiet)
     run = train_together(Config(), store, runs_dir, quiet)
-    terminal.note("\n[3/4] predict: the next five sessions", quiet)
+    progress.note("\n[3/4] predict: the next five sessions", quiet)
     _predict(run, store, None, None, Format.table, quiet)
-    terminal.note("\n[4/4] plot", quiet)
+    progress.note("\n[4/4] plot", quiet)
     _plot(run, store, None, None, quiet)
-    terminal.note(
+    progress.note(
         "\nnext: `lstm-stock train --config classic` shows what the tutorial recipe is worth", quiet
     )
 
@@ -140,16 +132,17 @@ def _predict(
 
     import pandas as pd
 
-    from lstm_stock import report, terminal
     from lstm_stock.config import normalise_ticker
-    from lstm_stock.run import records
-    from lstm_stock.tensorflow_setup import load_tensorflow
+    from lstm_stock.network.tensorflow_setup import load_tensorflow
+    from lstm_stock.report import progress, run_tables
+    from lstm_stock.report.text import FEW, told_together
+    from lstm_stock.runs.files import records
 
     tickers = run.config.data.tickers if ticker is None else [run.require_ticker(normalise_ticker(ticker))]
     for one in tickers:
         store.read(one)  # what is missing is told before TensorFlow takes its seconds to load
     load_tensorflow()
-    from lstm_stock.workflow.outlook import market_until, predict
+    from lstm_stock.workflow.predict import market_until, predict
 
     market = market_until(run, store, cutoff)
     outlooks, warnings, failures = [], [], []
@@ -162,39 +155,40 @@ def _predict(
             warnings.append((one, f"no forecast of {one}: {error.message}"))
     if not outlooks:
         raise failures[0]
-    for text in report.told_together(warnings):
-        terminal.warn(text)
+    for text in told_together(warnings):
+        progress.warn(text)
     forecast = pd.concat([outlook.table for outlook in outlooks], ignore_index=True)
     if output == Format.json:
         print(json.dumps(records(forecast), indent=2))
     elif output == Format.csv:
         print(forecast.to_csv(index=False), end="")
     else:
-        if len(outlooks) > report.FEW:
-            terminal.show(report.outlooks_table(forecast))
+        if len(outlooks) > FEW:
+            progress.show(run_tables.outlooks_table(forecast))
         else:
             for outlook in outlooks:
-                terminal.show(report.outlook_table(outlook.table, outlook.currency))
-        terminal.note(f"{INTERVALS[run.config.calibration]}; in quoted prices. Not financial advice", quiet)
+                progress.show(run_tables.outlook_table(outlook.table, outlook.currency))
+        progress.note(f"{INTERVALS[run.config.calibration]}; in quoted prices. Not financial advice", quiet)
 
 
 def _plot(run: Run, store: Store, ticker: str | None, output: Path | None, quiet: bool) -> None:
-    from lstm_stock import report, terminal
     from lstm_stock.config import normalise_ticker
-    from lstm_stock.tensorflow_setup import load_tensorflow
+    from lstm_stock.network.tensorflow_setup import load_tensorflow
+    from lstm_stock.report import progress
+    from lstm_stock.report.text import FEW, name_tickers
 
     known = run.config.data.tickers
     named = None if ticker is None else normalise_ticker(ticker)
     if named is not None and named not in known:
         raise RunError(
-            f"run {run.name} has no scores of {named}: its tickers are {report.name_tickers(known)}",
+            f"run {run.name} has no scores of {named}: its tickers are {name_tickers(known)}",
             "name one of those; `lstm-stock predict --ticker` forecasts others, too, of a run of several tickers",
         )
     load_tensorflow()
-    from lstm_stock.workflow.figures import draw
+    from lstm_stock.workflow.plot import draw
 
     folder = output or run.path / "plots"
-    for path in draw(run, store, folder, named, terminal.warn):
-        terminal.note(f"wrote {path}", quiet)
-    if named is None and len(known) > report.FEW:
-        terminal.note(f"`lstm-stock plot {run.name} --ticker {known[0]}` draws one of its tickers", quiet)
+    for path in draw(run, store, folder, named, progress.warn):
+        progress.note(f"wrote {path}", quiet)
+    if named is None and len(known) > FEW:
+        progress.note(f"`lstm-stock plot {run.name} --ticker {known[0]}` draws one of its tickers", quiet)

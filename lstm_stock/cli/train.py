@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstm_stock.cli.app import app
-from lstm_stock.cli.options import (
+from lstm_stock.cli.app import (
     INTERRUPTED,
     ConfigFile,
     CostBp,
@@ -17,6 +16,7 @@ from lstm_stock.cli.options import (
     Quiet,
     RunsDir,
     ShowStrategy,
+    app,
     open_store,
 )
 from lstm_stock.errors import ConfigError, RunError
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lstm_stock.config import Config
-    from lstm_stock.run import Run
-    from lstm_stock.store import Store
-    from lstm_stock.workflow.each import Trained
+    from lstm_stock.prices.store import Store
+    from lstm_stock.runs.run import Run
+    from lstm_stock.workflow.train_each import Trained
 
 
 @app.command()
@@ -57,13 +57,14 @@ def train(
 
     Several tickers train one network, unless `--each` is given.
     """
-    from lstm_stock.config import load_config, require_market
+    from lstm_stock.config import load_config
+    from lstm_stock.config.schema import require_market
 
     settings = load_config(config, overrides or [])
     if jobs is not None and not each:
         raise ConfigError("`--jobs` is for `--each`", "leave it out, or train `--each` ticker by itself")
-    from lstm_stock.building import require_writable
-    from lstm_stock.parallel import n_cores
+    from lstm_stock.atomic import require_writable
+    from lstm_stock.workflow.parallel import n_cores
 
     require_market(settings)
     store = open_store(data_dir)
@@ -85,29 +86,30 @@ def train(
 
 def show_strategy(forecasts: pd.DataFrame, model: str, cost_bp: float) -> None:
     """Print what following the forecasts would have earned."""
-    from lstm_stock import report, terminal
-    from lstm_stock.strategy import strategy_table
+    from lstm_stock.report import progress, score_tables
+    from lstm_stock.scoring.strategy import strategy_table
 
-    terminal.show(report.strategy_table(strategy_table(forecasts, model, cost_bp), cost_bp))
+    progress.show(score_tables.strategy_table(strategy_table(forecasts, model, cost_bp), cost_bp))
 
 
 def train_together(config: Config, store: Store, runs_dir: Path, quiet: bool, resume: bool = False) -> Run:
     """Train one network for all tickers of a config, save the run and show its scores."""
-    from lstm_stock import report, terminal
-    from lstm_stock.tensorflow_setup import load_tensorflow
+    from lstm_stock.network.tensorflow_setup import load_tensorflow
+    from lstm_stock.report import progress
+    from lstm_stock.report.text import FEW
 
     load_tensorflow()
-    from lstm_stock.workflow.trained import Reports, train
+    from lstm_stock.workflow.train import Reports, train
 
-    few = len(config.data.tickers) <= report.FEW
+    few = len(config.data.tickers) <= FEW
     reports = Reports(
-        training=lambda: terminal.training_progress(quiet),
-        scoring=lambda: terminal.counted_progress("tickers", quiet or few),
-        note=lambda text: terminal.note(text, quiet),
+        training=lambda: progress.training_progress(quiet),
+        scoring=lambda: progress.counted_progress("tickers", quiet or few),
+        note=lambda text: progress.note(text, quiet),
     )
     run = train(config, store, runs_dir, reports, resume)
     show_scores(run.scores, run.verdict, run.config)
-    terminal.note(f"\nsaved {run.path}", quiet)
+    progress.note(f"\nsaved {run.path}", quiet)
     return run
 
 
@@ -115,37 +117,38 @@ def _train_each(
     config: Config, store: Store, runs_dir: Path, n_jobs: int, resume: bool, quiet: bool
 ) -> Trained:
     """Train one network for each ticker, and show all scores together."""
-    from lstm_stock import terminal
-    from lstm_stock.workflow.each import Job, train_each
+    from lstm_stock.report import progress
+    from lstm_stock.workflow.train_each import Job, train_each
 
     try:
-        with terminal.counted_progress("tickers", quiet) as on_progress:
+        with progress.counted_progress("tickers", quiet) as on_progress:
             job = Job(config, store.root, runs_dir, resume)
-            trained = train_each(job, n_jobs, on_progress, lambda text: terminal.note(text, quiet))
+            trained = train_each(job, n_jobs, on_progress, lambda text: progress.note(text, quiet))
     except KeyboardInterrupt:
-        terminal.warn("interrupted: what was done is kept, and `--resume` goes on from there")
+        progress.warn("interrupted: what was done is kept, and `--resume` goes on from there")
         raise SystemExit(INTERRUPTED) from None
     for ticker, failure in trained.failures.items():
-        terminal.warn(f"{ticker} was not trained: {failure}")
+        progress.warn(f"{ticker} was not trained: {failure}")
     if trained.runs:
         show_scores(trained.scores, trained.verdict(), config)
-        terminal.note(f"\nsaved {len(trained.runs)} runs in {runs_dir}", quiet)
+        progress.note(f"\nsaved {len(trained.runs)} runs in {runs_dir}", quiet)
     return trained
 
 
 def show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) -> None:
     """Print a table a ticker, or, of many tickers, one line each; then the verdict."""
-    from lstm_stock import report, terminal
-    from lstm_stock.evaluation import pooled_scores, ticker_scores
+    from lstm_stock.report import progress, score_tables
+    from lstm_stock.report.text import FEW, comparison, verdict_text
+    from lstm_stock.scoring.scores import pooled_scores, ticker_scores
 
     model, tickers = config.model.cell, list(dict.fromkeys(scores["ticker"]))
-    if len(tickers) <= report.FEW:
+    if len(tickers) <= FEW:
         for ticker in tickers:
-            terminal.show(report.score_table(scores, model, ticker))
-            print(report.comparison(scores, model, ticker))
+            progress.show(score_tables.score_table(scores, model, ticker))
+            print(comparison(scores, model, ticker))
     else:
         rows, pooled = ticker_scores(scores, model), pooled_scores(scores, model)
-        terminal.show(report.tickers_table(rows, verdict["tickers"], model))
+        progress.show(score_tables.tickers_table(rows, verdict["tickers"], model))
         if len(pooled):  # a point without spread has no score that means over tickers could be taken of
-            terminal.show(report.pooled_table(pooled, model))
-    print("\n" + report.verdict_text(verdict))
+            progress.show(score_tables.pooled_table(pooled, model))
+    print("\n" + verdict_text(verdict))

@@ -22,9 +22,9 @@ from __future__ import annotations
 from lstm_stock.distributions.base import Distribution
 from lstm_stock.distributions.binned import Binned
 from lstm_stock.distributions.mixture import Mixture
+from lstm_stock.distributions.parametric import Normal, StudentT
+from lstm_stock.distributions.piecewise import Empirical, QuantileFan
 from lstm_stock.distributions.point import Direction, PointMass
-from lstm_stock.distributions.smooth import Normal, StudentT
-from lstm_stock.distributions.stepped import Empirical, QuantileFan
 
 __all__ = [
     "Binned",

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lstm_stock.distributions.base import Array, Distribution, Rows, set_fields
+from lstm_stock.distributions.parametric import Smooth
+from lstm_stock.distributions.piecewise import Stepped
 from lstm_stock.distributions.point import PointMass
-from lstm_stock.distributions.smooth import Smooth
-from lstm_stock.distributions.stepped import Stepped
 
 NODES, MAX_NODES = 32, 2**9
 """Quadrature of a mixture's spread: intervals to start with, and of the coarser sum where doubling them ends."""

@@ -1,0 +1,44 @@
+"""The commands about config files: `config show`, `config schema`, `config init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstm_stock.cli.app import ConfigFile, Overrides, config_app, write_whole
+
+
+@config_app.command("show")
+def config_show(config: ConfigFile = None, overrides: Overrides = None) -> None:
+    """Print the resolved config: every key with its value."""
+    from lstm_stock.config import dump_yaml, load_config
+
+    print(dump_yaml(load_config(config, overrides or [])), end="")
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of config files, for editors."""
+    from lstm_stock.config import json_schema
+
+    print(json_schema(), end="")
+
+
+@config_app.command("init")
+def config_init(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("lstm-stock.yaml"),
+    base: Annotated[
+        str, typer.Option("--from", metavar="NAME", help="Packaged config to start from.")
+    ] = "default",
+) -> None:
+    """Write a commented config file to start from; never over an existing one."""
+    from lstm_stock.config import packaged_config
+    from lstm_stock.report import progress
+
+    # The first line points editors at a schema that lies beside the packaged files, but not beside this one.
+    lines = packaged_config(base).splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith("# yaml-language-server"))
+    write_whole(path, text)
+    progress.note(f"wrote {path}; use it with `lstm-stock train --config {path}`", quiet=False)

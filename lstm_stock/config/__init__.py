@@ -1,0 +1,62 @@
+"""YAML to a frozen, typed `Config`, every fault with its line.
+
+- `load`: read a file and overrides into a `Config`; the packaged configs.
+- `schema`: `Config` itself and its JSON Schema. `sections`: its sections.
+- `fields`: parse one value. `cells`: facts about each cell that need no TensorFlow.
+- `tickers`: ticker names and files of them.
+- `raw`: the settings as the user gave them, with their lines. `yaml_reader`, `yaml_writer`: YAML text.
+
+Nothing here imports numpy.
+"""
+
+from lstm_stock.config.load import dump_yaml, load_config, packaged_config, packaged_config_names
+from lstm_stock.config.schema import MARKET_SCALE, Config, json_schema, require_market
+from lstm_stock.config.sections import (
+    PRICE_HEADS,
+    TOKEN_HEAD,
+    CalibrationName,
+    CellName,
+    DataConfig,
+    EarlyStoppingConfig,
+    FeatureName,
+    HeadName,
+    ModelConfig,
+    MonitorName,
+    ReduceLrConfig,
+    ScalerName,
+    SplitConfig,
+    TargetName,
+    TargetScaleName,
+    TrainingConfig,
+    WindowConfig,
+)
+from lstm_stock.config.tickers import normalise_ticker
+
+__all__ = [
+    "MARKET_SCALE",
+    "PRICE_HEADS",
+    "TOKEN_HEAD",
+    "CalibrationName",
+    "CellName",
+    "Config",
+    "DataConfig",
+    "EarlyStoppingConfig",
+    "FeatureName",
+    "HeadName",
+    "ModelConfig",
+    "MonitorName",
+    "ReduceLrConfig",
+    "ScalerName",
+    "SplitConfig",
+    "TargetName",
+    "TargetScaleName",
+    "TrainingConfig",
+    "WindowConfig",
+    "dump_yaml",
+    "json_schema",
+    "load_config",
+    "normalise_ticker",
+    "packaged_config",
+    "packaged_config_names",
+    "require_market",
+]

@@ -1,0 +1,186 @@
+"""What is known of each cell without building it: its parameters, its purpose, the options that apply to it.
+
+Plain numbers and words, so that a config can be checked and a table printed without loading TensorFlow. What a
+cell computes stands in `lstm_stock.network.cells`; a test holds the counts here against the networks built there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+N_SLOTS, SLOT_WIDTH = 16, 8
+"""Size of the memory of each `ntm` layer."""
+
+WORD_WIDTH = 16
+"""Numbers learnt of each word of `token`."""
+
+HEAD_OUTPUTS = {"point": 1, "gaussian": 2, "student_t": 3, "quantile": 13}
+"""Parameters of the forecast distribution that each head outputs for each step."""
+
+RECURRENT_OPTIONS = ("recurrent_dropout", "zoneout", "recurrent_constraint", "kernel_constraint", "l2")
+KERNEL_OPTIONS = ("kernel_constraint", "l2")
+
+
+@dataclass(frozen=True)
+class CellFacts:
+    """What is known of a cell.
+
+    Attributes:
+        purpose: What it is for.
+        paper: Who described it.
+        formula: Its parameters in short: m inputs, n units.
+        count: Maps the number of features and `units` to the number of its parameters and the width of the vector
+            that it outputs.
+        options: The regularisers among the keys of `model` that apply to it.
+    """
+
+    purpose: str
+    paper: str
+    formula: str
+    count: Callable[[int, Sequence[int]], tuple[int, int]]
+    options: tuple[str, ...] = RECURRENT_OPTIONS
+
+
+def _stacked(
+    layer: Callable[[int, int], int], width: Callable[[int], int] = lambda n: n
+) -> Callable[[int, Sequence[int]], tuple[int, int]]:
+    """Count a stack of layers of `layer(m, n)` parameters, each of which outputs `width(n)` numbers."""
+
+    def count(m: int, units: Sequence[int]) -> tuple[int, int]:
+        total = 0
+        for n in units:
+            total += layer(m, n)
+            m = width(n)
+        return total, m
+
+    return count
+
+
+def _lstm(m: int, n: int) -> int:
+    return 4 * (m + n + 1) * n
+
+
+def _ntm(m: int, n: int) -> int:
+    # Both heads: key, strength, gate, three shifts, sharpening. The write head: what to erase and what to add.
+    n_emitted = 2 * (SLOT_WIDTH + 6) + 2 * SLOT_WIDTH
+    return _lstm(m + SLOT_WIDTH, n) + (n + 1) * n_emitted
+
+
+def _attention(m: int, units: Sequence[int]) -> tuple[int, int]:
+    total, n = _stacked(_lstm)(m, units)
+    return total + (n + 2) * n, n
+
+
+def _transformer(m: int, units: Sequence[int]) -> tuple[int, int]:
+    total = 0
+    for i, n in enumerate(units):
+        # Features are always projected, the output of a block only where the next one has another width.
+        total += (m + 1) * n if i == 0 or m != n else 0
+        # Four square maps, 2n relu units and back, two layer normalisations.
+        total += 4 * (n + 1) * n + (n + 1) * 2 * n + (2 * n + 1) * n + 2 * 2 * n
+        m = n
+    return total + 2 * m, m
+
+
+CELL_FACTS: dict[str, CellFacts] = {
+    "rnn": CellFacts(
+        purpose="the simplest memory, to see what gates add",
+        paper="Elman 1990",
+        formula="(m + n + 1) n",
+        count=_stacked(lambda m, n: (m + n + 1) * n),
+    ),
+    "lstm": CellFacts(
+        purpose="the standard: gates keep what matters for long",
+        paper="Hochreiter & Schmidhuber 1997; Gers et al. 2000",
+        formula="4 (m + n + 1) n",
+        count=_stacked(_lstm),
+    ),
+    "gru": CellFacts(
+        purpose="an LSTM with two gates and one state: a quarter fewer weights",
+        paper="Cho et al. 2014",
+        formula="3 (m + n + 2) n",
+        count=_stacked(lambda m, n: 3 * (m + n + 2) * n),
+    ),
+    "bilstm": CellFacts(
+        purpose="reads the window from both ends; nothing after the cutoff",
+        paper="Schuster & Paliwal 1997; Graves & Schmidhuber 2005",
+        formula="8 (m + n + 1) n; outputs 2n",
+        count=_stacked(lambda m, n: 2 * _lstm(m, n), lambda n: 2 * n),
+    ),
+    "peephole": CellFacts(
+        purpose="an LSTM whose gates see the cell state: timing",
+        paper="Gers & Schmidhuber 2000; Gers et al. 2002",
+        formula="4 (m + n + 1) n + 3n",
+        count=_stacked(lambda m, n: _lstm(m, n) + 3 * n),
+    ),
+    "attention": CellFacts(
+        purpose="an LSTM that weighs every bar; the weights can be drawn",
+        paper="Bahdanau et al. 2015; Yang et al. 2016",
+        formula="LSTM's, and (n + 2) n of the last n",
+        count=_attention,
+    ),
+    "transformer": CellFacts(
+        purpose="self-attention, no recurrence; units are widths of blocks",
+        paper="Vaswani et al. 2017",
+        formula="8n^2 + 11n a block, (m + 1) n where the width changes, 2n at the end",
+        count=_transformer,
+        options=KERNEL_OPTIONS,
+    ),
+    "ntm": CellFacts(
+        purpose=f"an LSTM that reads and writes a memory of {N_SLOTS} x {SLOT_WIDTH}",
+        paper="Graves, Wayne & Danihelka 2014",
+        formula="4 (m + n + 9) n + 44 (n + 1); outputs n + 8",
+        count=_stacked(_ntm, lambda n: n + SLOT_WIDTH),
+    ),
+    "token": CellFacts(
+        purpose="the tutorials' text generator: returns as words, sampled into paths",
+        paper="Bengio et al. 2003; Graves 2013",
+        formula="16 a word, then LSTM's; n + 1 a word at the end",
+        count=lambda _, units: _stacked(_lstm)(WORD_WIDTH, units),
+        options=(),
+    ),
+}
+
+
+def cells_with(option: str) -> tuple[str, ...]:
+    """Name the cells that an option of `model` applies to.
+
+    >>> "transformer" in cells_with("zoneout"), "transformer" in cells_with("l2")
+    (False, True)
+    """
+    return tuple(name for name, facts in CELL_FACTS.items() if option in facts.options)
+
+
+@dataclass(frozen=True)
+class Size:
+    """What decides how many parameters a network has: keys of `model`, features of a bar, steps, tickers."""
+
+    cell: str
+    units: Sequence[int]
+    dense: Sequence[int]
+    head: str
+    vocabulary: int
+    n_features: int
+    horizon: int
+    n_tickers: int = 0
+    ticker_embedding: int = 0
+
+
+def count_params(size: Size) -> int:
+    """Count the parameters of a network: cell, dense layers and head.
+
+    >>> count_params(Size("lstm", (128, 64), (32,), "student_t", 8, n_features=7, horizon=5))
+    121615
+    """
+    total, width = CELL_FACTS[size.cell].count(size.n_features + size.ticker_embedding, size.units)
+    total += (size.n_tickers + 1) * size.ticker_embedding  # one more for a ticker that it does not know
+    if size.head == "vocabulary":  # one step, of which every word has a probability
+        n_outputs = size.vocabulary
+        total += WORD_WIDTH * size.vocabulary
+    else:
+        n_outputs = size.horizon * HEAD_OUTPUTS[size.head]
+    for n in (*size.dense, n_outputs):
+        total += (width + 1) * n
+        width = n
+    return total

@@ -1,0 +1,146 @@
+"""Turn the text of one setting into its value, or say what is wrong with it.
+
+Each function takes what YAML or a `--set` gives (text, None, a list, a section), or the type itself as Python
+code gives it. Nothing here knows which keys exist.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Annotated, TypeAlias
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from lstm_stock.config.tickers import SUFFIX, normalise_ticker
+from lstm_stock.config.yaml_reader import Key, shown
+from lstm_stock.errors import DataError
+
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2100, 12, 31)
+
+
+def wrong(message: str, *keys: Key) -> PydanticCustomError:
+    """Make a fault in our own words; `keys` are the keys to point at, the first that the user gave."""
+    return PydanticCustomError("wrong", "{message}", {"message": message, "keys": keys})
+
+
+def got(value: object) -> str:
+    """Say what came."""
+    if value is None:
+        return "got nothing"
+    if isinstance(value, str):
+        return f"got {shown(value)}"
+    if isinstance(value, Mapping):
+        return "got a section (`key: value`)"
+    if isinstance(value, list | tuple):
+        return "got a list" if value else "got an empty list"
+    text = str(value)
+    return f"got {text}" if len(text) <= 40 else f"got {text[:37]}..."
+
+
+def _whole(value: object) -> int:
+    # Digits only: Python would also take 1_000 and full-width digits, YAML 1.1 1:30 for 90 and 010 for 8.
+    if isinstance(value, str) and re.fullmatch(r"[+-]?(0|[1-9][0-9]{0,99})", value):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise wrong(f"{got(value)}, must be a whole number")
+
+
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return value == "true"
+    raise wrong(f"{got(value)}, must be true or false")
+
+
+def _real(value: object) -> float:
+    if isinstance(value, str) and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value):
+        value = float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise wrong(f"{got(value)}, must be a number")
+
+
+def _real_or_null(value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        return _real(value)
+    except PydanticCustomError:
+        raise wrong(f"{got(value)}, must be a number or null") from None
+
+
+def _day(value: object) -> date:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        text = value
+        try:
+            value = date.fromisoformat(text)
+        except ValueError:
+            raise wrong(f"got {shown(text)}, which is no day of the calendar") from None
+    if type(value) is not date:
+        raise wrong(f"{got(value)}, must be a date such as 2010-01-31")
+    if not _FIRST_DAY <= value <= _LAST_DAY:
+        raise wrong(f"got {value}, must be from {_FIRST_DAY} to {_LAST_DAY}")
+    return value
+
+
+def _day_or_null(value: object) -> date | None:
+    return None if value is None else _day(value)
+
+
+def _share_or_day(value: object) -> float | date:
+    if type(value) is date or (isinstance(value, str) and re.match(r"[0-9]{4}-", value)):
+        return _day(value)
+    try:
+        share = _real(value)
+    except PydanticCustomError:
+        message = "must be a share of the bars such as 0.2, or a date such as 2020-01-31"
+        raise wrong(f"{got(value)}, {message}") from None
+    if not 0 < share < 1:
+        raise wrong(f"got {share:g}, must be a share of the bars, between 0 and 1, or a date")
+    return share
+
+
+def _ticker(value: object) -> str:
+    if not isinstance(value, str):
+        quotes = ' (a ticker named null takes quotes: "null")' if value is None else ""
+        raise wrong(f"{got(value)}, must be a ticker such as AAPL{quotes}")
+    if value.lower().endswith(SUFFIX):
+        raise wrong(f"{got(value)}, must be a ticker; a file of tickers stands alone: `tickers: {value}`")
+    try:
+        return normalise_ticker(value)
+    except DataError as error:
+        raise wrong(error.message) from None
+
+
+def check_distinct(values: Sequence[str], key: Key) -> None:
+    """Refuse a list at `key` that holds something twice."""
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise wrong(f"{value} is in the list twice", (*key, i))
+
+
+Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
+Switch: TypeAlias = Annotated[bool, BeforeValidator(_switch)]
+Real: TypeAlias = Annotated[float, BeforeValidator(_real)]
+RealOrNull: TypeAlias = Annotated[float | None, BeforeValidator(_real_or_null)]
+DayOrNull: TypeAlias = Annotated[date | None, BeforeValidator(_day_or_null)]
+Ticker: TypeAlias = Annotated[str, BeforeValidator(_ticker)]
+Width: TypeAlias = Annotated[int, Field(ge=1, le=4096), BeforeValidator(_whole)]
+ShareOrDay: TypeAlias = Annotated[
+    float | date,
+    BeforeValidator(_share_or_day),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+                {"type": "string", "format": "date"},
+            ]
+        }
+    ),
+]

@@ -1,0 +1,294 @@
+"""Gather settings from a YAML file and from `--set`, remember where each stands, and word the faults in them.
+
+Nothing here knows which settings exist: the defaults come in as a tree, and what is wrong with a value comes
+in as pydantic's errors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pydantic_core import ErrorDetails
+
+from lstm_stock.config.fields import got
+from lstm_stock.config.yaml_reader import MAX_DEPTH, Key, Tree, read_yaml, shown
+from lstm_stock.errors import ConfigError
+
+_HINT = "`lstm-stock config show` prints every key with its value"
+
+Defaults: TypeAlias = Mapping[str, Any]
+"""Every key with its default, sections as nested mappings."""
+
+_MAX_FAULTS = 50
+
+# Words of other programs and tutorials for our keys.
+_OTHER_WORDS = {
+    "batch": "training.batch_size",
+    "ensemble": "training.members",
+    "hidden_size": "model.units",
+    "layers": "model.units",
+    "loss": "model.head",
+    "lr": "training.learning_rate",
+    "n_steps": "window.look_back",
+    "random_state": "seed",
+    "seq_len": "window.look_back",
+    "sequence_length": "window.look_back",
+    "symbol": "data.tickers",
+    "symbols": "data.tickers",
+    "test_size": "split.test",
+    "time_step": "window.look_back",
+    "time_steps": "window.look_back",
+    "timesteps": "window.look_back",
+    "validation_split": "split.val",
+}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a setting was given: `my.yaml:3`, or `--set seed`."""
+
+    order: tuple[int, int]
+    label: str
+    is_override: bool = False
+
+
+class ConfigInput:
+    """Settings as the user gave them, and what is wrong with them.
+
+    Attributes:
+        tree: The settings given, text wherever a value is; overrides already merged into the file's.
+        complete: False if something could not be read at all, so that `tree` is not worth checking.
+    """
+
+    def __init__(self, defaults: Defaults) -> None:
+        self.tree: dict[str, Tree] = {}
+        self.complete = True
+        self._defaults = defaults
+        self._file = ""
+        self._places: dict[Key, _Place] = {}
+        self._empty: set[Key] = set()
+        self._faults: list[tuple[tuple[int, int], str]] = []
+
+    def add_file(self, name: str, raw: bytes) -> None:
+        """Take the settings of a YAML file; `name` stands before its faults."""
+        self._file = name
+        document = read_yaml(raw)
+        for fault in document.faults:
+            place = _Place(
+                (0, fault.line), f"{name}:{fault.line}" + (f":{fault.column}" if fault.column else "")
+            )
+            self._add_fault(place, fault.key, fault.message)
+        self.complete = document.readable
+        if document.readable and document.data is not None:
+            if not isinstance(document.data, dict):
+                message = f"{got(document.data)}, must be keys with values: `seed: 7`"
+                self._add_fault(_Place((0, 1), name), (), message)
+                self.complete = False
+                return
+            self._merge(self.tree, document.data, ())
+            self._places = {key: _Place((0, line), f"{name}:{line}") for key, line in document.lines.items()}
+            self._empty = document.empty
+
+    def add_override(self, number: int, text: str) -> None:
+        """Take one `KEY=VALUE`; a section given as `{...}` adds to the section that is there."""
+        name, equals, yaml = text.partition("=")
+        key = tuple(name.strip().split("."))
+        place = _Place((1, number), f"--set {_dotted(key)}", is_override=True)
+        if not equals or "" in key or len(key) > MAX_DEPTH or not name.isprintable():
+            place = _Place((1, number), "--set", is_override=True)
+            self._add_fault(place, (), f"got {shown(text)}, expected KEY=VALUE such as window.look_back=30")
+            return
+        document = read_yaml(yaml)
+        for fault in document.faults:
+            self._add_fault(place, key + fault.key if fault.key else key, fault.message)
+        if not document.readable:
+            return
+        value = document.data
+        for part in reversed(key[1:]):
+            value = {part: value}
+        self._merge(self.tree, {key[0]: value}, ())
+        for n in range(1, len(key) + 1):
+            self._places.setdefault(key[:n], place)
+        self._places |= {key + below: place for below in ((), *document.lines)}
+        self._empty |= {key + below for below in document.empty}
+
+    def _merge(self, old: dict[str, Tree], new: dict[str, Tree], key: Key) -> None:
+        for name, value in new.items():
+            below, was = (*key, name), old.get(name)
+            if isinstance(value, dict) and isinstance(was, dict):
+                self._merge(was, value, below)
+                continue
+            old[name] = value
+            self._places = {k: place for k, place in self._places.items() if k[: len(below)] != below}
+            self._empty = {k for k in self._empty if k[: len(below)] != below}
+
+    def settle_empty_sections(self, switchable: Iterable[Key]) -> None:
+        """Leave out sections with nothing in them, as they change nothing.
+
+        Args:
+            switchable: Sections that `null` turns off: there, nothing at all may mean either, and is a fault.
+        """
+        for key in sorted(self._empty, key=str):
+            if not isinstance(_below(self._defaults, key), Mapping):
+                continue
+            if key in switchable:
+                message = "got nothing, must be null to turn it off; leave the key out for the default"
+                self.add_fault((key,), message)
+            parent = _below(self.tree, key[:-1])
+            if isinstance(parent, dict):
+                del parent[str(key[-1])]
+
+    def value(self, key: Key) -> Tree:
+        """Return what was given for a key; None if nothing was."""
+        value: Tree = _below(self.tree, key)
+        return value
+
+    def is_override(self, key: Key) -> bool:
+        """Say whether a key was given by `--set`."""
+        return self._place_of(key).is_override
+
+    def replace(self, key: Key, value: Tree) -> None:
+        """Put another value where one was given; faults in it are told where that one stood."""
+        parent = _below(self.tree, key[:-1])
+        parent[key[-1]] = value
+
+    def add_fault(self, keys: Sequence[Key], message: str) -> None:
+        """Note a fault at the first of `keys` that the user gave, or else at the section of the first."""
+        key = next((key for key in keys if key in self._places), keys[0])
+        self._add_fault(self._place_of(key), key, message)
+
+    def add_error(self, error: ErrorDetails) -> None:
+        """Note one of pydantic's errors in our words."""
+        key: Key = error["loc"]
+        context = error.get("ctx", {})
+        if error["type"] == "extra_forbidden":
+            self.add_fault((key,), self._unknown_key(key))
+        elif error["type"] == "too_short" and error["input"]:
+            return  # Its items were given, and each has its own fault.
+        else:
+            self.add_fault(context.get("keys") or (key,), self._message(error))
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether anything wrong was found."""
+        return bool(self._faults)
+
+    def error(self) -> ConfigError:
+        """Put all faults into one error, in the order of lines, then of overrides."""
+        lines = [text for _, text in sorted(self._faults, key=lambda fault: fault[0])]
+        if len(lines) > _MAX_FAULTS:
+            lines[_MAX_FAULTS:] = [f"... and {len(lines) - _MAX_FAULTS} more"]
+        return ConfigError("\n".join(lines), _HINT)
+
+    def _add_fault(self, place: _Place, key: Key, message: str) -> None:
+        dotted = _dotted(key)
+        where = place.label if not key or place.label == f"--set {dotted}" else f"{place.label}: {dotted}"
+        self._faults.append((place.order, f"{where}: {message}"))
+
+    def _place_of(self, key: Key) -> _Place:
+        for n in range(len(key), 0, -1):
+            if key[:n] in self._places:
+                return self._places[key[:n]]
+        return _Place((0, 0), self._file or "config")
+
+    def _message(self, error: ErrorDetails) -> str:
+        kind, value, context = error["type"], error["input"], error.get("ctx", {})
+        if kind == "wrong":
+            return str(context["message"])
+        if kind == "literal_error":
+            allowed = re.findall(r"'([^']*)'", str(context["expected"]))
+            return f"{got(value)}, allowed: {', '.join(allowed)}{_did_you_mean(value, allowed)}"
+        if kind == "model_type":
+            names = ", ".join(_below(self._defaults, error["loc"]) or ())
+            return f"{got(value)}, must be a section with any of the keys {names}"
+        if kind == "tuple_type":
+            is_word = isinstance(value, str) and re.fullmatch(r"[\w.^-]{1,40}", value)
+            example = f" such as [{value}]" if is_word else ""
+            return f"{got(value)}, must be a list{example}"
+        for bound, words in _BOUNDS.items():
+            if bound in context:
+                return f"{got(value)}, must be {words.format(context[bound])}"
+        return f"{got(value)}: {error['msg']}"
+
+    def _unknown_key(self, key: Key) -> str:
+        """Say that a key is unknown, and which was meant or which there are."""
+        word, section = str(key[-1]), key[:-1]
+        siblings = [str(name) for name in _below(self._defaults, section)]
+        known = list(_keys(self._defaults))
+        is_override = self._place_of(key).is_override
+        meant = _find_key(word, section, siblings, known)
+        if meant is None:
+            return f"unknown key; allowed: {', '.join(siblings)}"
+        if meant[:-1] == section and not is_override:
+            return f"unknown key; did you mean {meant[-1]}?"
+        if _dotted(meant) == word:
+            return f"unknown key; write `{meant[-1]}:` indented below `{_dotted(meant[:-1])}:`"
+        return f"unknown key; did you mean {_dotted(meant)}?"
+
+
+_BOUNDS = {"ge": "at least {:.10g}", "gt": "above {:.10g}", "le": "at most {:.10g}", "lt": "below {:.10g}"}
+_BOUNDS |= {"min_length": "a list of at least {}", "max_length": "a list of at most {}"}
+
+
+def _dotted(key: Key) -> str:
+    """Write a key as users do: `model.units[0]`."""
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + (part if re.fullmatch(r"[\w.-]{1,40}", part) else shown(part))
+    return text
+
+
+def _below(tree: Any, key: Key) -> Any:
+    for part in key:
+        tree = tree.get(part) if isinstance(tree, Mapping) else None
+    return tree
+
+
+def _keys(defaults: Defaults, section: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in defaults.items():
+        key = (*section, name)
+        yield key
+        if isinstance(value, Mapping):
+            yield from _keys(value, key)
+
+
+def _did_you_mean(value: object, allowed: Sequence[str]) -> str:
+    meant = _nearest(value, allowed, 0.6) if isinstance(value, str) else None
+    return f"; did you mean {meant}?" if meant else ""
+
+
+def _squash(word: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", word.lower())
+
+
+def _nearest(word: str, options: Sequence[str], cutoff: float) -> str | None:
+    """Find the option that a word was probably meant to be."""
+    from difflib import get_close_matches  # Only a fault needs it.
+
+    squashed = {_squash(option): option for option in reversed(options)}
+    # Nobody mistypes a key by a hundred letters, and comparing them takes long.
+    matches = get_close_matches(_squash(word[:60]), squashed, n=1, cutoff=cutoff)
+    return squashed[matches[0]] if matches else None
+
+
+def _find_key(word: str, section: Key, siblings: Sequence[str], known: Sequence[Key]) -> Key | None:
+    """Find the key that was meant: in this section first, then in the others, then by the words of others."""
+    by_name = {str(key[-1]): key for key in reversed(known)}
+    by_path = {_dotted(key): key for key in known}
+    if _squash(word) in map(_squash, siblings):
+        return (*section, str(_nearest(word, siblings, 1)))
+    for options in (by_name, by_path):
+        if (name := _nearest(word, list(options), 1)) is not None:
+            return options[name]
+    if word.lower() in _OTHER_WORDS:
+        return by_path[_OTHER_WORDS[word.lower()]]
+    if (name := _nearest(word, siblings, 0.6)) is not None:
+        return (*section, name)
+    name = _nearest(word, list(by_name), 0.7)
+    return None if name is None else by_name[name]

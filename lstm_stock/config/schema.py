@@ -1,0 +1,185 @@
+"""`Config`: all settings of one training, the rules between sections, and the JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from lstm_stock.config.fields import Whole, check_distinct, wrong
+from lstm_stock.config.sections import (
+    PRICE_HEADS,
+    TOKEN_NEEDS,
+    CalibrationName,
+    DataConfig,
+    FeatureName,
+    ModelConfig,
+    ScalerName,
+    Section,
+    SplitConfig,
+    TargetName,
+    TargetScaleName,
+    TrainingConfig,
+    WindowConfig,
+)
+from lstm_stock.errors import ConfigError
+
+MARKET_SCALE = "har_market"
+"""The `target_scale` that looks at all tickers of a run, not at each alone."""
+
+
+class Config(Section):
+    """All settings of one training."""
+
+    data: DataConfig = Field(default=DataConfig(), description="Whose prices, and from when to when")
+    features: tuple[FeatureName, ...] = Field(
+        default=(
+            "log_return",
+            "open_gap",
+            "high_gap",
+            "low_gap",
+            "log_range",
+            "log_volume_ratio",
+            "log_trailing_vol",
+        ),
+        min_length=1,
+        description="What the model sees of each bar; open, high, low, close and volume are levels",
+    )
+    target: TargetName = Field(
+        default="log_return",
+        description="What is forecast for each step: the log return since the cutoff, or the close itself",
+    )
+    target_scale: TargetScaleName = Field(
+        default="trailing_vol",
+        description="Unit of returns: volatility known at the cutoff, by EWMA (of closes, ranges) or HAR (alone, "
+        "or with the market of all tickers); or none",
+    )
+    window: WindowConfig = Field(
+        default=WindowConfig(), description="What the model sees, and how far it forecasts"
+    )
+    split: SplitConfig = Field(
+        default=SplitConfig(), description="Which bars validate and which test, in order of time"
+    )
+    scaler: ScalerName = Field(
+        default="minmax", description="How features are scaled; fitted on train bars only, per ticker"
+    )
+    model: ModelConfig = Field(default=ModelConfig(), description="The network")
+    training: TrainingConfig = Field(default=TrainingConfig(), description="How the network is fitted")
+    calibration: CalibrationName = Field(
+        default="adaptive",
+        description="Stretch the intervals: to what held on val (conformal), or by each outcome since (adaptive)",
+    )
+    seed: Whole = Field(
+        default=7, ge=0, le=2**32 - 1, description="The same seed on the same machine gives the same weights"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _close_has_no_scale(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("target") == "close" and "target_scale" not in values:
+            return {**values, "target_scale": "none"}
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tokens_have_one_feature(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        model = values.get("model")
+        cell = model.get("cell") if isinstance(model, Mapping) else getattr(model, "cell", None)
+        if cell != "token":
+            return values
+        return {"features": TOKEN_NEEDS["features"], "scaler": TOKEN_NEEDS["scaler"], **values}
+
+    @field_validator("features")
+    @classmethod
+    def _features_differ(cls, features: tuple[str, ...]) -> tuple[str, ...]:
+        check_distinct(features, ("features",))
+        return features
+
+    @field_validator("target_scale")
+    @classmethod
+    def _scale_fits_target(cls, target_scale: str, info: ValidationInfo) -> str:
+        if info.data.get("target") == "close" and target_scale != "none":
+            raise wrong(
+                f"got '{target_scale}', must be none (or left out) with target: close, which is a price"
+            )
+        return target_scale
+
+    @field_validator("split")
+    @classmethod
+    def _split_is_within_data(cls, split: SplitConfig, info: ValidationInfo) -> SplitConfig:
+        data = info.data.get("data")
+        for name, day in (("val", split.val), ("test", split.test)):
+            if data is None or not isinstance(day, date):
+                continue
+            if (data.start or date.min) >= day or day > (data.end or date.max):
+                message = (
+                    f"{name} starts on {day}, must be within data.start {data.start} and data.end {data.end}"
+                )
+                raise wrong(message, ("split", name))
+        return split
+
+    @field_validator("model")
+    @classmethod
+    def _head_fits_target(cls, model: ModelConfig, info: ValidationInfo) -> ModelConfig:
+        if model.cell != "token" and info.data.get("target") == "close" and model.head not in PRICE_HEADS:
+            message = (
+                f"head {model.head} cannot forecast target close, as it gives weight to prices below zero; "
+                f"model.head must be {' or '.join(PRICE_HEADS)}"
+            )
+            raise wrong(message, ("model", "head"), ("target",))
+        return model
+
+    @field_validator("model")
+    @classmethod
+    def _inputs_fit_cell(cls, model: ModelConfig, info: ValidationInfo) -> ModelConfig:
+        if model.cell != "token":
+            return model
+        unmet = [key for key, needed in TOKEN_NEEDS.items() if info.data.get(key, needed) != needed]
+        if unmet:
+            needs = [f"{key}: {_in_yaml(TOKEN_NEEDS[key])}, not {_in_yaml(info.data[key])}" for key in unmet]
+            message = f"cell token needs {'; '.join(needs)} (or leave it out)"
+            raise wrong(message, *((key,) for key in unmet))
+        return model
+
+
+def _in_yaml(value: str | Sequence[str]) -> str:
+    return value if isinstance(value, str) else f"[{', '.join(value)}]"
+
+
+def require_market(config: Config) -> None:
+    """Refuse a config that looks at all tickers of a run and has only one.
+
+    A config file need not name its tickers, and so this is asked when it is used, not when it is read.
+
+    Raises:
+        ConfigError: One ticker is no market.
+    """
+    tickers = config.data.tickers
+    if config.target_scale == MARKET_SCALE and len(tickers) < 2:
+        raise ConfigError(
+            f"`target_scale: {MARKET_SCALE}` looks at all tickers of a run, and {tickers[0]} is alone",
+            "name several: `--set data.tickers=mine.txt`; `--set target_scale=har` looks at each alone",
+        )
+
+
+def json_schema() -> str:
+    """Write the JSON Schema that lets an editor check and complete a config file."""
+    import json  # Only this needs it.
+
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_without_titles(Config.model_json_schema()),
+        "title": "lstm-stock config",
+    }
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def _without_titles(node: Any) -> Any:
+    # Pydantic repeats every key as a title, which an editor would show before the description.
+    if isinstance(node, dict):
+        return {key: _without_titles(value) for key, value in node.items() if key != "title"}
+    return [_without_titles(item) for item in node] if isinstance(node, list) else node

@@ -1,0 +1,315 @@
+"""The sections of a config: which keys there are, what they default to, and what must hold between them.
+
+Nothing here knows prices or networks: the names of cells, heads, features and scalers are only names, and the
+registries of higher floors hold what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from lstm_stock.config.cells import CELL_FACTS, cells_with
+from lstm_stock.config.fields import (
+    DayOrNull,
+    Real,
+    RealOrNull,
+    ShareOrDay,
+    Switch,
+    Ticker,
+    Whole,
+    Width,
+    check_distinct,
+    wrong,
+)
+
+CellName: TypeAlias = Literal[
+    "rnn", "lstm", "gru", "bilstm", "peephole", "attention", "transformer", "ntm", "token"
+]
+HeadName: TypeAlias = Literal["point", "gaussian", "student_t", "quantile", "vocabulary"]
+TargetName: TypeAlias = Literal["log_return", "close"]
+TargetScaleName: TypeAlias = Literal["trailing_vol", "trailing_range", "har", "har_market", "none"]
+CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
+ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "none"]
+MonitorName: TypeAlias = Literal["val_loss", "loss"]
+FeatureName: TypeAlias = Literal[
+    "log_return",
+    "open_gap",
+    "high_gap",
+    "low_gap",
+    "log_range",
+    "log_volume_ratio",
+    "log_trailing_vol",
+    "log_range_vol",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+]
+
+TOKEN_HEAD = "vocabulary"
+"""Head of the cell token, and of no other."""
+
+TOKEN_NEEDS = {
+    "features": ("log_return",),
+    "target": "log_return",
+    "target_scale": "trailing_vol",
+    "scaler": "none",
+}
+"""What the cell token needs: it reads and draws one-bar returns, in units of what closes alone tell."""
+
+PRICE_HEADS = ("point", "quantile")
+"""Heads that may forecast a price level; a normal or a t would put mass below zero."""
+
+
+# Sections and keys stand in the order in which they are written. Upper bounds stand where a typo would hang
+# the machine.
+
+
+class Section(BaseModel):
+    """A section: frozen, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def _or_a_file(schema: dict[str, Any]) -> None:
+    """Tell editors that the name of a file may stand in place of the list."""
+    about = {key: schema.pop(key) for key in ("default", "description")}
+    a_list = dict(schema)
+    schema.clear()
+    schema |= {"anyOf": [a_list, {"type": "string", "pattern": r"\.[tT][xX][tT]$"}], **about}
+
+
+class DataConfig(Section):
+    """Whose prices, and from when to when."""
+
+    tickers: tuple[Ticker, ...] = Field(
+        default=("AAPL",),
+        min_length=1,
+        max_length=2000,
+        description="Tickers as Yahoo writes them, or the name of a .txt file of them; one network learns all",
+        json_schema_extra=_or_a_file,
+    )
+    start: DayOrNull = Field(
+        default=date(2010, 1, 1), description="First date used, YYYY-MM-DD; null for the earliest there is"
+    )
+    end: DayOrNull = Field(
+        default=date(2023, 12, 31), description="Last date used, YYYY-MM-DD; null for the newest there is"
+    )
+
+    @field_validator("tickers")
+    @classmethod
+    def _tickers_differ(cls, tickers: tuple[str, ...]) -> tuple[str, ...]:
+        check_distinct(tickers, ("data", "tickers"))
+        return tickers
+
+    @field_validator("end")
+    @classmethod
+    def _end_is_later(cls, end: date | None, info: ValidationInfo) -> date | None:
+        start = info.data.get("start")
+        if start is not None and end is not None and start >= end:
+            raise wrong(f"start {start} must be before end {end}", ("data", "end"), ("data", "start"))
+        return end
+
+
+class WindowConfig(Section):
+    """What the model sees, and how far it forecasts."""
+
+    look_back: Whole = Field(
+        default=60, ge=1, le=2520, description="Bars the model sees before each forecast"
+    )
+    horizon: Whole = Field(default=5, ge=1, le=252, description="Bars forecast at once: steps 1 to horizon")
+
+
+class SplitConfig(Section):
+    """Which bars validate and which test: train comes first, then val, then test."""
+
+    val: ShareOrDay = Field(
+        default=0.16, description="Validation: share of the bars (0 to 1), or the date on which it starts"
+    )
+    test: ShareOrDay = Field(
+        default=0.20,
+        description="Test, the newest bars: share of the bars (0 to 1), or the date on which it starts",
+    )
+
+    @field_validator("test")
+    @classmethod
+    def _parts_fit(cls, test: float | date, info: ValidationInfo) -> float | date:
+        val, keys = info.data.get("val"), (("split", "test"), ("split", "val"))
+        if val is None:
+            return test
+        if isinstance(val, date) and isinstance(test, date):
+            if val >= test:
+                raise wrong(f"val starts on {val}, which must be before test starts on {test}", *keys)
+        elif isinstance(val, date) or isinstance(test, date):
+            raise wrong(f"val {val} and test {test} must be of one kind: both shares or both dates", *keys)
+        elif val + test >= 1:
+            raise wrong(
+                f"val {val:g} and test {test:g} leave nothing to train on; their sum must be below 1", *keys
+            )
+        return test
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    cell: CellName = Field(
+        default="lstm", description="What turns a window into one vector; `lstm-stock models` tells of each"
+    )
+    units: tuple[Width, ...] = Field(
+        default=(128, 64),
+        min_length=1,
+        max_length=8,
+        description="Width of each layer of the cell, first to last; of a transformer, of each block",
+    )
+    dropout: Real = Field(
+        default=0.3, ge=0, lt=1, description="Share of values dropped after each of these layers in training"
+    )
+    recurrent_dropout: Real = Field(
+        default=0,
+        ge=0,
+        lt=1,
+        description="Share of the former state dropped in training, alike at every bar; 0 is off",
+    )
+    zoneout: Real = Field(
+        default=0,
+        ge=0,
+        lt=1,
+        description="Chance of each unit to keep its former state at a bar in training; 0 is off",
+    )
+    kernel_constraint: RealOrNull = Field(
+        default=None, gt=0, description="Longest the vector of a unit's input weights may be; null is off"
+    )
+    recurrent_constraint: RealOrNull = Field(
+        default=None, gt=0, description="The same of its weights on the former state; null is off"
+    )
+    l2: Real = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Penalty on the squared weights of these layers, which no reported loss includes; 0 is off",
+    )
+    dense: tuple[Width, ...] = Field(
+        default=(32,),
+        max_length=8,
+        description="Width of each dense (relu) layer before the head; may be empty",
+    )
+    ticker_embedding: Whole = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="Numbers learnt of each ticker and shown to the network with every bar; 0 is none",
+    )
+    head: HeadName = Field(
+        default="student_t",
+        description="What the network outputs per step: a point, a normal, a Student-t or quantiles; or the "
+        "vocabulary of the cell token",
+    )
+    vocabulary: Whole = Field(
+        default=8, ge=2, le=4096, description="Tokens that the cell token knows: bins of the one-bar return"
+    )
+    paths: Whole = Field(
+        default=256, ge=1, le=65_536, description="Paths that the cell token draws for each forecast"
+    )
+    temperature: Real = Field(
+        default=1.0,
+        ge=0.1,
+        le=10,
+        description="What the cell token divides its logits by in a forecast: below 1 likely tokens get likelier",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tokens_have_a_head(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("cell") == "token" and "head" not in values:
+            return {**values, "head": TOKEN_HEAD}
+        return values
+
+    @field_validator("head")
+    @classmethod
+    def _head_fits_cell(cls, head: str, info: ValidationInfo) -> str:
+        cell = info.data.get("cell")
+        if cell == "token" and head != TOKEN_HEAD:
+            raise wrong(f"got '{head}', must be {TOKEN_HEAD} (or left out) with model.cell: token")
+        if cell not in (None, "token") and head == TOKEN_HEAD:
+            raise wrong(
+                f"got '{head}', which only model.cell: token has", ("model", "head"), ("model", "cell")
+            )
+        return head
+
+    @field_validator("ticker_embedding")
+    @classmethod
+    def _tokens_have_no_ticker(cls, value: int, info: ValidationInfo) -> int:
+        if value and info.data.get("cell") == "token":
+            keys = (("model", "ticker_embedding"), ("model", "cell"))
+            raise wrong(
+                f"got {value}, must be 0 (or left out) with cell token, which reads words alone", *keys
+            )
+        return value
+
+    @field_validator("recurrent_dropout", "zoneout", "kernel_constraint", "recurrent_constraint", "l2")
+    @classmethod
+    def _option_applies(cls, value: float | None, info: ValidationInfo) -> float | None:
+        cell, option = info.data.get("cell"), str(info.field_name)
+        if value and cell is not None and option not in CELL_FACTS[cell].options:
+            off = "null" if "constraint" in option else "0"
+            raise wrong(
+                f"got {value:g}, must be {off} (or left out) with cell {cell}, to which it does not apply; "
+                f"it applies to {', '.join(cells_with(option))}",
+                ("model", option),
+                ("model", "cell"),
+            )
+        return value
+
+
+class EarlyStoppingConfig(Section):
+    """When training ends before its last epoch."""
+
+    monitor: MonitorName = Field(default="val_loss", description="Loss that must improve")
+    patience: Whole = Field(
+        default=10, ge=1, le=10_000, description="Epochs without improvement before training stops"
+    )
+
+
+class ReduceLrConfig(Section):
+    """When the learning rate falls."""
+
+    monitor: MonitorName = Field(default="val_loss", description="Loss that must improve")
+    factor: Real = Field(default=0.1, gt=0, lt=1, description="The learning rate is multiplied by this")
+    patience: Whole = Field(default=5, ge=0, le=10_000, description="Epochs without improvement before it is")
+
+
+class TrainingConfig(Section):
+    """How the network is fitted."""
+
+    epochs: Whole = Field(default=100, ge=1, le=10_000, description="Passes over the train windows, at most")
+    batch_size: Whole = Field(default=32, ge=1, le=65_536, description="Windows per gradient step")
+    learning_rate: Real = Field(default=0.001, gt=0, le=1, description="Step size of Adam at the start")
+    ema_momentum: Real = Field(
+        default=0.99,
+        ge=0,
+        lt=1,
+        description="Forecast with a running mean of the weights: the share of it that each batch keeps; 0 is off",
+    )
+    early_stopping: EarlyStoppingConfig | None = Field(
+        default=EarlyStoppingConfig(),
+        description="Stop when a loss no longer improves, and keep the best weights; null: never",
+    )
+    reduce_lr: ReduceLrConfig | None = Field(
+        default=ReduceLrConfig(),
+        description="Lower the learning rate when a loss no longer improves; null: never",
+    )
+    refit: Switch = Field(
+        default=False,
+        description="Learn again from train and val together, for as many epochs as val found best, before test",
+    )
+    members: Whole = Field(
+        default=1,
+        ge=1,
+        le=50,
+        description="Networks trained, from seed, seed + 1, ..., and averaged as a mixture",
+    )

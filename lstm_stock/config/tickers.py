@@ -1,0 +1,76 @@
+"""A file that names tickers: one a line, or several between blanks and commas; `#` begins a comment."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lstm_stock.config.yaml_reader import shown
+from lstm_stock.errors import ConfigError, DataError
+
+_TICKER_MARKS = ".-^=&_+$:"
+_TICKER = re.compile(r"[A-Za-z0-9^=&_+$:][A-Za-z0-9.^=&_+$:-]{0,31}")
+
+
+def normalise_ticker(text: str) -> str:
+    """Write a ticker as the store and the sources know it: upper case.
+
+    >>> normalise_ticker("brk-b")
+    'BRK-B'
+
+    Raises:
+        DataError: It holds what no ticker holds (`/`, `..`, a blank), or is empty or too long.
+    """
+    if _TICKER.fullmatch(text) and ".." not in text and any(map(str.isalnum, text)):
+        return text.upper()
+    raise DataError(
+        f"got {shown(text)}, must be a ticker: 1 to 32 letters, digits and `{_TICKER_MARKS}`, "
+        "not beginning with `.` or `-`, without `..`",
+        "write it as Yahoo does: AAPL, BRK-B, ^GSPC, 0700.HK",
+    )
+
+
+SUFFIX = ".txt"
+
+
+def names_a_file(text: str) -> bool:
+    """Say whether a text given for tickers is the name of a file: no ticker ends in .txt or has a slash.
+
+    >>> names_a_file("sp500.txt"), names_a_file("BRK-B"), names_a_file("lists/dow")
+    (True, False, True)
+    """
+    return text.lower().endswith(SUFFIX) or "/" in text or "\\" in text
+
+
+def read_tickers_file(path: Path) -> list[str]:
+    """Return the tickers that a file names, as they are written there, each once.
+
+    Raises:
+        ConfigError: It cannot be read, or names none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"the tickers file {path} is no text", "write one ticker a line, in UTF-8"
+        ) from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"the tickers file {path} cannot be read: {why}", "check its name") from error
+    lines = (line.partition("#")[0] for line in text.splitlines())
+    words = [word for line in lines for word in line.replace(",", " ").split()]
+    if not words:
+        raise ConfigError(f"the tickers file {path} names no TICKER", "write one ticker a line")
+    return distinct(words)
+
+
+def distinct(words: list[str]) -> list[str]:
+    """Return each ticker once, as it is written first; case does not matter.
+
+    >>> distinct(["aapl", "MSFT", "AAPL"])
+    ['aapl', 'MSFT']
+    """
+    first: dict[str, str] = {}
+    for word in words:
+        first.setdefault(word.upper(), word)
+    return list(first.values())

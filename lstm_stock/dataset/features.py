@@ -1,0 +1,208 @@
+"""What the network reads of each bar: every feature, its formula and its unit.
+
+A feature's value at bar t depends on bars up to t and on nothing later. Nothing here is fitted, scaled or cut
+into windows. To add a feature, write one function and one entry in `FEATURES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.dataset.volatility import (
+    Array,
+    day_variance,
+    log_returns,
+    range_volatility,
+    trailing_volatility,
+)
+from lstm_stock.errors import ConfigError
+
+VOLUME_WINDOW = 60
+"""Bars of past volume that today's volume is compared with; about one quarter."""
+
+
+MIN_RANGE = 1e-4
+"""One basis point, added to the day's range before its log: high equals low on some real bars."""
+
+Unit = Literal["return", "log_range", "plain", "level"]
+"""How a feature follows the ticker's volatility.
+
+`return` scales with it (divided by the volatility known the day before), `log_range` shifts with its log (which
+is subtracted), `plain` does not depend on it, `level` is a price or volume in its own units, left as it is.
+"""
+
+
+@dataclass(frozen=True)
+class Bars:
+    """The adjusted bars of one ticker, each array of shape `(n_bars,)`, oldest first.
+
+    Attributes:
+        open: First price of the day.
+        high: Highest price of the day.
+        low: Lowest price of the day.
+        close: Last price of the day, which is what gets forecast.
+        volume: Shares traded.
+        volatility: `trailing_volatility`, NaN while it warms up.
+        range_volatility: `range_volatility`, likewise.
+        market: `lstm_stock.dataset.market.Market.surprise`, where it is given beside the bars.
+    """
+
+    open: Array
+    high: Array
+    low: Array
+    close: Array
+    volume: Array
+    volatility: Array
+    range_volatility: Array
+    market: Array | None = None
+
+    @classmethod
+    def of(cls, adjusted: pd.DataFrame) -> Bars:
+        """Take the columns `open high low close volume` of an adjusted price table, and `market` if it has it."""
+        names = ("open", "high", "low", "close", "volume")
+        open_, high, low, close, volume = (adjusted[name].to_numpy(np.float64) for name in names)
+        by_range = range_volatility(day_variance(open_, high, low, close))
+        market = adjusted["market"].to_numpy(np.float64) if "market" in adjusted else None
+        return cls(open_, high, low, close, volume, trailing_volatility(close), by_range, market)
+
+    def in_use(self, target_scale: str) -> Array | None:
+        """Return the volatility that returns are measured in: `trailing_vol`, `trailing_range`, or none.
+
+        Those of `har` and `har_market` are fitted, and not known to the bars alone: see `lstm_stock.dataset.har`.
+        """
+        known = {"trailing_vol": self.volatility, "trailing_range": self.range_volatility}
+        return known.get(target_scale)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the network's input."""
+
+    compute: Callable[[Bars], Array]
+    unit: Unit
+
+
+def _previous(values: Array) -> Array:
+    return np.concatenate(([np.nan], values[:-1]))
+
+
+def log_return(bars: Bars) -> Array:
+    """`log(close_t / close_{t-1})`."""
+    return log_returns(bars.close)
+
+
+def open_gap(bars: Bars) -> Array:
+    """`log(open_t / close_{t-1})`."""
+    return np.log(bars.open / _previous(bars.close))
+
+
+def high_gap(bars: Bars) -> Array:
+    """`log(high_t / close_{t-1})`."""
+    return np.log(bars.high / _previous(bars.close))
+
+
+def low_gap(bars: Bars) -> Array:
+    """`log(low_t / close_{t-1})`."""
+    return np.log(bars.low / _previous(bars.close))
+
+
+def log_range(bars: Bars) -> Array:
+    """`log(log(high_t / low_t) + 0.0001)`, the log of the day's range."""
+    return np.log(np.log(bars.high / bars.low) + MIN_RANGE)
+
+
+def log_volume_ratio(bars: Bars) -> Array:
+    """`log((volume_t + 1) / (mean of the 60 volumes before t + 1))`."""
+    usual = (
+        pd.Series(_previous(bars.volume)).rolling(VOLUME_WINDOW, min_periods=1).mean().to_numpy(np.float64)
+    )
+    return np.asarray(np.log((bars.volume + 1) / (usual + 1)), np.float64)
+
+
+def log_trailing_vol(bars: Bars) -> Array:
+    """`log(sigma_t)`, sigma the trailing volatility; the scaler relates it to the ticker's train bars."""
+    return np.log(bars.volatility)
+
+
+def log_range_vol(bars: Bars) -> Array:
+    """`log(rho_t)`, rho the range volatility: it follows the market faster than sigma does."""
+    return np.log(bars.range_volatility)
+
+
+def open_level(bars: Bars) -> Array:
+    """`open_t`."""
+    return bars.open
+
+
+def high_level(bars: Bars) -> Array:
+    """`high_t`."""
+    return bars.high
+
+
+def low_level(bars: Bars) -> Array:
+    """`low_t`."""
+    return bars.low
+
+
+def close_level(bars: Bars) -> Array:
+    """`close_t`."""
+    return bars.close
+
+
+def volume_level(bars: Bars) -> Array:
+    """`volume_t`."""
+    return bars.volume
+
+
+FEATURES: dict[str, Feature] = {
+    "log_return": Feature(log_return, "return"),
+    "open_gap": Feature(open_gap, "return"),
+    "high_gap": Feature(high_gap, "return"),
+    "low_gap": Feature(low_gap, "return"),
+    "log_range": Feature(log_range, "log_range"),
+    "log_volume_ratio": Feature(log_volume_ratio, "plain"),
+    "log_trailing_vol": Feature(log_trailing_vol, "plain"),
+    "log_range_vol": Feature(log_range_vol, "plain"),
+    "open": Feature(open_level, "level"),
+    "high": Feature(high_level, "level"),
+    "low": Feature(low_level, "level"),
+    "close": Feature(close_level, "level"),
+    "volume": Feature(volume_level, "level"),
+}
+
+
+def feature_table(bars: Bars, names: Sequence[str], volatility: Array | None) -> Array:
+    """Compute the named features of every bar.
+
+    Args:
+        bars: The bars of one ticker.
+        names: Keys of `FEATURES`; they become the columns, in this order.
+        volatility: As known at each bar: returns and ranges are expressed in units of what was known the day
+            before, so that quiet and wild times (and quiet and wild tickers) look alike to the network. None
+            leaves them as they are.
+
+    Returns:
+        Unscaled features, shape `(n_bars, n_features)`; the first rows are NaN where a feature warms up.
+
+    Raises:
+        ConfigError: A name is not in `FEATURES`.
+    """
+    unknown = [name for name in names if name not in FEATURES]
+    if unknown:
+        raise ConfigError(f"unknown features: {', '.join(unknown)}", f"known ones: {', '.join(FEATURES)}")
+    known_before = None if volatility is None else _previous(volatility)
+    columns = []
+    for name in names:
+        feature = FEATURES[name]
+        values = feature.compute(bars)
+        if known_before is not None and feature.unit == "return":
+            values = values / known_before
+        elif known_before is not None and feature.unit == "log_range":
+            values = values - np.log(known_before)
+        columns.append(values)
+    return np.column_stack(columns)

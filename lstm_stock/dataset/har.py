@@ -1,0 +1,165 @@
+"""HAR on the day's range: one regression that forecasts the variance of the next bars.
+
+Baselines spread their forecast by it, and the network may measure returns in it. Fitted on the first bars of a
+ticker, it says of every bar what was forecast at its close. Pure arithmetic; nothing here knows a network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.volatility import MIN_VOLATILITY, Array, day_variance, log_returns
+from lstm_stock.errors import ShortHistoryError
+
+WEEK, MONTH = 5, 22
+"""Bars that the past is averaged over, besides the last one (Corsi 2009)."""
+
+MIN_ROWS = 100
+"""Bars below which a regression on six or seven columns is not fitted."""
+
+DF = 5.0
+"""Degrees of freedom of the Student-t that the spread is told by: those the network's own starts from."""
+
+T_ROUNDS = 200
+"""Rounds of reweighting at most."""
+
+TINY = 1e-300
+"""Nothing is divided by zero where all returns are equal."""
+
+LEAST_SHARE = 0.5
+"""Least deviation of the Student-t, as a share of the plain one. Of returns that are mostly 0, as of a ticker that
+hardly trades, the likeliest scale is 0, and nothing can be told in units of that."""
+
+HAR_NUMBERS = ("usual", "lowest", "highest", "spread")
+"""The attributes of a `HarModel` that are one number each, in order."""
+
+N_OWN = 6
+"""Columns of the regression that a ticker's own bars give, the constant among them."""
+
+
+@dataclass(frozen=True)
+class HarModel:
+    """The regression of the log variance of the next bars on what is known at a close.
+
+    The day's variance is `lstm_stock.dataset.volatility.day_variance`. Its log, averaged over the next `step`
+    bars, is regressed by least squares on the last day's, its means over 5 and 22 days, the log of the EWMA of squared
+    returns, and the last return where it is a fall (Corsi 2009, Journal of Financial Econometrics 7; the fall as
+    in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). With the market it has a sixth regressor,
+    how much wider than usual the day was for all tickers: `lstm_stock.dataset.market.Market.surprise`.
+
+    Attributes:
+        weights: Of a constant and the five regressors, shape `(6,)`, or six, `(7,)`.
+        usual: Mean variance of the bars it was fitted on: falls are told in units of its root.
+        lowest: Least log variance that was to be forecast there.
+        highest: Greatest. Beyond anything seen a straight line is no guide (Swanson & White 1997, Int. J. of
+            Forecasting 13), and forecasts are cut there.
+        spread: Standard deviation there of one-bar returns in units of the volatility forecast for them, as that
+            of the Student-t with 5 degrees of freedom that is most likely: a few wild days, such as those after
+            earnings, would make a plain standard deviation too great for all others.
+    """
+
+    weights: Array
+    usual: float
+    lowest: float
+    highest: float
+    spread: float
+
+    @classmethod
+    def fit(cls, bars: Bars, n_insample: int, step: int = 1, with_market: bool = False) -> HarModel:
+        """Fit on the first `n_insample` bars.
+
+        Args:
+            bars: The bars of one ticker.
+            n_insample: How many may be used.
+            step: Bars ahead that the variance is the mean of.
+            with_market: Whether `bars.market` is a regressor, too.
+
+        Raises:
+            ShortHistoryError: They are too few.
+        """
+        day = day_variance(bars.open, bars.high, bars.low, bars.close)
+        usual = float(np.nanmean(day[1:n_insample])) if n_insample > 1 else np.nan
+        inputs = _inputs(bars, day, usual, with_market)
+        known = np.asarray(np.isfinite(inputs).all(axis=1))
+        rows = np.flatnonzero(known[: max(n_insample - step, 0)])
+        if len(rows) < MIN_ROWS:
+            raise ShortHistoryError(
+                f"{len(rows)} in-sample bars are too few for its regression, it needs {MIN_ROWS}",
+                "fetch an earlier `start`",
+            )
+        ahead = np.log(_mean_ahead(day, step))[rows]
+        weights = np.asarray(np.linalg.lstsq(inputs[rows], ahead, rcond=None)[0], np.float64)
+        lowest, highest = float(ahead.min()), float(ahead.max())
+        logs = np.clip(inputs[rows] @ weights, lowest, highest)
+        spread = t_deviation(log_returns(bars.close)[rows + 1] / np.exp(logs / 2))
+        return cls(weights, usual, lowest, highest, spread)
+
+    def variance(self, bars: Bars) -> Array:
+        """Return the variance a bar that was forecast at each close, `(n_bars,)`; NaN while it warms up.
+
+        It is the exponential of the mean log variance, less than the mean variance.
+        """
+        day = day_variance(bars.open, bars.high, bars.low, bars.close)
+        inputs = _inputs(bars, day, self.usual, with_market=len(self.weights) > N_OWN)
+        known = np.isfinite(inputs).all(axis=1)
+        variance = np.full(len(inputs), np.nan)
+        variance[known] = np.exp(np.clip(inputs[known] @ self.weights, self.lowest, self.highest))
+        return variance
+
+    def volatility(self, bars: Bars) -> Array:
+        """Return the deviation forecast at each close for the next one-bar log return, `(n_bars,)`."""
+        return np.maximum(np.sqrt(self.variance(bars)) * self.spread, MIN_VOLATILITY)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a plain dictionary."""
+        return {**vars(self), "weights": self.weights.tolist()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> HarModel:
+        """Rebuild what `to_json` gave."""
+        numbers = (float(data[name]) for name in HAR_NUMBERS)
+        return cls(np.asarray(data["weights"], np.float64), *numbers)
+
+
+def _inputs(bars: Bars, day: Array, usual: float, with_market: bool) -> Array:
+    """Return the regressors as known at each bar, shape `(n_bars, 6)` or `(n_bars, 7)`; NaN while they warm up."""
+    logs = pd.Series(np.log(day))
+    week, month = (logs.rolling(n).mean().to_numpy(np.float64) for n in (WEEK, MONTH))
+    fall = np.minimum(log_returns(bars.close), 0) / np.sqrt(usual)
+    ewma = 2 * np.log(bars.volatility)
+    own = [np.ones(len(day)), logs, week, month, ewma, fall]
+    if not with_market:
+        return np.column_stack(own)
+    if bars.market is None:
+        raise ValueError("the bars have no market beside them")
+    return np.column_stack([*own, bars.market])
+
+
+def t_deviation(sample: Array) -> float:
+    """Return the standard deviation of the Student-t with 5 degrees of freedom that is most likely.
+
+    It is at least half of the plain one. Location and scale are found by reweighting (Lange, Little & Taylor 1989,
+    Journal of the American Statistical Association 84, p. 882): far values count for less.
+
+    Args:
+        sample: Shape `(n,)`, all finite.
+    """
+    loc, square = float(np.median(sample)), float(np.var(sample))
+    for _ in range(T_ROUNDS):
+        before = square
+        weight = (DF + 1) / (DF + (sample - loc) ** 2 / max(square, TINY))
+        loc = float(np.average(sample, weights=weight))
+        square = float(np.mean(weight * (sample - loc) ** 2))
+        if abs(square - before) <= 1e-12 * before:
+            break
+    return float(max(np.sqrt(square * DF / (DF - 2)), LEAST_SHARE * np.std(sample)))
+
+
+def _mean_ahead(day: Array, step: int) -> Array:
+    """Return the mean of the `step` values after each bar, shape `(n_bars - step,)`."""
+    return np.asarray(np.mean([day[i : len(day) - step + i] for i in range(1, step + 1)], axis=0))

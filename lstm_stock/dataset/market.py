@@ -1,0 +1,157 @@
+"""The market of a run: how much wider a day was than those of its last month, on average over all tickers.
+
+Volatility moves in all shares at once, and an average over many tells it with less noise than the one day of one
+ticker can (Bollerslev, Hood, Huss & Pedersen 2018, Review of Financial Studies 31: a global risk factor in HAR
+models). Of each date it takes the bars of that date, and of each ticker bars up to it. Nothing is fitted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lstm_stock.config import Config
+from lstm_stock.config.schema import MARKET_SCALE, require_market
+from lstm_stock.dataset.har import MONTH
+from lstm_stock.dataset.volatility import MIN_VARIANCE, Array, day_variance
+from lstm_stock.errors import ConfigError
+from lstm_stock.prices.calendars import usual_end
+
+SAME_CLOSE = dt.timedelta(minutes=30)
+"""Sessions that end within this of one another end together."""
+
+
+def market_of(config: Config, adjusted: Callable[[str], pd.DataFrame]) -> Market | None:
+    """Find what all tickers of a config did on each date, where its `target_scale` looks at that.
+
+    Args:
+        config: The whole config.
+        adjusted: Gives the adjusted bars of a ticker; called once for each.
+
+    Raises:
+        ConfigError: One ticker is no market.
+    """
+    if config.target_scale != MARKET_SCALE:
+        return None
+    require_market(config)
+    return Market.of(map(adjusted, config.data.tickers))
+
+
+def beside(market: Market | None, adjusted: Callable[[str], pd.DataFrame]) -> Callable[[str], pd.DataFrame]:
+    """Give the bars of a ticker with the market beside them, if there is one."""
+    return adjusted if market is None else lambda ticker: market.beside(adjusted(ticker))
+
+
+def with_market(config: Config, adjusted: Callable[[str], pd.DataFrame]) -> Callable[[str], pd.DataFrame]:
+    """Give the bars of a ticker with the market beside them, where the config needs it.
+
+    Raises:
+        ConfigError: As `market_of`.
+    """
+    return beside(market_of(config, adjusted), adjusted)
+
+
+def require_one_close(exchanges: Mapping[str, str | None]) -> list[str]:
+    """Refuse a market of tickers whose sessions end at different hours.
+
+    The bar that New York has of a date is not known when Tokyo's session of that date ends.
+
+    Args:
+        exchanges: Of each ticker; None where it is unknown.
+
+    Returns:
+        The tickers of which it is not known when their sessions end.
+
+    Raises:
+        ConfigError: Two differ by more than `SAME_CLOSE`.
+    """
+    ends = {ticker: None if code is None else usual_end(code) for ticker, code in exchanges.items()}
+    known = sorted((end, ticker) for ticker, end in ends.items() if end is not None)
+    if known and known[-1][0] - known[0][0] > SAME_CLOSE:
+        early, late = known[0][1], known[-1][1]
+        raise ConfigError(
+            f"`target_scale: {MARKET_SCALE}` needs tickers whose sessions end together: "
+            f"{early} trades at {exchanges[early]}, {late} at {exchanges[late]}",
+            "train them apart, or set `target_scale: har`, which looks at each alone",
+        )
+    return [ticker for ticker, end in ends.items() if end is None]
+
+
+LEAST_TICKERS = 2
+"""One ticker is no market."""
+
+
+@dataclass(frozen=True)
+class Market:
+    """What all tickers together did on each date; every array has one entry a date.
+
+    Attributes:
+        dates: Every date on which a ticker has a bar, sorted, shape `(n_dates,)`.
+        surprise: The mean of `day_surprise` over the tickers that have one; 0, a usual day, where it is not known.
+        known: Whether at least two tickers have one, and at least half of those that were listed by then. A ticker
+            whose bars have ended counts as listed: of prices that were fetched for a few alone, no market is made.
+    """
+
+    dates: NDArray[np.datetime64]
+    surprise: Array
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, tables: Iterable[pd.DataFrame]) -> Market:
+        """Take the average over some tickers.
+
+        Args:
+            tables: The adjusted bars of each, columns `open high low close`, indexed by date; one at a time, so
+                that those of many tickers need not be in memory together.
+        """
+        days, values = [np.empty(0, "datetime64[D]")], [np.empty(0)]
+        for table in tables:
+            days.append(table.index.to_numpy().astype("datetime64[D]"))
+            values.append(day_surprise(table))
+        dates, rows = np.unique(np.concatenate(days), return_inverse=True)
+        flat = np.concatenate(values)
+        there = np.isfinite(flat)
+        count = np.bincount(rows[there], minlength=len(dates))
+        total = np.bincount(rows[there], weights=flat[there], minlength=len(dates))
+        first = [
+            day[np.isfinite(value)][0]
+            for day, value in zip(days, values, strict=True)
+            if np.isfinite(value).any()
+        ]
+        listed = np.searchsorted(np.sort(np.array(first, "datetime64[D]")), dates, side="right")
+        known = (count >= LEAST_TICKERS) & (2 * count >= listed)
+        return cls(dates, np.divide(total, count, out=np.zeros(len(dates)), where=known), known)
+
+    def beside(self, adjusted: pd.DataFrame) -> pd.DataFrame:
+        """Lay the surprise of its date beside each bar of a ticker, as the column `market`."""
+        by_date = pd.Series(self.surprise, index=pd.DatetimeIndex(self.dates))
+        return adjusted.assign(market=by_date.reindex(adjusted.index, fill_value=0.0).to_numpy(np.float64))
+
+    def is_known(self, day: pd.Timestamp) -> bool:
+        """Whether enough tickers have a bar of a date."""
+        return bool(self.known[self.dates == np.datetime64(day, "D")].any())
+
+    @property
+    def n_unknown(self) -> int:
+        """Dates that are not known, of those after the first one that is."""
+        return int((~self.known[int(np.argmax(self.known)) :]).sum()) if self.known.any() else len(self.known)
+
+
+def day_surprise(adjusted: pd.DataFrame) -> Array:
+    """Return the log of each day's variance less its mean over the last 22 bars, shape `(n_bars,)`.
+
+    A day without any movement says nothing, and is left out; NaN on such a day, and where fewer than half of the
+    22 are left.
+    """
+    if len(adjusted) == 0:
+        return np.empty(0)
+    names = ("open", "high", "low", "close")
+    variance = day_variance(*(adjusted[name].to_numpy(np.float64) for name in names))
+    moved = variance > MIN_VARIANCE
+    logs = pd.Series(np.where(moved, np.log(variance), np.nan))
+    return (logs - logs.rolling(MONTH, min_periods=MONTH // 2).mean()).to_numpy(np.float64)

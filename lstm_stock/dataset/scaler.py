@@ -1,0 +1,136 @@
+"""The scaler: what turns features into the network's range, fitted on train bars and nothing else.
+
+Stationary features are clipped to a range around their train quantiles before they are scaled: one crash must
+not squeeze every other day into a corner. Price levels are not clipped: a level that leaves its train range is
+what breaks the tutorial recipe, and hiding that would be dishonest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_stock.dataset.features import FEATURES
+from lstm_stock.dataset.volatility import Array
+from lstm_stock.errors import ConfigError, DataError
+
+TAIL = 0.0005
+"""Share of the train bars beyond each bound: the bounds are the 0.05 % and 99.95 % quantiles."""
+
+MARGIN = 0.5
+"""How far beyond its bounds a value may go before it is clipped, in units of their distance."""
+
+SCALERS = ("minmax", "standard", "robust", "none")
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """An affine map per feature, with the range it clips to first.
+
+    `scaled = (clip(x, low, high) - offset) / scale`, each attribute of shape `(n_features,)`.
+
+    Attributes:
+        features: The features, in column order.
+        offset: What is subtracted.
+        scale: What is divided by; 1 for a feature that is constant on the train bars.
+        low: Least value let through; minus infinity for levels.
+        high: Greatest value let through; infinity for levels.
+    """
+
+    features: tuple[str, ...]
+    offset: Array
+    scale: Array
+    low: Array
+    high: Array
+
+    def transform(self, values: Array) -> NDArray[np.float32]:
+        """Scale `values` of shape `(n_bars, n_features)`; NaN stays NaN."""
+        return ((np.clip(values, self.low, self.high) - self.offset) / self.scale).astype(np.float32)
+
+    def inverse_transform(self, scaled: NDArray[np.floating[Any]]) -> Array:
+        """Undo `transform` for values that were not clipped, shape `(n_bars, n_features)`."""
+        return np.asarray(scaled * self.scale + self.offset, np.float64)
+
+    def constant_features(self) -> list[str]:
+        """Name the features that never move on the train bars and so tell the network nothing."""
+        return [
+            name for name, low, high in zip(self.features, self.low, self.high, strict=True) if low == high
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a plain dictionary; infinities become null."""
+        columns = {name: values for name, values in asdict(self).items() if name != "features"}
+        return {
+            feature: {
+                name: float(values[i]) if np.isfinite(values[i]) else None for name, values in columns.items()
+            }
+            for i, feature in enumerate(self.features)
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Scaler:
+        """Rebuild what `to_json` gave.
+
+        Raises:
+            KeyError: A key is missing.
+            TypeError: A number is missing.
+        """
+        rows = list(data.values())
+        return cls(
+            features=tuple(data),
+            offset=np.array([float(row["offset"]) for row in rows]),
+            scale=np.array([float(row["scale"]) for row in rows]),
+            low=np.array([-np.inf if row["low"] is None else float(row["low"]) for row in rows]),
+            high=np.array([np.inf if row["high"] is None else float(row["high"]) for row in rows]),
+        )
+
+
+def fit_scaler(kind: str, features: Sequence[str], train_values: Array) -> Scaler:
+    """Fit a scaler on the features of the train bars.
+
+    Args:
+        kind: `minmax` (to 0..1), `standard` (mean 0, deviation 1) or `robust` (median 0, interquartile range 1),
+            or `none` (as they are, and not clipped).
+        features: Names of the columns, keys of `lstm_stock.dataset.features.FEATURES`.
+        train_values: Features of the train bars only, shape `(n_train_bars, n_features)`, all finite.
+
+    Raises:
+        ConfigError: `kind` is unknown.
+        DataError: There are no train bars.
+    """
+    # scikit-learn takes a second to import, and applying a saved scaler does not need it.
+    from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+
+    if kind not in SCALERS:
+        raise ConfigError(f"scaler: got {kind!r}, allowed: {', '.join(SCALERS)}")
+    if len(train_values) == 0:
+        raise DataError("there is no train bar to fit the scaler on", "fetch an earlier start")
+    if kind == "none":
+        one = np.ones(len(features))
+        return Scaler(tuple(features), 0 * one, one, -np.inf * one, np.inf * one)
+    is_level = np.array([FEATURES[name].unit == "level" for name in features])
+    lower, upper = np.quantile(train_values, [TAIL, 1 - TAIL], axis=0)
+    lower = np.where(is_level, train_values.min(axis=0), lower)
+    upper = np.where(is_level, train_values.max(axis=0), upper)
+    bounded = np.clip(train_values, lower, upper)
+    if kind == "minmax":
+        minmax = MinMaxScaler().fit(bounded)
+        offset, scale = minmax.data_min_, 1 / minmax.scale_
+    elif kind == "standard":
+        standard = StandardScaler().fit(bounded)
+        offset, scale = standard.mean_, standard.scale_
+    else:
+        robust = RobustScaler().fit(bounded)
+        offset, scale = robust.center_, robust.scale_
+    reach = MARGIN * (upper - lower)
+    return Scaler(
+        features=tuple(features),
+        offset=np.asarray(offset, np.float64),
+        scale=np.asarray(scale, np.float64),
+        low=np.where(is_level & (upper > lower), -np.inf, lower - reach),
+        high=np.where(is_level & (upper > lower), np.inf, upper + reach),
+    )

@@ -1,0 +1,168 @@
+"""Walk-forward folds: for each, where its train and val parts lie and which block of bars it forecasts.
+
+The test period is cut into blocks of equal length, oldest first. A fold forecasts one block and may learn from
+what lies before it: all of it (`expanding`), or as many bars as the first fold has (`rolling`). Nothing here
+reads prices: a fold is made of dates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lstm_stock.config import SplitConfig
+from lstm_stock.errors import DataError
+
+Part = Literal["train", "val", "test"]
+Dates = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where validation and test start; train is everything before."""
+
+    val_start: np.datetime64
+    test_start: np.datetime64
+
+    @classmethod
+    def by_share(cls, dates: Dates, val: float, test: float) -> Split:
+        """Cut the sorted distinct `dates` into train, then a share `val`, then a share `test`.
+
+        Raises:
+            DataError: A part would be empty.
+        """
+        n = len(dates)
+        test_row = n - round(test * n)
+        val_row = test_row - round(val * n)
+        if not 0 < val_row < test_row < n:
+            raise DataError(
+                f"{n} bars cannot be split into train, {val:g} for val and {test:g} for test",
+                "fetch an earlier `start`, or enlarge the smallest part of `split`",
+            )
+        return cls(dates[val_row], dates[test_row])
+
+    @property
+    def without_val(self) -> Split:
+        """The same test period, with everything before it for train."""
+        return Split(self.test_start, self.test_start)
+
+    def first_rows(self, dates: Dates) -> tuple[int, int]:
+        """Return the first val row and the first test row among sorted `dates`."""
+        return int(np.searchsorted(dates, self.val_start)), int(np.searchsorted(dates, self.test_start))
+
+
+def split_of(config: SplitConfig, dates: Dates) -> Split:
+    """Find the dates where val and test start; they are the same for all tickers.
+
+    Args:
+        config: The `split` section.
+        dates: `PriceReader.dates`.
+
+    Raises:
+        DataError: A part would be empty.
+    """
+    val, test = config.val, config.test
+    if not isinstance(val, float) or not isinstance(test, float):
+        return Split(np.datetime64(str(val), "D"), np.datetime64(str(test), "D"))
+    return Split.by_share(dates, val, test)
+
+
+WindowName = Literal["expanding", "rolling"]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One refit: learn from the bars before a block, forecast the block.
+
+    Attributes:
+        number: From 1, oldest first.
+        train_start: First date that is learnt from.
+        val_start: First date of the val part, which ends where the block starts.
+        test_start: First date of the block.
+        test_end: Last date of the block.
+    """
+
+    number: int
+    train_start: np.datetime64
+    val_start: np.datetime64
+    test_start: np.datetime64
+    test_end: np.datetime64
+
+    @property
+    def split(self) -> Split:
+        """Where the fold's val part and its block start."""
+        return Split(self.val_start, self.test_start)
+
+    def cut(self, table: pd.DataFrame, horizon: int) -> pd.DataFrame:
+        """Return the bars of one ticker that the fold may see: nothing after the outcomes of its last forecast.
+
+        The last cutoff is the last bar but one of the block, so that the next fold's first cutoff follows it and
+        each cutoff of the test period is forecast once. Its outcomes reach `horizon - 1` bars into the next block;
+        nothing is learnt from them.
+
+        Args:
+            table: A table indexed by date.
+            horizon: Steps forecast.
+        """
+        days = table.index.to_numpy().astype("datetime64[D]")
+        first = int(np.searchsorted(days, self.train_start))
+        after = int(np.searchsorted(days, self.test_end, side="right"))
+        return table.iloc[first : after + horizon - 1]
+
+
+def plan_folds(
+    dates: Dates, split: Split, n_folds: int, window: WindowName, horizon: int
+) -> tuple[Fold, ...]:
+    """Cut the test period of `split` into `n_folds` blocks, and give each its past.
+
+    The val part of a fold has the share of its past that `split` gives it; the first fold is `split` itself.
+
+    Args:
+        dates: Every date with a bar, sorted and distinct.
+        split: Where val and the test period start.
+        n_folds: How many blocks.
+        window: What a later fold learns from.
+        horizon: Steps forecast; no block may be shorter.
+
+    Raises:
+        DataError: There is no such cut.
+    """
+    n = len(dates)
+    val_row, test_row = split.first_rows(dates)
+    n_test = n - test_row
+    if n_folds < 1:
+        raise DataError(f"got {n_folds} folds, expected at least 1", "choose more `--folds`")
+    if n_test < n_folds * horizon:
+        most = n_test // horizon
+        raise DataError(
+            f"{n_folds} folds do not fit: the test period has {n_test} bars, {n_test / n_folds:.1f} a fold, "
+            f"and `horizon` is {horizon}",
+            (f"at most {most} folds fit; " if most else "")
+            + "choose fewer `--folds`, or enlarge `split.test` or the range of `data`",
+        )
+    if not 0 < val_row < test_row:
+        raise DataError(
+            f"before the test period, which starts on {split.test_start}, there are {val_row} bars to train on "
+            f"and {test_row - val_row} to validate on",
+            "fetch an earlier `start`, or change `split`",
+        )
+    val_share = (test_row - val_row) / test_row
+    ends = [test_row + (i * n_test) // n_folds for i in range(n_folds + 1)]
+    folds = []
+    for i, (start, end) in enumerate(pairwise(ends)):
+        n_past = start if window == "expanding" else test_row
+        folds.append(
+            Fold(
+                number=i + 1,
+                train_start=dates[start - n_past],
+                val_start=dates[start - round(val_share * n_past)],
+                test_start=dates[start],
+                test_end=dates[end - 1],
+            )
+        )
+    return tuple(folds)

@@ -1,0 +1,93 @@
+"""Volatility known at each bar, from closes or from ranges. Pure arithmetic; nothing is fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+EWMA_DECAY = 0.94
+"""RiskMetrics' daily decay (J.P. Morgan/Reuters, RiskMetrics Technical Document, 1996, section 5.3)."""
+
+RANGE_DECAY = 0.8
+"""Daily decay of the range volatility: one range says as much as several closes, so fewer days are needed."""
+
+MIN_VARIANCE = 1e-8
+"""Least variance of a day, that of one basis point: the log of a day without any movement must exist."""
+
+VOLATILITY_WARM_UP = 20
+"""Returns that a trailing volatility needs before it counts as known; about one month."""
+
+
+MIN_VOLATILITY = 1e-5
+"""Floor of the trailing volatility: a halted ticker has no moves, and nothing may be divided by zero."""
+
+
+def trailing_volatility(close: Array) -> Array:
+    """Return `sigma_t = sqrt(sum_i 0.94^i r_{t-i}^2 / sum_i 0.94^i)`, known at the close of bar t.
+
+    This is the EWMA volatility of RiskMetrics. The weights are normalised over the bars there are,
+    so no start value has to be taken from the future.
+
+    Args:
+        close: Adjusted closes, shape `(n_bars,)`.
+
+    Returns:
+        One-bar volatility as a log return, shape `(n_bars,)`; NaN for the first `VOLATILITY_WARM_UP` bars.
+    """
+    return _root_of_ewma(log_returns(close) ** 2, EWMA_DECAY)
+
+
+def next_volatility(volatility: Array, log_return: Array, n_returns: NDArray[np.int64]) -> Array:
+    """Return the `trailing_volatility` one bar later: `sigma_{t+1}^2 = sigma_t^2 + (r_{t+1}^2 - sigma_t^2) / w`.
+
+    Here `w = 1 + 0.94 + ... + 0.94^n` is the sum of the weights of the n returns so far and the new one.
+
+    Args:
+        volatility: Known at bar t.
+        log_return: Of bar t + 1, not scaled.
+        n_returns: How many returns `volatility` is the average of.
+    """
+    weights = (1 - EWMA_DECAY ** (n_returns + 1.0)) / (1 - EWMA_DECAY)
+    variance = volatility**2 + (log_return**2 - volatility**2) / weights
+    return np.asarray(np.maximum(np.sqrt(variance), MIN_VOLATILITY), np.float64)
+
+
+def range_volatility(variance: Array) -> Array:
+    """Return `rho_t = sqrt(sum_i 0.8^i v_{t-i} / sum_i 0.8^i)`, v the `day_variance`, known at the close of bar t.
+
+    The high and the low of one day tell its variance as well as about five closes do (Parkinson 1980), so
+    that fewer days need be averaged and a change of the market is seen sooner.
+
+    Args:
+        variance: `day_variance`, shape `(n_bars,)`.
+
+    Returns:
+        One-bar volatility as a log return, shape `(n_bars,)`; NaN for the first `VOLATILITY_WARM_UP` bars.
+    """
+    return _root_of_ewma(variance, RANGE_DECAY)
+
+
+def _root_of_ewma(variance: Array, decay: float) -> Array:
+    mean = pd.Series(variance).ewm(alpha=1 - decay, adjust=True, min_periods=VOLATILITY_WARM_UP).mean()
+    return np.asarray(np.maximum(np.sqrt(mean.to_numpy(np.float64)), MIN_VOLATILITY), np.float64)
+
+
+def day_variance(open_: Array, high: Array, low: Array, close: Array) -> Array:
+    """Return `log(open_t / close_{t-1})^2 + log(high_t / low_t)^2 / (4 log 2)`; NaN at the first bar.
+
+    The squared gap from the last close plus the variance that the day's range tells (Parkinson 1980, Journal
+    of Business 53). Of a bar without an open (0) it is the squared return from close to close.
+    """
+    span = np.log(high[1:] / low[1:])
+    with np.errstate(divide="ignore"):
+        by_range = np.log(open_[1:] / close[:-1]) ** 2 + span**2 / (4 * np.log(2))
+    day = np.where(open_[1:] > 0, by_range, log_returns(close)[1:] ** 2)
+    return np.concatenate([[np.nan], np.maximum(day, MIN_VARIANCE)])
+
+
+def log_returns(close: Array) -> Array:
+    """Return `r_t = log(close_t / close_{t-1})`, shape `(n_bars,)`; NaN at the first bar."""
+    return np.diff(np.log(close), prepend=np.nan)

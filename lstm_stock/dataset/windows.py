@@ -1,0 +1,186 @@
+"""Cut a ticker's series into windows: what the network sees, and the outcome it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from lstm_stock.dataset.series import Recipe, TickerSeries, _too_few
+from lstm_stock.dataset.split import Part, Split
+from lstm_stock.dataset.volatility import Array
+from lstm_stock.distributions import Distribution, Mixture, PointMass, QuantileFan
+from lstm_stock.errors import ShortHistoryError
+
+MIN_PRICE_RATIO = 0.01
+"""A price forecast counts as at least this share of the last close: a level can be forecast below zero, where
+no log return exists."""
+
+
+def make_windows(values: NDArray[Any], look_back: int, horizon: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Cut a series into every (past, future) pair it contains, without copying.
+
+    Args:
+        values: Shape `(n_bars, n_features)`, oldest first.
+        look_back: Bars in each past.
+        horizon: Bars in each future.
+
+    Returns:
+        Read-only views `x` of shape `(n_windows, look_back, n_features)` and `y` of shape
+        `(n_windows, horizon, n_features)`, where `n_windows = n_bars - look_back - horizon + 1`.
+
+    Raises:
+        ShortHistoryError: There are too few bars for one window.
+
+    >>> x, y = make_windows(np.arange(5.0).reshape(-1, 1), look_back=3, horizon=1)
+    >>> x[:, :, 0].tolist(), y[:, :, 0].tolist()
+    ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], [[3.0], [4.0]])
+    """
+    n_windows = len(values) - look_back - horizon + 1
+    if n_windows < 1:
+        raise _too_few(len(values), look_back, horizon, 0)
+    x = sliding_window_view(values, look_back, axis=0).swapaxes(1, 2)[:n_windows]
+    y = sliding_window_view(values[look_back:], horizon, axis=0).swapaxes(1, 2)
+    return x, y
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of one ticker that end at the given cutoffs; their values are gathered on demand.
+
+    Attributes:
+        series: The ticker.
+        recipe: What a window holds.
+        cutoffs: Row of the last bar that each window sees, shape `(n_windows,)`.
+    """
+
+    series: TickerSeries
+    recipe: Recipe
+    cutoffs: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.cutoffs)
+
+    @property
+    def inputs(self) -> NDArray[np.float32]:
+        """The scaled features of the bars up to each cutoff, shape `(n_windows, look_back, n_features)`."""
+        look_back = self.recipe.look_back
+        views = sliding_window_view(self.series.inputs, look_back, axis=0).swapaxes(1, 2)
+        return views[self.cutoffs - look_back + 1]
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """The code of the ticker, once for each window, shape `(n_windows,)`."""
+        return np.full(len(self), self.recipe.code(self.series.ticker), np.int32)
+
+    @property
+    def given(self) -> NDArray[np.float32] | list[NDArray[Any]]:
+        """What the network is given: `inputs`, and with them `codes` where it tells tickers apart."""
+        return [self.inputs, self.codes] if self.recipe.tickers else self.inputs
+
+    @property
+    def future_rows(self) -> NDArray[np.int64]:
+        """Rows of the bars that each window forecasts, shape `(n_windows, horizon)`."""
+        return self.cutoffs[:, None] + np.arange(1, self.recipe.horizon + 1)
+
+    @property
+    def last_close(self) -> Array:
+        """The close at each cutoff, shape `(n_windows, 1)`."""
+        return self.series.close[self.cutoffs][:, None]
+
+    @property
+    def returns(self) -> Array:
+        """What came: the k-bar log return from the cutoff, shape `(n_windows, horizon)`."""
+        return np.log(self.series.close[self.future_rows] / self.last_close)
+
+    @property
+    def known_returns(self) -> Array:
+        """`returns`, with NaN where the series ends before the outcome."""
+        rows, n_bars = self.future_rows, len(self.series.close)
+        came = np.log(self.series.close[np.minimum(rows, n_bars - 1)] / self.last_close)
+        return np.where(rows < n_bars, came, np.nan)
+
+    @property
+    def return_unit(self) -> Array:
+        """What a k-bar log return is measured in: one-bar volatility x sqrt(k), `(n_windows, horizon)`."""
+        return self.series.unit[self.cutoffs][:, None] * self.recipe.sqrt_steps
+
+    @property
+    def targets(self) -> NDArray[np.float32]:
+        """What the network is asked for, in its own units, shape `(n_windows, horizon)`."""
+        if self.recipe.target == "close":
+            scaler = self.series.scaler
+            scaled = (self.series.close[self.future_rows] - scaler.close_offset) / scaler.close_scale
+        else:
+            scaled = self.returns / self.return_unit
+        return scaled.astype(np.float32)
+
+    def to_returns(self, forecast: Distribution) -> Distribution:
+        """Turn the network's forecast from its own units into k-bar log returns from the cutoff.
+
+        Args:
+            forecast: Distribution of `targets`, shape `(n_windows, horizon)`.
+        """
+        if self.recipe.target == "log_return":
+            return forecast.rescale(self.return_unit)
+        scaler = self.series.scaler
+        return _price_to_return(forecast.rescale(scaler.close_scale, scaler.close_offset), self.last_close)
+
+
+def _price_to_return(price: Distribution, last_close: Array) -> Distribution:
+    def log_ratio(values: Array, last: Array) -> Array:
+        return np.log(np.maximum(values / last, MIN_PRICE_RATIO))
+
+    if isinstance(price, Mixture):
+        return Mixture([_price_to_return(part, last_close) for part in price.components])
+    if isinstance(price, PointMass):
+        return PointMass(log_ratio(price.value, last_close))
+    if isinstance(price, QuantileFan):
+        return QuantileFan(price.levels, log_ratio(price.values, last_close[..., None]))
+    raise TypeError(f"a {type(price).__name__} of prices has no distribution of log returns: mass below zero")
+
+
+def windows_of(series: TickerSeries, recipe: Recipe, split: Split, part: Part) -> Windows:
+    """Find every window whose whole future lies inside one part.
+
+    A label never crosses a border: the last `horizon - 1` cutoffs before val and before test are purged. The
+    past of a val or test window may reach back over the border, since it was known then.
+
+    Raises:
+        ShortHistoryError: The part has no window.
+    """
+    val_row, test_row = split.first_rows(series.dates)
+    borders = {"train": (0, val_row), "val": (val_row, test_row), "test": (test_row, len(series.dates))}
+    start, end = borders[part]
+    earliest = max(start - 1, series.first + recipe.look_back - 1)
+    cutoffs = np.arange(earliest, end - recipe.horizon)
+    if len(cutoffs) == 0:
+        raise ShortHistoryError(
+            f"the {part} part of {series.ticker} has {end - start} bars: not one window with "
+            f"`horizon` {recipe.horizon} and `look_back` {recipe.look_back} fits",
+            f"fetch an earlier `start`, or enlarge `split.{part if part != 'train' else 'val'}`",
+        )
+    return Windows(series, recipe, cutoffs)
+
+
+def windows_up_to(series: TickerSeries, recipe: Recipe, row: int, first: int | None = None) -> Windows:
+    """Return the windows that end at the rows from `first` to `row`; their futures need not exist yet.
+
+    Args:
+        series: The ticker.
+        recipe: What a window holds.
+        row: Row of the last cutoff.
+        first: Row of the first cutoff, if there are enough bars before it; None, or a later row than `row`, is
+            `row` alone.
+
+    Raises:
+        ShortHistoryError: There are too few bars up to `row`.
+    """
+    earliest = series.first + recipe.look_back - 1
+    if row < earliest:
+        raise _too_few(row + 1, recipe.look_back, 0, series.first, f"{series.ticker} up to its cutoff")
+    start = row if first is None else min(max(first, earliest), row)
+    return Windows(series, recipe, np.arange(start, row + 1))

@@ -1,0 +1,129 @@
+"""Read the bars of a config's tickers in its range of dates from the store."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.config import DataConfig
+from lstm_stock.errors import DataError, ShortHistoryError
+from lstm_stock.prices import table as price_table
+from lstm_stock.prices.store import Store
+from lstm_stock.prices.table import Days, PriceHistory
+
+
+class PriceReader:
+    """Read the bars of a config's tickers between its `start` and `end`, again whenever they are needed.
+
+    The price tables of many tickers together would outweigh their features, so none is kept; what is kept is
+    where each came from. Newer bars than those read first are left out, and a past that has changed is refused.
+
+    Args:
+        data: The `data` section.
+        store: Where the prices are.
+
+    Attributes:
+        origins: Where each ticker's bars came from, of those read so far.
+        exchanges: Where each of them trades, None if that is unknown.
+    """
+
+    def __init__(self, data: DataConfig, store: Store) -> None:
+        self.origins: dict[str, TickerOrigin] = {}
+        self.exchanges: dict[str, str | None] = {}
+        self._data = data
+        self._store = store
+
+    def table(self, ticker: str) -> pd.DataFrame:
+        """Return a ticker's price table.
+
+        Raises:
+            ShortHistoryError: There are no bars in range.
+            DataError: There are no prices, or they changed since they were read first.
+        """
+        history = self._in_range(ticker)
+        if ticker in self.origins:  # bars that were fetched meanwhile are for the next time
+            last = dt.date.fromisoformat(self.origins[ticker].last)
+            history = replace(history, table=between(history.table, None, last))
+        self.exchanges[ticker] = history.provenance.exchange
+        origin = _origin(history)
+        if self.origins.setdefault(ticker, origin).hash != origin.hash:
+            raise DataError(
+                f"the stored prices of {ticker} were fetched anew meanwhile, and their past is another one",
+                "give the same command again",
+            )
+        return history.table
+
+    def adjusted(self, ticker: str) -> pd.DataFrame:
+        """Return a ticker's bars, adjusted for dividends; DataError as `table`."""
+        return price_table.adjusted(self.table(ticker))
+
+    def dates(self, tickers: Sequence[str]) -> Days:
+        """Return every date on which one of the tickers has a bar, sorted; DataError as `table`."""
+        return all_dates([days_of(self.table(ticker)) for ticker in tickers])
+
+    def _in_range(self, ticker: str) -> PriceHistory:
+        history, data = self._store.read(ticker), self._data
+        table = between(history.table, data.start, data.end)
+        if table.empty:
+            first, last = history.table.index[[0, -1]]
+            raise ShortHistoryError(
+                f"{ticker} has no bar between {data.start} and {data.end}: "
+                f"the store has {first:%F} to {last:%F}",
+                f"change `data.start` and `data.end`, or fetch more: `lstm-stock fetch {ticker}`",
+            )
+        return replace(history, table=table)
+
+
+def between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
+    """Return the bars from `start` to `end`, both included; None is no bound."""
+    days = days_of(table)
+    first = 0 if start is None else int(np.searchsorted(days, np.datetime64(start, "D")))
+    after = len(days) if end is None else int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
+    return table.iloc[first:after]
+
+
+def days_of(table: pd.DataFrame) -> Days:
+    """Return the day of each bar, shape `(n_bars,)`."""
+    return table.index.to_numpy().astype("datetime64[D]")
+
+
+def all_dates(dates: Sequence[Days]) -> Days:
+    """Return the distinct dates of several tickers, sorted."""
+    return np.unique(np.concatenate(dates))
+
+
+def _origin(history: PriceHistory) -> TickerOrigin:
+    table = history.table
+    return TickerOrigin(
+        hash=price_table.table_hash(table),
+        first=f"{table.index[0]:%F}",
+        last=f"{table.index[-1]:%F}",
+        n_bars=len(table),
+        source=history.provenance.source,
+        first_close=float(price_table.adjusted(table)["close"].iloc[0]),
+    )
+
+
+@dataclass(frozen=True)
+class TickerOrigin:
+    """Which prices of a ticker a run was made from.
+
+    Attributes:
+        hash: `lstm_stock.prices.table.table_hash` of the bars used.
+        first: Date of the first bar used.
+        last: Date of the last bar used.
+        n_bars: How many.
+        source: Where they came from.
+        first_close: Adjusted close of the first bar: the level of prices that the run was trained at.
+    """
+
+    hash: str
+    first: str
+    last: str
+    n_bars: int
+    source: str
+    first_close: float

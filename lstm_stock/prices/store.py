@@ -1,0 +1,231 @@
+"""The prices on disk: one Parquet file per ticker, with its provenance inside.
+
+A file is whole or absent: it is written beside its final place, flushed to the disk and renamed, under a lock
+that other processes honour. What is read is checked against the hash it was written with. Nothing here fetches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from lstm_stock.atomic import _replace
+from lstm_stock.config import normalise_ticker
+from lstm_stock.errors import DataError
+from lstm_stock.prices.parquet import _decode, _encode
+from lstm_stock.prices.table import PriceHistory, table_hash, validate
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+
+_SUFFIX = ".parquet"
+_RESERVED_ON_WINDOWS = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?")
+_LOCK_SECONDS = 30.0
+
+
+class Store:
+    """Prices under `root/prices`.
+
+    Args:
+        root: The data folder; made at the first write.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folder = root / "prices"
+        self._locks: dict[Path, BaseFileLock] = {}
+
+    def path(self, ticker: str) -> Path:
+        """Return where a ticker's file is, or would be.
+
+        >>> Store(Path("data")).path("^gspc").as_posix()
+        'data/prices/%5EGSPC.parquet'
+
+        Raises:
+            DataError: That is no ticker.
+        """
+        return self._folder / (_file_stem(normalise_ticker(ticker)) + _SUFFIX)
+
+    def tickers(self) -> list[str]:
+        """Return the tickers that have a file, sorted; files of other names are not ours.
+
+        Raises:
+            DataError: The folder cannot be read.
+        """
+        try:
+            names = [entry.name for entry in self._folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _disk_error(f"the price store {self._folder} cannot be read", error) from error
+        stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
+        return sorted(unquote(stem) for stem in stems if _is_our_stem(stem))
+
+    def strangers(self) -> list[Path]:
+        """Return the files in the price folder that are no prices of ours: left by a killed process, or foreign.
+
+        Raises:
+            DataError: The folder cannot be read.
+        """
+        ours = {self.path(ticker).name for ticker in self.tickers()} | {".locks"}
+        if not self._folder.exists():
+            return []
+        return sorted(entry for entry in self._folder.iterdir() if entry.name not in ours)
+
+    def read(self, ticker: str) -> PriceHistory:
+        """Read one ticker's prices and check that they are what was written.
+
+        Raises:
+            DataError: The ticker is not in the store, or its file is damaged.
+        """
+        ticker = normalise_ticker(ticker)
+        path = self.path(ticker)
+        try:
+            raw = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._missing(ticker) from None
+        except OSError as error:
+            raise _disk_error(f"the prices of {ticker} in {path} cannot be read", error) from error
+        try:
+            history = _decode(raw)
+            validate(history.table, ticker)
+            if history.ticker != ticker:
+                raise ValueError(f"it holds the prices of {history.ticker}")
+            if table_hash(history.table) != history.provenance.hash:
+                raise ValueError("the prices are not those that were written: their hash differs")
+        except (ValueError, TypeError, DataError) as error:
+            reason = error.message if isinstance(error, DataError) else " ".join(str(error).split())[:200]
+            raise DataError(
+                f"the file {path} is damaged or not of this program: {reason}",
+                f"`lstm-stock fetch {ticker} --refresh` writes it anew",
+            ) from error
+        return history
+
+    def write(self, history: PriceHistory) -> None:
+        """Write one ticker's prices in place of what the store has of it; whole or not at all.
+
+        Raises:
+            DataError: The table is not valid or has no rows, or the disk refuses. The store is then as before.
+            ValueError: The provenance's hash is not the table's.
+        """
+        ticker = normalise_ticker(history.ticker)
+        path = self.path(ticker)
+        validate(history.table, ticker)
+        if history.provenance.hash != table_hash(history.table):
+            raise ValueError(f"the provenance of {ticker} has the hash of another table")
+        content = _encode(PriceHistory(ticker, history.table, history.provenance))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self._lock(path):
+                _replace(path, content)
+        except OSError as error:
+            raise _disk_error(f"the prices of {ticker} cannot be written to {self._folder}", error) from error
+
+    @contextlib.contextmanager
+    def locked(self, ticker: str, seconds: float) -> Iterator[None]:
+        """Keep other processes from writing a ticker between a read and a write of ours.
+
+        Args:
+            ticker: Other tickers are not locked.
+            seconds: How long to wait for another process.
+
+        Raises:
+            DataError: Another process has the lock all that time, or the folder cannot be written to.
+        """
+        path = self.path(ticker)
+        folders = (self._folder / ".locks", self._folder, self.root)
+        new = [folder for folder in folders if not folder.exists()]
+        with contextlib.ExitStack() as stack:
+            # When it is over, and nothing was written, nothing is left of it.
+            stack.callback(_remove_empty, new)
+            try:
+                stack.enter_context(self._lock(path, seconds))
+            except OSError as error:
+                raise _disk_error(
+                    f"the prices of {ticker} cannot be written to {self._folder}", error
+                ) from error
+            stack.callback(self._remove_lock_of_nothing, path)
+            yield
+
+    def _remove_lock_of_nothing(self, path: Path) -> None:
+        if not path.exists():
+            with contextlib.suppress(OSError):  # Where a file in use cannot be removed, it stays.
+                self._lock_path(path).unlink()
+
+    def _lock_path(self, path: Path) -> Path:
+        return self._folder / ".locks" / f"{path.stem}.lock"
+
+    @contextlib.contextmanager
+    def _lock(self, path: Path, seconds: float | None = None) -> Iterator[None]:
+        """Keep other processes from writing the same ticker; who has the lock already may take it once more."""
+        from filelock import FileLock, Timeout
+
+        lock = self._locks.setdefault(path, FileLock(self._lock_path(path)))
+        seconds = _LOCK_SECONDS if seconds is None else seconds
+        try:
+            try:
+                self._lock_path(path).parent.mkdir(parents=True, exist_ok=True)
+                lock.acquire(timeout=seconds)
+            except (
+                FileNotFoundError
+            ):  # Another process, whose fetch failed, has just removed the empty folder.
+                self._lock_path(path).parent.mkdir(parents=True, exist_ok=True)
+                lock.acquire(timeout=seconds)
+        except Timeout as error:
+            raise DataError(
+                f"another process has been writing {path} for over {seconds:.0f} s",
+                "wait until it is done, or end it",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _missing(self, ticker: str) -> DataError:
+        known = self.tickers()
+        near = get_close_matches(ticker, known, n=3)
+        if near:
+            rest = f"; did you mean {' or '.join(near)}?"
+        elif known:
+            rest = f"; it has {', '.join(known[:5])}" + (
+                f" and {len(known) - 5} more" if len(known) > 5 else ""
+            )
+        else:
+            rest = ", which is empty"
+        return DataError(
+            f"{ticker} is not in the price store {self._folder}{rest}",
+            f"`lstm-stock fetch {ticker}` brings it; `--data-dir` or LSTM_STOCK_DATA chooses another store",
+        )
+
+
+def _file_stem(ticker: str) -> str:
+    """Write a ticker so that every file system takes it; `unquote` is the way back."""
+    stem = quote(ticker, safe="")
+    # Windows takes CON.parquet for a device.
+    return f"%{ord(stem[0]):02X}{stem[1:]}" if _RESERVED_ON_WINDOWS.fullmatch(stem) else stem
+
+
+def _is_our_stem(stem: str) -> bool:
+    try:
+        return _file_stem(normalise_ticker(unquote(stem))) == stem
+    except DataError:
+        return False
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _disk_error(what: str, error: OSError) -> DataError:
+    return DataError(
+        f"{what}: {error.strerror or error}",
+        "free space or rights there, or choose another folder with `--data-dir` or LSTM_STOCK_DATA",
+    )

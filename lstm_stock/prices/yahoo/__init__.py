@@ -1,0 +1,4 @@
+"""Yahoo Finance through yfinance.
+
+- `client`: requests. `session`: records responses. `failures`: errors by cause. `exchanges`: exchange names.
+"""

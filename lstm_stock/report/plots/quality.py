@@ -1,0 +1,258 @@
+"""How good forecasts are: calibration, and scores by step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy.stats import binom
+
+from lstm_stock.errors import DataError
+from lstm_stock.report.plots.style import (
+    BAND,
+    DIM,
+    LEVELS,
+    NAIVE,
+    STYLE,
+    ahead,
+    blank_figure,
+    known,
+    lines_of,
+    note,
+    rows_of,
+    set_title,
+)
+from lstm_stock.scoring import metrics
+
+LEGEND_COLUMNS = 7
+"""Names that fit beside each other under a figure."""
+
+CROWDED = 6
+"""A series that would make an axis this many times longer than the others need is told in words instead."""
+
+
+def calibration(forecasts: pd.DataFrame, ticker: str, step: int = 1, model: str = "lstm") -> Figure:
+    """Draw whether outcomes fall where the forecast said: PIT histogram, nominal against observed coverage.
+
+    Of a calibrated forecast the histogram is flat and the coverage lies on the diagonal (Diebold, Gunther & Tay
+    1998, International Economic Review 39). The bands hold 90 % of bars, or of points, if it is calibrated and
+    outcomes are independent. Beside the model stand the naive forecast and the baseline with the least CRPS.
+
+    Args:
+        forecasts: A forecast table.
+        ticker: The ticker to draw.
+        step: The step to draw.
+        model: The model to draw.
+
+    Raises:
+        DataError: The table has no such rows.
+    """
+    rows = rows_of(forecasts, ticker, model, step)
+    at_step = forecasts[(forecasts["ticker"] == ticker) & (forecasts["step"] == step)]
+    crps = at_step[at_step["model"] != model].groupby("model", sort=False)["crps"].mean().dropna()
+    beside = {name for name in (NAIVE, *crps.nsmallest(1).index) if name in crps.index}
+    lines = lines_of(at_step["model"], model)
+    with mpl.rc_context(STYLE):
+        figure, (left, right) = blank_figure(1, 2)
+        _draw_pit(left, rows["pit"].dropna().to_numpy(), model)
+        _draw_nominal(right, len(rows))
+        for name, line in lines.items():
+            observed = _observed(at_step[at_step["model"] == name])
+            if name in (model, *beside) and not np.isnan(observed).any():
+                points = {**line.settings(), "linestyle": "none", "ms": 10, "mew": 1.8}
+                points |= {} if name == model else {"mfc": "none"}
+                right.plot(LEVELS, observed, **points, label=name)
+        right.legend(loc="upper left")
+        set_title(figure, _calibration_title(rows))
+    return figure
+
+
+def _observed(rows: pd.DataFrame) -> list[float]:
+    """Return the coverage of each level in percent."""
+    y_true = rows["y_true"]
+    return [100 * metrics.coverage(y_true, rows[f"lo_{level}"], rows[f"hi_{level}"]) for level in LEVELS]
+
+
+def _calibration_title(rows: pd.DataFrame) -> str:
+    first, at_90 = rows.iloc[0], _observed(rows)[LEVELS.index(90)]
+    seen = f"the 90 % interval holds {at_90:.1f} % of {len(rows)} outcomes"
+    if np.isnan(at_90):
+        seen = "a point forecast, no interval to check"
+    title = f"{first['model']} on {first['ticker']}, {ahead(first['step'])}: {seen}"
+    if first["step"] > 1:
+        title += (
+            f"\n{first['step']}-bar returns overlap: chance moves bars and points further than the bands say"
+        )
+    return title
+
+
+def _draw_pit(axes: Axes, pit: np.ndarray[Any, np.dtype[np.float64]], model: str) -> None:
+    axes.set(
+        xlabel="probability the forecast gave to less than what came",
+        ylabel="share of outcomes, 1 = as forecast",
+    )
+    axes.set_title("PIT histogram")
+    axes.set_xlim(0, 1)
+    if not len(pit):
+        axes.set(yticks=[], ylabel="")
+        note(axes, f"{model} is a point forecast:\nit gives no probabilities")
+        return
+    n_bins = 20 if len(pit) >= 400 else 10
+    density, edges = np.histogram(pit, bins=n_bins, range=(0, 1), density=True)
+    axes.bar(edges[:-1], density, width=1 / n_bins, align="edge", color="0.86", edgecolor="0.35", label=model)
+    low, high = (binom.ppf(p, len(pit), 1 / n_bins) * n_bins / len(pit) for p in (0.05, 0.95))
+    axes.axhspan(low, high, color="black", alpha=0.2, lw=0, zorder=2, label="90 % of bars, if calibrated")
+    axes.axhline(1, color="black", ls=(0, (4, 2)), label="calibrated")
+    axes.set_ylim(0, 1.3 * max(density.max(), high))
+    axes.legend(loc="upper left", ncols=2)
+
+
+def _draw_nominal(axes: Axes, n: int) -> None:
+    nominal = np.linspace(45, 99.5, 110)
+    low, high = (100 * binom.ppf(p, n, nominal / 100) / n for p in (0.05, 0.95))
+    axes.fill_between(nominal, low, high, color=BAND, lw=0, label="90 % of points, if calibrated")
+    axes.plot([45, 100], [45, 100], color="black", ls=(0, (4, 2)), lw=1.2, label="calibrated")
+    axes.set(xlabel="nominal coverage, %", ylabel="observed coverage, %", xlim=(45, 100), xticks=LEVELS)
+    axes.set_title("Nominal against observed coverage")
+
+
+def scores_by_step(scores: pd.DataFrame, ticker: str, model: str = "lstm") -> Figure:
+    """Draw what CRPS, NLL and RMSE gain on a baseline, and the 90 % coverage, of every model by step.
+
+    A model so far off that it would squeeze the others is named in words at the edge, and leaves them the axis.
+
+    Args:
+        scores: A score table.
+        ticker: The ticker to draw.
+        model: The network's name.
+
+    Raises:
+        DataError: The table has no such rows.
+    """
+    rows = scores[scores["ticker"] == ticker]
+    if model not in set(rows["model"]):
+        raise DataError(f"there are no scores of {model} on {ticker}", known(scores))
+    lines = lines_of(rows["model"], model)
+    has_spread = bool(rows.loc[rows["model"] == model, "crps"].notna().any())
+    with mpl.rc_context(STYLE):
+        figure, grid = blank_figure(2, 2)
+        for axes, (label, table, resolution) in zip(grid, _panels(rows, model), strict=True):
+            off = _crowding(table, resolution)
+            # The network last, on top.
+            for name in sorted(lines, key=lambda each: each == model):
+                if name not in off and table[name].notna().any():
+                    look = lines[name].settings() | ({} if name == model else {"mfc": "none"})
+                    axes.plot(table.index, table[name], **look, label=name)
+            axes.set_title(label)
+            _stretch(axes, resolution)
+            _tell(axes, table, off, model, has_spread)
+        grid[-1].axhline(90, color=DIM, lw=1.0)
+        for axes in grid[2:]:
+            axes.set(xlabel="step, bars ahead", xlim=(rows["step"].min() - 0.3, rows["step"].max() + 0.3))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        handles = {
+            label: handle
+            for axes in grid
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        n_rows = math.ceil(len(handles) / LEGEND_COLUMNS) or 1
+        columns = math.ceil(len(handles) / n_rows) or 1
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+        set_title(figure, _scores_title(rows, ticker, model))
+    return figure
+
+
+def _panels(rows: pd.DataFrame, model: str) -> list[tuple[str, pd.DataFrame, float]]:
+    """Return each panel's title, its scores by step and model, and the least difference worth an axis.
+
+    Scores grow with the step, far more than models differ, so CRPS and NLL are told against a baseline's: that of
+    the naive forecast, or of the first baseline that has one.
+    """
+
+    def by_step(score: str) -> pd.DataFrame:
+        return rows.pivot(index="step", columns="model", values=score).astype(float)
+
+    crps, nll = by_step("crps"), by_step("nll")
+    panels = []
+    for name, table in (("CRPS", crps), ("NLL", nll)):
+        baselines = [
+            each for each in dict.fromkeys(rows["model"]) if each != model and table[each].notna().all()
+        ]
+        if not baselines:
+            panels.append((f"{name} of the return (less is better)", table, 0.02))
+            continue
+        base = NAIVE if NAIVE in baselines else baselines[0]
+        difference = table.rsub(table[base], axis=0)
+        if name == "CRPS":
+            relative = 100 * difference.div(table[base], axis=0)
+            panels.append((f"CRPS gained on {base}, % (more is better)", relative, 1.0))
+        else:
+            panels.append((f"NLL gained on {base} (more is better)", difference, 0.02))
+    panels.append(("RMSE gained on naive, % (more is better)", by_step("skill"), 1.0))
+    panels.append(("Outcomes inside the 90 % interval, % (90 is best)", 100 * by_step("coverage_90"), 2.0))
+    return panels
+
+
+def _crowding(table: pd.DataFrame, resolution: float) -> list[str]:
+    """Name the series, worst first, without which the others would need a much shorter axis."""
+
+    def length(part: pd.DataFrame) -> float:
+        return max(float(np.ptp(part.to_numpy()[np.isfinite(part)])), resolution)
+
+    off: list[str] = []
+    kept = table.dropna(axis="columns", how="all")
+    while kept.shape[1] > 1:
+        without = {name: length(kept.drop(columns=name)) for name in kept}
+        name = min(without, key=without.__getitem__)
+        if length(kept) < CROWDED * without[name]:
+            break
+        off.append(str(name))
+        kept = kept.drop(columns=name)
+    return off
+
+
+def _stretch(axes: Axes, resolution: float) -> None:
+    """Keep differences that mean nothing from filling the panel."""
+    low, high = axes.get_ylim()
+    lacking = max(0.0, resolution - (high - low)) / 2
+    axes.set_ylim(low - lacking, high + lacking)
+
+
+def _tell(axes: Axes, table: pd.DataFrame, off: Sequence[str], model: str, has_spread: bool) -> None:
+    """Say in words, below the lines, what the axis does not show."""
+    lines = [f"{name}: {_range_text(table[name])}, off this axis" for name in off]
+    if table[model].isna().all():
+        lines.append(f"{model}: none, it forecasts no {'density' if has_spread else 'distribution'}")
+    if lines:
+        low, high = axes.get_ylim()
+        axes.set_ylim(low - (0.1 + 0.12 * len(lines)) * (high - low), high)
+        note(axes, "\n".join(lines), y=0.05)
+
+
+def _range_text(values: pd.Series[float]) -> str:
+    low, high = (
+        f"{each:.0f}" if abs(each) >= 100 else f"{each:.3g}" for each in (values.min(), values.max())
+    )
+    return low if low == high else f"{low} to {high}"
+
+
+def _scores_title(rows: pd.DataFrame, ticker: str, model: str) -> str:
+    first = rows[rows["step"] == rows["step"].min()].set_index("model")
+    mine, rest = first.loc[model], first.drop(index=model)
+    title = f"{model} on {ticker}, {mine['n']:.0f} test cutoffs"
+    score = "rmse" if np.isnan(mine["crps"]) else "crps"
+    if rest[score].notna().any():
+        best = rest[score].idxmin()
+        ours, theirs = (
+            f"{score.upper()} {mine[score]:.3f}",
+            f"best baseline {best} {rest.loc[best, score]:.3f}",
+        )
+        title += f"; {ahead(mine['step'])}: {ours}, {theirs}"
+    return title

@@ -1,0 +1,86 @@
+"""How training went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lstm_stock.errors import DataError
+from lstm_stock.report.plots.style import DIM, STYLE, blank_figure, set_title
+
+NAME_WIDTH = 0.1
+"""Room that the name of a cut of the learning rate takes, as a share of the epochs."""
+
+
+def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
+    """Draw loss and validation loss by epoch; mark the best epoch and every cut of the learning rate.
+
+    Args:
+        history: Columns `member epoch loss val_loss learning_rate`, one row per member and epoch.
+        subject: What was trained, for the title, such as `lstm on AAPL`.
+
+    Raises:
+        DataError: There is no epoch.
+    """
+    if history.empty:
+        raise DataError("the training history has no epoch", "train again")
+    members = [member for _, member in history.groupby("member", sort=True)]
+    best = [member.iloc[int(np.nanargmin(member["val_loss"]))] for member in members]
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = blank_figure(1, 1)
+        for i, (member, at) in enumerate(zip(members, best, strict=True)):
+            # Labels that start with an underscore are left out of the legend: one entry a kind is enough.
+            hidden = "" if i == 0 else "_"
+            epoch, val_loss = member["epoch"], member["val_loss"]
+            width = 2.0 if len(members) == 1 else 1.2
+            axes.plot(epoch, member["loss"], color=DIM, ls=(0, (4, 2)), lw=width, label=f"{hidden}train loss")
+            axes.plot(epoch, val_loss, color="black", lw=width, label=f"{hidden}validation loss")
+            cut = (member["learning_rate"].diff() < 0).to_numpy()
+            if cut.any():
+                triangle: dict[str, Any] = {
+                    "ls": "none",
+                    "marker": "v",
+                    "ms": 11,
+                    "mfc": "white",
+                    "mec": "black",
+                }
+                axes.plot(epoch[cut], val_loss[cut], **triangle, label=f"{hidden}learning rate cut")
+            axes.plot(
+                at["epoch"], at["val_loss"], "*", color="black", ms=18, label=f"{hidden}best epoch, kept"
+            )
+            if len(members) == 1:
+                _name_cuts(axes, member[cut], len(member))
+        axes.set(xlabel="epoch", ylabel="loss", xlim=(0.5, history["epoch"].max() + 0.5))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend()
+        set_title(figure, f"{subject}: {_best_epochs(members, best)}")
+    return figure
+
+
+def _name_cuts(axes: Axes, cuts: pd.DataFrame, n_epochs: int) -> None:
+    """Say what each cut left; of cuts too near to each other for their names, the first."""
+    named = -np.inf
+    for _, cut in cuts.iterrows():
+        if cut["epoch"] - named < NAME_WIDTH * n_epochs:
+            continue
+        named = cut["epoch"]
+        rate = f"to {cut['learning_rate']:.0e}".replace("e-0", "e-")
+        at = (cut["epoch"], cut["val_loss"])
+        axes.annotate(rate, at, xytext=(0, 12), textcoords="offset points", ha="center")
+
+
+def _best_epochs(members: Sequence[pd.DataFrame], best: Sequence[pd.Series[float]]) -> str:
+    losses = [float(at["val_loss"]) for at in best]
+    if len(best) == 1:
+        return f"best epoch {best[0]['epoch']:.0f} of {len(members[0])}, validation loss {losses[0]:.3f}"
+    epochs = ", ".join(f"{at['epoch']:.0f}" for at in best)
+    return (
+        f"{len(best)} members, best epochs {epochs}, validation loss {min(losses):.3f} to {max(losses):.3f}"
+    )

@@ -1,0 +1,82 @@
+"""The forecast table on disk: written ticker by ticker, so that no more than one ticker is ever in memory."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def join_tickers(tickers: Sequence[str]) -> str:
+    """Name the tickers as a folder's name does: the first three, and how many more."""
+    shown = [quote(ticker, safe="") for ticker in tickers[:3]]
+    return "-".join(shown) + (f"-and-{len(tickers) - 3}-more" if len(tickers) > 3 else "")
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Turn a table into plain rows: dates as ISO text, what does not apply (NaN) as None."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, pd.Timestamp):
+            return value.date().isoformat()
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        return value
+
+    return [{str(key): plain(value) for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(data, dict):
+        raise TypeError("not a JSON object")
+    return data
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write a JSON object, which holds no NaN."""
+    path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+class ForecastWriter:
+    """Writes a Parquet file, a row group for each table that is added; used as a context.
+
+    Args:
+        path: The file to make.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> ForecastWriter:
+        """Nothing is written before the first table."""
+        return self
+
+    def add(self, table: pd.DataFrame) -> None:
+        """Write one ticker's forecasts, columns `lstm_stock.scoring.forecast_table.FORECAST_COLUMNS`."""
+        arrow = pa.Table.from_pandas(table, preserve_index=False)
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, arrow.schema)
+        self._writer.write_table(arrow, row_group_size=max(len(table), 1))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def read_forecasts(path: Path, ticker: str | None = None) -> pd.DataFrame:
+    """Read a forecast table, or the rows of one ticker."""
+    filters = None if ticker is None else [("ticker", "==", ticker)]
+    return pd.read_parquet(path, filters=filters)

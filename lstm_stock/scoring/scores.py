@@ -1,0 +1,140 @@
+"""The forecast table and the score table: what every model said, and how far off it was.
+
+All scores are computed from the forecast table alone, so that whoever has `forecasts.parquet` can compute
+them again. Nothing here fits or loads anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.dataset.volatility import Array
+from lstm_stock.distributions.intervals import LEVELS
+from lstm_stock.scoring import metrics
+
+POOLED = ("crps", "nll")
+"""Scores whose mean over tickers says something: both are of the log return in percent."""
+
+
+SCORE_COLUMNS = (
+    *("ticker", "model", "step", "n", "rmse", "mae", "mase", "skill", "direction", "crps", "nll"),
+    *(f"coverage_{level}" for level in LEVELS),
+    "width_90",
+)
+
+
+def score_table(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Score every ticker, model and step of a forecast table.
+
+    Returns:
+        Columns `SCORE_COLUMNS`; NaN where a score does not apply: `crps` and coverage of a point without
+        spread, `nll` of a model without density, `direction` of one that never leaves the last close, all but
+        `direction` of one that says nothing else.
+    """
+    rows = []
+    for (ticker, step), group in forecasts.groupby(["ticker", "step"], sort=False):
+        by_model = dict(list(group.groupby("model", sort=False)))
+        naive_rmse = metrics.rmse(*_outcomes(by_model["naive"])) if "naive" in by_model else np.nan
+        for model, table in by_model.items():
+            rows.append({"ticker": ticker, "model": model, "step": step, **_scores(table, naive_rmse)})
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def _outcomes(table: pd.DataFrame) -> tuple[Array, Array]:
+    return table["y_true"].to_numpy(), table["y_pred"].to_numpy()
+
+
+def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
+    y_true, y_pred = _outcomes(table)
+    last_close = table["last_close"].to_numpy()
+    move, sign = y_true - last_close, table["direction"].to_numpy()
+    rmse = metrics.rmse(y_true, y_pred)
+    # Each error in units of what its own fold's train bars did: in one backtest they differ.
+    insample_mae = table["insample_mae"].to_numpy()
+    scores = {
+        "n": len(table),
+        "rmse": rmse,
+        "mae": metrics.mae(y_true, y_pred),
+        "mase": metrics.mase(y_true / insample_mae, y_pred / insample_mae, 1.0),
+        "skill": metrics.skill(rmse, naive_rmse),
+        "direction": metrics.direction(move, sign, np.zeros_like(move)),
+        "crps": float(table["crps"].mean(skipna=False)),
+        "nll": float(table["nll"].mean(skipna=False)),
+        "width_90": metrics.width(table["lo_90"].to_numpy(), table["hi_90"].to_numpy(), last_close),
+    }
+    for level in LEVELS:
+        scores[f"coverage_{level}"] = metrics.coverage(
+            y_true, table[f"lo_{level}"].to_numpy(), table[f"hi_{level}"].to_numpy()
+        )
+    return scores
+
+
+def pooled_scores(scores: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Set the network beside each baseline over all tickers, one step ahead.
+
+    A baseline that dropped out for some tickers is compared on the others: a mean over other tickers would
+    compare tickers, not models.
+
+    Args:
+        scores: A score table.
+        model: The network's name.
+
+    Returns:
+        One row per baseline that has a CRPS: `baseline n_tickers`, and for each of `crps` and `nll` the mean over
+        tickers of the baseline (`crps`), of the network (`crps_model`), and in how many tickers the network's
+        is less (`crps_better`); NaN where a score does not apply.
+    """
+    first = scores[scores["step"] == scores["step"].min()]
+    by_score = {score: first.pivot(index="ticker", columns="model", values=score) for score in POOLED}
+    rows = []
+    for name in dict.fromkeys(first["model"]):
+        row: dict[str, Any] = {"baseline": name, "n_tickers": 0}
+        for score, table in by_score.items():
+            both = table[[name, model]].dropna() if name != model else table.iloc[:0]
+            row |= {
+                score: both[name].mean(),
+                f"{score}_model": both[model].mean(),
+                f"{score}_better": int((both[model] < both[name]).sum()),
+            }
+            row["n_tickers"] = max(row["n_tickers"], len(both))
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table[table["n_tickers"] > 0].reset_index(drop=True)
+
+
+def ticker_scores(scores: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Set the network beside the best baseline of each ticker, one step ahead, the most skilful first.
+
+    Returns:
+        Columns `ticker n skill crps nll coverage_90`, the network's; `baseline`, the name of the one with the
+        least CRPS, `baseline_crps`, and `gain`: 100 (1 - crps / baseline_crps).
+    """
+    first = scores[scores["step"] == scores["step"].min()]
+    rows = []
+    for ticker, table in first.groupby("ticker", sort=False):
+        mine = table[table["model"] == model].iloc[0]
+        best = best_baselines(table, model, "crps")
+        theirs = float(table.loc[table["model"] == best[0], "crps"].iloc[0]) if best else np.nan
+        row: dict[str, Any] = {"ticker": ticker}
+        row |= {name: mine[name] for name in ("n", "skill", "crps", "nll", "coverage_90")}
+        row |= {"baseline": " and ".join(best), "baseline_crps": theirs}
+        rows.append(row | {"gain": 100 * (1 - float(mine["crps"]) / theirs)})
+    return pd.DataFrame(rows).sort_values("skill", ascending=False, kind="stable", ignore_index=True)
+
+
+def best_baselines(scores: pd.DataFrame, model: str, score: str) -> list[str]:
+    """Name the baselines with the least `score` (`rmse`, `crps`, `nll`, ...) among the rows given.
+
+    Args:
+        scores: Rows of a score table, of one ticker and step.
+        model: The network's name, which is not a baseline.
+        score: A column where less is better.
+
+    Returns:
+        The name, or several where they are equal, or none when no baseline has that score.
+    """
+    baselines = scores[(scores["model"] != model) & scores[score].notna()]
+    return [str(name) for name in baselines["model"][baselines[score] == baselines[score].min()]]

@@ -1,0 +1,53 @@
+"""Tests of whether a difference between forecasts is more than luck: arrays in, numbers out.
+
+Everything here judges forecasts as they were made, with whatever parameters they had: it does not ask whether
+the model behind them is true in population (Giacomini & White 2006, Econometrica 74). Nothing here knows
+models, tables or thresholds; those belong to `lstm_stock.scoring.verdict`.
+
+    accuracy    Diebold-Mariano on any loss, its variance, several tickers by date, bootstrap intervals
+    direction   Pesaran-Timmermann, and its like for overlapping steps and several tickers
+    coverage    Kupiec, Christoffersen, uniformity of the PIT
+    multiple    Holm, and Holm within families that share one level
+"""
+
+from __future__ import annotations
+
+from lstm_stock.scoring.significance.accuracy import (
+    by_date,
+    diebold_mariano,
+    long_run_variance,
+    mean_test,
+    skill_interval,
+    truncation,
+)
+from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, Alternative, Finding
+from lstm_stock.scoring.significance.coverage import (
+    christoffersen,
+    conditional_coverage,
+    kupiec,
+    thinned,
+    uniformity,
+)
+from lstm_stock.scoring.significance.direction import direction_products, pesaran_timmermann
+from lstm_stock.scoring.significance.multiple import holm, rejected_in_families
+
+__all__ = [
+    "MIN_OBSERVATIONS",
+    "Alternative",
+    "Finding",
+    "by_date",
+    "christoffersen",
+    "conditional_coverage",
+    "diebold_mariano",
+    "direction_products",
+    "holm",
+    "kupiec",
+    "long_run_variance",
+    "mean_test",
+    "pesaran_timmermann",
+    "rejected_in_families",
+    "skill_interval",
+    "thinned",
+    "truncation",
+    "uniformity",
+]

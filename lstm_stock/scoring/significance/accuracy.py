@@ -1,0 +1,196 @@
+"""Whether one forecast's losses are smaller than another's: Diebold-Mariano and a bootstrap."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from lstm_stock.scoring.significance.base import Alternative, Array, Finding, series
+
+N_RESAMPLES = 1000
+"""Resamples of a bootstrap interval: its ends then move by about a tenth of its half width from seed to seed."""
+
+
+def diebold_mariano(
+    differential: ArrayLike, step: int = 1, alternative: Alternative = "two-sided"
+) -> Finding:
+    """Test whether a loss differential has mean zero.
+
+    Diebold & Mariano 1995 (Journal of Business & Economic Statistics 13): with d the losses of one forecast
+    less those of another, whatever the loss, and V their long-run variance,
+
+        DM = c mean(d) / sqrt(V / n),   c^2 = 1 - (n + 2 sum_j w_j (n - j)) / n^2
+
+    where w_j are the weights of the autocovariances in V. c is the small-sample correction of Harvey,
+    Leybourne & Newbold 1997 (Int. J. of Forecasting 13, eq. 9), that V is too small by on average because the
+    mean is not known: with their weights, 1 up to step - 1, it is their `(n + 1 - 2k + k (k - 1) / n) / n`.
+
+    V is Newey & West's (see `long_run_variance`), not the sum of k - 1 autocovariances of the two papers:
+    that one supposes optimal forecasts, whose differentials are unrelated beyond step k - 1. Those of two
+    wrong forecasts of volatility stay related as long as volatility does, and the sum of none rejects a true
+    null in one case of six at step 1. DM is set against a Student-t with `1.5 n / S` degrees of freedom, S as
+    in `truncation`: what a variance from a Bartlett window is known to (Lazarus et al. 2018), instead of the
+    n - 1 of the second paper.
+
+    Args:
+        differential: Losses of the model less losses of the other, in order of time, shape `(n,)`.
+        step: How many steps ahead the forecasts were made: from one cutoff to the next, they overlap by
+            k - 1 bars.
+        alternative: `less`: the model's loss is less; `greater`: it is greater.
+
+    Returns:
+        DM, its p-value, n. Forecasts that never differ give 0 and p = 1 (one-sided as well): they are no
+        evidence of anything. A differential that is one same number throughout has no variance to set it
+        against: NaN.
+
+    Raises:
+        ValueError: The differential is too short or not finite, or `step` is not between 1 and n / 2.
+    """
+    d = series("differential", differential)
+    if not 1 <= step <= len(d) / 2:
+        raise ValueError(f"`step` must lie between 1 and n / 2 = {len(d) / 2:g}, got {step}")
+    return mean_test(d, step, alternative)
+
+
+def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-sided") -> Finding:
+    """Test whether a series of related values has mean zero: `diebold_mariano`, of any series.
+
+    Args:
+        values: In order of time, shape `(n,)`.
+        step: By how many values, less one, neighbours overlap.
+        alternative: The side of zero that the mean is on if it is not zero.
+
+    Raises:
+        ValueError: The series is too short or not finite.
+    """
+    x = series("values", values)
+    n, width = len(x), truncation(len(x), step)
+    if not x.any():
+        return Finding(0.0, 1.0, n)
+    if np.ptp(x) == 0:
+        return Finding(math.nan, math.nan, n)
+    lags = np.arange(1, width)
+    correction = 1 - (n + 2 * np.sum((1 - lags / width) * (n - lags))) / n**2
+    variance = long_run_variance(x, width - 1) / correction
+    statistic = float(np.mean(x)) / math.sqrt(variance / n)
+    df = 1.5 * n / width
+    p = {
+        "less": stats.t.cdf(statistic, df),
+        "greater": stats.t.sf(statistic, df),
+        "two-sided": 2 * stats.t.sf(abs(statistic), df),
+    }[alternative]
+    return Finding(statistic, float(p), n)
+
+
+def truncation(n: int, step: int = 1) -> int:
+    """Return S, the first lag whose autocovariance counts nothing: `ceil(1.3 sqrt(n))`, or `step` if more.
+
+    Lazarus, Lewis, Stock & Watson 2018 (Journal of Business & Economic Statistics 36): longer than the older
+    rules of thumb, which reject too often. Never more than half the series.
+
+    >>> truncation(700)
+    35
+    """
+    return max(1, min(max(math.ceil(1.3 * math.sqrt(n)), step), n // 2))
+
+
+def long_run_variance(values: ArrayLike, n_lags: int) -> float:
+    """Return `g(0) + 2 sum_j (1 - j / (n_lags + 1)) g(j)`, g the autocovariances around the mean, over n.
+
+    Newey & West 1987 (Econometrica 55, eq. 5); the weights keep it from going below zero.
+
+    Raises:
+        ValueError: The series is too short or not finite, or `n_lags` is not between 0 and n - 1.
+
+    >>> long_run_variance([1.0, -1.0] * 10, n_lags=1).__round__(3)  # 1 + 2 (1 - 1/2) (-19/20)
+    0.05
+    """
+    x = series("values", values)
+    if not 0 <= n_lags < len(x):
+        raise ValueError(f"`n_lags` must lie between 0 and n - 1 = {len(x) - 1}, got {n_lags}")
+    x = x - x.mean()
+    total = x @ x
+    for j in range(1, n_lags + 1):
+        total += 2 * (1 - j / (n_lags + 1)) * (x[j:] @ x[:-j])
+    return float(total / len(x))
+
+
+def by_date(values: ArrayLike, dates: ArrayLike) -> Array:
+    """Average over tickers within each date, and return the averages in order of date.
+
+    Tickers move together, so that 20 of them on one day are far from 20 observations; one number a day leaves
+    the dependence between tickers inside it (as Fama & MacBeth 1973, Journal of Political Economy 81, do by
+    month).
+
+    Args:
+        values: One per ticker and date, shape `(n_rows,)`.
+        dates: The date of each, shape `(n_rows,)`.
+
+    Raises:
+        ValueError: The shapes differ.
+
+    >>> by_date([1.0, 3.0, 5.0], [1, 1, 0]).tolist()
+    [5.0, 2.0]
+    """
+    values, dates = np.asarray(values, np.float64), np.asarray(dates)
+    if values.ndim != 1 or values.shape != dates.shape:
+        raise ValueError(
+            f"`values` and `dates` must have one axis and one shape, got {values.shape}, {dates.shape}"
+        )
+    _, which, count = np.unique(dates, return_inverse=True, return_counts=True)
+    return np.asarray(np.bincount(which, weights=values) / count, np.float64)
+
+
+def skill_interval(
+    loss: ArrayLike, other: ArrayLike, step: int = 1, level: float = 90, root: bool = False
+) -> tuple[float, float]:
+    """Return an interval for the skill `100 (1 - mean(loss) / mean(other))`, by the stationary bootstrap.
+
+    Politis & Romano 1994 (Journal of the American Statistical Association 89): blocks of geometric length
+    from the series taken as a circle, here of `truncation(n, step)` on average, both losses of a date kept
+    together. The interval is the percentile one; the seed is fixed, so that the same losses give the same
+    interval. It is somewhat short: at 90 % it misses the truth in 12 to 13 % of simulated walks.
+
+    Args:
+        loss: The model's, in order of time, shape `(n,)`.
+        other: The other's, of the same dates.
+        step: How many steps ahead the forecasts were made.
+        level: Probability of the interval, percent.
+        root: Of the square roots of the means, as the skill in RMSE is.
+
+    Raises:
+        ValueError: The series differ in length, are too short or not finite, or `other` has a mean of zero or
+            less.
+    """
+    ours, theirs = series("loss", loss), series("other", other)
+    if ours.shape != theirs.shape or not theirs.mean() > 0:
+        raise ValueError(
+            f"`loss` and `other` must be of one length, and `other` of positive mean, "
+            f"got {ours.shape}, {theirs.shape}, mean {theirs.mean():g}"
+        )
+    n = len(ours)
+    rows = _stationary_rows(n, truncation(n, step))
+    ratio = ours[rows].mean(axis=1) / theirs[rows].mean(axis=1)
+    skill = 100 * (1 - (np.sqrt(ratio) if root else ratio))
+    tail = (1 - level / 100) / 2
+    low, high = np.quantile(skill, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=2)
+def _stationary_rows(n: int, mean_length: int) -> NDArray[np.int64]:
+    """Draw the rows of each resample, shape `(N_RESAMPLES, n)`: the same for every pair of series this long."""
+    random = np.random.default_rng(0)
+    starts = random.random((N_RESAMPLES, n)) < 1 / mean_length
+    starts[:, 0] = True
+    first = random.integers(0, n, (N_RESAMPLES, n))
+    position = np.arange(n)
+    # Position of the newest start at or before each column.
+    since = np.maximum.accumulate(np.where(starts, position, 0), axis=1)
+    rows = (np.take_along_axis(first, since, axis=1) + position - since) % n
+    rows.flags.writeable = False
+    return rows

@@ -1,0 +1,113 @@
+"""Whether intervals hold as often as they say, and whether their misses come one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special, stats
+
+from lstm_stock.scoring.significance.base import Array, Finding, hits, probability, series
+
+
+def kupiec(misses: ArrayLike, p: float) -> Finding:
+    """Test whether an interval is missed with probability `p` (Kupiec 1995, Journal of Derivatives 3).
+
+    With x misses of n, `LR = 2 (x log(x/n) + (n-x) log(1 - x/n) - x log p - (n-x) log(1-p))` is chi-squared
+    with one degree of freedom. It takes the misses as independent: see `christoffersen`.
+
+    Args:
+        misses: 1 where the outcome fell outside, 0 where inside, shape `(n,)`.
+        p: The nominal share of misses, 0.1 for a 90 % interval.
+
+    Raises:
+        ValueError: The misses are too few or not 0 and 1, or `p` is not between 0 and 1.
+    """
+    x = hits("misses", misses)
+    probability("p", p)
+    n_missed, n = x.sum(), len(x)
+    statistic = 2 * (_log_likelihood(n_missed, n, n_missed / n) - _log_likelihood(n_missed, n, p))
+    return _chi_squared(statistic, 1, n)
+
+
+def christoffersen(misses: ArrayLike) -> Finding:
+    """Test whether a miss makes the next one likelier (Christoffersen 1998).
+
+    International Economic Review 39: the likelihood of a first-order Markov chain against that of independent
+    misses, chi-squared with one degree of freedom. Where no miss, or nothing but misses, precedes another
+    observation the two are the same: 0 and p = 1.
+
+    Args:
+        misses: 1 where the outcome fell outside, 0 where inside, in order of time, shape `(n,)`.
+
+    Raises:
+        ValueError: The misses are too few or not 0 and 1.
+    """
+    x = hits("misses", misses)
+    before, after = x[:-1], x[1:]
+    statistic = -2 * _log_likelihood(after.sum(), len(after), after.mean())
+    for state in (0.0, 1.0):
+        follows = after[before == state]
+        if len(follows):
+            statistic += 2 * _log_likelihood(follows.sum(), len(follows), follows.mean())
+    return _chi_squared(statistic, 1, len(x))
+
+
+def conditional_coverage(misses: ArrayLike, p: float) -> Finding:
+    """Test both at once: `p` misses, and none after the other (Christoffersen 1998).
+
+    The sum of the two statistics, both conditional on the first observation as the second one is, which makes
+    it exactly the likelihood of the Markov chain against that of independent misses of probability `p`;
+    chi-squared with two degrees of freedom.
+
+    Args:
+        misses: 1 where the outcome fell outside, 0 where inside, in order of time, shape `(n,)`.
+        p: The nominal share of misses.
+
+    Raises:
+        ValueError: The misses are too few or not 0 and 1, or `p` is not between 0 and 1.
+    """
+    x = hits("misses", misses)
+    probability("p", p)
+    after = x[1:]
+    n_missed, n = after.sum(), len(after)
+    share = 2 * (_log_likelihood(n_missed, n, n_missed / n) - _log_likelihood(n_missed, n, p))
+    return _chi_squared(christoffersen(x).statistic + share, 2, len(x))
+
+
+def uniformity(pit: ArrayLike) -> Finding:
+    """Test whether PIT values are uniform on 0..1, as those of right forecasts are (Rosenblatt 1952).
+
+    Cramér-von Mises, `W2 = 1 / (12 n) + sum_i ((2i - 1) / (2n) - u_(i))^2`, which weighs all of the
+    distribution alike, where Kolmogorov-Smirnov looks at one place. It takes the values as independent, which
+    those of overlapping steps are not (thin them first: see `thinned`), and their distribution as fully known
+    beforehand, which it is when the parameters come from other bars than these.
+
+    Args:
+        pit: Probability integral transforms of the outcomes, shape `(n,)`.
+
+    Raises:
+        ValueError: They are too few, not finite, or not between 0 and 1.
+    """
+    u = series("pit", pit)
+    if u.min() < 0 or u.max() > 1:
+        raise ValueError(f"`pit` must lie between 0 and 1, got {u.min():g} to {u.max():g}")
+    found = stats.cramervonmises(u, "uniform")
+    return Finding(float(found.statistic), float(found.pvalue), len(u))
+
+
+def thinned(values: ArrayLike, step: int) -> Array:
+    """Keep every `step`-th value, so that k-bar outcomes do not overlap any more.
+
+    >>> thinned([1.0, 2.0, 3.0, 4.0, 5.0], 2).tolist()
+    [1.0, 3.0, 5.0]
+    """
+    return np.asarray(values, np.float64)[::step]
+
+
+def _log_likelihood(n_missed: float, n: int, p: float) -> float:
+    return float(special.xlogy(n_missed, p) + special.xlogy(n - n_missed, 1 - p))
+
+
+def _chi_squared(statistic: float, df: int, n: int) -> Finding:
+    statistic = max(float(statistic), 0.0)  # what rounding leaves below zero
+    return Finding(statistic, float(stats.chi2.sf(statistic, df)), n)

@@ -1,0 +1,244 @@
+"""Walk-forward backtest: refit everything at each fold on the bars before it, forecast its block, pool the folds.
+
+A fold's scaler, network and baselines see the fold's own past alone; the bars that a worker gets end with the last
+outcome it is scored on. The work is cut into parts that do not depend on each other - for each fold the network,
+and the baselines of each ticker - and a finished part is kept, so that an interrupted backtest goes on where it
+stopped. Which worker does a part, and how many there are, changes no bit of it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lstm_stock.config import Config
+from lstm_stock.dataset.build import cut_what_fits, with_bars
+from lstm_stock.dataset.market import with_market
+from lstm_stock.dataset.split import Fold, WindowName, plan_folds, split_of
+from lstm_stock.prices import table as price_table
+from lstm_stock.prices.reader import PriceReader
+from lstm_stock.prices.store import Store
+from lstm_stock.runs.backtest import (
+    Backtest,
+    BacktestProvenance,
+    Part,
+    PartsFolder,
+    backtest_key,
+    save_backtest,
+)
+from lstm_stock.runs.provenance import environment, package_versions
+from lstm_stock.scoring.scores import score_table
+from lstm_stock.scoring.verdict import judge
+from lstm_stock.workflow.backtest_worker import Job, PartName, run_job
+from lstm_stock.workflow.parallel import Engine, run_calls
+
+Parts = dict[PartName, Part]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to walk forward: how many refits, from which past, and on whose workers."""
+
+    n_folds: int
+    window: WindowName
+    engine: Engine
+
+
+def backtest(
+    config: Config,
+    store: Store,
+    runs_dir: Path,
+    plan: Plan,
+    on_progress: Callable[[int, int], None],
+    on_note: Callable[[str], None],
+) -> tuple[Backtest, Path]:
+    """Refit at each fold, forecast its block, pool, score and save; go on where the same backtest stopped.
+
+    Args:
+        config: The whole config; the folds tile the test period of its `split`.
+        store: Where the prices are.
+        runs_dir: Where the folder of results will be made.
+        plan: How to walk forward.
+        on_progress: Called at the start and after every part, with the number of parts done, and of all.
+        on_note: Called with each sentence that the user should read.
+
+    Returns:
+        The results, and the folder they are in.
+
+    Raises:
+        DataError: Prices are missing, or too few for the folds.
+        ConfigError: A training diverged, or the engine cannot be used.
+        RunError: The results cannot be saved.
+    """
+    started = dt.datetime.now(dt.UTC)
+    reader = PriceReader(config.data, store)
+    config, folds, n_windows = plan_backtest(config, reader, plan, on_note)
+
+    origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
+    with PartsFolder(runs_dir, backtest_key(config, origins, plan.n_folds, plan.window)) as kept:
+        parts = _do_parts(config, reader, folds, plan.engine, kept, on_progress, on_note)
+        forecasts = _without_dropouts(pool(parts), config.model.cell, on_note)
+        python, platform = environment()
+        provenance = BacktestProvenance(
+            created=started.isoformat(timespec="seconds"),
+            seed=config.seed,
+            n_folds=plan.n_folds,
+            window=plan.window,
+            backend=plan.engine.backend,
+            jobs=plan.engine.jobs,
+            fit_seconds=round(sum(part.facts["seconds"] for part in parts.values()), 1),
+            tickers=origins,
+            packages=package_versions(),
+            python=python,
+            platform=platform,
+        )
+        results = Backtest(
+            config=config,
+            folds=_fold_table(folds, n_windows, parts),
+            forecasts=forecasts,
+            scores=score_table(forecasts),
+            fold_scores=score_by_fold(forecasts),
+            verdict=judge(forecasts, config.model.cell, config.calibration),
+            provenance=provenance,
+        )
+        path = save_backtest(runs_dir, results)
+        kept.remove()
+    return results, path
+
+
+def _bars_of(config: Config, reader: PriceReader, fold: Fold) -> Callable[[str], pd.DataFrame]:
+    """Give the adjusted bars of a ticker, cut to what the fold may see."""
+    return with_market(
+        config, lambda ticker: price_table.adjusted(fold.cut(reader.table(ticker), config.window.horizon))
+    )
+
+
+def plan_backtest(
+    config: Config, reader: PriceReader, plan: Plan, on_note: Callable[[str], None]
+) -> tuple[Config, tuple[Fold, ...], list[tuple[int, int, int]]]:
+    """Find the folds, and count the train, val and test windows of each, before anything is trained.
+
+    Tickers whose history is too short for one of the folds are left out of all.
+
+    Returns:
+        The config of the tickers that are left, the folds, and the counts.
+    """
+    config = with_bars(config, reader, on_note)
+    while True:
+        dates, horizon = reader.dates(config.data.tickers), config.window.horizon
+        folds = plan_folds(dates, split_of(config.split, dates), plan.n_folds, plan.window, horizon)
+        fits, counts = config, []
+        for fold in folds:
+            fits, parts = cut_what_fits(fits, _bars_of(fits, reader, fold), fold.split, on_note)
+            n_train, n_val, n_test = (sum(map(len, part)) for part in (parts.train, parts.val, parts.test))
+            counts.append((n_train, n_val, n_test))
+        if fits.data.tickers == config.data.tickers:
+            return config, folds, counts
+        config = fits
+
+
+def _do_parts(
+    config: Config,
+    reader: PriceReader,
+    folds: Sequence[Fold],
+    engine: Engine,
+    kept: PartsFolder,
+    on_progress: Callable[[int, int], None],
+    on_note: Callable[[str], None],
+) -> Parts:
+    """Return every part in order: those kept from an earlier start, and the others, done now and kept."""
+    tickers = config.data.tickers
+    names = [PartName(fold.number, ticker) for fold in folds for ticker in (None, *tickers)]
+    found = {name: kept.read(str(name)) for name in names}
+    done = {name: part for name, part in found.items() if part is not None}
+    missing = [name for name in names if name not in done]
+    n_kept = len(done)
+    if n_kept:
+        on_note(f"going on where this backtest stopped: {n_kept} of {len(names)} parts are done")
+    on_progress(n_kept, len(names))
+
+    def jobs() -> Iterator[Job]:
+        # One by one, as workers get free: the bars of many tickers and folds together would be large.
+        for number, of_fold in groupby(missing, lambda name: name.fold):
+            fold = folds[number - 1]
+            bars_of = _bars_of(config, reader, fold)
+            for name in of_fold:
+                mine = tickers if name.ticker is None else [name.ticker]
+                yield Job(name, config, fold, {ticker: bars_of(ticker) for ticker in mine})
+
+    if missing:
+        # Closed at once when interrupted, so that no worker outlives what follows.
+        with closing(run_calls(engine, run_job, jobs())) as results:
+            for name, part in results:
+                done[name] = kept.write(str(name), part)
+                said = [_training_text(part.facts)] if name.ticker is None else part.facts["notes"]
+                for text in said:
+                    on_note(f"fold {name.fold}: {text}")
+                on_progress(len(done), len(names))
+    return {name: done[name] for name in names}
+
+
+def _training_text(facts: dict[str, Any]) -> str:
+    return (
+        f"trained {facts['epochs']:.0f} epochs in {facts['seconds']:.0f} s, "
+        f"best validation loss {facts['best_val_loss']:.4f}"
+    )
+
+
+def pool(parts: Mapping[PartName, Part]) -> pd.DataFrame:
+    """Put the forecasts of all parts under one another, with the column `fold`."""
+    tables = [part.forecasts.assign(fold=name.fold) for name, part in parts.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _without_dropouts(forecasts: pd.DataFrame, model: str, on_note: Callable[[str], None]) -> pd.DataFrame:
+    """Leave out a ticker's baseline that lacks folds: pooled scores compare only over the same cutoffs."""
+    counts = {
+        (str(key[0]), str(key[1])): len(rows)
+        for key, rows in forecasts.groupby(["ticker", "model"], sort=False)
+    }
+    left_out = [(ticker, name) for (ticker, name), n in counts.items() if n < counts[ticker, model]]
+    for ticker, name in left_out:
+        on_note(f"{ticker}: {name} has no forecast in some folds, and is left out of all")
+    index = pd.MultiIndex.from_frame(forecasts[["ticker", "model"]])
+    return forecasts[~index.isin(left_out)].reset_index(drop=True) if left_out else forecasts
+
+
+def score_by_fold(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Score each fold of a pooled forecast table alone: `fold`, then the columns of a score table."""
+    tables = []
+    for fold, table in forecasts.groupby("fold"):
+        scores = score_table(table)
+        scores.insert(0, "fold", fold)
+        tables.append(scores)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _fold_table(
+    folds: Sequence[Fold], n_windows: Sequence[tuple[int, int, int]], parts: Parts
+) -> pd.DataFrame:
+    rows = []
+    for fold, (n_train, n_val, n_test) in zip(folds, n_windows, strict=True):
+        facts = parts[PartName(fold.number, None)].facts
+        rows.append(
+            {
+                "fold": fold.number,
+                "train_start": fold.train_start,
+                "val_start": fold.val_start,
+                "test_start": fold.test_start,
+                "test_end": fold.test_end,
+                "n_train_windows": n_train,
+                "n_val_windows": n_val,
+                "n_test_windows": n_test,
+                "epochs": int(facts["epochs"]),
+                "best_val_loss": facts["best_val_loss"],
+            }
+        )
+    return pd.DataFrame(rows)

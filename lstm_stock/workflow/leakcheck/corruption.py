@@ -1,0 +1,74 @@
+"""Ways to spoil the future: change every bar after a cutoff, so that whatever looks there gives itself away.
+
+A spoilt table is still a valid price table with the same dates. Nothing here knows what is checked with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.prices.table import COLUMNS, PRICES, Array
+
+Spoil = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
+"""Changes every row of a table of bars; the dates stay."""
+
+
+def shuffle(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    """Give each date the bar of another one."""
+    # Sattolo's cyclic permutation leaves no bar in its place.
+    order = np.arange(len(future))
+    for i in range(len(future) - 1, 0, -1):
+        j = int(random.integers(i))
+        order[i], order[j] = order[j], order[i]
+    return future.iloc[order].set_axis(future.index)
+
+
+def scale(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    """Multiply all prices by one factor and all volumes by another, as if it were another stock."""
+    del random
+    return _times(future, np.array(3.7), np.array(1.0), np.array(0.21))
+
+
+def noise(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    """Multiply each bar's prices by a factor of its own, its adjusted close by another, its volume by a third."""
+    price, adjustment, volume = np.exp(random.normal(0, 0.5, (3, len(future))))
+    return _times(future, price, adjustment, volume)
+
+
+def volume(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    """Draw other volumes, dividends and splits; prices stay."""
+    n = len(future)
+    return future.assign(
+        volume=(future["volume"] + 1) * np.exp(random.normal(1, 0.5, n)),
+        dividends=random.uniform(0.1, 1, n),
+        splits=random.uniform(2, 3, n),
+    )
+
+
+def _times(future: pd.DataFrame, price: Array, adjustment: Array, volume: Array) -> pd.DataFrame:
+    factors = dict.fromkeys(PRICES, price) | {"adj_close": price * adjustment}
+    columns = {name: future[name].to_numpy(np.float64) * factor for name, factor in factors.items()}
+    # One more than nothing: a ticker without volume must change as well.
+    columns["volume"] = (future["volume"].to_numpy(np.float64) + 1) * volume
+    return future.assign(**columns)
+
+
+CORRUPTIONS: dict[str, Spoil] = {"shuffle": shuffle, "scale": scale, "noise": noise, "volume": volume}
+
+
+def corrupt(table: pd.DataFrame, cutoff: np.datetime64, how: str, seed: int = 0) -> pd.DataFrame:
+    """Return a price table whose bars after `cutoff` are spoilt.
+
+    Args:
+        table: A price table.
+        cutoff: The last date that stays as it is.
+        how: A key of `CORRUPTIONS`.
+        seed: Of what is random in it.
+    """
+    row = int(np.searchsorted(table.index.to_numpy().astype("datetime64[D]"), cutoff, side="right"))
+    past, future = table.iloc[:row], table.iloc[row:]
+    spoilt = CORRUPTIONS[how](future, np.random.default_rng(seed))
+    return pd.concat([past, spoilt[list(COLUMNS)]])

@@ -1,0 +1,205 @@
+"""Leak check: spoil every bar after a cutoff, go the whole road again, and name the first thing that moved.
+
+The road from prices to intervals is walked twice, on the prices as they are and on prices whose bars after the
+cutoff are spoilt. Whatever is known at the cutoff must be the same to the bit. Forecasts of both walks are made in
+batches of the same shape: with another shape a network's last bits may differ without any leak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.baselines import forecast_all
+from lstm_stock.config import Config
+from lstm_stock.dataset.features import Bars, feature_table
+from lstm_stock.dataset.har import HAR_NUMBERS
+from lstm_stock.dataset.market import with_market
+from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, recipe_of
+from lstm_stock.dataset.split import Dates, Split, split_of
+from lstm_stock.dataset.windows import Windows, windows_of
+from lstm_stock.distributions.intervals import LEVELS, Calibrator, Fan
+from lstm_stock.errors import DataError
+from lstm_stock.network.training import fit_network
+from lstm_stock.prices import table as price_table
+from lstm_stock.prices.reader import all_dates, days_of
+from lstm_stock.runs.run import Fitted
+from lstm_stock.scoring.forecast_table import price_intervals
+from lstm_stock.workflow.fit import architecture_of, fit_calibrator, forecast_network, task_of
+from lstm_stock.workflow.leakcheck.compare import Known, Road, Tables
+
+if TYPE_CHECKING:
+    import keras
+
+
+MAX_FORECASTS = 128
+"""Forecasts of the network compared at each cutoff, the newest: all that it reads is compared in full before."""
+
+TRAINED_WINDOWS = 640
+"""Windows of each ticker, the newest, that the training of the check learns from, for one epoch."""
+
+
+def sample_cutoffs(dates: Dates, split: Split, horizon: int, n: int, seed: int) -> list[np.datetime64]:
+    """Choose cutoffs: the last train bar, the last val bar, and `n` of the test period.
+
+    Raises:
+        DataError: The test period has no cutoff with `horizon` bars after it.
+    """
+    val_row, test_row = split.first_rows(dates)
+    possible = np.arange(test_row, len(dates) - horizon)
+    if val_row < 1 or test_row <= val_row or len(possible) == 0:
+        raise DataError(
+            f"there is nothing to check: of {len(dates)} bars {val_row} are for train, {test_row - val_row} "
+            f"for val and {len(dates) - test_row} for test",
+            "fetch an earlier `start`, or change `split`",
+        )
+    chosen = np.random.default_rng(seed).choice(possible, min(n, len(possible)), replace=False)
+    rows = sorted({val_row - 1, test_row - 1, *(int(row) for row in chosen)})
+    return [dates[row] for row in rows]
+
+
+def train_briefly(config: Config, tables: Tables) -> keras.Model:
+    """Train the config's network for one epoch on the newest windows: enough for a leak to reach its weights.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C ended it early.
+    """
+    split = split_of(config.split, all_dates([days_of(table) for table in tables.values()]))
+    recipe = recipe_of(config)
+    # What a refit learns from, and is scaled by, reaches up to the test period.
+    wide = split.without_val if config.training.refit else split
+    adjusted = with_market(config, lambda ticker: price_table.adjusted(tables[ticker]))
+    series = [fit_ticker(ticker, adjusted(ticker), recipe, wide) for ticker in tables]
+    train = [_newest(windows_of(one, recipe, wide, "train"), TRAINED_WINDOWS) for one in series]
+    val = [_newest(windows_of(one, recipe, split, "val"), TRAINED_WINDOWS) for one in series]
+    training = config.training.model_copy(update={"epochs": 1, "members": 1})
+    fit = fit_network(architecture_of(config), train, val, training, config.seed)
+    if fit.interrupted:  # Ctrl-C: weights of half a training would differ without any leak
+        raise KeyboardInterrupt
+    return fit.network
+
+
+def _newest(windows: Windows, n: int) -> Windows:
+    return replace(windows, cutoffs=windows.cutoffs[-n:])
+
+
+def road_of(config: Config, network: keras.Model, fitted: Fitted | None = None) -> Road:
+    """Build the road of a config, or of a run, whose scalers and calibrators are given.
+
+    Args:
+        config: The whole config.
+        network: What forecasts.
+        fitted: A run's. Without it each walk fits its own, and where val ends trains its own network, too.
+    """
+
+    def road(tables: Tables, cutoff: np.datetime64) -> Iterator[Known]:
+        dates = all_dates([days_of(table) for table in tables.values()])
+        split = split_of(config.split, dates)
+        yield Known(
+            "split", "the split", np.array([split.val_start, split.test_start]).astype("datetime64[D]")
+        )
+        bars_of = with_market(config, lambda ticker: price_table.adjusted(tables[ticker]))
+        adjusted = {ticker: bars_of(ticker) for ticker in tables}
+        for ticker, table in adjusted.items():
+            yield from _features(config, ticker, table, cutoff)
+        val_row, test_row = split.first_rows(dates)
+        if cutoff < dates[val_row - 1]:
+            return  # the rest learns from train bars that are spoilt
+        scaled = []
+        for ticker, table in adjusted.items():
+            series = fit_ticker(ticker, table, recipe_of(config), split)
+            yield from _scaled(config, series, split, cutoff)
+            if fitted is not None:
+                series = apply_ticker(ticker, table, recipe_of(config), fitted.scalers[ticker])
+            scaled.append(series)
+        if cutoff < dates[test_row - 1]:
+            return
+        if config.training.refit:
+            for ticker, table in adjusted.items():
+                again = fit_ticker(ticker, table, recipe_of(config), split.without_val)
+                yield from _scaled(config, again, split.without_val, cutoff)
+        if fitted is None and cutoff == dates[test_row - 1]:
+            weights = train_briefly(config, tables).get_weights()
+            yield Known(
+                "weights", "the weights of a short training", np.concatenate([w.ravel() for w in weights])
+            )
+        for series in scaled:
+            if fitted is None:
+                val = _newest(windows_of(series, recipe_of(config), split, "val"), MAX_FORECASTS)
+                calibrator = fit_calibrator(config, network, val)
+                name = f"the calibration of the intervals of {series.ticker}"
+                yield Known("calibration", name, calibrator.factors)
+            else:
+                calibrator = fitted.calibrators[series.ticker]
+            windows = windows_of(series, recipe_of(config), split, "test")
+            windows = replace(windows, cutoffs=windows.cutoffs[series.dates[windows.cutoffs] <= cutoff])
+            if len(windows):
+                yield _network_forecast(config, network, calibrator, _newest(windows, MAX_FORECASTS))
+                yield from _baseline_forecasts(windows, adjusted[series.ticker], split)
+
+    return road
+
+
+def _features(config: Config, ticker: str, adjusted: pd.DataFrame, cutoff: np.datetime64) -> Iterator[Known]:
+    bars, days = Bars.of(adjusted), days_of(adjusted)
+    n = int(np.searchsorted(days, cutoff, side="right"))
+    volatility = bars.in_use(config.target_scale)
+    if bars.market is not None:
+        yield Known("market", f"the market beside {ticker}", bars.market[:n], days[:n])
+    if volatility is not None:
+        yield Known("volatility", f"the volatility of {ticker} that is the unit", volatility[:n], days[:n])
+    for name in config.features:
+        values = feature_table(bars, [name], volatility)[:n]
+        yield Known("feature", f"the feature `{name}` of {ticker}", values, days[:n])
+
+
+def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datetime64) -> Iterator[Known]:
+    """What the train bars decide: the scaler, the scaled inputs, and the targets of train and val windows."""
+    ticker, scaler = series.ticker, series.scaler
+    numbers = (scaler.return_std, scaler.close_offset, scaler.close_scale, scaler.insample_mae)
+    inputs = scaler.inputs
+    har = (
+        []
+        if scaler.har is None
+        else [*scaler.har.weights, *(getattr(scaler.har, name) for name in HAR_NUMBERS)]
+    )
+    values = np.concatenate([inputs.offset, inputs.scale, inputs.low, inputs.high, numbers, har])
+    yield Known("scaler", f"the scaler of {ticker}", values)
+    n = int(np.searchsorted(series.dates, cutoff, side="right"))
+    days = series.dates[:n]
+    yield Known("inputs", f"the scaled inputs of {ticker}", series.inputs[:n], days)
+    yield Known("unit", f"the unit of the targets of {ticker}", series.unit[:n], days)
+    for part, end in (("train", split.val_start), ("val", split.test_start)):
+        is_there = part == "train" or split.val_start < split.test_start
+        if is_there and n >= int(np.searchsorted(series.dates, end)):
+            windows = windows_of(series, recipe_of(config), split, "train" if part == "train" else "val")
+            name = f"the {part} windows' targets of {ticker}"
+            yield Known("targets", name, windows.targets, series.dates[windows.cutoffs])
+
+
+def _network_forecast(
+    config: Config, network: keras.Model, calibrator: Calibrator, windows: Windows
+) -> Known:
+    returns = forecast_network(config, network, windows)
+    # The outcomes handed over reach past the cutoff: an interval that used them would move.
+    fan = calibrator.apply(returns, windows.returns, windows.return_unit)
+    name = f"the forecast of {config.model.cell} for {windows.series.ticker}"
+    return _forecast("forecast", name, windows, fan)
+
+
+def _baseline_forecasts(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Iterator[Known]:
+    forecasts = forecast_all(task_of(windows, adjusted, split), lambda _: None)
+    for name, returns in forecasts.items():
+        text = f"the forecast of the baseline `{name}` for {windows.series.ticker}"
+        yield _forecast("baseline", text, windows, Fan.of(returns, LEVELS))
+
+
+def _forecast(kind: str, name: str, windows: Windows, fan: Fan) -> Known:
+    """Take median and all intervals, in prices, at each cutoff."""
+    cells = price_intervals(fan, windows.last_close)
+    values = np.stack([np.asarray(each, np.float64) for each in cells.values()], axis=-1)
+    return Known(kind, name, values, windows.series.dates[windows.cutoffs])

@@ -1,0 +1,80 @@
+"""From a run to its figures: `plot`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_stock.dataset.market import with_market
+from lstm_stock.dataset.series import apply_ticker, recipe_of
+from lstm_stock.dataset.windows import windows_of
+from lstm_stock.errors import DataError
+from lstm_stock.prices.reader import PriceReader
+from lstm_stock.prices.store import Store
+from lstm_stock.report.text import FEW, name_tickers
+from lstm_stock.runs.run import Run
+from lstm_stock.workflow.predict import market_until, predict
+
+
+def draw(
+    run: Run, store: Store, folder: Path, named: str | None, on_warning: Callable[[str], None]
+) -> Iterator[Path]:
+    """Draw the figures of a run into `folder`, as PNG and SVG, and give each path once it is written.
+
+    Of more than `FEW` tickers one figure shows all; the figures of one of them are drawn when it is named.
+
+    Args:
+        run: The run to draw.
+        store: Where the prices are; without them the forecast fan is left out, with a warning.
+        folder: Where to write.
+        named: One of its tickers; None draws the figures of all.
+        on_warning: Called with what could not be drawn.
+    """
+    from lstm_stock.report import plots
+
+    scores, model, tickers = run.scores, run.config.model.cell, run.config.data.tickers
+    if named is None:
+        title = f"{model} on {name_tickers(tickers)}"
+        yield from plots.save_figure(plots.training_history(run.history, title), folder, "training")
+    if named is None and len(tickers) > FEW:
+        try:
+            yield from plots.save_figure(plots.skill_by_ticker(scores, model), folder, "tickers")
+        except DataError as error:
+            on_warning(f"no figure of all tickers: {error.message}")
+        return
+    market = None
+    for ticker in tickers if named is None else [named]:
+        suffix = "" if len(tickers) == 1 else f"-{quote(ticker, safe='')}"
+        forecasts = run.forecasts_of(ticker)
+        figures = {
+            "test_period": plots.test_period(forecasts, ticker, model=model),
+            "calibration": plots.calibration(forecasts, ticker, model=model),
+            "scores_by_step": plots.scores_by_step(scores, ticker, model=model),
+        }
+        try:
+            market = market or market_until(run, store, None)
+            outlook = predict(run, store, ticker, None, dt.date.today(), market)
+            figures["forecast"] = plots.forecast_fan(outlook.recent, outlook.table, ticker)
+            if model == "attention":
+                weights = _attention(run, store, ticker)
+                figures["attention"] = plots.attention_by_lag(weights, f"{model} on {ticker}")
+        except DataError as error:
+            on_warning(f"no forecast figure: {error.message}")
+        for name, figure in figures.items():
+            yield from plots.save_figure(figure, folder, name + suffix)
+
+
+def _attention(run: Run, store: Store, ticker: str) -> NDArray[np.float32]:
+    """Weigh the bars of the test windows, `(n_windows, n_members, look_back)`."""
+    from lstm_stock.network.cells.attention import attention_weights
+
+    recipe, reader = recipe_of(run.config), PriceReader(run.config.data, store)
+    adjusted = with_market(run.config, reader.adjusted)
+    series = apply_ticker(ticker, adjusted(ticker), recipe, run.scalers[ticker])
+    test = windows_of(series, recipe, run.provenance.split, "test")
+    return attention_weights(run.network, test.given)

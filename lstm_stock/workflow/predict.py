@@ -1,0 +1,219 @@
+"""From a run to the next sessions: `predict`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.dataset.market import Market, market_of, require_one_close
+from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, recipe_of
+from lstm_stock.dataset.split import Split
+from lstm_stock.dataset.windows import windows_of, windows_up_to
+from lstm_stock.distributions.intervals import LEVELS, Calibrator
+from lstm_stock.errors import ShortHistoryError
+from lstm_stock.prices import calendars
+from lstm_stock.prices import table as price_table
+from lstm_stock.prices.reader import TickerOrigin, between
+from lstm_stock.prices.store import Store
+from lstm_stock.prices.table import PriceHistory
+from lstm_stock.runs.run import Run
+from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS, price_intervals
+from lstm_stock.workflow.fit import fit_calibrator, forecast_network
+
+OLD_AFTER_DAYS = 7
+"""Newest bars older than this earn a warning: a week spans every ordinary closure of an exchange."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A forecast of the next sessions.
+
+    Attributes:
+        table: Columns `ticker cutoff step date y_pred lo_50 ... hi_95 last_close`; prices in the level of
+            the stored close, which is adjusted for splits and not for dividends.
+        recent: The closes up to the cutoff, in the same prices: column `close`, indexed by date.
+        currency: What the prices are in, if that is known.
+        warnings: What the user should know before trusting it.
+    """
+
+    table: pd.DataFrame
+    recent: pd.DataFrame
+    currency: str | None
+    warnings: tuple[str, ...]
+
+
+def market_until(run: Run, store: Store, cutoff: dt.date | None) -> Market | None:
+    """Return what the run's tickers did up to a date, if its network looks at that.
+
+    Raises:
+        DataError: The prices of one of them are missing.
+    """
+    return market_of(
+        run.config, lambda ticker: price_table.adjusted(between(store.read(ticker).table, None, cutoff))
+    )
+
+
+def predict(
+    run: Run,
+    store: Store,
+    ticker: str,
+    cutoff: dt.date | None,
+    today: dt.date,
+    market: Market | None = None,
+) -> Outlook:
+    """Forecast the sessions that follow the newest bar, or a past date.
+
+    Nothing after the cutoff is read: the prices are cut there before anything is computed. A dividend or split
+    after the cutoff has rescaled all bars before it, though; the bars are brought back to the level that the run
+    was trained at, so that price levels mean to the network what they meant then.
+
+    Args:
+        run: The training to use.
+        store: Where the prices are.
+        ticker: One of the run's tickers, or, of a run of several, any other: it is scaled by its own past.
+        cutoff: Last date the forecaster may know; the newest bar when None.
+        today: The date that the age of the newest bar is measured from.
+        market: `market_until` the same cutoff.
+
+    Raises:
+        ShortHistoryError: There are too few prices up to the cutoff.
+        DataError: The prices are missing.
+        RunError: The run cannot be read, or cannot forecast the ticker.
+    """
+    run.require_ticker(ticker)
+    config, history = run.config, store.read(ticker)
+    recipe = recipe_of(config)
+    table = between(history.table, None, cutoff)
+    if table.empty:
+        raise ShortHistoryError(
+            f"{ticker} has no bar on or before {cutoff}: the first one is of {history.table.index[0]:%F}",
+            "choose a later `--cutoff`",
+        )
+    origin = run.provenance.tickers.get(ticker)
+    adjusted = (
+        price_table.adjusted(table) if origin is None else _at_level_of(origin, price_table.adjusted(table))
+    )
+    if market is not None:
+        adjusted = market.beside(adjusted)
+        if origin is None:
+            both = (*config.data.tickers, ticker)
+            require_one_close({name: store.read(name).provenance.exchange for name in both})
+    series, calibrator = _known(run, ticker, adjusted) if origin else _unknown(run, ticker, adjusted)
+    # An adaptive interval is taught by every outcome since the test period began.
+    first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
+    windows = windows_up_to(series, recipe, len(table) - 1, first)
+    stream = forecast_network(config, run.network, windows)
+    fan = calibrator.apply(stream, windows.known_returns, windows.return_unit)
+
+    # Forecasts are made in adjusted prices; what a user compares with is the close as the store has it.
+    last_close = float(table["close"].iloc[-1])
+    cells = price_intervals(fan.last, np.array([[last_close]]))
+    exchange = history.provenance.exchange
+    dates = calendars.next_sessions(exchange, table.index[-1], recipe.horizon)
+    forecast = pd.DataFrame(
+        {
+            "ticker": ticker,
+            "cutoff": table.index[-1],
+            "step": np.arange(1, recipe.horizon + 1),
+            "date": dates,
+            **{name: cells[name].ravel() for name in ("y_pred", *INTERVAL_COLUMNS)},
+            "last_close": last_close,
+        }
+    )
+    recent = pd.DataFrame({"close": series.close * (last_close / series.close[-1])}, index=table.index)
+    warnings = _warnings(run, history, cutoff, today, dates)
+    if market is not None:
+        warnings += _warnings_of_market(market, table.index[-1])
+    return Outlook(forecast, recent, history.provenance.currency, warnings)
+
+
+def _known(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:
+    """Scale the bars of a ticker that the run was trained on as they were scaled then."""
+    series = apply_ticker(ticker, adjusted, recipe_of(run.config), run.scalers[ticker])
+    return series, run.calibrators[ticker]
+
+
+def _unknown(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:
+    """Scale a ticker that the run was not trained on by its own past, as it would have been in training.
+
+    Where it has no bars in the run's train period, by all its bars. Its intervals are stretched by its val period,
+    or as the median ticker's where it has none, or where the network has learnt from those days, of other tickers.
+    """
+    config, split = run.config, run.provenance.split
+    recipe = recipe_of(config)
+    try:
+        series = fit_ticker(ticker, adjusted, recipe, run.scaler_split)
+    except ShortHistoryError:
+        after = np.datetime64(adjusted.index[-1], "D") + 1
+        series = fit_ticker(ticker, adjusted, recipe, Split(after, after))
+    try:
+        if run.scaler_split != split:
+            raise ShortHistoryError("nothing was held out from the network")
+        val = windows_of(series, recipe, split, "val")
+        return series, fit_calibrator(config, run.network, val)
+    except ShortHistoryError:
+        factors = np.median([one.factors for one in run.calibrators.values()], axis=0)
+        return series, Calibrator(config.calibration, LEVELS, factors)
+
+
+def _at_level_of(origin: TickerOrigin, adjusted: pd.DataFrame) -> pd.DataFrame:
+    """Rescale adjusted bars so that the run's first bar closes where it did when the run was trained."""
+    first = pd.Timestamp(origin.first)
+    if first not in adjusted.index:
+        return adjusted
+    factor = origin.first_close / adjusted["close"].to_numpy(np.float64)[adjusted.index.get_loc(first)]
+    return adjusted.assign(**{name: adjusted[name] * factor for name in ("open", "high", "low", "close")})
+
+
+def _warnings(
+    run: Run, history: PriceHistory, cutoff: dt.date | None, today: dt.date, dates: pd.DatetimeIndex
+) -> tuple[str, ...]:
+    ticker, provenance, warnings = history.ticker, run.provenance, []
+    newest = history.table.index[-1].date()
+    age = (today - newest).days
+    if (cutoff is None or cutoff > newest) and age > OLD_AFTER_DAYS:
+        replaces = "" if history.provenance.source == "yahoo" else " --refresh"
+        warnings.append(
+            f"the newest bar of {ticker} is of {newest}, {age} days ago: these are not the next sessions from "
+            f"today (`lstm-stock fetch {ticker}{replaces}` brings newer prices)"
+        )
+    if dates[0] < pd.Timestamp(provenance.test_start):
+        warnings.append(
+            f"the run learnt from the bars before {provenance.test_start}: a forecast of {dates[0]:%F} proves "
+            "nothing"
+        )
+    warnings += _warnings_of_prices(provenance.tickers.get(ticker), history)
+    exchange = history.provenance.exchange
+    if not calendars.knows_holidays(exchange, dates):
+        whose = (
+            f"the exchange of {ticker} is unknown"
+            if exchange is None
+            else f"no calendar of {exchange} has them"
+        )
+        warnings.append(f"{whose}: the forecast dates skip weekends but no holidays")
+    return tuple(warnings)
+
+
+def _warnings_of_market(market: Market, last: pd.Timestamp) -> tuple[str, ...]:
+    if market.is_known(last):
+        return ()
+    return (
+        f"fewer than half of the run's tickers have a bar of {last:%F}: what the market did is taken to be "
+        "nothing unusual (`lstm-stock fetch` brings the others' prices)",
+    )
+
+
+def _warnings_of_prices(origin: TickerOrigin | None, history: PriceHistory) -> list[str]:
+    ticker = history.ticker
+    if origin is None:
+        return [f"the run was not trained on {ticker}: it is scaled by its own past, and has no test scores"]
+    used = between(history.table, dt.date.fromisoformat(origin.first), dt.date.fromisoformat(origin.last))
+    if price_table.table_hash(used) == origin.hash:
+        return []
+    return [
+        f"the stored prices of {ticker} from {origin.first} to {origin.last} are not those the run was "
+        "trained on (a split, a dividend, or another source): train again"
+    ]

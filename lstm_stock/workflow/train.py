@@ -1,0 +1,210 @@
+"""From config and prices to a saved run: `train`, for all tickers together or for each by itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lstm_stock.atomic import BUILDING, KeptFolder, cannot_save
+from lstm_stock.config import Config
+from lstm_stock.dataset.build import split_what_fits
+from lstm_stock.dataset.series import TickerSeries
+from lstm_stock.dataset.split import Split
+from lstm_stock.errors import ConfigError, RunError
+from lstm_stock.network.callbacks import Progress
+from lstm_stock.network.checkpoints import Checkpoints
+from lstm_stock.prices.reader import PriceReader
+from lstm_stock.prices.store import Store
+from lstm_stock.runs.files import ForecastWriter
+from lstm_stock.runs.provenance import Provenance, environment, key_of, package_versions, what_decides
+from lstm_stock.runs.run import Fitted, Results, Run, save_run
+from lstm_stock.scoring.scores import score_table
+from lstm_stock.scoring.verdict import Evidence, judge_evidence
+from lstm_stock.workflow.fit import Ready, baseline_tables, fit_for_test, network_table
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Whom to tell how it goes.
+
+    Attributes:
+        training: Opened while the network learns; what it gives is called after every batch and epoch.
+        scoring: Opened after that; what it gives is called with the number of tickers scored, and of all.
+        note: Called with each sentence that the user should read.
+    """
+
+    training: Callable[[], AbstractContextManager[Callable[[Progress], None]]]
+    scoring: Callable[[], AbstractContextManager[Callable[[int, int], None]]]
+    note: Callable[[str], None]
+
+    @classmethod
+    def only_notes(cls, note: Callable[[str], None]) -> Reports:
+        """Tell nobody of progress."""
+        return cls(lambda: nullcontext(lambda _: None), lambda: nullcontext(lambda _done, _all: None), note)
+
+
+def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume: bool = False) -> Run:
+    """Train, forecast the test period once, judge it beside the baselines, and save the run.
+
+    Of several tickers, those whose history is too short for a part are left out.
+
+    Args:
+        config: The whole config.
+        store: Where the prices are.
+        runs_dir: Where the run folder will be made.
+        reports: Whom to tell how it goes.
+        resume: Go on from the last epoch of the same training, if it was killed.
+
+    Raises:
+        DataError: Prices are missing or too few.
+        ConfigError: The training diverged.
+        RunError: The run cannot be saved.
+    """
+    started = dt.datetime.now(dt.UTC)
+    reader = PriceReader(config.data, store)
+    cut = split_what_fits(config, reader, reports.note)
+    config, parts, adjusted = cut.config, cut.parts, cut.adjusted
+    split = parts.split
+    origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
+    _tell_constant_features(parts.series, reports.note)
+
+    key = key_of(what_decides(config, origins))
+    with (
+        _checkpoints(runs_dir, key, resume, reports.note) as checkpoints,
+        _scratch(runs_dir) as scratch,
+    ):
+        clock = time.perf_counter()
+        with reports.training() as on_progress:
+            ready = fit_for_test(config, parts, adjusted, on_progress, checkpoints)
+        fit = ready.fit
+        train_seconds = time.perf_counter() - clock
+        if fit.interrupted:
+            kept = "last" if config.training.early_stopping is None else "best"
+            reports.note(
+                f"stopped by Ctrl-C: the {kept} weights that were validated are kept, scored and saved; "
+                "`--resume` would go on after the last whole epoch"
+            )
+        forecasts = scratch / "forecasts.parquet"
+        scores, verdict = _score(config, ready, adjusted, split, forecasts, reports)
+
+        python, platform = environment()
+        provenance = Provenance(
+            created=started.isoformat(timespec="seconds"),
+            seed=config.seed,
+            val_start=str(split.val_start),
+            test_start=str(split.test_start),
+            n_params=fit.network.count_params(),
+            n_train_windows=sum(map(len, parts.train)),
+            n_val_windows=sum(map(len, parts.val)),
+            train_seconds=round(train_seconds, 1),
+            interrupted=fit.interrupted,
+            tickers=origins,
+            packages=package_versions(),
+            python=python,
+            platform=platform,
+            key=key,
+        )
+        scalers = {test.series.ticker: test.series.scaler for test in ready.test}
+        results = Results(
+            config=config,
+            fitted=Fitted(fit.network, scalers, ready.calibrators),
+            history=fit.history,
+            forecasts=forecasts,
+            scores=scores,
+            provenance=provenance,
+            verdict=verdict,
+        )
+        run = save_run(runs_dir, results)
+        if checkpoints is not None and not fit.interrupted:
+            checkpoints.clear()
+    return run
+
+
+def _score(
+    config: Config,
+    ready: Ready,
+    adjusted: Callable[[str], pd.DataFrame],
+    split: Split,
+    file: Path,
+    reports: Reports,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Forecast, score and write ticker by ticker; of many tickers all forecasts together would be large.
+
+    Returns:
+        The score table and the verdict.
+    """
+    model, n_tickers = config.model.cell, len(config.data.tickers)
+    scores, evidence = [], {}
+    with ForecastWriter(file) as writer, reports.scoring() as on_scored:
+        for i, test in enumerate(ready.test):
+            on_scored(i, n_tickers)
+            ticker = test.series.ticker
+            tables = [network_table(config, ready.fit.network, ready.calibrators[ticker], test)]
+            tables += baseline_tables(test, adjusted(ticker), split, reports.note)
+            table = pd.concat(tables, ignore_index=True)
+            writer.add(table)
+            scores.append(score_table(table))
+            evidence[ticker] = Evidence.of(table[table["step"] == 1], model)
+        on_scored(n_tickers, n_tickers)
+    return pd.concat(scores, ignore_index=True), judge_evidence(evidence, model, config.calibration)
+
+
+@contextmanager
+def _checkpoints(
+    runs_dir: Path, key: str, resume: bool, note: Callable[[str], None]
+) -> Iterator[Checkpoints | None]:
+    """Keep the state of the training beside the runs, for `resume` after a kill.
+
+    Raises:
+        RunError: Nothing can be written there, or another process is at the training that should go on.
+    """
+    kept = KeptFolder(runs_dir, "training", key)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(kept)
+        except RunError:
+            if resume:
+                raise
+            note("another process is at the same training: it keeps the checkpoints, this one keeps none")
+            yield None
+            return
+        except OSError as error:
+            raise cannot_save(runs_dir, error) from error
+        checkpoints = Checkpoints(kept, note, anew=not resume)
+        n_epochs = checkpoints.n_epochs
+        if resume and n_epochs:
+            note(f"going on after epoch {n_epochs}")
+        elif resume:
+            note("there is nothing to go on from (same config, prices, packages and code): beginning anew")
+        elif n_epochs:
+            note(f"beginning anew; `--resume` would have gone on with this training after epoch {n_epochs}")
+        try:
+            yield checkpoints
+        except ConfigError:  # it diverged, and would again
+            kept.clear()
+            raise
+
+
+@contextmanager
+def _scratch(runs_dir: Path) -> Iterator[Path]:
+    """Make a folder for what is not whole yet, on the disk where the run will be."""
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=BUILDING, dir=runs_dir, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise cannot_save(runs_dir, error) from error
+
+
+def _tell_constant_features(series: Sequence[TickerSeries], on_note: Callable[[str], None]) -> None:
+    for one in series:
+        for name in one.scaler.inputs.constant_features():
+            on_note(f"{one.ticker}: `{name}` never changes on the train bars: it tells the network nothing")

@@ -1,0 +1,309 @@
+"""The baselines that are fitted by other packages or by regression: each against an independent computation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from arch import arch_model
+from scipy import stats
+from statsmodels.tsa.arima.model import ARIMA
+
+from lstm_stock import baselines
+from lstm_stock.baselines import (
+    BASELINES,
+    Task,
+    always_up,
+    arima,
+    forecast_all,
+    garch,
+    gjr,
+    har_range_t,
+    historical,
+    reversal_10,
+)
+from lstm_stock.baselines.task import MIN_DF, MIN_SCALE, fit_t
+from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.volatility import day_variance
+from lstm_stock.distributions import StudentT
+from lstm_stock.errors import BaselineError
+from tests.helpers import random_prices
+
+N_INSAMPLE = 1200
+TABLE = random_prices(1500, seed=2)
+BARS = Bars.of(TABLE)
+DAY_VARIANCE = day_variance(BARS.open, BARS.high, BARS.low, BARS.close)
+RETURNS = np.diff(np.log(BARS.close))
+TASK = Task(BARS, N_INSAMPLE, np.arange(N_INSAMPLE - 1, 1495), horizon=5)
+GARCH_FAMILY = [(garch, 0), (gjr, 1)]
+
+
+@pytest.fixture(scope="module", params=GARCH_FAMILY, ids=["garch", "gjr"])
+def fitted(request):
+    """The forecast, and arch's own model of all bars with the parameters that arch fits to the in-sample ones."""
+    baseline, asymmetric = request.param
+    unit = RETURNS[: N_INSAMPLE - 1].std()
+
+    def model(returns):
+        return arch_model(
+            returns / unit, mean="Constant", vol="GARCH", p=1, o=asymmetric, q=1, dist="t", rescale=False
+        )
+
+    insample = model(RETURNS[: N_INSAMPLE - 1]).fit(disp="off")
+    fixed = model(RETURNS).fix(insample.params)
+    ahead = fixed.forecast(horizon=5, start=0, reindex=False)
+    return baseline(TASK), insample, ahead.variance.to_numpy() * unit**2, unit
+
+
+def test_one_step_ahead_garch_is_what_arch_forecasts_with_the_same_parameters(fitted):
+    forecast, insample, variance, unit = fitted
+    df = insample.params["nu"]
+    known = variance[TASK.cutoffs - 1, 0]  # return i ends at bar i + 1
+    np.testing.assert_allclose(forecast.scale[:, 0], np.sqrt(known * (df - 2) / df), rtol=1e-7)
+    np.testing.assert_allclose(forecast.df[:, 0], df, rtol=1e-12)
+    np.testing.assert_allclose(forecast.loc[:, 0], insample.params["mu"] * unit, rtol=1e-12)
+
+
+def test_k_steps_ahead_the_variance_is_the_sum_that_arch_forecasts(fitted):
+    """A Student-t's scale to the deviation of its sum is one same number at every cutoff."""
+    forecast, _, variance, _ = fitted
+    deviation = np.sqrt(np.cumsum(variance, axis=1))[TASK.cutoffs - 1]
+    ratio = forecast.scale / deviation
+    np.testing.assert_allclose(ratio, np.broadcast_to(ratio[0], ratio.shape), rtol=1e-7)
+
+
+def test_k_steps_ahead_the_student_t_has_the_quantiles_of_simulated_paths(fitted):
+    forecast, insample, variance, unit = fitted
+    params, random = insample.params, np.random.default_rng(11)
+    df, gamma = params["nu"], params.get("gamma[1]", 0.0)
+    for row in (0, 100, 290):
+        v = np.full(200_000, variance[TASK.cutoffs[row] - 1, 0] / unit**2)
+        total = np.zeros_like(v)
+        for _ in range(5):
+            shock = np.sqrt(v * (df - 2) / df) * random.standard_t(df, len(v))
+            total += params["mu"] + shock
+            news = params["alpha[1]"] + gamma * (shock < 0)
+            v = params["omega"] + news * shock**2 + params["beta[1]"] * v
+        for p, within in ((0.025, 0.12), (0.25, 0.04), (0.5, 0.04), (0.75, 0.04), (0.975, 0.12)):
+            gap = unit * np.quantile(total, p) - forecast.quantile(p)[row, 4]
+            assert abs(gap) < within * forecast.scale[row, 4], (row, p)
+
+
+def test_a_fall_widens_gjr_more_than_a_rise():
+    """Two histories that differ in the sign of the last return alone."""
+    widths = {}
+    for sign in (-1, 1):
+        table = TABLE.copy()
+        last = TABLE["close"].iloc[1298] * np.exp(sign * 0.05)
+        table.iloc[1299, table.columns.get_indexer(["open", "high", "low", "close"])] = last
+        task = Task(Bars.of(table), N_INSAMPLE, np.array([1299]), 2)
+        widths[sign] = [b(task).scale[0, 0] for b in (garch, gjr)]
+    assert widths[-1][0] == pytest.approx(widths[1][0], rel=0.02)
+    gamma = arch_model(RETURNS[: N_INSAMPLE - 1] * 100, o=1, dist="t").fit(disp="off").params["gamma[1]"]
+    assert (widths[-1][1] > widths[1][1]) == (gamma > 0)
+
+
+def test_fitting_ends_with_the_insample_bars():
+    other = Bars.of(TABLE.iloc[: N_INSAMPLE + 10])
+    shorter = Task(other, N_INSAMPLE, np.arange(N_INSAMPLE - 1, N_INSAMPLE + 10), 5)
+    for name, baseline in BASELINES.items():
+        long, short = baseline(TASK), baseline(shorter)
+        rows = slice(0, len(shorter.cutoffs))
+        for p in (0.05, 0.5, 0.9):
+            np.testing.assert_array_equal(long.quantile(p)[rows], short.quantile(p), err_msg=name)
+        np.testing.assert_array_equal(long.direction()[rows], short.direction(), err_msg=name)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_bars_after_a_cutoff_move_no_bit_of_any_answer(name):
+    table = TABLE.copy()
+    after = table.iloc[1301:]
+    table.iloc[1301:] = after.sample(frac=1, random_state=1).to_numpy() * 2.5
+    rows = np.arange(N_INSAMPLE - 1, 1301)
+    honest, corrupted = (BASELINES[name](Task(bars, N_INSAMPLE, rows, 5)) for bars in (BARS, Bars.of(table)))
+    y = np.full((len(rows), 5), 0.003)
+    for ask in ("cdf", "crps", "log_score"):
+        np.testing.assert_array_equal(getattr(honest, ask)(y), getattr(corrupted, ask)(y))
+    np.testing.assert_array_equal(honest.direction(), corrupted.direction())
+    np.testing.assert_array_equal(honest.mean(), corrupted.mean())
+    # The corruption would have been noticed, had it been looked at.
+    later = np.arange(1310, 1330)
+    if name in ("historical", "ewma", "ewma_drift", "garch", "gjr", "har_range_t"):
+        wide, narrow = (
+            BASELINES[name](Task(bars, N_INSAMPLE, later, 5)).quantile(0.9) for bars in (Bars.of(table), BARS)
+        )
+        assert (wide != narrow).any()
+
+
+# --- har --------------------------------------------------------------------------------------------------------
+
+
+def test_the_variance_of_a_day_worked_by_hand():
+    assert np.isnan(DAY_VARIANCE[0])
+    row = TABLE.iloc[7]
+    gap = np.log(row["open"] / TABLE["close"].iloc[6])
+    span = np.log(row["high"] / row["low"])
+    assert DAY_VARIANCE[7] == pytest.approx(gap**2 + span**2 / 2.772588722239781, rel=1e-12)
+
+
+@pytest.mark.parametrize("step", [1, 5])
+def test_har_is_ordinary_least_squares_on_the_past(step):
+    logs = np.log(DAY_VARIANCE)
+    usual = np.sqrt(np.nanmean(np.exp(logs[:N_INSAMPLE])))
+    fall = np.minimum(np.concatenate([[np.nan], RETURNS]), 0) / usual
+
+    def inputs(row):
+        past = logs[: row + 1]
+        return [1, past[-1], past[-5:].mean(), past[-22:].mean(), 2 * np.log(BARS.volatility[row]), fall[row]]
+
+    rows = range(22, N_INSAMPLE - step)
+    x = np.array([inputs(row) for row in rows])
+    y = np.array([np.log(np.exp(logs[row + 1 : row + step + 1]).mean()) for row in rows])
+    fit = sm.OLS(y, x).fit()
+    forecast = har_range_t(TASK)
+    fitted = np.exp(fit.predict(np.array([inputs(row) for row in TASK.cutoffs])) / 2) * np.sqrt(step)
+    ratio = forecast.scale[:, step - 1] / fitted
+    inside = (fit.predict(np.array([inputs(row) for row in TASK.cutoffs])) - y.min()) > 0
+    np.testing.assert_allclose(ratio[inside], ratio[inside][0], rtol=1e-7)
+    unit = np.exp(fit.fittedvalues / 2) * np.sqrt(step)
+    returns = np.array([np.log(BARS.close[row + step] / BARS.close[row]) for row in rows])
+    df, loc, scale = stats.t.fit(returns / unit)
+    assert ratio[0] == pytest.approx(scale, rel=0.01)
+    assert forecast.df[0, step - 1] == pytest.approx(df, rel=0.05)
+    assert forecast.loc[0, step - 1] == pytest.approx(loc * fitted[0], abs=0.02 * fitted[0])
+
+
+def test_har_goes_no_further_than_what_was_seen():
+    """A crash of half the price in a day: the forecast stays within the in-sample range of volatility."""
+    table = TABLE.copy()
+    table.loc[table.index[1300] :, ["open", "high", "low", "close"]] *= 0.5
+    table.iloc[1300, table.columns.get_loc("high")] *= 2.2
+    forecast = har_range_t(Task(Bars.of(table), N_INSAMPLE, np.array([1299, 1300]), 1))
+    calm, wild = forecast.scale[:, 0]
+    assert wild > calm
+    most = np.sqrt(DAY_VARIANCE[22:N_INSAMPLE].max())
+    assert wild <= most * forecast.scale[0, 0] / calm * 1.5
+
+
+# --- arima ------------------------------------------------------------------------------------------------------
+
+
+def test_arima_forecasts_what_statsmodels_forecasts():
+    unit = RETURNS[: N_INSAMPLE - 1].std()
+    fit = ARIMA(RETURNS[: N_INSAMPLE - 1] / unit, order=(1, 0, 0)).fit()
+    errors = []
+    forecast = arima(TASK)
+    centre = forecast.loc - _constant_of(forecast)
+    for row in (0, 40, 250):
+        known = fit.apply(RETURNS[: TASK.cutoffs[row]] / unit)
+        expected = np.cumsum(known.forecast(5)) * unit
+        errors.append(np.abs(centre[row] - expected).max())
+    assert max(errors) < 1e-10
+
+
+def _constant_of(forecast: StudentT) -> np.ndarray:
+    """What the Student-t fitted to the in-sample errors adds to the mean at every cutoff alike."""
+    unit = RETURNS[: N_INSAMPLE - 1].std()
+    fit = ARIMA(RETURNS[: N_INSAMPLE - 1] / unit, order=(1, 0, 0)).fit()
+    mu, phi = fit.params[0] * unit, fit.params[1]
+    steps = np.arange(1, 6)
+    mean = mu * steps + (RETURNS[TASK.cutoffs[17] - 1] - mu) * np.cumsum(phi**steps)
+    return forecast.loc[17] - mean
+
+
+# --- history and signs ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 0.831])
+def test_historical_has_the_quantiles_of_the_last_250_returns(p):
+    log_close = np.log(BARS.close)
+    got = historical(TASK).quantile(p)
+    for row in (0, 123):
+        for step in (1, 4):
+            cutoff = TASK.cutoffs[row]
+            ends = np.arange(cutoff - 249, cutoff + 1)
+            known = log_close[ends] - log_close[ends - step]
+            assert got[row, step - 1] == pytest.approx(np.quantile(known, p, method="hazen"), abs=1e-14)
+
+
+def test_historical_makes_do_with_less_and_says_when_it_cannot():
+    short = Task(BARS, 100, np.arange(99, 120), 5)
+    assert len(historical(short).levels) == 95
+    with pytest.raises(BaselineError, match="35 past returns at the first cutoff are too few, it needs 50"):
+        historical(Task(BARS, 40, np.arange(39, 60), 5))
+
+
+def test_rules_of_direction_say_a_sign_and_no_more():
+    assert (always_up(TASK).direction() == 1).all()
+    before = BARS.close[TASK.cutoffs] - BARS.close[TASK.cutoffs - 10]
+    np.testing.assert_array_equal(reversal_10(TASK).direction(), np.tile(-np.sign(before)[:, None], 5))
+    for rule in (always_up, reversal_10):
+        assert np.isnan(rule(TASK).quantile(0.5)).all()
+        assert np.isnan(rule(TASK).crps(0.0)).all()
+
+
+# --- what cannot be fitted --------------------------------------------------------------------------------------
+
+
+def test_too_few_bars_drop_out_with_a_note_and_the_rest_goes_on():
+    notes: list[str] = []
+    forecasts = forecast_all(Task(BARS, 120, np.arange(119, 150), 3), notes.append)
+    assert set(BASELINES) - set(forecasts) == {"garch", "gjr", "har_range_t"}
+    assert notes[0] == (
+        "baseline garch is left out: 119 in-sample returns are too few, it needs 250 that move"
+    )
+    assert len(notes) == 3
+
+
+def test_a_fit_that_does_not_converge_drops_out_and_says_so(monkeypatch):
+    """Stop the optimiser after one step: it has not converged, and says so itself."""
+    from arch.univariate.base import ARCHModel
+
+    fit = ARCHModel.fit
+
+    def hurried(self, disp="off", show_warning=False):
+        return fit(self, disp=disp, show_warning=show_warning, options={"maxiter": 1})
+
+    monkeypatch.setattr(ARCHModel, "fit", hurried)
+    notes: list[str] = []
+    forecasts = baselines.forecast_all(TASK, notes.append)
+    assert {"garch", "gjr"}.isdisjoint(forecasts)
+    assert notes == [f"baseline {name} is left out: the fit did not converge" for name in ("garch", "gjr")]
+
+
+@pytest.mark.parametrize("baseline", [garch, gjr, har_range_t, arima])
+def test_a_ticker_that_hardly_trades_gives_a_sane_forecast_or_none(baseline):
+    stale = np.repeat(TABLE["close"].to_numpy()[::5], 5)
+    table = TABLE.assign(open=stale, high=stale * 1.001, low=stale / 1.001, close=stale)
+    task = Task(Bars.of(table), N_INSAMPLE, np.arange(N_INSAMPLE - 1, 1490), 3)
+    try:
+        forecast = baseline(task)
+    except BaselineError as error:
+        assert error.message
+        return
+    came = np.log(stale[task.cutoffs + 1] / stale[task.cutoffs])
+    width = forecast.quantile(0.975)[:, 0] - forecast.quantile(0.025)[:, 0]
+    assert (width > 0.05 * came.std()).all()
+    assert np.isfinite(forecast.crps(np.zeros((len(task.cutoffs), 3)))).all()
+
+
+# --- the Student-t ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("df", [2.5, 6.0, 40.0])
+@pytest.mark.parametrize("loc", [None, 0.01])
+def test_the_fitted_student_t_is_at_least_as_likely_as_scipys(df, loc):
+    sample = 0.01 + 0.02 * np.random.default_rng(3).standard_t(df, 1500)
+    found = fit_t(sample, loc)
+    other = stats.t.fit(sample) if loc is None else stats.t.fit(sample, floc=loc)
+    assert stats.t.logpdf(sample, *found).sum() >= stats.t.logpdf(sample, *other).sum() - 1e-6
+    np.testing.assert_allclose(found, other, rtol=0.01, atol=1e-4)
+
+
+def test_a_fitted_student_t_keeps_its_bounds():
+    equal = np.r_[np.zeros(900), np.random.default_rng(0).normal(size=100)]
+    df, _, scale = fit_t(equal)
+    assert df >= MIN_DF - 1e-12
+    assert scale >= MIN_SCALE * equal.std() - 1e-12
+    with pytest.raises(BaselineError, match="do not vary"):
+        fit_t(np.zeros(10))

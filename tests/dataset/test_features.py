@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import typing
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstm_stock import config
+from lstm_stock.dataset.features import FEATURES, Bars, feature_table
+from lstm_stock.dataset.volatility import VOLATILITY_WARM_UP, day_variance, trailing_volatility
+from lstm_stock.errors import ConfigError
+from tests.helpers import random_bars, random_prices
+
+NAMES = tuple(FEATURES)
+
+
+def test_config_and_registry_name_the_same_features():
+    assert set(typing.get_args(config.FeatureName)) == set(FEATURES)
+
+
+def test_every_feature_has_its_formula_in_the_first_line_of_its_docstring():
+    for name, feature in FEATURES.items():
+        first_line = (feature.compute.__doc__ or "").splitlines()[0]
+        assert first_line.startswith("`"), name
+
+
+def test_features_of_three_bars_worked_out_by_hand():
+    bars = Bars(
+        open=np.array([10.0, 11.0, 12.0]),
+        high=np.array([12.0, 13.0, 15.0]),
+        low=np.array([9.0, 10.0, 11.0]),
+        close=np.array([10.0, 12.0, 11.0]),
+        volume=np.array([99.0, 299.0, 399.0]),
+        volatility=np.array([np.nan, 0.02, 0.03]),
+        range_volatility=np.array([np.nan, 0.04, 0.05]),
+    )
+    table = feature_table(bars, NAMES, None)
+    expected = {
+        "log_return": np.log(11 / 12),
+        "open_gap": 0.0,
+        "high_gap": np.log(15 / 12),
+        "low_gap": np.log(11 / 12),
+        "log_range": np.log(np.log(15 / 11) + 0.0001),
+        "log_volume_ratio": np.log(400 / 200),
+        "log_trailing_vol": np.log(0.03),
+        "log_range_vol": np.log(0.05),
+        "open": 12.0,
+        "high": 15.0,
+        "low": 11.0,
+        "close": 11.0,
+        "volume": 399.0,
+    }
+    np.testing.assert_allclose(table[2], [expected[name] for name in NAMES], rtol=1e-12)
+
+
+@pytest.mark.parametrize("target_scale", ["trailing_vol", "trailing_range"])
+def test_a_volatility_divides_returns_and_shifts_the_log_range_by_what_was_known_yesterday(target_scale):
+    bars, names = random_bars(80), ["log_return", "log_range", "log_volume_ratio", "close"]
+    volatility = bars.in_use(target_scale)
+    plain, scaled = feature_table(bars, names, None), feature_table(bars, names, volatility)
+    before = volatility[69]
+    np.testing.assert_allclose(scaled[70, 0], plain[70, 0] / before)
+    np.testing.assert_allclose(scaled[70, 1], plain[70, 1] - np.log(before))
+    np.testing.assert_array_equal(scaled[70, 2:], plain[70, 2:])
+
+
+def test_the_unit_is_the_one_that_is_named():
+    bars = random_bars(80)
+    assert bars.in_use("none") is None
+    assert bars.in_use("trailing_vol") is bars.volatility
+    assert bars.in_use("trailing_range") is bars.range_volatility
+
+
+def test_range_volatility_is_the_normalised_ewma_of_the_days_variances():
+    prices = random_prices(60)
+    open_, high, low, close = (prices[name].to_numpy() for name in ("open", "high", "low", "close"))
+    gap, span = np.log(open_[1:] / close[:-1]), np.log(high[1:] / low[1:])
+    weights = 0.8 ** np.arange(59)[::-1]
+    by_hand = np.sqrt(np.sum(weights * (gap**2 + span**2 / (4 * np.log(2)))) / np.sum(weights))
+    volatility = Bars.of(prices).range_volatility
+    np.testing.assert_allclose(volatility[-1], by_hand, rtol=1e-12)
+    assert np.isnan(volatility[:VOLATILITY_WARM_UP]).all()
+    assert np.isfinite(volatility[VOLATILITY_WARM_UP:]).all()
+
+
+def test_range_volatility_is_that_of_the_closes_for_a_random_walk():
+    """Parkinson 1980: the range of a walk without drift tells its variance, here from 390 steps a day."""
+    random = np.random.default_rng(0)
+    walk = np.cumsum(random.normal(0, 0.01 / np.sqrt(390), (4000, 390)).ravel()).reshape(4000, 390)
+    previous = np.concatenate(([0.0], walk[:-1, -1]))[:, None]
+    day = np.exp(np.concatenate([previous, walk], axis=1))
+    variance = day_variance(day[:, 0], day.max(axis=1), day.min(axis=1), day[:, -1])
+    # The highest of 390 steps lies below that of a walk without steps: 6 % less variance.
+    assert np.sqrt(np.nanmean(variance)) == pytest.approx(0.01, rel=0.05)
+
+
+def test_a_bar_without_an_open_has_the_variance_of_its_closes():
+    open_, high, low, close = (
+        np.array(values) for values in ([9.0, 0.0], [11.0, 12.0], [8.0, 9.0], [10.0, 11.0])
+    )
+    assert day_variance(open_, high, low, close)[1] == pytest.approx(np.log(1.1) ** 2)
+
+
+def test_trailing_volatility_is_the_normalised_ewma():
+    close = random_prices(60)["close"].to_numpy()
+    returns = np.diff(np.log(close))
+    weights = 0.94 ** np.arange(len(returns))[::-1]
+    by_hand = np.sqrt(np.sum(weights * returns**2) / np.sum(weights))
+    volatility = trailing_volatility(close)
+    np.testing.assert_allclose(volatility[-1], by_hand, rtol=1e-12)
+    assert np.isnan(volatility[:VOLATILITY_WARM_UP]).all()
+    assert np.isfinite(volatility[VOLATILITY_WARM_UP:]).all()
+
+
+def test_trailing_volatility_of_a_halted_ticker_stays_above_zero():
+    volatility = trailing_volatility(np.full(300, 7.0))
+    assert (volatility[VOLATILITY_WARM_UP:] > 0).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    cutoff=st.integers(30, 98),
+    factor=st.floats(0.2, 5),
+    scale=st.sampled_from(["trailing_vol", "trailing_range", "none"]),
+)
+def test_no_feature_looks_ahead(cutoff: int, factor: float, scale: str):
+    prices = random_prices(100)
+    changed = prices.copy()
+    changed.iloc[cutoff + 1 :] = changed.iloc[cutoff + 1 :] * factor + 1.0
+    before, after = (feature_table(b, NAMES, b.in_use(scale)) for b in (Bars.of(prices), Bars.of(changed)))
+    np.testing.assert_array_equal(before[: cutoff + 1], after[: cutoff + 1])
+    assert not np.array_equal(before[cutoff + 1 :], after[cutoff + 1 :], equal_nan=True)
+
+
+def test_an_unknown_feature_is_named():
+    with pytest.raises(ConfigError, match="unknown features: rsi"):
+        feature_table(random_bars(30), ["log_return", "rsi"], None)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.har import HarModel, t_deviation
+from lstm_stock.dataset.series import Recipe, TickerScaler, apply_ticker, fit_ticker
+from lstm_stock.dataset.split import Split
+from lstm_stock.dataset.volatility import day_variance, log_returns
+from lstm_stock.dataset.windows import windows_of
+from lstm_stock.errors import ShortHistoryError
+from lstm_stock.prices.table import adjusted
+from tests.helpers import random_bars, random_prices
+
+N_INSAMPLE = 400
+BARS = random_bars(600, seed=3)
+MODEL = HarModel.fit(BARS, N_INSAMPLE)
+
+RECIPE = Recipe(("log_return", "log_range", "log_range_vol"), "log_return", "har", 8, 2, "minmax")
+TABLE = adjusted(random_prices(500, seed=4))
+SPLIT = Split.by_share(TABLE.index.to_numpy().astype("datetime64[D]"), 0.2, 0.2)
+
+
+def test_the_regression_is_least_squares_on_day_week_month_ewma_and_fall():
+    span = np.log(BARS.high / BARS.low) ** 2 / (4 * np.log(2))
+    gap = np.log(BARS.open[1:] / BARS.close[:-1]) ** 2
+    logs = np.log(gap + span[1:])  # of the bars 1, 2, ...
+    rows = range(22, N_INSAMPLE - 1)
+    returns = log_returns(BARS.close)
+    usual = np.exp(logs)[: N_INSAMPLE - 1].mean()
+    x = [
+        (
+            1,
+            logs[t - 1],
+            logs[t - 5 : t].mean(),
+            logs[t - 22 : t].mean(),
+            2 * np.log(BARS.volatility[t]),
+            min(returns[t], 0) / np.sqrt(usual),
+        )
+        for t in rows
+    ]
+    expected = sm.OLS(logs[list(rows)], np.array(x)).fit()
+    np.testing.assert_allclose(MODEL.weights, expected.params, rtol=1e-6, atol=1e-9)
+    logs_forecast = np.clip(expected.fittedvalues, MODEL.lowest, MODEL.highest)
+    np.testing.assert_allclose(MODEL.variance(BARS)[list(rows)], np.exp(logs_forecast), rtol=1e-6)
+
+
+def test_with_the_market_it_is_the_same_regression_on_one_column_more():
+    market = np.random.default_rng(1).normal(size=600)
+    bars = replace(BARS, market=market)
+    model = HarModel.fit(bars, N_INSAMPLE, with_market=True)
+    day = np.log(day_variance(bars.open, bars.high, bars.low, bars.close))
+    rows = np.arange(22, N_INSAMPLE - 1)
+    x = np.column_stack(
+        [
+            np.ones(len(rows)),
+            day[rows],
+            [day[t - 4 : t + 1].mean() for t in rows],
+            [day[t - 21 : t + 1].mean() for t in rows],
+            2 * np.log(bars.volatility[rows]),
+            np.minimum(log_returns(bars.close)[rows], 0) / np.sqrt(np.exp(day[1:N_INSAMPLE]).mean()),
+            market[rows],
+        ]
+    )
+    np.testing.assert_allclose(model.weights, sm.OLS(day[rows + 1], x).fit().params, rtol=1e-6, atol=1e-9)
+    again = HarModel.from_json(json.loads(json.dumps(model.to_json())))
+    np.testing.assert_array_equal(again.volatility(bars), model.volatility(bars))
+    assert HarModel.fit(bars, N_INSAMPLE).to_json() == MODEL.to_json()  # unasked, it does not look
+    with pytest.raises(ValueError, match="no market beside them"):
+        HarModel.fit(BARS, N_INSAMPLE, with_market=True)
+
+
+def test_returns_in_its_volatility_are_a_student_t_of_unit_deviation_on_the_bars_it_was_fitted_on():
+    z = log_returns(BARS.close)[1:] / MODEL.volatility(BARS)[:-1]
+    z = z[np.isfinite(z)]
+    _, _, scale = stats.t.fit(z[: N_INSAMPLE - 23], fdf=5)
+    assert scale * np.sqrt(5 / 3) == pytest.approx(1, abs=1e-4)
+    assert np.std(z[N_INSAMPLE - 23 :]) == pytest.approx(1, abs=0.25)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-4, 1e4), shift=st.floats(-3, 3))
+def test_the_deviation_follows_scale_and_shift_and_is_that_of_the_likeliest_student_t(seed, scale, shift):
+    sample = np.random.default_rng(seed).standard_t(4, 300)
+    found = t_deviation(sample)
+    assert t_deviation(scale * (sample + shift)) == pytest.approx(scale * found, rel=1e-9)
+    _, loc, width = stats.t.fit(sample, fdf=5)
+    ours = found / np.sqrt(5 / 3)
+    best = stats.t.logpdf(sample, 5, loc, width).sum()
+    assert (
+        max(stats.t.logpdf(sample, 5, at, ours).sum() for at in loc + np.linspace(-0.01, 0.01, 41))
+        > best - 1e-3
+    )
+
+
+def test_a_few_wild_days_hardly_move_the_deviation():
+    sample = np.random.default_rng(2).standard_t(5, 1000)
+    wild = np.append(sample, [30, -40, 25.0])
+    assert t_deviation(wild) < 1.03 * t_deviation(sample)
+    assert np.std(wild) > 1.4 * np.std(sample)
+    assert t_deviation(np.zeros(10)) == 0
+
+
+def test_of_a_ticker_that_hardly_trades_the_deviation_is_half_of_the_plain_one():
+    sample = np.where(np.arange(400) % 8 == 0, np.random.default_rng(0).normal(size=400), 0.0)
+    assert t_deviation(sample) == pytest.approx(np.std(sample) / 2)
+
+
+def test_nothing_it_says_depends_on_later_bars():
+    table = random_prices(600, seed=3)
+    table.iloc[N_INSAMPLE:, :5] *= 3
+    spoilt = Bars.of(adjusted(table))
+    assert HarModel.fit(spoilt, N_INSAMPLE).to_json() == MODEL.to_json()
+    np.testing.assert_array_equal(MODEL.volatility(spoilt)[:N_INSAMPLE], MODEL.volatility(BARS)[:N_INSAMPLE])
+
+
+def test_it_survives_json_and_refuses_too_few_bars():
+    again = HarModel.from_json(json.loads(json.dumps(MODEL.to_json())))
+    np.testing.assert_array_equal(again.volatility(BARS), MODEL.volatility(BARS))
+    for n in (0, 1, 60, 121):
+        with pytest.raises(ShortHistoryError, match="in-sample bars are too few for its regression"):
+            HarModel.fit(BARS, n)
+
+
+def test_a_ticker_is_measured_in_it_by_a_model_of_its_train_bars_that_is_saved_with_its_scaler():
+    series = fit_ticker("AAA", TABLE, RECIPE, SPLIT)
+    train = windows_of(series, RECIPE, SPLIT, "train")
+    assert train.targets[:, 0].std() == pytest.approx(1, abs=0.05)
+    n_train = SPLIT.first_rows(series.dates)[0]
+    assert series.scaler.har.to_json() == HarModel.fit(Bars.of(TABLE), n_train).to_json()
+    scaler = TickerScaler.from_json(json.loads(json.dumps(series.scaler.to_json())))
+    again = apply_ticker("AAA", TABLE, RECIPE, scaler)
+    np.testing.assert_array_equal(again.unit, series.unit)
+    np.testing.assert_array_equal(again.inputs, series.inputs)
+
+
+def test_a_train_part_too_short_for_it_is_told_by_name():
+    with pytest.raises(
+        ShortHistoryError, match="`target_scale: har` cannot be fitted to the train part of AAA"
+    ):
+        fit_ticker(
+            "AAA",
+            TABLE.iloc[:150],
+            RECIPE,
+            Split(*TABLE.index[[100, 120]].to_numpy().astype("datetime64[D]")),
+        )

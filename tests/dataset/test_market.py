@@ -1,0 +1,350 @@
+"""What all tickers of a run did on a day: the arithmetic, and a network that looks at it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstm_stock import baselines
+from lstm_stock.baselines import Task, forecast_all, har_market_t, har_range_t
+from lstm_stock.config import load_config
+from lstm_stock.dataset.build import split_what_fits
+from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.market import Market, day_surprise, require_one_close, with_market
+from lstm_stock.errors import ConfigError, LeakError
+from lstm_stock.prices import calendars
+from lstm_stock.prices import table as price_table
+from lstm_stock.prices.reader import PriceReader
+from lstm_stock.prices.store import Store
+from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
+from lstm_stock.prices.yahoo import exchanges
+from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS
+from lstm_stock.workflow.backtest import Plan, backtest
+from lstm_stock.workflow.leakcheck import check as checks
+from lstm_stock.workflow.leakcheck import pipeline
+from lstm_stock.workflow.leakcheck.compare import Checked, check
+from lstm_stock.workflow.leakcheck.pipeline import road_of
+from lstm_stock.workflow.parallel import Engine
+from tests.conftest import TINY
+from tests.helpers import assert_told, random_prices
+
+TICKERS = ("AAA", "BBB", "CCC")
+SETTINGS = [value for value in TINY if value != "--set"]
+SETTINGS += ["training.epochs=1", "target_scale=har_market", 'data.tickers=["AAA","BBB","CCC"]']
+SETTINGS += ["data.start=null", "data.end=null"]
+
+
+def tables_of_one_market(n_bars: int = 420, n_tickers: int = 3) -> dict[str, pd.DataFrame]:
+    """Tickers whose volatility moves together: from one day to the next it is what the whole market had."""
+    random = np.random.default_rng(5)
+    log_volatility = np.zeros(n_bars)
+    for i in range(1, n_bars):
+        log_volatility[i] = 0.9 * log_volatility[i - 1] + random.normal(0, 0.25)
+    tables = {}
+    names = (*TICKERS, "ZZZ", "EEE", "FFF", "GGG", "HHH")[:n_tickers]
+    for i, ticker in enumerate(names):
+        table = random_prices(n_bars, seed=100 + i)
+        moves = 0.01 * np.exp(log_volatility) * random.standard_t(5, n_bars)
+        close = 50 * np.exp(np.cumsum(moves))
+        open_ = np.concatenate([[50], close[:-1]])
+        wider = 0.01 * np.exp(log_volatility) * random.chisquare(3, n_bars) / 3
+        high, low = np.maximum(open_, close) * np.exp(wider), np.minimum(open_, close) * np.exp(-wider)
+        tables[ticker] = table.assign(open=open_, high=high, low=low, close=close, adj_close=close)
+    return tables
+
+
+TABLES = tables_of_one_market(n_tickers=4)
+ADJUSTED = {ticker: price_table.adjusted(table) for ticker, table in TABLES.items()}
+MARKET = Market.of(ADJUSTED.values())
+
+
+def stored(root, tables=TABLES, exchange: str | None = "XNYS") -> Store:
+    store = Store(root)
+    for ticker, table in tables.items():
+        origin = Provenance(
+            "csv", "2024-01-02T00:00:00+00:00", None, None, "USD", exchange, table_hash(table)
+        )
+        store.write(PriceHistory(ticker, table, origin))
+    return store
+
+
+# --- the arithmetic -------------------------------------------------------------------------------------------
+
+
+def surprises(table: pd.DataFrame) -> pd.Series:
+    """`day_surprise`, told in pandas."""
+    gap = np.log(table["open"] / table["close"].shift())
+    logs = np.log(gap**2 + np.log(table["high"] / table["low"]) ** 2 / (4 * np.log(2)))
+    return logs - logs.rolling(22, min_periods=11).mean()
+
+
+def test_it_is_the_mean_of_what_each_days_log_variance_has_over_that_of_its_month():
+    expected = pd.DataFrame({ticker: surprises(table) for ticker, table in ADJUSTED.items()}).mean(axis=1)
+    assert expected.first_valid_index() == expected.index[11]
+    np.testing.assert_allclose(MARKET.surprise, expected.fillna(0), atol=1e-12)
+    np.testing.assert_array_equal(MARKET.known, expected.notna())
+    assert MARKET.n_unknown == 0
+    np.testing.assert_array_equal(MARKET.beside(ADJUSTED["BBB"])["market"], MARKET.surprise)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    row=st.integers(30, 418),
+    scales=st.lists(st.floats(0.1, 10), min_size=4, max_size=4),
+    ends=st.lists(st.integers(0, 400), min_size=4, max_size=4),
+)
+def test_it_knows_no_later_bar_no_unit_and_no_order(row, scales, ends):
+    """Later bars are changed, and of some tickers there are none."""
+    spoilt = []
+    for table, scale, end in zip(reversed(ADJUSTED.values()), scales, ends, strict=True):
+        table = table * scale
+        table.iloc[row + 1 :] *= np.random.default_rng(0).uniform(0.5, 2, (len(table) - row - 1, 1))
+        spoilt.append(table.iloc[: row + 1 + end])
+    again = Market.of(spoilt)
+    np.testing.assert_allclose(again.surprise[: row + 1], MARKET.surprise[: row + 1], atol=1e-9)
+    np.testing.assert_array_equal(again.known[: row + 1], MARKET.known[: row + 1])
+
+
+def test_where_few_tickers_have_a_bar_nothing_unusual_is_taken_to_have_happened():
+    """However long ago the others' bars ended: prices fetched for one alone make no market."""
+    one, *rest = ADJUSTED.values()
+    market = Market.of([one, *(table.iloc[:-60] for table in rest)])
+    assert market.known[-61] and not market.known[-60:].any()
+    assert market.n_unknown == 60
+    assert (market.surprise[-60:] == 0).all()
+    np.testing.assert_array_equal(market.surprise[:-60], MARKET.surprise[:-60])
+    assert market.is_known(one.index[-61]) and not market.is_known(one.index[-1])
+    assert not Market.of([one]).known.any()
+    half = Market.of([one, rest[0], *(table.iloc[:-60] for table in rest[1:])])
+    assert half.n_unknown == 0
+
+
+def test_tickers_that_are_listed_later_join_when_half_of_their_month_is_there():
+    early, late = (ADJUSTED["AAA"], ADJUSTED["BBB"]), ADJUSTED["CCC"].iloc[200:]
+    market = Market.of([*early, late])
+    before = np.mean([day_surprise(table) for table in early], axis=0)
+    np.testing.assert_allclose(market.surprise[11:211], before[11:211], atol=1e-12)
+    all_three = (2 * before[211:] + day_surprise(late)[11:]) / 3
+    np.testing.assert_allclose(market.surprise[211:], all_three, atol=1e-12)
+
+
+def test_a_day_without_movement_says_nothing():
+    halted = ADJUSTED["AAA"].copy()
+    halted.iloc[200:205, :4] = halted["close"].iloc[199]
+    market = Market.of([halted, *list(ADJUSTED.values())[1:]])
+    rest = np.mean([day_surprise(table) for table in list(ADJUSTED.values())[1:]], axis=0)
+    np.testing.assert_allclose(market.surprise[200:205], rest[200:205], atol=1e-12)
+    assert np.abs(market.surprise - MARKET.surprise).max() < 1.5
+    assert np.isnan(day_surprise(halted)[200:205]).all()
+
+
+def test_dates_that_the_market_does_not_have_are_usual_days_and_so_are_all_of_no_market():
+    bar = ADJUSTED["AAA"].iloc[[0]]
+    sunday = bar.set_axis([pd.Timestamp("2015-06-07")])
+    assert MARKET.beside(sunday)["market"].tolist() == [0]
+    nothing = Market.of([])
+    assert nothing.beside(bar)["market"].tolist() == [0]
+    assert not nothing.is_known(bar.index[0]) and nothing.n_unknown == 0
+    assert len(Market.of([bar.iloc[:0]]).dates) == 0
+
+
+# --- what is fitted on it -------------------------------------------------------------------------------------
+
+
+def test_the_baseline_that_knows_the_market_is_there_where_the_market_is_and_better_where_it_matters():
+    n_insample = 300
+    tables = [price_table.adjusted(table) for table in tables_of_one_market(700, 8).values()]
+    market = Market.of(tables)
+    gains = []
+    for adjusted in tables:
+        bars = Bars.of(market.beside(adjusted))
+        task = Task(bars, n_insample, np.arange(n_insample - 1, 699), 1)
+        y = np.log(bars.close[task.cutoffs + 1] / bars.close[task.cutoffs])[:, None]
+        gains.append(har_range_t(task).log_score(y).mean() - har_market_t(task).log_score(y).mean())
+    assert np.mean(gains) > 0.005
+    assert np.mean(np.array(gains) > 0) > 0.8
+    alone = Bars.of(tables[0])
+    names = set(forecast_all(Task(alone, n_insample, np.array([400]), 1), lambda _: None))
+    both = set(forecast_all(replace(task, cutoffs=np.array([400])), lambda _: None))
+    assert both - names == {"har_market_t"}
+
+
+# --- from training to forecast --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    return stored(tmp_path_factory.mktemp("market"))
+
+
+@pytest.fixture(scope="module")
+def made(store, tmp_path_factory):
+    """A run that looks at the market, refitted."""
+    from lstm_stock.workflow.train import Reports, train
+
+    config = load_config(None, [*SETTINGS, "training.refit=true"])
+    return train(config, store, tmp_path_factory.mktemp("runs"), Reports.only_notes(lambda _: None))
+
+
+def test_the_run_has_the_baseline_and_scalers_with_the_market(made):
+    assert "har_market_t" in set(made.scores["model"])
+    assert all(len(scaler.har.weights) == 7 for scaler in made.scalers.values())
+
+
+def test_predict_says_what_the_test_period_had_said(cli, made, store):
+    """The market is put together again from the store, and gives the forecast that was scored."""
+    forecasts = made.forecasts
+    rows = forecasts[(forecasts["model"] == "lstm") & (forecasts["ticker"] == "BBB")]
+    cutoff = rows["cutoff"].unique()[40]
+    said = cli(
+        *("predict", "--ticker", "BBB", "--cutoff", f"{cutoff:%F}", "--format", "json"),
+        *("--data-dir", store.root, "--runs-dir", made.path.parent),
+    )
+    assert said.code == 0
+    then = rows[rows["cutoff"] == cutoff]
+    now = pd.DataFrame(json.loads(said.out))
+    for name in ("y_pred", *INTERVAL_COLUMNS):
+        np.testing.assert_allclose(now[name], then[name], rtol=1e-5)
+    assert "what the market did" not in said.err
+
+
+def test_an_unseen_ticker_is_forecast_with_the_market_of_the_runs_and_warned_where_that_is_old(
+    cli, made, store, tmp_path
+):
+    words = ("predict", "--ticker", "ZZZ", "--format", "json", "--runs-dir", made.path.parent, "--data-dir")
+    said = cli(*words, store.root)
+    assert said.code == 0
+    old = stored(
+        tmp_path / "old",
+        {name: table if name == "ZZZ" else table.iloc[:-5] for name, table in TABLES.items()},
+    )
+    late = cli(*words, old.root)
+    assert late.code == 0
+    newest = f"{TABLES['ZZZ'].index[-1]:%F}"
+    assert f"fewer than half of the run's tickers have a bar of {newest}" in late.err
+    assert json.loads(late.out)[0]["hi_90"] != json.loads(said.out)[0]["hi_90"]
+    alone = stored(tmp_path / "alone", {"ZZZ": TABLES["ZZZ"]})
+    assert_told(cli(*words, alone.root), "AAA")
+    tokyo = stored(tmp_path / "tokyo", TABLES, "XTKS")
+    stored(tmp_path / "tokyo", {"AAA": TABLES["AAA"]})
+    assert_told(cli(*words, tokyo.root), "BBB trades at XTKS, AAA at XNYS")
+    early = ("--cutoff", "2010-01-01")
+    assert_told(cli(*words, store.root, *early), "ZZZ has no bar on or before 2010-01-01")
+    assert_told(cli("predict", *words[3:], store.root, *early), "AAA has no bar on or before 2010-01-01")
+    listed = {name: table if name == "ZZZ" else table.iloc[200:] for name, table in TABLES.items()}
+    before = cli(
+        *words, stored(tmp_path / "listed", listed).root, "--cutoff", f"{TABLES['ZZZ'].index[190]:%F}"
+    )
+    assert before.code == 0
+    assert "fewer than half of the run's tickers" in before.err
+
+
+def test_a_backtest_gives_each_fold_the_market_too(store, tmp_path):
+    config = load_config(None, SETTINGS)
+    plan = Plan(1, "expanding", Engine("loky", 1))
+    results, _ = backtest(config, store, tmp_path, plan, lambda *_: None, lambda _: None)
+    assert "har_market_t" in set(results.scores["model"])
+
+
+def test_what_the_market_did_does_not_leak_and_a_market_that_looks_ahead_is_named(store, monkeypatch):
+    for name in (
+        "historical",
+        "arima",
+        "garch",
+        "gjr",
+    ):  # of these `tests/workflow/test_leakcheck.py` asks the same
+        monkeypatch.delitem(baselines.BASELINES, name)
+    two = TICKERS[:2]
+    config = load_config(None, [*SETTINGS, 'data.tickers=["AAA","BBB"]'])
+    tables = {ticker: TABLES[ticker] for ticker in two}
+    dates = TABLES["AAA"].index.to_numpy().astype("datetime64[D]")
+    in_test = dates[-20]
+    network = pipeline.train_briefly(config, tables)
+    checked = check(road_of(config, network), tables, [in_test], lambda *_: None)
+    assert checked.n_arrays["market"] == 4 * len(two)
+
+    honest = Market.of.__func__
+
+    def tomorrow(cls, each):
+        market = honest(cls, each)
+        return replace(market, surprise=np.append(market.surprise[1:], 0.0))
+
+    monkeypatch.setattr(Market, "of", classmethod(tomorrow))
+    with pytest.raises(LeakError, match=f"the market beside AAA on {in_test} moved"):
+        check(road_of(config, network), tables, [in_test], lambda *_: None)
+
+
+def test_what_the_user_should_know_of_the_market_is_said_once(tmp_path):
+    """No exchange is known, and of two tickers the prices end early in the test period."""
+    ends = {"AAA": None, "BBB": -30, "CCC": -30}
+    store = stored(tmp_path, {name: TABLES[name].iloc[:end] for name, end in ends.items()}, None)
+    config, said = load_config(None, SETTINGS), []
+    split_what_fits(config, PriceReader(config.data, store), said.append)
+    trusted, unknown = said
+    assert "needs sessions that end together, and of 3 of 3 tickers the exchange is unknown" in trusted
+    assert unknown.startswith("on 30 of 420 dates fewer than half of the tickers have a bar")
+
+
+def test_the_leak_check_of_a_run_refits_no_scaler_whose_market_has_changed(
+    made, store, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(checks, "check", lambda road, tables, cutoffs, on_progress: Checked(list(cutoffs)))
+    checks.check_run(made, store, 1, pytest.fail, pytest.fail)
+    paid = {**TABLES, "BBB": TABLES["BBB"].assign(adj_close=TABLES["BBB"]["adj_close"] * 0.99)}
+    said = []
+    checks.check_run(made, stored(tmp_path, paid), 1, pytest.fail, said.append)
+    assert "the stored prices of BBB are not those" in said[0]
+    assert "nor can those of the other tickers, as all look at the market" in said[1]
+
+
+# --- what is refused ------------------------------------------------------------------------------------------
+
+
+def test_one_ticker_is_no_market(cli, store, tmp_path):
+    for command in ("train", "backtest", "leakcheck"):
+        said = cli(command, "--config", "many", "--set", "data.tickers=[AAA]", "--data-dir", store.root)
+        assert_told(said, "`target_scale: har_market` looks at all tickers of a run, and AAA is alone")
+    config = load_config(None, SETTINGS)
+    alone = config.model_copy(update={"data": config.data.model_copy(update={"tickers": ("AAA",)})})
+    with pytest.raises(ConfigError, match="and AAA is alone"):
+        split_what_fits(alone, PriceReader(alone.data, store), pytest.fail)
+    words = [word for value in SETTINGS for word in ("--set", value)]
+    each = cli("train", "--each", *words, "--data-dir", store.root, "--runs-dir", tmp_path / "runs")
+    assert_told(each, "`--each` trains every ticker alone, and `target_scale: har_market` looks at all")
+
+
+def test_other_scales_do_not_ask_for_it():
+    config = load_config(None, [*SETTINGS, "target_scale=har"])
+    assert with_market(config, pytest.fail) is pytest.fail
+
+
+def test_sessions_that_end_at_other_hours_make_no_market(tmp_path):
+    ends = {code: calendars.usual_end(code) for code in ("XNYS", "XTSE", "XLON", "XTKS", "24/7")}
+    assert ends["XNYS"] == ends["XTSE"] == dt.timedelta(hours=21)
+    assert ends["XLON"] == dt.timedelta(hours=16, minutes=30)
+    assert ends["XTKS"] == dt.timedelta(hours=6)
+    assert ends["24/7"] == dt.timedelta(hours=24)
+    for code in set(exchanges.YAHOO_EXCHANGES.values()):
+        end = calendars.usual_end(code)
+        assert (
+            code in ("ASEX", "XTAE") if end is None else dt.timedelta(hours=2) < end <= dt.timedelta(hours=24)
+        )
+    assert require_one_close({"A": "XNYS", "B": None, "C": "XTSE", "D": "XTAE"}) == ["B", "D"]
+    assert require_one_close({}) == []
+    for apart in ({"A": "XNYS", "B": None, "C": "XLON"}, {"C": "XLON", "A": "XNYS", "B": "XTSE"}):
+        with pytest.raises(ConfigError, match=r"sessions end together: C trades at XLON, [AB] at X(NYS|TSE)"):
+            require_one_close(apart)
+    with pytest.raises(ConfigError):
+        require_one_close({"A": "XSHG", "B": "XHKG"})
+    mixed = stored(tmp_path)
+    stored(tmp_path, {"CCC": TABLES["CCC"]}, "XTKS")
+    config = load_config(None, SETTINGS)
+    with pytest.raises(ConfigError, match="CCC trades at XTKS, BBB at XNYS"):
+        split_what_fits(config, PriceReader(config.data, mixed), pytest.fail)

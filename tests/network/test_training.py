@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
+from lstm_stock.dataset.series import Recipe, fit_ticker
+from lstm_stock.dataset.split import Split
+from lstm_stock.dataset.windows import Windows, windows_of
+from lstm_stock.errors import ConfigError
+from lstm_stock.network.architecture import Architecture
+from lstm_stock.network.batches import WindowBatches
+from lstm_stock.network.callbacks import Progress
+from lstm_stock.network.checkpoints import State
+from lstm_stock.network.training import fit_network, forecast_returns, refit_network
+from lstm_stock.prices.table import adjusted
+from tests.helpers import random_prices
+
+RECIPE = Recipe(("log_return", "log_range"), "log_return", "trailing_vol", 8, 2, "minmax")
+TINY = Architecture("lstm", (4,), 0.1, (4,), "student_t", look_back=8, n_features=2, horizon=2)
+SETTINGS = TrainingConfig(epochs=3, batch_size=64)
+
+
+def parts_of(seed: int = 0) -> tuple[Windows, Windows, Windows]:
+    table = adjusted(random_prices(400, seed))
+    split = Split.by_share(table.index.to_numpy().astype("datetime64[D]"), 0.2, 0.2)
+    series = fit_ticker("AAA", table, RECIPE, split)
+    train, val, test = (windows_of(series, RECIPE, split, part) for part in ("train", "val", "test"))
+    return train, val, test
+
+
+TRAIN, VAL, TEST = parts_of()
+
+
+def weights(fit):
+    return [w.tobytes() for w in fit.network.get_weights()]
+
+
+def press_ctrl_c_once() -> Callable[[Progress], None]:
+    """Return an observer that presses it after the first batch of the second epoch."""
+    pressed: list[bool] = []
+
+    def observe(progress: Progress) -> None:
+        if (progress.epoch, progress.batch) == (2, 1) and not pressed:
+            pressed.append(True)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return observe
+
+
+def test_batches_hold_every_window_of_every_ticker_once_in_a_new_order_each_epoch():
+    other = parts_of(seed=1)[0]
+    batches = WindowBatches([TRAIN, other], batch_size=50, seed=3)
+    epochs = []
+    for _ in range(2):
+        epochs.append(np.concatenate([batches[i][0] for i in range(len(batches))]))
+        batches.on_epoch_end()
+    everything = np.concatenate([TRAIN.inputs, other.inputs])
+    assert epochs[0].shape == everything.shape
+    for epoch in epochs:
+        np.testing.assert_array_equal(
+            np.sort(epoch.reshape(len(epoch), -1), axis=0),
+            np.sort(everything.reshape(len(epoch), -1), axis=0),
+        )
+    assert not np.array_equal(epochs[0], epochs[1])
+
+
+def test_each_x_keeps_its_y():
+    batches = WindowBatches([TRAIN], batch_size=50, seed=3)
+    place = {window.tobytes(): i for i, window in enumerate(TRAIN.inputs)}
+    x, y = batches[1]
+    rows = [place[window.tobytes()] for window in x]
+    np.testing.assert_array_equal(y[..., 0], TRAIN.targets[rows])
+
+
+def test_without_a_seed_windows_come_in_order():
+    batches = WindowBatches([VAL], batch_size=30)
+    np.testing.assert_array_equal(
+        np.concatenate([batches[i][1] for i in range(len(batches))])[..., 0], VAL.targets
+    )
+
+
+def test_the_same_seed_gives_the_same_weights_another_seed_others_and_a_member_those_of_its_own():
+    pair = fit_network(TINY, [TRAIN], [VAL], SETTINGS.model_copy(update={"members": 2}), seed=5)
+    first, second = (fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=seed) for seed in (5, 6))
+    assert weights(pair) == weights(first) + weights(second)
+    assert weights(first) != weights(second)
+    assert sorted(pair.history["member"].unique()) == [1, 2]
+
+
+def test_the_best_weights_are_restored_and_the_history_says_which():
+    # A learning rate this high overshoots, so the last epoch is not the best one.
+    settings = TrainingConfig(
+        epochs=30,
+        batch_size=16,
+        learning_rate=0.1,
+        early_stopping=EarlyStoppingConfig(patience=3),
+        reduce_lr=None,
+    )
+    fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=1)
+    history = fit.history
+    best = history["val_loss"].idxmin()
+    assert len(history) == best + 1 + 3 < 30
+    forecast = forecast_returns(fit.network, "student_t", VAL).rescale(1 / VAL.return_unit)
+    by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
+    assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(history["val_loss"].min(), abs=1e-4)
+
+
+@pytest.mark.parametrize("ema_momentum", [0.0, 0.9])
+@pytest.mark.parametrize("stop", ["early", "last epoch", "ctrl-c"])
+def test_the_weights_kept_are_those_that_were_validated(ema_momentum, stop):
+    settings = TrainingConfig(
+        epochs=3,
+        batch_size=32,
+        learning_rate=0.05,
+        ema_momentum=ema_momentum,
+        early_stopping=EarlyStoppingConfig(patience=1) if stop == "early" else None,
+        reduce_lr=None,
+    )
+
+    fit = fit_network(
+        TINY, [TRAIN], [VAL], settings, seed=2, on_progress=press_ctrl_c_once() if stop == "ctrl-c" else None
+    )
+    val_loss = fit.history["val_loss"]
+    kept = val_loss.min() if stop == "early" else val_loss.iloc[-1]
+    forecast = forecast_returns(fit.network, "student_t", VAL).rescale(1 / VAL.return_unit)
+    by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
+    assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(kept, abs=1e-4)
+
+
+def floats(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Leave out the random seeds, which lie between the weights."""
+    return [array for array in arrays if array.dtype == np.float32]
+
+
+class Kept:
+    """Keeps every state of a training in memory."""
+
+    def __init__(self) -> None:
+        self.states: list[State] = []
+
+    def read(self, member: int) -> None:
+        return None
+
+    def write(self, member: int, state: State) -> None:
+        self.states.append(state)
+
+
+def test_averaged_weights_are_the_running_mean_of_the_weights():
+    """One batch an epoch, so that the history of plain training gives every set of weights to average."""
+    plain = TrainingConfig(epochs=3, batch_size=4096, ema_momentum=0, early_stopping=None, reduce_lr=None)
+    kept = Kept()
+    fit = fit_network(TINY, [TRAIN], [VAL], plain, 2, None, kept)
+    last = fit.network.get_weights()
+    after = [floats(state.arrays["variables"])[: len(last)] for state in kept.states[:3]]
+    for kept_last, of_fit in zip(after[-1], last, strict=True):
+        np.testing.assert_array_equal(kept_last, of_fit)
+    averaged = plain.model_copy(update={"ema_momentum": 0.6})
+    got = fit_network(TINY, [TRAIN], [VAL], averaged, seed=2).network.get_weights()
+    for i, weights in enumerate(got):
+        mean = after[0][i]
+        for later in after[1:]:
+            mean = 0.6 * mean + 0.4 * later[i]
+        np.testing.assert_allclose(weights, mean, atol=1e-5)
+
+
+def test_the_learning_rate_is_cut_on_plateaus():
+    settings = TrainingConfig(
+        epochs=6,
+        batch_size=64,
+        learning_rate=1e-7,
+        early_stopping=None,
+        reduce_lr=ReduceLrConfig(factor=0.5, patience=1),
+    )
+    rates = fit_network(TINY, [TRAIN], [VAL], settings, seed=1).history["learning_rate"]
+    assert len(rates) == 6
+    assert rates.iloc[-1] < rates.iloc[0]
+
+
+def test_progress_is_told_after_every_batch():
+    seen: list[Progress] = []
+    fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5, on_progress=seen.append)
+    n_batches = -(-len(TRAIN) // 64)
+    assert [p.batch for p in seen if p.epoch == 2 and not np.isnan(p.loss)][:n_batches] == [
+        *range(1, n_batches + 1)
+    ]
+    assert seen[-1].epoch == 3
+    assert np.isfinite([seen[-1].val_loss, seen[-1].best_val_loss, seen[-1].learning_rate]).all()
+
+
+def test_ctrl_c_once_keeps_what_was_learnt():
+    before = signal.getsignal(signal.SIGINT)
+    fit = fit_network(TINY, [TRAIN], [VAL], replace_epochs(50), seed=5, on_progress=press_ctrl_c_once())
+    assert fit.interrupted
+    assert len(fit.history) == 2
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_twice_stops_at_once():
+    def interrupt(progress: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_network(TINY, [TRAIN], [VAL], replace_epochs(50), seed=5, on_progress=interrupt)
+
+
+def test_training_works_outside_the_main_thread():
+    fits = []
+    thread = threading.Thread(target=lambda: fits.append(fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)))
+    thread.start()
+    thread.join()
+    assert not fits[0].interrupted
+
+
+def replace_epochs(epochs: int) -> TrainingConfig:
+    return SETTINGS.model_copy(update={"epochs": epochs})
+
+
+def test_a_training_that_diverges_says_so():
+    broken = replace(TRAIN, series=replace(TRAIN.series, close=np.full_like(TRAIN.series.close, np.nan)))
+    with pytest.raises(ConfigError, match="training diverged: at epoch 1 the loss is nan") as caught:
+        fit_network(TINY, [broken], [VAL], SETTINGS, seed=5)
+    assert "lower `training.learning_rate`" in caught.value.hint
+
+
+def test_a_trained_network_survives_saving_in_safe_mode(tmp_path):
+    fit = fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)
+    fit.network.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    np.testing.assert_array_equal(
+        fit.network.predict(TEST.inputs, verbose=0), again.predict(TEST.inputs, verbose=0)
+    )
+
+
+def test_forecasts_are_returns_of_each_window():
+    fit = fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)
+    forecast = forecast_returns(fit.network, "student_t", TEST)
+    width = forecast.quantile(0.95) - forecast.quantile(0.05)
+    assert width.shape == TEST.returns.shape
+    assert np.corrcoef(width[:, 0], TEST.return_unit[:, 0])[0, 1] > 0.9
+
+
+def test_a_process_that_ignores_ctrl_c_trains_on():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        fit = fit_network(TINY, [TRAIN], [VAL], SETTINGS, 3, press_ctrl_c_once())
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not fit.interrupted
+    assert len(fit.history) == SETTINGS.epochs
+
+
+# --- once more, on all there is ---
+
+
+def test_refitting_is_training_on_all_windows_for_as_many_epochs_as_val_found_best():
+    plain = SETTINGS.model_copy(
+        update={"ema_momentum": 0, "reduce_lr": None, "learning_rate": 0.1, "members": 2}
+    )
+    plain = plain.model_copy(update={"epochs": 6, "early_stopping": EarlyStoppingConfig(patience=2)})
+    first = fit_network(TINY, [TRAIN], [VAL], plain, seed=5)
+    wider = replace(TRAIN, cutoffs=np.concatenate([TRAIN.cutoffs, VAL.cutoffs]))
+    again = refit_network(TINY, [wider], first, plain, seed=5)
+    assert again.history is first.history
+    for i, member in enumerate(first.history.groupby("member"), start=1):
+        n_best = int(member[1]["val_loss"].argmin()) + 1
+        alone = plain.model_copy(update={"epochs": n_best, "early_stopping": None, "members": 1})
+        expected = fit_network(TINY, [wider], [VAL], alone, seed=4 + i).network.get_layer("member_1")
+        got = again.network.get_layer(f"member_{i}")
+        for ours, theirs in zip(got.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_refitting_repeats_the_learning_rates_and_averages_the_weights_alike():
+    rates = ReduceLrConfig(patience=0, factor=0.5)
+    settings = TrainingConfig(epochs=4, batch_size=64, learning_rate=0.3, reduce_lr=rates, ema_momentum=0.5)
+    first = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
+    again = refit_network(
+        TINY, [TRAIN], first, settings, seed=5
+    )  # on the same windows: the very same weights
+    for ours, theirs in zip(again.network.get_weights(), first.network.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

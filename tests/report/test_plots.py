@@ -1,0 +1,509 @@
+from __future__ import annotations
+
+import re
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from scipy import stats
+
+from lstm_stock.errors import DataError, RunError
+from lstm_stock.report import plots
+from lstm_stock.report.plots.style import BASELINE_LINES, NETWORK_LINE, OTHER_LINES, lines_of
+from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
+from lstm_stock.scoring.scores import score_table
+
+LEVELS = (50, 80, 90, 95)
+MODELS = ("lstm", "naive", "drift", "constant_t", "ewma")
+WITHOUT_DENSITY = ("naive", "drift")
+INTERVALS = [f"{side}_{level}" for level in LEVELS for side in ("lo", "hi")]
+
+
+def made_up_forecasts(n=700, horizon=5, tickers=("AAA",), seed=0) -> pd.DataFrame:
+    """Forecasts of random walks whose volatility moves; `lstm` and `ewma` know it, the others know its mean."""
+    random = np.random.default_rng(seed)
+    tables = []
+    for ticker in tickers:
+        log_volatility = np.zeros(n + horizon)
+        for i in range(1, n + horizon):
+            log_volatility[i] = 0.97 * log_volatility[i - 1] + random.normal(0, 0.12)
+        volatility = 0.012 * np.exp(log_volatility)
+        close = 150 * np.exp(np.cumsum(volatility * random.standard_t(6, n + horizon) * np.sqrt(4 / 6)))
+        dates = pd.bdate_range("2021-03-15", periods=n + horizon, unit="s")
+        cutoff, step = np.divmod(np.arange(n * horizon), horizon)
+        step = step + 1
+        came = np.log(close[cutoff + step] / close[cutoff])
+        guess = volatility * np.exp(random.normal(0, 0.15, n + horizon))
+        for model in MODELS:
+            known = {"lstm": volatility, "ewma": guess}.get(model, np.full(n + horizon, volatility.mean()))
+            scale = known[cutoff] * np.sqrt(step * 4 / 6)
+            centre = np.zeros(len(step))
+            if model != "naive":
+                centre = random.normal(0, 0.0006, len(step)) if model == "lstm" else 0.0001 * step
+            z = (came - centre) / scale
+            table = pd.DataFrame(
+                {
+                    "ticker": ticker,
+                    "model": model,
+                    "cutoff": dates[cutoff],
+                    "step": step,
+                    "date": dates[cutoff + step],
+                    "last_close": close[cutoff],
+                    "y_true": close[cutoff + step],
+                    "y_pred": close[cutoff] * np.exp(centre),
+                    "direction": np.sign(centre),
+                    "crps": 100 * scale * (np.sqrt(z**2 + 0.3) - 0.3),
+                    "nll": np.nan if model in WITHOUT_DENSITY else np.log(100 * scale) - stats.t.logpdf(z, 6),
+                    "pit": stats.t.cdf(z, 6),
+                    "insample_mae": 1.4,
+                }
+            )
+            for level in LEVELS:
+                reach = scale * stats.t.ppf((1 + level / 100) / 2, 6)
+                table[f"lo_{level}"] = table["last_close"] * np.exp(centre - reach)
+                table[f"hi_{level}"] = table["last_close"] * np.exp(centre + reach)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)[list(FORECAST_COLUMNS)]
+
+
+def without_distribution(forecasts, model="lstm", factor=0.8):
+    """What a point head on price levels gives: no interval, no score of one, and far from the price."""
+    table, rows = forecasts.copy(), forecasts["model"] == model
+    table.loc[rows, [*INTERVALS, "crps", "nll", "pit"]] = np.nan
+    table.loc[rows, "y_pred"] = factor * table.loc[rows, "last_close"]
+    return table
+
+
+def made_up_history(n_epochs=22, n_members=1):
+    epoch = np.arange(1, n_epochs + 1)
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "member": member,
+                "epoch": epoch,
+                "loss": 1.1 + np.exp(-epoch / 3),
+                "val_loss": 1.2 + 0.001 * (epoch - 11 - member) ** 2,
+                "learning_rate": np.where(epoch < 15, 1e-3, np.where(epoch < 20, 1e-4, 1e-5)),
+                "seconds": 1.0,
+            }
+        )
+        for member in range(1, n_members + 1)
+    )
+
+
+def made_up_fan(forecasts, model="lstm"):
+    """The newest forecast, and the closes up to its cutoff."""
+    mine = forecasts[forecasts["model"] == model]
+    first_step = mine[mine["step"] == 1]
+    recent = pd.DataFrame(
+        {"close": first_step["last_close"].to_numpy()}, index=pd.DatetimeIndex(first_step["cutoff"])
+    )
+    return recent, mine[mine["cutoff"] == mine["cutoff"].max()].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def forecasts():
+    return made_up_forecasts()
+
+
+@pytest.fixture(scope="module")
+def pointed(forecasts):
+    return without_distribution(forecasts)
+
+
+def title(figure):
+    return figure.get_suptitle()
+
+
+def line(axes, label):
+    (found,) = [each for each in axes.lines if each.get_label() == label]
+    return found
+
+
+def labels(axes):
+    return list(axes.get_legend_handles_labels()[1])
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def band(axes, label):
+    """Lower and upper edge of a filled band, by x."""
+    (found,) = [each for each in axes.collections if each.get_label() == label]
+    x, y = found.get_paths()[0].vertices.T
+    return {at: (y[x == at].min(), y[x == at].max()) for at in np.unique(x)}
+
+
+# Training
+
+
+def test_training_marks_the_best_epoch_and_every_cut():
+    figure = plots.training_history(made_up_history(), "lstm on AAA")
+    (axes,) = figure.axes
+    assert title(figure) == "lstm on AAA: best epoch 12 of 22, validation loss 1.200"
+    assert labels(axes) == ["train loss", "validation loss", "learning rate cut", "best epoch, kept"]
+    assert line(axes, "validation loss").get_ydata()[0] == pytest.approx(1.321)
+    assert line(axes, "train loss").get_ydata()[-1] == pytest.approx(1.1 + np.exp(-22 / 3))
+    assert line(axes, "best epoch, kept").get_xydata().tolist() == [[12.0, pytest.approx(1.2)]]
+    assert line(axes, "learning rate cut").get_xdata().tolist() == [15, 20]
+    assert texts(axes) == ["to 1e-4", "to 1e-5"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss")
+
+
+def test_training_of_several_members_names_each_kind_once():
+    figure = plots.training_history(made_up_history(n_members=3), "lstm on AAA")
+    (axes,) = figure.axes
+    assert title(figure) == "lstm on AAA: 3 members, best epochs 12, 13, 14, validation loss 1.200 to 1.200"
+    assert labels(axes) == ["train loss", "validation loss", "learning rate cut", "best epoch, kept"]
+    assert len(axes.lines) == 12
+    assert texts(axes) == []
+
+
+def test_training_of_one_epoch_and_without_cuts():
+    figure = plots.training_history(made_up_history(n_epochs=1))
+    assert title(figure) == "network: best epoch 1 of 1, validation loss 1.321"
+    assert labels(figure.axes[0]) == ["train loss", "validation loss", "best epoch, kept"]
+    with pytest.raises(DataError, match="the training history has no epoch"):
+        plots.training_history(made_up_history().iloc[:0])
+
+
+# Attention
+
+
+def test_attention_is_drawn_by_bars_before_the_cutoff():
+    weights = np.stack([np.tile([0.1, 0.2, 0.3, 0.4], (2, 1)), np.tile([0.1, 0.0, 0.3, 0.6], (2, 1))])
+    figure = plots.attention_by_lag(weights.astype(np.float32), "attention on AAA")
+    (axes,) = figure.axes
+    assert title(figure) == "attention on AAA, 2 windows: half of the attention is on the last bar"
+    assert labels(axes) == ["90 % of windows", "mean over windows", "all bars alike"]
+    mean = dict(line(axes, "mean over windows").get_xydata().tolist())
+    assert mean == pytest.approx({3: 10, 2: 10, 1: 30, 0: 50})
+    assert line(axes, "all bars alike").get_ydata()[0] == 25
+    assert band(axes, "90 % of windows")[0] == pytest.approx((41, 59))
+    assert axes.get_xlim() == (3.5, -0.5)
+    with pytest.raises(DataError, match="there is no window whose attention could be drawn"):
+        plots.attention_by_lag(weights[:0])
+
+
+# The test period
+
+
+def test_test_period_shows_prices_above_and_returns_below(forecasts):
+    figure = plots.test_period(forecasts, "AAA", n_last=100)
+    prices, returns = figure.axes
+    rows = forecasts[(forecasts["model"] == "lstm") & (forecasts["step"] == 1)]
+    shown = rows.iloc[-100:]
+    np.testing.assert_array_equal(line(prices, "actual").get_ydata(), shown["y_true"])
+    np.testing.assert_array_equal(line(prices, "lstm, median").get_ydata(), shown["y_pred"])
+    np.testing.assert_array_equal(line(prices, "naive").get_ydata(), shown["last_close"])
+    np.testing.assert_allclose(
+        line(returns, "lstm, median").get_ydata(), 100 * np.log(shown["y_pred"] / shown["last_close"])
+    )
+    inside = (shown["lo_90"] <= shown["y_true"]) & (shown["y_true"] <= shown["hi_90"])
+    assert len(line(returns, "actual").get_ydata()) == inside.sum()
+    assert len(line(returns, "actual, outside").get_ydata()) == (~inside).sum() > 0
+    edges = np.array(list(band(prices, "lstm, 90 % band").values()))
+    np.testing.assert_allclose(edges, shown[["lo_90", "hi_90"]])
+    assert prices.get_ylabel() == "close"
+    assert returns.get_ylabel() == "1-bar log return, %"
+
+
+def test_test_period_tells_the_scores_of_all_cutoffs(forecasts):
+    scores = score_table(forecasts).query("step == 2").set_index("model")
+    text = title(plots.test_period(forecasts, "AAA", step=2, n_last=100))
+    assert text == (
+        "lstm on AAA, 2 steps ahead: the last 100 of 700 test cutoffs\n"
+        f"Over all 700: the 90 % band holds {100 * scores.loc['lstm', 'coverage_90']:.1f} %; "
+        f"RMSE: lstm {scores.loc['lstm', 'rmse']:.3f}, naive {scores.loc['naive', 'rmse']:.3f}"
+    )
+    whole = plots.test_period(forecasts, "AAA", n_last=None)
+    assert title(whole).startswith("lstm on AAA, 1 step ahead: the test period\nOver all 700: ")
+    assert len(line(whole.axes[0], "actual").get_ydata()) == 700
+
+
+def test_test_period_of_a_point_forecast_has_no_band(pointed):
+    figure = plots.test_period(pointed, "AAA")
+    prices, returns = figure.axes
+    assert "Over all 700: a point forecast, without a band; RMSE: lstm " in title(figure)
+    assert labels(prices) == ["lstm, point", "naive", "actual"]
+    assert labels(returns) == ["lstm, point", "actual"]
+    assert len(line(returns, "actual").get_ydata()) == 250
+
+
+def test_test_period_without_naive(forecasts):
+    figure = plots.test_period(forecasts[forecasts["model"] != "naive"], "AAA")
+    assert labels(figure.axes[0]) == ["lstm, 90 % band", "lstm, median", "actual"]
+    assert re.search(r"RMSE: lstm [\d.]+$", title(figure))
+
+
+def test_figures_are_of_the_ticker_asked_for():
+    table = made_up_forecasts(n=60, tickers=("AAA", "B.B"))
+    figure = plots.test_period(table, "B.B", model="ewma", n_last=None)
+    assert title(figure).startswith("ewma on B.B, 1 step ahead")
+    rows = table[(table["ticker"] == "B.B") & (table["model"] == "ewma") & (table["step"] == 1)]
+    np.testing.assert_array_equal(line(figure.axes[0], "actual").get_ydata(), rows["y_true"])
+    assert title(plots.calibration(table, "B.B")).startswith("lstm on B.B, 1 step ahead")
+    assert title(plots.scores_by_step(score_table(table), "B.B")).startswith("lstm on B.B, 60 test cutoffs")
+
+
+@pytest.mark.parametrize("draw", [plots.test_period, plots.calibration])
+def test_rows_that_are_not_there_are_named(forecasts, draw):
+    with pytest.raises(DataError, match="there is no forecast of lstm on ZZZ at step 1") as caught:
+        draw(forecasts, "ZZZ")
+    known = "the table has ticker AAA; model lstm, naive, drift, constant_t, ewma; step 1, 2, 3, 4, 5"
+    assert caught.value.hint == known
+    with pytest.raises(DataError, match="there is no forecast of lstm on AAA at step 6"):
+        draw(forecasts, "AAA", step=6)
+    with pytest.raises(DataError, match="there is no forecast of gru on AAA at step 1"):
+        draw(forecasts, "AAA", model="gru")
+
+
+# The fan
+
+
+def test_fan_starts_at_the_last_bar_without_a_gap(forecasts):
+    recent, fan = made_up_fan(forecasts)
+    figure = plots.forecast_fan(recent, fan, "AAA")
+    wide, close = figure.axes
+    last, end = float(recent["close"].iloc[-1]), fan.iloc[-1]
+    assert title(figure) == (
+        f"AAA: forecast after the close of {recent.index[-1]:%F} ({last:.2f})\n"
+        f"On {end['date']:%F} the median is {end['y_pred']:.2f}, "
+        f"90 % between {end['lo_90']:.2f} and {end['hi_90']:.2f}"
+    )
+    for axes, n_bars in ((wide, 120), (close, 12)):
+        assert line(axes, "close").get_ydata().tolist() == recent["close"].iloc[-n_bars:].tolist()
+        assert line(axes, "median").get_ydata().tolist() == [last, *fan["y_pred"]]
+        assert line(axes, "median").get_xdata()[0] == line(axes, "close").get_xdata()[-1]
+        assert line(axes, "last close (naive)").get_ydata().tolist() == [last, last]
+        for level in LEVELS:
+            edges = list(band(axes, f"{level} %").values())
+            assert edges[0] == (last, last)
+            np.testing.assert_allclose(edges[1:], fan[[f"lo_{level}", f"hi_{level}"]])
+    assert (wide.get_title(loc="left"), close.get_title(loc="left")) == (
+        "last 120 bars and the next 5",
+        "last 12 bars and the next 5",
+    )
+    shades = [np.mean(each.get_facecolor()[0][:3]) for each in close.collections]
+    assert shades == sorted(shades, reverse=True)  # the 95 % band first and lightest
+
+
+def test_fan_of_one_step_of_few_bars_and_of_a_point(forecasts, pointed):
+    recent, fan = made_up_fan(forecasts)
+    figure = plots.forecast_fan(recent.iloc[-5:], fan.iloc[:1], "AAA")
+    assert figure.axes[0].get_title(loc="left") == "last 5 bars and the next one"
+    figure = plots.forecast_fan(*made_up_fan(pointed), "AAA")
+    assert re.search(r"the point forecast is [\d.]+, without a band$", title(figure))
+    assert labels(figure.axes[0]) == ["close", "point", "last close (naive)"]
+    with pytest.raises(DataError, match="AAA: a fan needs a bar and a step, got 0 bars and 5 steps"):
+        plots.forecast_fan(recent.iloc[:0], fan, "AAA")
+
+
+# Calibration
+
+
+def test_calibration_counts_outcomes_by_probability_and_interval(forecasts):
+    figure = plots.calibration(forecasts, "AAA")
+    left, right = figure.axes
+    rows = forecasts[(forecasts["model"] == "lstm") & (forecasts["step"] == 1)]
+    heights = [bar.get_height() for bar in left.patches if bar.get_width() == pytest.approx(0.05)]
+    np.testing.assert_allclose(heights, np.histogram(rows["pit"], 20, (0, 1))[0] / 700 * 20)
+    scores = score_table(forecasts).query("step == 1").set_index("model")
+    for model in ("lstm", "naive", "ewma"):
+        expected = [100 * scores.loc[model, f"coverage_{level}"] for level in LEVELS]
+        assert line(right, model).get_ydata() == pytest.approx(expected)
+    assert labels(right) == ["90 % of points, if calibrated", "calibrated", "lstm", "naive", "ewma"]
+    assert len({line(right, model).get_marker() for model in ("lstm", "naive", "ewma")}) == 3
+    held = 100 * scores.loc["lstm", "coverage_90"]
+    assert title(figure) == f"lstm on AAA, 1 step ahead: the 90 % interval holds {held:.1f} % of 700 outcomes"
+
+
+def test_calibration_band_is_binomial(forecasts):
+    left, right = plots.calibration(forecasts, "AAA").axes
+    (span,) = [each for each in left.patches if each.get_label() == "90 % of bars, if calibrated"]
+    low, high = stats.binom(700, 0.05).ppf([0.05, 0.95]) * 20 / 700
+    assert (span.get_y(), span.get_y() + span.get_height()) == pytest.approx((low, high))
+    edges = band(right, "90 % of points, if calibrated")
+    at = min(edges, key=lambda x: abs(x - 90))
+    assert edges[at] == pytest.approx(tuple(100 * stats.binom(700, at / 100).ppf([0.05, 0.95]) / 700))
+
+
+def test_calibration_of_few_outcomes_has_fewer_bins_and_of_later_steps_a_warning():
+    figure = plots.calibration(made_up_forecasts(n=80, horizon=3), "AAA", step=3)
+    heights = [bar.get_height() for bar in figure.axes[0].patches if bar.get_width() == pytest.approx(0.1)]
+    assert len(heights) == 10
+    assert title(figure).endswith(
+        "\n3-bar returns overlap: chance moves bars and points further than the bands say"
+    )
+
+
+def test_calibration_of_a_point_forecast_says_so(pointed):
+    figure = plots.calibration(pointed, "AAA")
+    left, right = figure.axes
+    assert title(figure) == "lstm on AAA, 1 step ahead: a point forecast, no interval to check"
+    assert texts(left) == ["lstm is a point forecast:\nit gives no probabilities"]
+    assert labels(right) == ["90 % of points, if calibrated", "calibrated", "naive", "ewma"]
+
+
+# Scores by step
+
+
+def test_scores_are_told_against_a_baseline(forecasts):
+    scores = score_table(forecasts)
+    figure = plots.scores_by_step(scores, "AAA")
+    crps, nll, skill, coverage = figure.axes
+    table = {name: scores.pivot(index="step", columns="model", values=name) for name in scores}
+    names = [axes.get_title(loc="left") for axes in figure.axes]
+    assert names == [
+        "CRPS gained on naive, % (more is better)",
+        "NLL gained on constant_t (more is better)",
+        "RMSE gained on naive, % (more is better)",
+        "Outcomes inside the 90 % interval, % (90 is best)",
+    ]
+    gained = 100 * (1 - table["crps"]["lstm"] / table["crps"]["naive"])
+    np.testing.assert_allclose(line(crps, "lstm").get_ydata(), gained)
+    np.testing.assert_allclose(
+        line(nll, "lstm").get_ydata(), table["nll"]["constant_t"] - table["nll"]["lstm"]
+    )
+    np.testing.assert_allclose(line(skill, "drift").get_ydata(), table["skill"]["drift"])
+    np.testing.assert_allclose(line(coverage, "ewma").get_ydata(), 100 * table["coverage_90"]["ewma"])
+    assert labels(crps) == ["naive", "drift", "constant_t", "ewma", "lstm"]
+    assert labels(nll) == ["constant_t", "ewma", "lstm"]  # the others have no density
+    ours, theirs = table["crps"].loc[1, "lstm"], table["crps"].loc[1].drop("lstm")
+    assert title(figure) == (
+        f"lstm on AAA, 700 test cutoffs; 1 step ahead: CRPS {ours:.3f}, "
+        f"best baseline {theirs.idxmin()} {theirs.min():.3f}"
+    )
+
+
+def test_a_model_far_off_leaves_the_others_the_axis(pointed):
+    scores = score_table(pointed)
+    figure = plots.scores_by_step(scores, "AAA")
+    crps, nll, skill, coverage = figure.axes
+    off = scores[scores["model"] == "lstm"]["skill"]
+    assert off.max() < -100
+    assert texts(skill) == [f"lstm: {off.min():.0f} to {off.max():.0f}, off this axis"]
+    assert "lstm" not in labels(skill)
+    low, high = skill.get_ylim()
+    assert -2 < low < 0 < high < 2
+    for axes in (crps, nll, coverage):
+        assert texts(axes) == ["lstm: none, it forecasts no distribution"]
+    assert re.search(r"1 step ahead: RMSE [\d.]+, best baseline \w+ [\d.]+$", title(figure))
+
+
+def test_a_fan_without_density_has_no_nll(forecasts):
+    table = forecasts.copy()
+    table.loc[table["model"] == "lstm", "nll"] = np.nan
+    crps, nll, *_ = plots.scores_by_step(score_table(table), "AAA").axes
+    assert texts(nll) == ["lstm: none, it forecasts no density"]
+    assert "lstm" in labels(crps)
+
+
+def test_small_differences_do_not_fill_a_panel(forecasts):
+    skill = plots.scores_by_step(score_table(forecasts), "AAA").axes[2]
+    low, high = skill.get_ylim()
+    assert high - low >= 1 - 1e-12
+
+
+def test_scores_of_one_step_and_of_the_network_alone():
+    scores = score_table(made_up_forecasts(n=60, horizon=1))
+    figure = plots.scores_by_step(scores, "AAA")
+    figure.draw_without_rendering()
+    assert [tick for tick in figure.axes[2].get_xticks() if tick == 1] == [1]
+    assert figure.axes[2].get_xlim() == pytest.approx((0.7, 1.3))
+    alone = plots.scores_by_step(scores[scores["model"] == "lstm"], "AAA")
+    assert alone.axes[0].get_title(loc="left") == "CRPS of the return (less is better)"
+    assert title(alone) == "lstm on AAA, 60 test cutoffs"
+    with pytest.raises(DataError, match="there are no scores of gru on AAA"):
+        plots.scores_by_step(scores, "AAA", model="gru")
+
+
+# Style
+
+
+def test_models_differ_without_colour():
+    drawn = [NETWORK_LINE, *BASELINE_LINES.values(), *OTHER_LINES]
+    assert len({each.marker for each in drawn}) == len(drawn)
+    assert len({str(each.linestyle) for each in drawn}) == len(drawn)
+    # Rec. 601 luminance: nothing so pale that it is lost on white.
+    assert all(np.dot(to_rgb(each.color), (0.299, 0.587, 0.114)) < 0.75 for each in drawn)
+
+
+def test_a_baseline_looks_alike_whoever_stands_beside_it():
+    few, many = lines_of(["ewma"], "lstm"), lines_of(["naive", "garch", "ewma", "har"], "gru")
+    assert few["ewma"] == many["ewma"] == BASELINE_LINES["ewma"]
+    assert few["lstm"] == many["gru"] == NETWORK_LINE
+    assert many["garch"] != many["har"]
+
+
+# Files
+
+
+def all_figures(forecasts):
+    scores = score_table(forecasts)
+    return {
+        "training": plots.training_history(made_up_history()),
+        "test_period": plots.test_period(forecasts, "AAA"),
+        "forecast": plots.forecast_fan(*made_up_fan(forecasts), "AAA"),
+        "calibration": plots.calibration(forecasts, "AAA"),
+        "scores_by_step": plots.scores_by_step(scores, "AAA"),
+    }
+
+
+def test_figures_are_written_whole_and_alike(forecasts, tmp_path):
+    written = []
+    for name, figure in all_figures(forecasts).items():
+        assert isinstance(figure, Figure)
+        written += plots.save_figure(figure, tmp_path / "new" / "first", name)
+        written += plots.save_figure(figure, tmp_path / "new" / "first", name)
+    for name, figure in all_figures(forecasts).items():
+        for path in plots.save_figure(figure, tmp_path / "second", name):
+            assert path.read_bytes() == (tmp_path / "new" / "first" / path.name).read_bytes()
+    found = sorted(path.name for path in (tmp_path / "new" / "first").iterdir())
+    assert found == sorted({path.name for path in written})
+    assert len(found) == 10
+    for path in written:
+        if path.suffix == ".png":
+            assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+            width = int.from_bytes(path.read_bytes()[16:20], "big")
+            assert width == 1200
+        else:
+            assert path.read_text().rstrip().endswith("</svg>")
+            assert "<dc:date>" not in path.read_text()
+
+
+def test_a_figure_that_cannot_be_written_leaves_nothing(tmp_path):
+    figure = plots.training_history(made_up_history())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"cannot write .*file/training\.png: ") as caught:
+        plots.save_figure(figure, tmp_path / "file", "training")
+    assert caught.value.hint == "choose another folder with `--output`"
+    (tmp_path / "plots" / "training.svg").mkdir(parents=True)
+    with pytest.raises(RunError, match=r"cannot write .*training\.svg: Is a directory"):
+        plots.save_figure(figure, tmp_path / "plots", "training")
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["training.png", "training.svg"]
+
+
+def test_settings_of_the_process_are_left_as_they_were(forecasts, tmp_path):
+    before = dict(mpl.rcParams)
+    plots.save_figure(plots.calibration(forecasts, "AAA"), tmp_path, "calibration")
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_ticker_is_not_read_as_a_formula(tmp_path):
+    table = made_up_forecasts(n=40, horizon=1, tickers=("$A_B^$",))
+    figure = plots.test_period(table, "$A_B^$")
+    plots.save_figure(figure, tmp_path, "test_period")
+    assert title(figure).startswith("lstm on $A_B^$, 1 step ahead")
+
+
+def test_cuts_of_the_learning_rate_too_near_to_each_other_share_a_name():
+    rates = [1e-3] * 10 + [1e-4] * 4 + [1e-5] * 40 + [1e-6] * 6
+    history = pd.DataFrame({"member": 1, "epoch": np.arange(1, 61), "loss": 1.0, "val_loss": 1.0})
+    figure = plots.training_history(history.assign(learning_rate=rates))
+    named = [text.get_text() for text in figure.axes[0].texts]
+    assert named == ["to 1e-4", "to 1e-6"]

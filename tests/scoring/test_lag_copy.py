@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lstm_stock.scoring.lag_copy import lag_copy
+
+RANDOM = np.random.default_rng(4)
+RETURNS = RANDOM.standard_t(5, 760) * 0.01
+CLOSE = 100 * np.exp(np.cumsum(RETURNS))
+CAME, KNOWN = CLOSE[10:], CLOSE[9:-1]
+
+
+def judged(said, came=CAME, known=KNOWN):
+    return lag_copy(came, said, known, alpha=0.05)
+
+
+def test_a_forecast_of_the_last_close_stays_and_is_not_accused():
+    found = judged(KNOWN)
+    assert (found.kind, found.peak_lag, found.stray) == ("stays", 1, 0.0)
+    assert found.peak == pytest.approx(1)
+    assert found.share == pytest.approx(1)
+
+
+def test_a_drift_and_a_faint_opinion_stay_too():
+    assert judged(KNOWN * 1.001).kind == "stays"
+    assert judged(KNOWN * np.exp(0.1 * RETURNS[9:-1])).kind == "stays"
+
+
+@pytest.mark.parametrize("lag", [2, 3, 5])
+def test_an_older_price_is_a_copy_and_its_age_is_told(lag):
+    found = judged(CLOSE[10 - lag : -lag])
+    assert (found.kind, found.peak_lag) == ("copy", lag)
+    assert found.peak == pytest.approx(1)
+
+
+def test_the_last_close_with_noise_is_a_copy():
+    assert judged(KNOWN * np.exp(RANDOM.normal(0, 0.008, 750))).kind == "copy"
+
+
+def test_a_smoothed_price_too_low_is_a_copy():
+    """What a network does whose states saturate: late by a few bars, and with less amplitude."""
+    smooth = np.convolve(CLOSE, np.ones(4) / 4, "valid")[6:-1]
+    found = judged(40 + 0.4 * smooth)
+    assert found.kind == "copy"
+    assert 1 <= found.peak_lag <= 4
+    assert found.stray > 5
+
+
+def test_who_knows_the_next_move_is_no_copy():
+    found = judged(KNOWN * np.exp(0.5 * RETURNS[10:] + RANDOM.normal(0, 0.003, 750)))
+    assert found.kind == "other"
+    assert found.p < 0.001
+
+
+def test_what_does_not_follow_the_price_is_no_copy():
+    assert judged(100 + np.cumsum(RANDOM.normal(0, 1, 750))).kind == "other"
+
+
+def test_nothing_to_look_at():
+    assert judged(np.full(750, 7.0)) is None
+    assert judged(np.full(750, np.nan)) is None
+    assert lag_copy(CAME[:29], KNOWN[:29], KNOWN[:29], 0.05) is None
+    with pytest.raises(ValueError, match="one shape"):
+        lag_copy(CAME, KNOWN[1:], KNOWN, 0.05)
+
+
+def test_correlations_and_share_are_numpys():
+    said = KNOWN * np.exp(RANDOM.normal(0, 0.008, 750))
+    found = judged(said)
+    assert found.peak == pytest.approx(np.corrcoef(np.diff(said)[1:], np.diff(CAME)[:-1])[0, 1])
+    assert found.at_zero == pytest.approx(np.corrcoef(np.diff(said), np.diff(CAME))[0, 1])
+    slope, intercept = np.polyfit(KNOWN, said, 1)
+    assert found.share == pytest.approx(1 - np.var(said - slope * KNOWN - intercept) / np.var(said))

@@ -1,0 +1,480 @@
+"""The backtest: refits, pools, keeps what is done, and gives the same bits whoever does the work."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lstm_stock.config import load_config
+from lstm_stock.errors import ConfigError, DataError, RunError
+from lstm_stock.prices.reader import TickerOrigin
+from lstm_stock.prices.store import Store
+from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
+from lstm_stock.report import score_tables
+from lstm_stock.report.plots import skill_by_fold
+from lstm_stock.runs.backtest import Part, PartsFolder, backtest_key
+from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
+from lstm_stock.scoring.scores import score_table
+from lstm_stock.workflow import parallel
+from lstm_stock.workflow.backtest import _without_dropouts, pool, score_by_fold
+from lstm_stock.workflow.backtest_worker import PartName
+from lstm_stock.workflow.parallel import Engine, call_in_new_process, run_calls
+from tests.conftest import TINY
+from tests.helpers import COMMAND, assert_told, double, fail, random_prices, tree
+
+SETTINGS = (*TINY, "--set", "data.tickers=[AAA,^B]", "--set", "data.start=null", "--set", "data.end=null")
+RESULTS = ("config.yaml", "folds.csv", "forecasts.parquet", "scores.json")
+N_PARTS = 2 * 3
+"""Two folds, each with one network and two tickers' baselines."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """A store with two tickers whose calendars differ."""
+    root = tmp_path_factory.mktemp("backtest-data")
+    tables = {"AAA": random_prices(420, seed=1), "^B": random_prices(400, seed=2, start="2015-02-01")}
+    for ticker, table in tables.items():
+        origin = Provenance("csv", "2020-01-01T00:00:00+00:00", None, None, None, None, table_hash(table))
+        Store(root).write(PriceHistory(ticker, table, origin))
+    return root
+
+
+def arguments(data: Path, runs: Path, *more: object) -> list[str]:
+    words = ("backtest", *SETTINGS, "--folds", 2, "--data-dir", data, "--runs-dir", runs, *more)
+    return [str(word) for word in words]
+
+
+@pytest.fixture(scope="module")
+def done(data, tmp_path_factory) -> Path:
+    """The runs folder of an undisturbed backtest by one worker."""
+    runs = tmp_path_factory.mktemp("undisturbed")
+    command = [COMMAND, *arguments(data, runs, "--jobs", 1)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    (runs / "out").write_text(ended.stdout)
+    (runs / "err").write_text(ended.stderr)
+    return runs
+
+
+def folder_of(runs: Path) -> Path:
+    (folder,) = runs.glob("*-backtest")
+    return folder
+
+
+def assert_same_results(runs: Path, others: Path) -> None:
+    for file in RESULTS:
+        assert (folder_of(runs) / file).read_bytes() == (folder_of(others) / file).read_bytes(), file
+
+
+# --- what it leaves ---------------------------------------------------------------------------------------------
+
+
+def test_the_folder_holds_all_and_nothing_else_is_left(done):
+    folder = folder_of(done)
+    assert folder.name.endswith("-AAA-%5EB-lstm-backtest")
+    assert [path.name for path in done.iterdir() if path.is_dir()] == [folder.name]
+    figures = {f"plots/skill_by_fold-{name}.{kind}" for name in ("AAA", "%5EB") for kind in ("png", "svg")}
+    assert set(tree(folder)) == {*RESULTS, "provenance.json", *figures}
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert provenance["n_folds"] == 2
+    assert provenance["window"] == "expanding"
+    assert set(provenance["tickers"]) == {"AAA", "^B"}
+
+
+def test_scores_can_be_worked_out_from_the_pooled_forecasts(done):
+    forecasts = pd.read_parquet(folder_of(done) / "forecasts.parquet")
+    assert list(forecasts) == [*FORECAST_COLUMNS, "fold"]
+    saved = json.loads((folder_of(done) / "scores.json").read_text())
+    for table, again in (
+        (saved["scores"], score_table(forecasts)),
+        (saved["folds"], score_by_fold(forecasts)),
+    ):
+        again = again.fillna(-1.0)
+        pd.testing.assert_frame_equal(
+            pd.DataFrame(table).astype({"nll": float}).fillna(-1.0), again, check_dtype=False, rtol=1e-12
+        )
+
+
+def test_every_model_forecasts_every_cutoff_of_the_test_period_once(done):
+    forecasts = pd.read_parquet(folder_of(done) / "forecasts.parquet")
+    counts = forecasts.groupby(["ticker", "model", "step", "cutoff"]).size()
+    assert (counts == 1).all()
+    assert forecasts.groupby(["ticker", "model"]).size().groupby("ticker").nunique().eq(1).all()
+    assert set(forecasts["fold"]) == {1, 2}
+    blocks = pd.read_csv(folder_of(done) / "folds.csv", parse_dates=["test_start", "test_end"])
+    for fold in blocks.itertuples():
+        mine = forecasts[forecasts["fold"] == fold.fold]
+        assert mine["date"].min() == fold.test_start
+        assert mine[mine["step"] == 1]["date"].max() <= fold.test_end
+
+
+def test_tables_go_to_stdout_and_the_rest_to_stderr(done):
+    out, err = (done / "out").read_text(), (done / "err").read_text()
+    assert "AAA: 2 folds, expanding window, pooled" in out
+    assert "^B: fold by fold, one step ahead" in out
+    assert "…" not in out
+    assert f"{N_PARTS} of {N_PARTS} parts done in" in err
+    assert "fold 2: trained 2 epochs in" in err
+
+
+def test_one_fold_is_what_train_does(cli, data, tmp_path):
+    folders = ("--data-dir", data, "--runs-dir", tmp_path)
+    assert cli("train", *SETTINGS, *folders).code == 0
+    assert cli("backtest", *SETTINGS, "--folds", 1, "--jobs", 1, *folders).code == 0
+    (run,) = (path for path in tmp_path.iterdir() if not path.name.endswith("-backtest"))
+    ours, theirs = (
+        pd.read_parquet(path / "forecasts.parquet").sort_values(["ticker", "model", "cutoff", "step"])
+        for path in (folder_of(tmp_path), run)
+    )
+    # The threads of this process and of a worker differ in number, which changes last bits, and so where the
+    # optimisers of GARCH and ARIMA stop: they do at a millionth of the likelihood, not of the parameters.
+    pd.testing.assert_frame_equal(
+        ours.drop(columns="fold").reset_index(drop=True), theirs.reset_index(drop=True), rtol=1e-3
+    )
+
+
+# --- the same whoever does it, and after whatever happens -------------------------------------------------------
+
+
+def start(data: Path, runs: Path, n_jobs: int) -> subprocess.Popen:
+    """Start a backtest and wait until its first part is kept."""
+    process = subprocess.Popen(
+        [COMMAND, *arguments(data, runs, "--jobs", n_jobs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(runs.glob(".backtest-*/*.parquet")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
+def test_killed_outright_two_workers_go_on_where_it_stopped_and_give_the_bits_of_one(
+    cli, data, done, tmp_path
+):
+    process = start(data, tmp_path, n_jobs=2)
+    process.kill()
+    process.communicate()
+    assert not list(tmp_path.glob("*-backtest"))
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob(".backtest-*/*.parquet")}
+    assert 1 <= len(kept) < N_PARTS
+    answer = cli(*arguments(data, tmp_path, "--jobs", 2))
+    assert answer.code == 0, answer.err
+    assert f"going on where this backtest stopped: {len(kept)} of {N_PARTS} parts are done" in answer.err
+    assert f"{N_PARTS - len(kept)} of {N_PARTS} parts done in" in answer.err
+    assert_same_results(tmp_path, done)
+    assert not list(tmp_path.glob(".backtest-*"))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_ctrl_c_keeps_what_is_done(data, tmp_path, n_jobs):
+    process = start(data, tmp_path, n_jobs)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "warning: interrupted: what was done is kept, and the same command goes on from there" in err
+    assert "Traceback" not in err
+    parts = [path.name for path in tmp_path.glob(".backtest-*/*")]
+    assert any(name.endswith(".parquet") for name in parts)
+    assert not [name for name in parts if name.endswith(".tmp")]
+    assert not list(tmp_path.glob("*-backtest"))
+
+
+def test_a_damaged_part_is_done_again_and_another_backtest_is_not_taken_for_this_one(tmp_path):
+    config = load_config(None, [])
+    origins = {"AAPL": TickerOrigin("a" * 64, "2010-01-04", "2023-12-29", 3522, "sample", 6.5)}
+    key = backtest_key(config, origins, 8, "expanding")
+    others = {
+        backtest_key(load_config(None, ["seed=8"]), origins, 8, "expanding"),
+        backtest_key(config, {"AAPL": replace(origins["AAPL"], hash="b" * 64)}, 8, "expanding"),
+        backtest_key(config, origins, 7, "expanding"),
+        backtest_key(config, origins, 8, "rolling"),
+    }
+    assert len(others | {key}) == 5
+    assert key == backtest_key(config, origins, 8, "expanding")
+    with PartsFolder(tmp_path, key) as kept:
+        part = kept.write("fold-001-network", Part(made_up_forecasts(), {"epochs": 3.0}))
+        again = kept.read("fold-001-network")
+        assert again is not None
+        pd.testing.assert_frame_equal(again.forecasts, part.forecasts, check_exact=True)
+        assert again.facts == {"epochs": 3.0}
+        path = kept.path / "fold-001-network.parquet"
+        path.write_bytes(path.read_bytes()[:-100])
+        assert kept.read("fold-001-network") is None
+        assert kept.read("fold-002-network") is None
+        with pytest.raises(RunError, match="another process is working on this very backtest"):
+            PartsFolder(tmp_path, key).__enter__()
+
+
+def test_a_folder_without_parts_is_not_left(tmp_path):
+    with contextlib.suppress(DataError), PartsFolder(tmp_path, "key"):
+        raise DataError("something went wrong before the first part")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- other commands, and bad input ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["predict", "plot", "leakcheck"])
+def test_a_backtest_is_not_taken_for_a_run(cli, data, done, command):
+    folders = ("--data-dir", data, "--runs-dir", done)
+    name = folder_of(done).name
+    for word in (name, folder_of(done)):
+        assert_told(cli(command, word, *folders), f"{name} is a backtest, not a run")
+    assert_told(cli(command, *folders), "there is no run in")
+
+
+def test_runs_tells_of_backtests_but_does_not_list_them(cli, done):
+    answer = cli("runs", "--runs-dir", done)
+    assert answer.code == 0
+    assert answer.out == ""
+    assert f"backtests lie beside the runs, the newest last: {folder_of(done).name}" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--folds", 0), "folds"),
+        (("--folds", 40), "40 folds do not fit: the test period has"),
+        (("--jobs", 0), "jobs"),
+        (("--window", "sliding"), "sliding"),
+        (("--backend", "spark"), "spark"),
+        (("--cluster", "tcp://127.0.0.1:1"), "needs a backend that has clusters"),
+        (("--set", "data.tickers=[NVDA]"), "NVDA"),
+        (("--set", "window.look_back=300"), "one window needs"),
+        (("--set", "split.test=0.9", "--set", "split.val=0.05"), "the train part of"),
+        (("--config", "nowhere.yaml"), "nowhere.yaml"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_told_and_nothing_is_written(cli, data, tmp_path, more, message):
+    answer = cli("backtest", *SETTINGS, "--data-dir", data, "--runs-dir", tmp_path / "runs", *more)
+    assert_told(answer, message)
+    assert not (tmp_path / "runs").exists() or list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_told(cli, data, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert_told(cli(*arguments(data, tmp_path / "file")), "the run cannot be saved")
+
+
+# --- pooling ----------------------------------------------------------------------------------------------------
+
+
+def made_up_forecasts(model: str = "lstm", n: int = 40, error: float = 1.0, seed: int = 0) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    table = pd.DataFrame(index=range(n), columns=list(FORECAST_COLUMNS), dtype=float)
+    y_true = 100 + random.normal(0, 1, n)
+    dates = pd.bdate_range("2020-01-01", periods=n, unit="s")
+    return table.assign(
+        ticker="AAA",
+        model=model,
+        step=1,
+        cutoff=dates,
+        date=dates,
+        last_close=100.0,
+        y_true=y_true,
+        y_pred=y_true + error,
+        lo_50=99.0,
+        hi_50=101.0,
+        lo_90=90.0,
+        hi_90=110.0,
+        crps=error,
+        nll=error,
+        insample_mae=2.0,
+    )
+
+
+def made_up_parts(errors: dict[str, tuple[float, ...]]) -> dict[PartName, Part]:
+    parts = {}
+    for i in range(2):
+        network = made_up_forecasts(error=errors["lstm"][i], seed=i)
+        rest = [
+            made_up_forecasts(name, error=each[i], seed=i)
+            for name, each in errors.items()
+            if name != "lstm" and i < len(each)
+        ]
+        parts[PartName(i + 1, None)] = Part(network, {})
+        parts[PartName(i + 1, "AAA")] = Part(pd.concat(rest, ignore_index=True), {})
+    return parts
+
+
+def test_pooled_scores_are_over_all_cutoffs_and_a_fold_s_over_its_own():
+    forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0)}))
+    scores = score_table(forecasts).set_index("model")
+    assert scores["n"].tolist() == [80, 80]
+    assert scores.loc["lstm", "mae"] == pytest.approx(2.0)
+    assert scores.loc["lstm", "rmse"] == pytest.approx(np.sqrt(5.0))
+    by_fold = score_by_fold(forecasts).set_index(["fold", "model"])
+    assert by_fold.loc[(1, "lstm"), "skill"] == pytest.approx(50.0)
+    assert by_fold.loc[(2, "lstm"), "skill"] == pytest.approx(-50.0)
+
+
+def test_mase_takes_each_fold_by_its_own_train_bars():
+    forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0)}))
+    forecasts.loc[forecasts["fold"] == 2, "insample_mae"] = 6.0
+    scores = score_table(forecasts).set_index("model")
+    assert scores.loc["lstm", "mase"] == pytest.approx((1.0 / 2 + 3.0 / 6) / 2)
+
+
+def test_a_baseline_that_lacks_a_fold_is_left_out_of_all():
+    notes = []
+    forecasts = pool(made_up_parts({"lstm": (1.0, 1.0), "naive": (2.0, 2.0), "garch": (1.0,)}))
+    kept = _without_dropouts(forecasts, "lstm", notes.append)
+    assert set(kept["model"]) == {"lstm", "naive"}
+    assert notes == ["AAA: garch has no forecast in some folds, and is left out of all"]
+    whole = pool(made_up_parts({"lstm": (1.0, 1.0), "naive": (2.0, 2.0)}))
+    assert _without_dropouts(whole, "lstm", notes.append) is whole
+
+
+FOLDS = pd.DataFrame(
+    {
+        "fold": [1, 2],
+        "test_start": pd.to_datetime(["2020-01-01", "2020-03-01"]),
+        "test_end": pd.to_datetime(["2020-02-28", "2020-04-30"]),
+    }
+)
+ERRORS = {
+    "lstm": (1.0, 3.0),
+    "naive": (2.0, 2.0),
+    "a": (1.5, 1.5),
+    "b": (1.9, 1.9),
+    "c": (2.5, 2.5),
+    "d": (9.0, 9.0),
+}
+
+
+def test_the_figure_shows_the_network_and_the_best_baselines():
+    forecasts = pool(made_up_parts(ERRORS))
+    figure = skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "AAA")
+    top, bottom = figure.axes
+    lines = {line.get_label(): line for line in top.get_lines() if not line.get_label().startswith("_")}
+    assert set(lines) == {"lstm", "a", "b", "c"}
+    np.testing.assert_allclose(lines["lstm"].get_ydata(), [50.0, -50.0])
+    assert [label.get_text() for label in bottom.get_xticklabels()] == [
+        "1\nJan 2020",
+        "2\nMar 2020",
+        "all\nfolds",
+    ]
+    title = figure.get_suptitle()
+    assert "refitted in 2 folds: CRPS better than a's\nin 1 of them, and 33.33 % worse over all" in title
+
+
+def test_the_figure_of_a_point_forecast_tells_of_points():
+    forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0)}))
+    forecasts.loc[forecasts["model"] == "lstm", ["crps", "nll"]] = np.nan
+    figure = skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "AAA")
+    assert "RMSE better than naive's" in figure.get_suptitle()
+    assert "lstm: none, it forecasts no distribution" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_the_figure_of_nothing_is_told():
+    forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0)}))
+    with pytest.raises(DataError, match="there are no scores of lstm and naive on ZZZ"):
+        skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "ZZZ")
+
+
+def test_the_table_of_folds_names_each_fold_s_best_baseline(capsys):
+    from lstm_stock.report import progress
+
+    forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0), "ewma": (4.0, 1.0)}))
+    progress.show(score_tables.fold_table(score_by_fold(forecasts), FOLDS, "lstm", "AAA"))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    first, second = (line for line in lines if line and line[0] in ("1", "2"))
+    assert " ".join(first) == "1 2020-01-01 40 50.00 1.000 100.0 naive 2.000 50.00"
+    assert " ".join(second) == "2 2020-03-01 40 -50.00 3.000 100.0 ewma 1.000 -200.00"
+
+
+# --- engines ----------------------------------------------------------------------------------------------------
+
+
+def test_no_call_runs_in_this_process():
+    for n_jobs in (1, 2, 1):
+        results = list(run_calls(Engine("loky", n_jobs), double, range(4)))
+        assert sorted(value for value, _ in results) == [0, 2, 4, 6]
+        assert os.getpid() not in {pid for _, pid in results}
+        assert len({pid for _, pid in results}) <= n_jobs
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_worker_that_dies_is_told(n_jobs):
+    with pytest.raises(ConfigError, match="a worker was ended from outside, perhaps for want of memory"):
+        list(run_calls(Engine("loky", n_jobs), os._exit, [3]))
+
+
+@pytest.mark.parametrize("where", [1, 2, "new process"])
+def test_an_error_of_a_worker_comes_back_whole(where):
+    with pytest.raises(DataError) as told:
+        if where == "new process":
+            call_in_new_process(fail, 7)
+        else:
+            list(run_calls(Engine("loky", where), fail, [7]))
+    assert told.value.message == "7 cannot be used"
+    assert told.value.hint == "use another"
+
+
+def test_a_new_process_answers_and_a_worker_that_dies_is_told():
+    value, pid = call_in_new_process(double, 4)
+    assert value == 8
+    assert pid != os.getpid()
+    with pytest.raises(RuntimeError, match="a worker ended with 3"):
+        call_in_new_process(os._exit, 3)
+
+
+@pytest.mark.parametrize("backend", ["dask", "ray"])
+def test_a_backend_that_is_not_installed_is_told(monkeypatch, backend):
+    def nothing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(parallel, "import_module", nothing)
+    with pytest.raises(ConfigError, match=f"`--backend {backend}` needs {backend}") as told:
+        list(run_calls(Engine(backend, 2), double, range(2)))
+    assert f"lstm-stock[{backend}]" in told.value.hint
+
+
+def test_a_cluster_that_does_not_answer_is_told(monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(parallel, "CONNECT_SECONDS", 0.5)
+    with pytest.raises(ConfigError, match=r"the dask cluster tcp://127\.0\.0\.1:9 cannot be used"):
+        list(run_calls(Engine("dask", 2, "tcp://127.0.0.1:9"), double, range(2)))
+
+
+def test_a_dask_cluster_of_two_workers_gives_the_bits_of_this_machine(data, done, tmp_path):
+    pytest.importorskip("distributed")
+    command = [COMMAND, *arguments(data, tmp_path, "--jobs", 2, "--backend", "dask")]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert_same_results(tmp_path, done)
+
+
+def test_ray_gives_the_bits_of_this_machine(data, done, tmp_path):
+    pytest.importorskip("ray")
+    command = [COMMAND, *arguments(data, tmp_path, "--jobs", 2, "--backend", "ray")]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert_same_results(tmp_path, done)
+
+
+def test_planning_needs_no_tensorflow():
+    heavy = ("tensorflow", "keras")
+    code = (
+        f"import sys, lstm_stock.workflow.backtest; print([name for name in {heavy} if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"

@@ -1,0 +1,310 @@
+"""The leak check: silent on the code as it is, and whatever leak is put in is caught and named."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lstm_stock import baselines
+from lstm_stock.config import load_config
+from lstm_stock.dataset import features, series, windows
+from lstm_stock.dataset.features import Feature
+from lstm_stock.dataset.split import Split, split_of
+from lstm_stock.dataset.windows import Windows
+from lstm_stock.distributions import Empirical
+from lstm_stock.errors import DataError, LeakError
+from lstm_stock.prices.reader import all_dates, days_of
+from lstm_stock.workflow.leakcheck import pipeline as leakcheck
+from lstm_stock.workflow.leakcheck.compare import Known, check
+from lstm_stock.workflow.leakcheck.pipeline import road_of, sample_cutoffs, train_briefly
+from tests.conftest import TINY, Trained
+from tests.helpers import random_prices
+
+CONFIG = load_config(
+    None, [*(value for value in TINY if value != "--set"), "data.tickers=[AAA,BBB]", "training.batch_size=64"]
+)
+TABLES = {"AAA": random_prices(420, seed=1), "BBB": random_prices(400, seed=2, start="2015-02-01")}
+DATES = all_dates([days_of(table) for table in TABLES.values()])
+SPLIT = split_of(CONFIG.split, DATES)
+VAL, TEST = SPLIT.first_rows(DATES)
+TRAIN_END, VAL_END, IN_TEST = DATES[VAL - 1], DATES[TEST - 1], DATES[TEST + 30]
+
+
+SLOW = ("historical", "arima", "garch", "gjr")
+"""Baselines that `tests/baselines/test_baselines.py` asks the same of, one by one."""
+
+
+@pytest.fixture(autouse=True)
+def few_baselines(monkeypatch):
+    for name in SLOW:
+        monkeypatch.delitem(baselines.BASELINES, name)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return train_briefly(CONFIG, TABLES)
+
+
+def walk(network, cutoffs):
+    return check(road_of(CONFIG, network), TABLES, cutoffs, lambda done, n: None)
+
+
+def leak_of(network, *cutoffs) -> str:
+    with pytest.raises(LeakError) as told:
+        walk(network, cutoffs)
+    return told.value.message
+
+
+# --- the code as it is ------------------------------------------------------------------------------------------
+
+
+def test_nothing_moves_and_everything_is_compared(network):
+    progress = []
+    road = road_of(CONFIG, network)
+    checked = check(road, TABLES, [TRAIN_END, VAL_END, IN_TEST], lambda done, n: progress.append((done, n)))
+    assert progress == [(done, 12) for done in range(13)]
+    n_features, n_baselines = len(CONFIG.features), len(baselines.BASELINES)
+    assert checked.n_arrays == {
+        "split": 12,
+        "volatility": 24,
+        "feature": 24 * n_features,
+        "scaler": 24,
+        "inputs": 24,
+        "unit": 24,
+        "targets": 8 + 16 + 16,
+        "weights": 4,
+        "calibration": 16,
+        "forecast": 16,
+        "baseline": 16 * n_baselines,
+    }
+
+
+@pytest.mark.parametrize("kind", ["forecast", "baseline"])
+def test_the_check_can_fail_forecasts_after_a_corruption_do_move(network, kind):
+    """What is compared is not constant: the same things at a later cutoff do move."""
+    from lstm_stock.workflow.leakcheck.corruption import corrupt
+
+    road = road_of(CONFIG, network)
+    spoilt = {ticker: corrupt(table, VAL_END, "noise") for ticker, table in TABLES.items()}
+    honest, moved = (
+        {known.name: known.values for known in road(tables, IN_TEST) if known.kind == kind}
+        for tables in (TABLES, spoilt)
+    )
+    assert all(not np.array_equal(values, moved[name]) for name, values in honest.items())
+
+
+# --- leaks put in on purpose ------------------------------------------------------------------------------------
+
+
+def test_a_feature_that_looks_one_bar_ahead_is_named(network, monkeypatch):
+    def tomorrow(bars):
+        return np.append(features.log_range(bars)[1:], 0.0)
+
+    monkeypatch.setitem(features.FEATURES, "log_range", Feature(tomorrow, "log_range"))
+    message = leak_of(network, IN_TEST)
+    assert "the feature `log_range` of AAA" in message
+    assert f"on {IN_TEST} moved when the bars after {IN_TEST} were changed (shuffle)" in message
+
+
+def test_a_feature_of_volume_that_looks_ahead_is_named(network, monkeypatch):
+    def centred(bars):
+        return np.log((bars.volume + 1) / (np.mean(bars.volume) + 1))
+
+    monkeypatch.setitem(features.FEATURES, "log_volume_ratio", Feature(centred, "plain"))
+    assert "the feature `log_volume_ratio` of AAA" in leak_of(network, TRAIN_END)
+
+
+def test_a_scaler_fitted_on_all_bars_is_named(network, monkeypatch):
+    def fit_ticker(ticker, adjusted, recipe, split):
+        everything = Split(days_of(adjusted)[-1], split.test_start)
+        return series.fit_ticker(ticker, adjusted, recipe, everything)
+
+    monkeypatch.setattr(leakcheck, "fit_ticker", fit_ticker)
+    assert "leak: the scaler of AAA moved" in leak_of(network, TRAIN_END)
+
+
+def test_a_scaler_fitted_on_train_and_val_bars_is_named(network, monkeypatch):
+    def fit_ticker(ticker, adjusted, recipe, split):
+        return series.fit_ticker(ticker, adjusted, recipe, Split(split.test_start, split.test_start))
+
+    monkeypatch.setattr(leakcheck, "fit_ticker", fit_ticker)
+    assert "leak: the scaler of AAA moved" in leak_of(network, TRAIN_END, VAL_END)
+
+
+def test_a_split_that_looks_at_prices_is_named(network, monkeypatch):
+    def where_it_is_calm(tables):
+        calmest = int(np.argmin(np.abs(np.diff(np.log(tables["AAA"]["close"].to_numpy()[-40:])))))
+        return Split(DATES[VAL], DATES[-40 + calmest])
+
+    honest = road_of(CONFIG, network)
+
+    def leaky_road(tables, cutoff):
+        monkeypatch.setattr(leakcheck, "split_of", lambda config, dates: where_it_is_calm(tables))
+        return honest(tables, cutoff)
+
+    with pytest.raises(LeakError, match="leak: the split moved"):
+        check(leaky_road, TABLES, [TRAIN_END], lambda done, n: None)
+
+
+def test_labels_that_reach_into_val_are_named(network, monkeypatch):
+    def without_purge(series, recipe, split, part):
+        cut = windows.windows_of(series, recipe, split, part)
+        if part != "train":
+            return cut
+        more = np.arange(cut.cutoffs[-1] + 1, cut.cutoffs[-1] + recipe.horizon)
+        return replace(cut, cutoffs=np.append(cut.cutoffs, more))
+
+    monkeypatch.setattr(leakcheck, "windows_of", without_purge)
+    assert "leak: the train windows' targets of AAA" in leak_of(network, TRAIN_END)
+
+
+def test_a_training_that_sees_the_test_period_is_named(network, monkeypatch):
+    def on_everything(shape, train, val, config, seed):
+        ends = [len(one.series.dates) - one.recipe.horizon for one in train]
+        train = [
+            Windows(one.series, one.recipe, np.arange(end - 64, end))
+            for one, end in zip(train, ends, strict=True)
+        ]
+        return fit_network(shape, train, val, config, seed)
+
+    fit_network = leakcheck.fit_network
+    monkeypatch.setattr(leakcheck, "fit_network", on_everything)
+    assert "leak: the weights of a short training moved" in leak_of(network, VAL_END)
+
+
+def test_a_network_forecast_that_looks_ahead_is_named(network, monkeypatch):
+    def peek(config, network, windows):
+        return forecast_network(config, network, replace(windows, cutoffs=windows.cutoffs + 1))
+
+    forecast_network = leakcheck.forecast_network
+    monkeypatch.setattr(leakcheck, "forecast_network", peek)
+    assert "leak: the forecast of lstm for AAA" in leak_of(network, IN_TEST)
+
+
+@pytest.mark.parametrize("how", ["one bar ahead", "fitted on all bars"])
+def test_a_baseline_that_looks_ahead_is_named(network, monkeypatch, how):
+    def leaky(task):
+        if how == "one bar ahead":
+            return baselines.ewma(replace(task, cutoffs=task.cutoffs + 1))
+        returns = np.diff(np.log(task.bars.close))
+        return Empirical(np.repeat(returns[:, None], task.horizon, axis=1), len(task.cutoffs))
+
+    monkeypatch.setitem(baselines.BASELINES, "leaky", leaky)
+    assert "leak: the forecast of the baseline `leaky` for AAA" in leak_of(network, IN_TEST)
+
+
+def test_something_that_comes_and_goes_is_named():
+    def road(tables, cutoff):
+        yield Known("a", "the first", np.zeros(2))
+        if tables is TABLES:
+            yield Known("b", "the second", np.zeros(2))
+
+    with pytest.raises(LeakError, match="leak: the second moved"):
+        check(road, TABLES, [IN_TEST], lambda done, n: None)
+
+
+def test_a_single_bit_counts():
+    def road(tables, cutoff):
+        yield Known("a", "the first", np.array([1.0, 1.0 if tables is TABLES else 1.0 + 2**-52]))
+
+    with pytest.raises(LeakError, match="leak: the first moved"):
+        check(road, TABLES, [IN_TEST], lambda done, n: None)
+
+
+# --- cutoffs ----------------------------------------------------------------------------------------------------
+
+
+def test_cutoffs_hold_both_borders_and_leave_a_future_to_spoil():
+    cutoffs = sample_cutoffs(DATES, SPLIT, horizon=3, n=6, seed=7)
+    assert cutoffs[:2] == [TRAIN_END, VAL_END]
+    assert len(cutoffs) == len(set(cutoffs)) == 8
+    assert cutoffs == sorted(cutoffs)
+    assert max(cutoffs) <= DATES[-4]
+    assert cutoffs == sample_cutoffs(DATES, SPLIT, horizon=3, n=6, seed=7)
+    assert len(sample_cutoffs(DATES, SPLIT, horizon=3, n=10**6, seed=7)) == len(DATES) - 3 - TEST + 2
+
+
+def test_a_series_without_test_period_is_told():
+    with pytest.raises(DataError, match="there is nothing to check"):
+        sample_cutoffs(DATES, Split(DATES[-2], DATES[-1]), horizon=3, n=2, seed=7)
+
+
+# --- the command ------------------------------------------------------------------------------------------------
+
+
+def test_the_command_checks_the_newest_run(cli, trained: Trained):
+    answer = cli("leakcheck", "--cutoffs", 1, *trained.options)
+    assert answer.code == 0, answer.err
+    assert re.search(r"^ feature +84 ", answer.out, re.MULTILINE)
+    assert "no leak: 3 cutoffs from 2018-12-14 to" in answer.out
+    assert "weights" not in answer.out
+
+
+def test_the_command_checks_a_config_and_trains_for_it(cli, trained: Trained):
+    few = ("--set", "data.start=2021-01-01")
+    answer = cli("leakcheck", *TINY, *few, "--cutoffs", 1, "--quiet", "--data-dir", trained.data)
+    assert answer.code == 0, answer.err
+    assert answer.err == ""
+    assert re.search(r"^ weights +4 ", answer.out, re.MULTILINE)
+
+
+def test_the_command_ends_with_2_and_the_name(cli, trained: Trained, monkeypatch):
+    monkeypatch.setitem(
+        baselines.BASELINES, "oracle", lambda task: baselines.ewma(replace(task, cutoffs=task.cutoffs + 1))
+    )
+    answer = cli("leakcheck", "--cutoffs", 1, *trained.options)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert "error: leak: the forecast of the baseline `oracle` for AAPL" in answer.err
+    assert "\n\nhint: what is known at a cutoff must not depend on later bars" in answer.err
+
+
+def test_a_saved_scaler_that_saw_other_bars_is_named(cli, trained: Trained, tmp_path):
+    shutil.copytree(trained.runs, tmp_path / "runs")
+    (run,) = (tmp_path / "runs").iterdir()
+    scaler = json.loads((run / "scaler.json").read_text())
+    scaler["AAPL"]["features"]["log_return"]["scale"] *= 1.5
+    (run / "scaler.json").write_text(json.dumps(scaler))
+    answer = cli("leakcheck", "--data-dir", trained.data, "--runs-dir", tmp_path / "runs")
+    assert answer.code == 2
+    assert "leak: the saved scaler of AAPL is not the one that the train bars give" in answer.err
+
+
+def test_other_prices_than_the_runs_earn_a_warning(cli, trained: Trained, tmp_path):
+    data = ("--data-dir", tmp_path / "data")
+    cli("fetch", "AAPL", "--source", "sample", "--end", "2023-11-30", *data)
+    answer = cli("leakcheck", "--cutoffs", 1, *data, "--runs-dir", trained.runs)
+    assert answer.code == 0, answer.err
+    assert "warning: the stored prices of AAPL are not those that" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("no-such-run",), "there is no run 'no-such-run'"),
+        (("some-run", "--config", "default"), "one of them can be checked at a time"),
+        (("--cutoffs", "0"), "--cutoffs"),
+        (("--set", "data.tickers=[NVDA]"), "NVDA"),
+        (("--set", "data.start=2023-11-01", "--set", "window.look_back=5"), "one window needs"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_told(cli, trained: Trained, arguments, message):
+    answer = cli("leakcheck", *arguments, *trained.options)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert message in answer.err
+    assert "\n\nhint: " in answer.err
+
+
+def test_ctrl_c_in_a_short_training_is_no_leak(monkeypatch):
+    """A training that was stopped early has other weights, without any leak."""
+    interrupted = leakcheck.fit_network
+    monkeypatch.setattr(leakcheck, "fit_network", lambda *args: replace(interrupted(*args), interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        train_briefly(CONFIG, TABLES)
