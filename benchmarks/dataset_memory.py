@@ -17,7 +17,7 @@ import pandas as pd
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from lstm_stock.dataset.series import Recipe, fit_ticker
+from lstm_stock.dataset.series import WindowSpec, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import windows_of
 from lstm_stock.network.batches import WindowBatches
@@ -49,7 +49,7 @@ def main() -> None:
     n_tickers, n_bars = (
         int(sys.argv[i]) if len(sys.argv) > i else default for i, default in ((1, 500), (2, 3500))
     )
-    recipe = Recipe(FEATURES, "log_return", "trailing_vol", 60, 5, "minmax")
+    recipe = WindowSpec(FEATURES, "log_return", "trailing_vol", 60, 5, "minmax")
     dates = simulated(n_bars, 0).index.to_numpy().astype("datetime64[D]")
     split = Split.by_share(dates, 0.16, 0.20)
     fit_ticker("warm-up", simulated(n_bars, 0), recipe, split)  # imports happen before the measurement

@@ -79,7 +79,7 @@ def main() -> None:
                 process.send_signal(signal.SIGKILL)
                 process.wait(timeout=60)
                 n_done += 1
-                n_writing += any(path.suffix == ".tmp" for path in store.strangers())
+                n_writing += any(path.suffix == ".tmp" for path in store.unknown_files())
                 if store.tickers() != sorted(TICKERS):
                     sys.exit(f"kill {n_done}: the store lists {store.tickers()}")
                 now = {name: store.read(name).provenance.hash for name in TICKERS}
@@ -90,7 +90,7 @@ def main() -> None:
                         sys.exit(f"kill {n_done}: {name} holds what was never served")
             if start().wait(timeout=120) != 0:
                 sys.exit("the last fetch failed")
-            left = [path.name for path in store.strangers()]
+            left = [path.name for path in store.unknown_files()]
     print(
         f"{n_done} kills ({n_writing} with a half-written file left, {n_renewed} files renewed in between; "
         f"{n_early} fetches had ended before): every file loaded and held a table that was served; "

@@ -19,9 +19,9 @@ import pandas as pd
 
 from lstm_stock.baselines import Task, constant_t, ewma, garch
 from lstm_stock.config import load_config
-from lstm_stock.dataset.build import cut_into_parts
+from lstm_stock.dataset.build import windows_by_split
 from lstm_stock.dataset.features import Bars
-from lstm_stock.dataset.series import recipe_of
+from lstm_stock.dataset.series import window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.distributions import Distribution, StudentT
 from lstm_stock.prices.reader import days_of
@@ -59,7 +59,7 @@ def main() -> None:
     config = load_config(None, [f"data.tickers=[{','.join(simulated)}]", f"seed={seed}", *SETTINGS])
     dates = days_of(next(iter(simulated.values()))[0])
     split = split_of(config.split, dates)
-    parts = cut_into_parts(list(simulated), lambda name: simulated[name][0], recipe_of(config), split)
+    parts = windows_by_split(list(simulated), lambda name: simulated[name][0], window_spec(config), split)
     started = time.perf_counter()
     fit = fit_parts(config, parts)
     seconds = time.perf_counter() - started

@@ -22,7 +22,7 @@ from scipy import signal, stats
 from lstm_stock.baselines import Task, constant_t, drift, naive
 from lstm_stock.dataset.features import Bars
 from lstm_stock.distributions import Distribution, Normal, StudentT
-from lstm_stock.distributions.intervals import LEVELS, Fan
+from lstm_stock.distributions.intervals import LEVELS, Intervals
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS, price_intervals
 from lstm_stock.scoring.significance import (
     by_date,
@@ -129,7 +129,7 @@ def forecast_rows(model: str, returns: Distribution, close: np.ndarray) -> pd.Da
         "last_close": last,
         "y_true": close[1:, None],
         "direction": returns.direction(),
-        **price_intervals(Fan.of(returns, LEVELS), last),
+        **price_intervals(Intervals.of(returns, LEVELS), last),
         "crps": percent.crps(100 * came),
         "nll": percent.log_score(100 * came),
         "pit": percent.cdf(100 * came),

@@ -91,10 +91,10 @@ def measure() -> tuple[dict[str, Array], dict[str, Array]]:
     """Return the relative length of the gradient before and after training: a row a seed, a column a lag."""
     import keras
 
-    from lstm_stock.dataset.build import cut_into_parts
-    from lstm_stock.dataset.series import recipe_of
+    from lstm_stock.dataset.build import windows_by_split
+    from lstm_stock.dataset.series import window_spec
     from lstm_stock.dataset.split import split_of
-    from lstm_stock.network.build import build_network, join_members
+    from lstm_stock.network.build import build_ensemble, build_network
     from lstm_stock.prices.reader import days_of
     from lstm_stock.prices.sources import SAMPLE_TICKER, FetchRequest, fetch_prices
     from lstm_stock.prices.table import adjusted
@@ -107,7 +107,7 @@ def measure() -> tuple[dict[str, Array], dict[str, Array]]:
         for seed in SEEDS:
             config = load_config(None, [f"model.cell={case.cell}", f"seed={seed}", *SETTINGS])
             split = split_of(config.split, days_of(table))
-            parts = cut_into_parts([SAMPLE_TICKER], lambda _: table, recipe_of(config), split)
+            parts = windows_by_split([SAMPLE_TICKER], lambda _: table, window_spec(config), split)
             windows, targets = parts.val[0].inputs, parts.val[0].targets
             keras.utils.set_random_seed(seed)
             network = build_network(architecture_of(config))
@@ -115,7 +115,7 @@ def measure() -> tuple[dict[str, Array], dict[str, Array]]:
             weights = layer.get_weights()
             case.start(weights)
             layer.set_weights(weights)
-            lengths = gradient_lengths(config, join_members([network]), windows, targets)
+            lengths = gradient_lengths(config, build_ensemble([network]), windows, targets)
             before.setdefault(name, []).append(lengths)
             if case.is_trained:
                 lengths = gradient_lengths(config, fit_parts(config, parts).network, windows, targets)

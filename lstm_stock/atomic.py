@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from lstm_stock.errors import RunError
 
-BUILDING = ".building-"
+TEMP_PREFIX = ".building-"
 """How the name of a folder begins while it is being filled."""
 
 ABANDONED_SECONDS = 24 * 3600
@@ -52,7 +52,7 @@ def cannot_save(runs_dir: Path, error: OSError, what: str = "run") -> RunError:
     )
 
 
-def build_folder(runs_dir: Path, name: str, what: str, write: Callable[[Path], None]) -> Path:
+def write_dir_atomically(runs_dir: Path, name: str, what: str, write: Callable[[Path], None]) -> Path:
     """Make a folder whole or not at all.
 
     Args:
@@ -71,7 +71,7 @@ def build_folder(runs_dir: Path, name: str, what: str, write: Callable[[Path], N
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(runs_dir)
-        building = Path(tempfile.mkdtemp(prefix=BUILDING, dir=runs_dir))
+        building = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=runs_dir))
         write(building)
         for file in building.iterdir():
             descriptor = os.open(file, os.O_RDONLY)
@@ -90,7 +90,7 @@ def build_folder(runs_dir: Path, name: str, what: str, write: Callable[[Path], N
 
 def _remove_abandoned(runs_dir: Path) -> None:
     """Remove what a killed process was building; nothing takes a day to be saved."""
-    for folder in runs_dir.glob(f"{BUILDING}*"):
+    for folder in runs_dir.glob(f"{TEMP_PREFIX}*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -143,13 +143,13 @@ FORGOTTEN_SECONDS = 30 * 24 * 3600
 """Work that nobody went on with for so long is given up."""
 
 
-class KeptFolder:
+class WorkDir:
     """The folder; used as a context, it keeps another process from working on the same at the same time.
 
     Args:
         runs_dir: Where the results will be.
         kind: What is kept: `backtest` or `training`.
-        key: `key_of` everything that decides the results.
+        key: `fingerprint` everything that decides the results.
     """
 
     def __init__(self, runs_dir: Path, kind: str, key: str) -> None:
@@ -157,7 +157,7 @@ class KeptFolder:
         self._kind = kind
         self._lock = FileLock(self.path / LOCK, timeout=0)
 
-    def __enter__(self) -> KeptFolder:
+    def __enter__(self) -> WorkDir:
         """Make the folder and lock it.
 
         Raises:

@@ -11,8 +11,8 @@ import typer
 
 from lstm_stock.cli import app
 from lstm_stock.cli.models import model_rows
-from lstm_stock.config import Config, FeatureName, load_config
-from lstm_stock.config.cells import CELL_FACTS, RECURRENT_OPTIONS
+from lstm_stock.config import Config, load_config
+from lstm_stock.config.cells import CELLS, RECURRENT_OPTIONS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,7 +51,7 @@ def test_every_command_has_help_and_stands_in_the_readme(command):
 
 
 def test_every_feature_stands_in_the_method():
-    for name in FeatureName.__args__:
+    for name in FEATURES:
         assert f"`{name}`" in METHOD or name in METHOD.split("The levels")[1][:80]
 
 
@@ -62,7 +62,7 @@ def test_every_cell_and_regulariser_stands_in_the_models():
         assert f"| {row['parameters']:,} |" in line
     for option in RECURRENT_OPTIONS:
         (line,) = [each for each in MODELS.splitlines() if each.startswith(f"| `{option}` |")]
-        left_out = [name for name, facts in CELL_FACTS.items() if option not in facts.options]
+        left_out = [name for name, facts in CELLS.items() if option not in facts.options]
         assert line.endswith("| all |" if not left_out else f"| all but `{'`, `'.join(left_out)}` |")
 
 

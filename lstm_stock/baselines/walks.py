@@ -7,7 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from lstm_stock.baselines.task import Task, fit_t
 from lstm_stock.dataset.volatility import Array
-from lstm_stock.distributions import Direction, Distribution, Empirical, QuantileFan, StudentT
+from lstm_stock.distributions import Distribution, Empirical, QuantileFan, SignForecast, StudentT
 from lstm_stock.errors import BaselineError
 
 REVERSAL = 10
@@ -16,7 +16,7 @@ REVERSAL = 10
 
 def always_up(task: Task) -> Distribution:
     """Up, always: its share of right signs is the share of up days."""
-    return Direction(np.ones((len(task.cutoffs), task.horizon)))
+    return SignForecast(np.ones((len(task.cutoffs), task.horizon)))
 
 
 def reversal_10(task: Task) -> Distribution:
@@ -29,7 +29,7 @@ def reversal_10(task: Task) -> Distribution:
         raise BaselineError(f"the first cutoff has {task.cutoffs.min()} bars before it, it needs {REVERSAL}")
     close = task.bars.close
     sign = -np.sign(close[task.cutoffs] / close[task.cutoffs - REVERSAL] - 1)
-    return Direction(np.repeat(sign[:, None], task.horizon, axis=1))
+    return SignForecast(np.repeat(sign[:, None], task.horizon, axis=1))
 
 
 HISTORY = 250

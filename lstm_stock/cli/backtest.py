@@ -162,11 +162,11 @@ def leakcheck(
 
 def _show(results: Backtest) -> None:
     from lstm_stock.report import progress, score_tables
-    from lstm_stock.report.text import FEW, comparison, verdict_text
+    from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison, verdict_text
 
     model, n_folds = results.config.model.cell, len(results.folds)
     tickers = results.config.data.tickers
-    if len(tickers) > FEW:
+    if len(tickers) > MAX_DETAILED_TICKERS:
         show_scores(results.scores, results.verdict, results.config)
         return
     for ticker in tickers:
@@ -181,11 +181,11 @@ def _draw(results: Backtest, path: Path) -> list[Path]:
     from urllib.parse import quote
 
     from lstm_stock.report import plots
-    from lstm_stock.report.text import FEW
+    from lstm_stock.report.text import MAX_DETAILED_TICKERS
 
     tickers, model = results.config.data.tickers, results.config.model.cell
     written: list[Path] = []
-    if len(tickers) > FEW:
+    if len(tickers) > MAX_DETAILED_TICKERS:
         with suppress(DataError):  # a point without spread
             figure = plots.skill_by_ticker(results.scores, model)
             written += plots.save_figure(figure, path / "plots", "tickers")

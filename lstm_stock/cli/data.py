@@ -111,7 +111,7 @@ def data_check(
     quiet: Quiet = False,
 ) -> None:
     """Read every file again and say what is damaged, missing or suspicious; ends with 2 if any is damaged."""
-    from lstm_stock.prices.quality import odd_sessions, session_notes, suspicions
+    from lstm_stock.prices.quality import quality_warnings, session_mismatches, session_notes
     from lstm_stock.report import progress
 
     store = open_store(data_dir)
@@ -125,17 +125,17 @@ def data_check(
             print(f"error: {found.error.message}\n\nhint: {found.error.hint}\n", file=sys.stderr)
             continue
         origin = found.provenance
-        odd = odd_sessions(found.table, origin.exchange)
+        odd = session_mismatches(found.table, origin.exchange)
         notes = [
             *session_notes(odd, origin.exchange, frozenset(origin.asked_again)),
-            *suspicions(found.table),
+            *quality_warnings(found.table),
         ]
         if origin.exchange is None:
             notes.append("its exchange is unknown: not checked for missing sessions")
         n_noted += bool(notes)
         print(f"{found.ticker}: {'; '.join(notes) if notes else 'good'}")
     if not tickers:
-        for path in store.strangers():
+        for path in store.unknown_files():
             progress.note(f"{path}: no prices of this program; it is never read", quiet)
     progress.note(f"{len(names)} checked: {n_damaged} damaged, {n_noted} with notes", quiet)
     if n_damaged:

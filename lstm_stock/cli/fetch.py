@@ -18,7 +18,7 @@ from lstm_stock.errors import ConfigError, LstmStockError, SourceError
 if TYPE_CHECKING:
     from lstm_stock.prices.store import Store
     from lstm_stock.prices.update import FetchOptions, FetchResult
-    from lstm_stock.report.price_tables import Outcome
+    from lstm_stock.report.price_tables import FetchOutcome
     from lstm_stock.report.progress import FetchProgress
 
 
@@ -153,7 +153,7 @@ def _fetch_all(store: Store, names: list[str], options: FetchOptions, pause: flo
     """Fetch one ticker after the other, whatever becomes of each; then say what did."""
     from lstm_stock.report import price_tables, progress
 
-    outcomes: list[Outcome] = []
+    outcomes: list[FetchOutcome] = []
     interrupted = False
     try:
         with progress.fetch_progress(len(names), quiet) as bar:
@@ -178,15 +178,15 @@ def _fetch_each(
     options: FetchOptions,
     pause: float,
     progress: FetchProgress,
-    outcomes: list[Outcome],
+    outcomes: list[FetchOutcome],
 ) -> None:
     """Fetch each ticker and append what became of it: also when it is interrupted, what is done is told."""
     from lstm_stock.config import normalise_ticker
-    from lstm_stock.prices.retry import Patience
+    from lstm_stock.prices.retry import RetryBudget
     from lstm_stock.prices.update import fetch_into
-    from lstm_stock.report.price_tables import Outcome
+    from lstm_stock.report.price_tables import FetchOutcome
 
-    patience = Patience(options.max_wait)
+    patience = RetryBudget(options.max_wait)
     next_start = time.monotonic()
     for name in names:
         progress.begin(name)
@@ -197,13 +197,13 @@ def _fetch_each(
             done = fetch_into(store, normalise_ticker(name), wanted, progress.wait)
         except LstmStockError as error:
             patience.failed(error)
-            outcomes.append(Outcome(name, None, error.message))
+            outcomes.append(FetchOutcome(name, None, error.message))
             progress.end(
                 f"{name}: error: {error.message}" + (f" (hint: {error.hint})" if error.hint else ""), True
             )
         else:
             patience.succeeded()
-            outcomes.append(Outcome(name, done))
+            outcomes.append(FetchOutcome(name, done))
             progress.end(f"{name}: {len(done.history.table)} bars, {done.n_new} of them new", False)
             if not done.asked:
                 continue

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lstm_stock.config import Config
-    from lstm_stock.config.cells import Size
+    from lstm_stock.config.cells import NetworkSize
 
 
 @app.command()
@@ -44,7 +44,7 @@ def models(
 
 def model_rows(config: Config) -> list[dict[str, Any]]:
     """Return what is known of each cell, and the parameters of its network at the config's size."""
-    from lstm_stock.config.cells import CELL_FACTS, count_params
+    from lstm_stock.config.cells import CELLS, count_params
 
     return [
         {
@@ -55,14 +55,14 @@ def model_rows(config: Config) -> list[dict[str, Any]]:
             "paper": facts.paper,
             "options": list(facts.options),
         }
-        for cell, facts in CELL_FACTS.items()
+        for cell, facts in CELLS.items()
     ]
 
 
-def _size(config: Config, cell: str) -> Size:
+def _size(config: Config, cell: str) -> NetworkSize:
     """Take from the config the size of the network that it would have with another cell."""
     from lstm_stock.config import TOKEN_HEAD, Config
-    from lstm_stock.config.cells import Size
+    from lstm_stock.config.cells import NetworkSize
 
     # `token` has its own head and features, and no other cell has them.
     default = Config()
@@ -70,7 +70,7 @@ def _size(config: Config, cell: str) -> Size:
     model, features = config.model, default.features if is_token else config.features
     head = TOKEN_HEAD if cell == "token" else default.model.head if is_token else model.head
     embedding = 0 if cell == "token" else model.ticker_embedding  # which `token` refuses
-    return Size(
+    return NetworkSize(
         cell,
         model.units,
         model.dense,

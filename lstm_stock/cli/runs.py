@@ -135,7 +135,7 @@ def _predict(
     from lstm_stock.config import normalise_ticker
     from lstm_stock.network.tensorflow_setup import load_tensorflow
     from lstm_stock.report import progress, run_tables
-    from lstm_stock.report.text import FEW, told_together
+    from lstm_stock.report.text import MAX_DETAILED_TICKERS, group_messages
     from lstm_stock.runs.files import records
 
     tickers = run.config.data.tickers if ticker is None else [run.require_ticker(normalise_ticker(ticker))]
@@ -155,7 +155,7 @@ def _predict(
             warnings.append((one, f"no forecast of {one}: {error.message}"))
     if not outlooks:
         raise failures[0]
-    for text in told_together(warnings):
+    for text in group_messages(warnings):
         progress.warn(text)
     forecast = pd.concat([outlook.table for outlook in outlooks], ignore_index=True)
     if output == Format.json:
@@ -163,7 +163,7 @@ def _predict(
     elif output == Format.csv:
         print(forecast.to_csv(index=False), end="")
     else:
-        if len(outlooks) > FEW:
+        if len(outlooks) > MAX_DETAILED_TICKERS:
             progress.show(run_tables.outlooks_table(forecast))
         else:
             for outlook in outlooks:
@@ -175,7 +175,7 @@ def _plot(run: Run, store: Store, ticker: str | None, output: Path | None, quiet
     from lstm_stock.config import normalise_ticker
     from lstm_stock.network.tensorflow_setup import load_tensorflow
     from lstm_stock.report import progress
-    from lstm_stock.report.text import FEW, name_tickers
+    from lstm_stock.report.text import MAX_DETAILED_TICKERS, name_tickers
 
     known = run.config.data.tickers
     named = None if ticker is None else normalise_ticker(ticker)
@@ -190,5 +190,5 @@ def _plot(run: Run, store: Store, ticker: str | None, output: Path | None, quiet
     folder = output or run.path / "plots"
     for path in draw(run, store, folder, named, progress.warn):
         progress.note(f"wrote {path}", quiet)
-    if named is None and len(known) > FEW:
+    if named is None and len(known) > MAX_DETAILED_TICKERS:
         progress.note(f"`lstm-stock plot {run.name} --ticker {known[0]}` draws one of its tickers", quiet)

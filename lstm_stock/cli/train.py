@@ -96,12 +96,12 @@ def train_together(config: Config, store: Store, runs_dir: Path, quiet: bool, re
     """Train one network for all tickers of a config, save the run and show its scores."""
     from lstm_stock.network.tensorflow_setup import load_tensorflow
     from lstm_stock.report import progress
-    from lstm_stock.report.text import FEW
+    from lstm_stock.report.text import MAX_DETAILED_TICKERS
 
     load_tensorflow()
     from lstm_stock.workflow.train import Reports, train
 
-    few = len(config.data.tickers) <= FEW
+    few = len(config.data.tickers) <= MAX_DETAILED_TICKERS
     reports = Reports(
         training=lambda: progress.training_progress(quiet),
         scoring=lambda: progress.counted_progress("tickers", quiet or few),
@@ -118,11 +118,11 @@ def _train_each(
 ) -> Trained:
     """Train one network for each ticker, and show all scores together."""
     from lstm_stock.report import progress
-    from lstm_stock.workflow.train_each import Job, train_each
+    from lstm_stock.workflow.train_each import TrainJob, train_each
 
     try:
         with progress.counted_progress("tickers", quiet) as on_progress:
-            job = Job(config, store.root, runs_dir, resume)
+            job = TrainJob(config, store.root, runs_dir, resume)
             trained = train_each(job, n_jobs, on_progress, lambda text: progress.note(text, quiet))
     except KeyboardInterrupt:
         progress.warn("interrupted: what was done is kept, and `--resume` goes on from there")
@@ -138,11 +138,11 @@ def _train_each(
 def show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) -> None:
     """Print a table a ticker, or, of many tickers, one line each; then the verdict."""
     from lstm_stock.report import progress, score_tables
-    from lstm_stock.report.text import FEW, comparison, verdict_text
+    from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison, verdict_text
     from lstm_stock.scoring.scores import pooled_scores, ticker_scores
 
     model, tickers = config.model.cell, list(dict.fromkeys(scores["ticker"]))
-    if len(tickers) <= FEW:
+    if len(tickers) <= MAX_DETAILED_TICKERS:
         for ticker in tickers:
             progress.show(score_tables.score_table(scores, model, ticker))
             print(comparison(scores, model, ticker))

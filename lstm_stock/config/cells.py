@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lstm_stock.config.heads import HEADS
+from lstm_stock.config.registry import Target
+
 N_SLOTS, SLOT_WIDTH = 16, 8
 """Size of the memory of each `ntm` layer."""
 
 WORD_WIDTH = 16
 """Numbers learnt of each word of `token`."""
 
-HEAD_OUTPUTS = {"point": 1, "gaussian": 2, "student_t": 3, "quantile": 13}
-"""Parameters of the forecast distribution that each head outputs for each step."""
-
 RECURRENT_OPTIONS = ("recurrent_dropout", "zoneout", "recurrent_constraint", "kernel_constraint", "l2")
 KERNEL_OPTIONS = ("kernel_constraint", "l2")
 
 
 @dataclass(frozen=True)
-class CellFacts:
+class CellSpec:
     """What is known of a cell.
 
     Attributes:
@@ -32,6 +32,8 @@ class CellFacts:
         formula: Its parameters in short: m inputs, n units.
         count: Maps the number of features and `units` to the number of its parameters and the width of the vector
             that it outputs.
+        build: Target of a function from windows `(batch, look_back, n_features)` and an `Architecture` to one
+            vector per window, `(batch, width)`.
         options: The regularisers among the keys of `model` that apply to it.
     """
 
@@ -39,6 +41,7 @@ class CellFacts:
     paper: str
     formula: str
     count: Callable[[int, Sequence[int]], tuple[int, int]]
+    build: Target
     options: tuple[str, ...] = RECURRENT_OPTIONS
 
 
@@ -83,61 +86,70 @@ def _transformer(m: int, units: Sequence[int]) -> tuple[int, int]:
     return total + 2 * m, m
 
 
-CELL_FACTS: dict[str, CellFacts] = {
-    "rnn": CellFacts(
+CELLS: dict[str, CellSpec] = {
+    "rnn": CellSpec(
         purpose="the simplest memory, to see what gates add",
         paper="Elman 1990",
         formula="(m + n + 1) n",
         count=_stacked(lambda m, n: (m + n + 1) * n),
+        build="lstm_stock.network.cells.recurrent:rnn",
     ),
-    "lstm": CellFacts(
+    "lstm": CellSpec(
         purpose="the standard: gates keep what matters for long",
         paper="Hochreiter & Schmidhuber 1997; Gers et al. 2000",
         formula="4 (m + n + 1) n",
         count=_stacked(_lstm),
+        build="lstm_stock.network.cells.recurrent:lstm",
     ),
-    "gru": CellFacts(
+    "gru": CellSpec(
         purpose="an LSTM with two gates and one state: a quarter fewer weights",
         paper="Cho et al. 2014",
         formula="3 (m + n + 2) n",
         count=_stacked(lambda m, n: 3 * (m + n + 2) * n),
+        build="lstm_stock.network.cells.recurrent:gru",
     ),
-    "bilstm": CellFacts(
+    "bilstm": CellSpec(
         purpose="reads the window from both ends; nothing after the cutoff",
         paper="Schuster & Paliwal 1997; Graves & Schmidhuber 2005",
         formula="8 (m + n + 1) n; outputs 2n",
         count=_stacked(lambda m, n: 2 * _lstm(m, n), lambda n: 2 * n),
+        build="lstm_stock.network.cells.recurrent:bilstm",
     ),
-    "peephole": CellFacts(
+    "peephole": CellSpec(
         purpose="an LSTM whose gates see the cell state: timing",
         paper="Gers & Schmidhuber 2000; Gers et al. 2002",
         formula="4 (m + n + 1) n + 3n",
         count=_stacked(lambda m, n: _lstm(m, n) + 3 * n),
+        build="lstm_stock.network.cells.peephole:peephole",
     ),
-    "attention": CellFacts(
+    "attention": CellSpec(
         purpose="an LSTM that weighs every bar; the weights can be drawn",
         paper="Bahdanau et al. 2015; Yang et al. 2016",
         formula="LSTM's, and (n + 2) n of the last n",
         count=_attention,
+        build="lstm_stock.network.cells.attention:attention",
     ),
-    "transformer": CellFacts(
+    "transformer": CellSpec(
         purpose="self-attention, no recurrence; units are widths of blocks",
         paper="Vaswani et al. 2017",
         formula="8n^2 + 11n a block, (m + 1) n where the width changes, 2n at the end",
         count=_transformer,
+        build="lstm_stock.network.cells.transformer:transformer",
         options=KERNEL_OPTIONS,
     ),
-    "ntm": CellFacts(
+    "ntm": CellSpec(
         purpose=f"an LSTM that reads and writes a memory of {N_SLOTS} x {SLOT_WIDTH}",
         paper="Graves, Wayne & Danihelka 2014",
         formula="4 (m + n + 9) n + 44 (n + 1); outputs n + 8",
         count=_stacked(_ntm, lambda n: n + SLOT_WIDTH),
+        build="lstm_stock.network.cells.ntm:ntm",
     ),
-    "token": CellFacts(
+    "token": CellSpec(
         purpose="the tutorials' text generator: returns as words, sampled into paths",
         paper="Bengio et al. 2003; Graves 2013",
         formula="16 a word, then LSTM's; n + 1 a word at the end",
         count=lambda _, units: _stacked(_lstm)(WORD_WIDTH, units),
+        build="lstm_stock.network.token:token",
         options=(),
     ),
 }
@@ -149,11 +161,11 @@ def cells_with(option: str) -> tuple[str, ...]:
     >>> "transformer" in cells_with("zoneout"), "transformer" in cells_with("l2")
     (False, True)
     """
-    return tuple(name for name, facts in CELL_FACTS.items() if option in facts.options)
+    return tuple(name for name, facts in CELLS.items() if option in facts.options)
 
 
 @dataclass(frozen=True)
-class Size:
+class NetworkSize:
     """What decides how many parameters a network has: keys of `model`, features of a bar, steps, tickers."""
 
     cell: str
@@ -167,19 +179,19 @@ class Size:
     ticker_embedding: int = 0
 
 
-def count_params(size: Size) -> int:
+def count_params(size: NetworkSize) -> int:
     """Count the parameters of a network: cell, dense layers and head.
 
-    >>> count_params(Size("lstm", (128, 64), (32,), "student_t", 8, n_features=7, horizon=5))
+    >>> count_params(NetworkSize("lstm", (128, 64), (32,), "student_t", 8, n_features=7, horizon=5))
     121615
     """
-    total, width = CELL_FACTS[size.cell].count(size.n_features + size.ticker_embedding, size.units)
+    total, width = CELLS[size.cell].count(size.n_features + size.ticker_embedding, size.units)
     total += (size.n_tickers + 1) * size.ticker_embedding  # one more for a ticker that it does not know
     if size.head == "vocabulary":  # one step, of which every word has a probability
         n_outputs = size.vocabulary
         total += WORD_WIDTH * size.vocabulary
     else:
-        n_outputs = size.horizon * HEAD_OUTPUTS[size.head]
+        n_outputs = size.horizon * (HEADS[size.head].n_params or 0)
     for n in (*size.dense, n_outputs):
         total += (width + 1) * n
         width = n

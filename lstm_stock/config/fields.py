@@ -16,23 +16,23 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from lstm_stock.config.tickers import SUFFIX, normalise_ticker
-from lstm_stock.config.yaml_reader import Key, shown
+from lstm_stock.config.yaml_reader import Key, quoted
 from lstm_stock.errors import DataError
 
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2100, 12, 31)
 
 
-def wrong(message: str, *keys: Key) -> PydanticCustomError:
+def fault(message: str, *keys: Key) -> PydanticCustomError:
     """Make a fault in our own words; `keys` are the keys to point at, the first that the user gave."""
     return PydanticCustomError("wrong", "{message}", {"message": message, "keys": keys})
 
 
-def got(value: object) -> str:
+def received(value: object) -> str:
     """Say what came."""
     if value is None:
         return "got nothing"
     if isinstance(value, str):
-        return f"got {shown(value)}"
+        return f"got {quoted(value)}"
     if isinstance(value, Mapping):
         return "got a section (`key: value`)"
     if isinstance(value, list | tuple):
@@ -47,7 +47,7 @@ def _whole(value: object) -> int:
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise wrong(f"{got(value)}, must be a whole number")
+    raise fault(f"{received(value)}, must be a whole number")
 
 
 def _switch(value: object) -> bool:
@@ -55,7 +55,7 @@ def _switch(value: object) -> bool:
         return value
     if value in ("true", "false"):
         return value == "true"
-    raise wrong(f"{got(value)}, must be true or false")
+    raise fault(f"{received(value)}, must be true or false")
 
 
 def _real(value: object) -> float:
@@ -63,7 +63,7 @@ def _real(value: object) -> float:
         value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    raise wrong(f"{got(value)}, must be a number")
+    raise fault(f"{received(value)}, must be a number")
 
 
 def _real_or_null(value: object) -> float | None:
@@ -72,7 +72,7 @@ def _real_or_null(value: object) -> float | None:
     try:
         return _real(value)
     except PydanticCustomError:
-        raise wrong(f"{got(value)}, must be a number or null") from None
+        raise fault(f"{received(value)}, must be a number or null") from None
 
 
 def _day(value: object) -> date:
@@ -81,11 +81,11 @@ def _day(value: object) -> date:
         try:
             value = date.fromisoformat(text)
         except ValueError:
-            raise wrong(f"got {shown(text)}, which is no day of the calendar") from None
+            raise fault(f"got {quoted(text)}, which is no day of the calendar") from None
     if type(value) is not date:
-        raise wrong(f"{got(value)}, must be a date such as 2010-01-31")
+        raise fault(f"{received(value)}, must be a date such as 2010-01-31")
     if not _FIRST_DAY <= value <= _LAST_DAY:
-        raise wrong(f"got {value}, must be from {_FIRST_DAY} to {_LAST_DAY}")
+        raise fault(f"got {value}, must be from {_FIRST_DAY} to {_LAST_DAY}")
     return value
 
 
@@ -100,38 +100,40 @@ def _share_or_day(value: object) -> float | date:
         share = _real(value)
     except PydanticCustomError:
         message = "must be a share of the bars such as 0.2, or a date such as 2020-01-31"
-        raise wrong(f"{got(value)}, {message}") from None
+        raise fault(f"{received(value)}, {message}") from None
     if not 0 < share < 1:
-        raise wrong(f"got {share:g}, must be a share of the bars, between 0 and 1, or a date")
+        raise fault(f"got {share:g}, must be a share of the bars, between 0 and 1, or a date")
     return share
 
 
 def _ticker(value: object) -> str:
     if not isinstance(value, str):
         quotes = ' (a ticker named null takes quotes: "null")' if value is None else ""
-        raise wrong(f"{got(value)}, must be a ticker such as AAPL{quotes}")
+        raise fault(f"{received(value)}, must be a ticker such as AAPL{quotes}")
     if value.lower().endswith(SUFFIX):
-        raise wrong(f"{got(value)}, must be a ticker; a file of tickers stands alone: `tickers: {value}`")
+        raise fault(
+            f"{received(value)}, must be a ticker; a file of tickers stands alone: `tickers: {value}`"
+        )
     try:
         return normalise_ticker(value)
     except DataError as error:
-        raise wrong(error.message) from None
+        raise fault(error.message) from None
 
 
 def check_distinct(values: Sequence[str], key: Key) -> None:
     """Refuse a list at `key` that holds something twice."""
     for i, value in enumerate(values):
         if value in values[:i]:
-            raise wrong(f"{value} is in the list twice", (*key, i))
+            raise fault(f"{value} is in the list twice", (*key, i))
 
 
-Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
-Switch: TypeAlias = Annotated[bool, BeforeValidator(_switch)]
-Real: TypeAlias = Annotated[float, BeforeValidator(_real)]
-RealOrNull: TypeAlias = Annotated[float | None, BeforeValidator(_real_or_null)]
-DayOrNull: TypeAlias = Annotated[date | None, BeforeValidator(_day_or_null)]
+Int: TypeAlias = Annotated[int, BeforeValidator(_whole)]
+Bool: TypeAlias = Annotated[bool, BeforeValidator(_switch)]
+Float: TypeAlias = Annotated[float, BeforeValidator(_real)]
+OptionalFloat: TypeAlias = Annotated[float | None, BeforeValidator(_real_or_null)]
+OptionalDate: TypeAlias = Annotated[date | None, BeforeValidator(_day_or_null)]
 Ticker: TypeAlias = Annotated[str, BeforeValidator(_ticker)]
-Width: TypeAlias = Annotated[int, Field(ge=1, le=4096), BeforeValidator(_whole)]
+LayerWidth: TypeAlias = Annotated[int, Field(ge=1, le=4096), BeforeValidator(_whole)]
 ShareOrDay: TypeAlias = Annotated[
     float | date,
     BeforeValidator(_share_or_day),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from lstm_stock.config.raw import ConfigInput
+from lstm_stock.config.raw import RawConfig
 from lstm_stock.config.schema import Config
 from lstm_stock.config.tickers import names_a_file, read_tickers_file
 from lstm_stock.config.yaml_writer import write_yaml
@@ -36,12 +36,12 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
         ConfigError: The file cannot be read, or something in it or in an override is wrong. The message holds
             one line for each fault, all of them, with the file and line where it stands.
     """
-    given = ConfigInput(Config().model_dump())
+    given = RawConfig(Config().model_dump())
     if path is not None:
         given.add_file(*_read(path))
     for number, text in enumerate(overrides):
         given.add_override(number, text)
-    given.settle_empty_sections(_SWITCHABLE)
+    given.drop_empty_sections(_SWITCHABLE)
     _read_tickers(given, Path() if path is None else path.parent)
     config = None
     if given.complete:
@@ -55,7 +55,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     return config
 
 
-def _read_tickers(given: ConfigInput, folder: Path) -> None:
+def _read_tickers(given: RawConfig, folder: Path) -> None:
     """Put the tickers of a file in its place; a name in a config file is relative to that config's folder."""
     name = given.value(_TICKERS)
     if not isinstance(name, str) or not names_a_file(name):

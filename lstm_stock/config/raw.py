@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 from pydantic_core import ErrorDetails
 
-from lstm_stock.config.fields import got
-from lstm_stock.config.yaml_reader import MAX_DEPTH, Key, Tree, read_yaml, shown
+from lstm_stock.config.fields import received
+from lstm_stock.config.yaml_reader import MAX_DEPTH, Key, Tree, quoted, read_yaml
 from lstm_stock.errors import ConfigError
 
 _HINT = "`lstm-stock config show` prints every key with its value"
@@ -55,7 +55,7 @@ class _Place:
     is_override: bool = False
 
 
-class ConfigInput:
+class RawConfig:
     """Settings as the user gave them, and what is wrong with them.
 
     Attributes:
@@ -84,7 +84,7 @@ class ConfigInput:
         self.complete = document.readable
         if document.readable and document.data is not None:
             if not isinstance(document.data, dict):
-                message = f"{got(document.data)}, must be keys with values: `seed: 7`"
+                message = f"{received(document.data)}, must be keys with values: `seed: 7`"
                 self._add_fault(_Place((0, 1), name), (), message)
                 self.complete = False
                 return
@@ -99,7 +99,7 @@ class ConfigInput:
         place = _Place((1, number), f"--set {_dotted(key)}", is_override=True)
         if not equals or "" in key or len(key) > MAX_DEPTH or not name.isprintable():
             place = _Place((1, number), "--set", is_override=True)
-            self._add_fault(place, (), f"got {shown(text)}, expected KEY=VALUE such as window.look_back=30")
+            self._add_fault(place, (), f"got {quoted(text)}, expected KEY=VALUE such as window.look_back=30")
             return
         document = read_yaml(yaml)
         for fault in document.faults:
@@ -125,7 +125,7 @@ class ConfigInput:
             self._places = {k: place for k, place in self._places.items() if k[: len(below)] != below}
             self._empty = {k for k in self._empty if k[: len(below)] != below}
 
-    def settle_empty_sections(self, switchable: Iterable[Key]) -> None:
+    def drop_empty_sections(self, switchable: Iterable[Key]) -> None:
         """Leave out sections with nothing in them, as they change nothing.
 
         Args:
@@ -200,18 +200,18 @@ class ConfigInput:
             return str(context["message"])
         if kind == "literal_error":
             allowed = re.findall(r"'([^']*)'", str(context["expected"]))
-            return f"{got(value)}, allowed: {', '.join(allowed)}{_did_you_mean(value, allowed)}"
+            return f"{received(value)}, allowed: {', '.join(allowed)}{_did_you_mean(value, allowed)}"
         if kind == "model_type":
             names = ", ".join(_below(self._defaults, error["loc"]) or ())
-            return f"{got(value)}, must be a section with any of the keys {names}"
+            return f"{received(value)}, must be a section with any of the keys {names}"
         if kind == "tuple_type":
             is_word = isinstance(value, str) and re.fullmatch(r"[\w.^-]{1,40}", value)
             example = f" such as [{value}]" if is_word else ""
-            return f"{got(value)}, must be a list{example}"
+            return f"{received(value)}, must be a list{example}"
         for bound, words in _BOUNDS.items():
             if bound in context:
-                return f"{got(value)}, must be {words.format(context[bound])}"
-        return f"{got(value)}: {error['msg']}"
+                return f"{received(value)}, must be {words.format(context[bound])}"
+        return f"{received(value)}: {error['msg']}"
 
     def _unknown_key(self, key: Key) -> str:
         """Say that a key is unknown, and which was meant or which there are."""
@@ -240,7 +240,7 @@ def _dotted(key: Key) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += ("." if text else "") + (part if re.fullmatch(r"[\w.-]{1,40}", part) else shown(part))
+            text += ("." if text else "") + (part if re.fullmatch(r"[\w.-]{1,40}", part) else quoted(part))
     return text
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from lstm_stock.config.fields import Whole, check_distinct, wrong
+from lstm_stock.config.fields import Int, check_distinct, fault
+from lstm_stock.config.heads import HEADS
 from lstm_stock.config.sections import (
-    PRICE_HEADS,
     TOKEN_NEEDS,
     CalibrationName,
     DataConfig,
@@ -71,7 +71,7 @@ class Config(Section):
         default="adaptive",
         description="Stretch the intervals: to what held on val (conformal), or by each outcome since (adaptive)",
     )
-    seed: Whole = Field(
+    seed: Int = Field(
         default=7, ge=0, le=2**32 - 1, description="The same seed on the same machine gives the same weights"
     )
 
@@ -103,7 +103,7 @@ class Config(Section):
     @classmethod
     def _scale_fits_target(cls, target_scale: str, info: ValidationInfo) -> str:
         if info.data.get("target") == "close" and target_scale != "none":
-            raise wrong(
+            raise fault(
                 f"got '{target_scale}', must be none (or left out) with target: close, which is a price"
             )
         return target_scale
@@ -119,18 +119,23 @@ class Config(Section):
                 message = (
                     f"{name} starts on {day}, must be within data.start {data.start} and data.end {data.end}"
                 )
-                raise wrong(message, ("split", name))
+                raise fault(message, ("split", name))
         return split
 
     @field_validator("model")
     @classmethod
     def _head_fits_target(cls, model: ModelConfig, info: ValidationInfo) -> ModelConfig:
-        if model.cell != "token" and info.data.get("target") == "close" and model.head not in PRICE_HEADS:
+        if (
+            model.cell != "token"
+            and info.data.get("target") == "close"
+            and not HEADS[model.head].forecasts_prices
+        ):
+            names = [name for name, head in HEADS.items() if head.forecasts_prices]
             message = (
                 f"head {model.head} cannot forecast target close, as it gives weight to prices below zero; "
-                f"model.head must be {' or '.join(PRICE_HEADS)}"
+                f"model.head must be {' or '.join(names)}"
             )
-            raise wrong(message, ("model", "head"), ("target",))
+            raise fault(message, ("model", "head"), ("target",))
         return model
 
     @field_validator("model")
@@ -142,7 +147,7 @@ class Config(Section):
         if unmet:
             needs = [f"{key}: {_in_yaml(TOKEN_NEEDS[key])}, not {_in_yaml(info.data[key])}" for key in unmet]
             message = f"cell token needs {'; '.join(needs)} (or leave it out)"
-            raise wrong(message, *((key,) for key in unmet))
+            raise fault(message, *((key,) for key in unmet))
         return model
 
 

@@ -8,48 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from lstm_stock.config.cells import CELL_FACTS, cells_with
+from lstm_stock.config.cells import CELLS, cells_with
+from lstm_stock.config.features import FEATURES
 from lstm_stock.config.fields import (
-    DayOrNull,
-    Real,
-    RealOrNull,
+    Bool,
+    Float,
+    Int,
+    LayerWidth,
+    OptionalDate,
+    OptionalFloat,
     ShareOrDay,
-    Switch,
     Ticker,
-    Whole,
-    Width,
     check_distinct,
-    wrong,
+    fault,
 )
+from lstm_stock.config.heads import HEADS
+from lstm_stock.config.registry import OneOf
 
-CellName: TypeAlias = Literal[
-    "rnn", "lstm", "gru", "bilstm", "peephole", "attention", "transformer", "ntm", "token"
-]
-HeadName: TypeAlias = Literal["point", "gaussian", "student_t", "quantile", "vocabulary"]
+CellName: TypeAlias = Annotated[str, OneOf(CELLS)]
+HeadName: TypeAlias = Annotated[str, OneOf(HEADS)]
 TargetName: TypeAlias = Literal["log_return", "close"]
 TargetScaleName: TypeAlias = Literal["trailing_vol", "trailing_range", "har", "har_market", "none"]
 CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
 ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "none"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]
-FeatureName: TypeAlias = Literal[
-    "log_return",
-    "open_gap",
-    "high_gap",
-    "low_gap",
-    "log_range",
-    "log_volume_ratio",
-    "log_trailing_vol",
-    "log_range_vol",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-]
+FeatureName: TypeAlias = Annotated[str, OneOf(FEATURES)]
 
 TOKEN_HEAD = "vocabulary"
 """Head of the cell token, and of no other."""
@@ -61,10 +48,6 @@ TOKEN_NEEDS = {
     "scaler": "none",
 }
 """What the cell token needs: it reads and draws one-bar returns, in units of what closes alone tell."""
-
-PRICE_HEADS = ("point", "quantile")
-"""Heads that may forecast a price level; a normal or a t would put mass below zero."""
-
 
 # Sections and keys stand in the order in which they are written. Upper bounds stand where a typo would hang
 # the machine.
@@ -94,10 +77,10 @@ class DataConfig(Section):
         description="Tickers as Yahoo writes them, or the name of a .txt file of them; one network learns all",
         json_schema_extra=_or_a_file,
     )
-    start: DayOrNull = Field(
+    start: OptionalDate = Field(
         default=date(2010, 1, 1), description="First date used, YYYY-MM-DD; null for the earliest there is"
     )
-    end: DayOrNull = Field(
+    end: OptionalDate = Field(
         default=date(2023, 12, 31), description="Last date used, YYYY-MM-DD; null for the newest there is"
     )
 
@@ -112,17 +95,15 @@ class DataConfig(Section):
     def _end_is_later(cls, end: date | None, info: ValidationInfo) -> date | None:
         start = info.data.get("start")
         if start is not None and end is not None and start >= end:
-            raise wrong(f"start {start} must be before end {end}", ("data", "end"), ("data", "start"))
+            raise fault(f"start {start} must be before end {end}", ("data", "end"), ("data", "start"))
         return end
 
 
 class WindowConfig(Section):
     """What the model sees, and how far it forecasts."""
 
-    look_back: Whole = Field(
-        default=60, ge=1, le=2520, description="Bars the model sees before each forecast"
-    )
-    horizon: Whole = Field(default=5, ge=1, le=252, description="Bars forecast at once: steps 1 to horizon")
+    look_back: Int = Field(default=60, ge=1, le=2520, description="Bars the model sees before each forecast")
+    horizon: Int = Field(default=5, ge=1, le=252, description="Bars forecast at once: steps 1 to horizon")
 
 
 class SplitConfig(Section):
@@ -144,11 +125,11 @@ class SplitConfig(Section):
             return test
         if isinstance(val, date) and isinstance(test, date):
             if val >= test:
-                raise wrong(f"val starts on {val}, which must be before test starts on {test}", *keys)
+                raise fault(f"val starts on {val}, which must be before test starts on {test}", *keys)
         elif isinstance(val, date) or isinstance(test, date):
-            raise wrong(f"val {val} and test {test} must be of one kind: both shares or both dates", *keys)
+            raise fault(f"val {val} and test {test} must be of one kind: both shares or both dates", *keys)
         elif val + test >= 1:
-            raise wrong(
+            raise fault(
                 f"val {val:g} and test {test:g} leave nothing to train on; their sum must be below 1", *keys
             )
         return test
@@ -160,45 +141,45 @@ class ModelConfig(Section):
     cell: CellName = Field(
         default="lstm", description="What turns a window into one vector; `lstm-stock models` tells of each"
     )
-    units: tuple[Width, ...] = Field(
+    units: tuple[LayerWidth, ...] = Field(
         default=(128, 64),
         min_length=1,
         max_length=8,
         description="Width of each layer of the cell, first to last; of a transformer, of each block",
     )
-    dropout: Real = Field(
+    dropout: Float = Field(
         default=0.3, ge=0, lt=1, description="Share of values dropped after each of these layers in training"
     )
-    recurrent_dropout: Real = Field(
+    recurrent_dropout: Float = Field(
         default=0,
         ge=0,
         lt=1,
         description="Share of the former state dropped in training, alike at every bar; 0 is off",
     )
-    zoneout: Real = Field(
+    zoneout: Float = Field(
         default=0,
         ge=0,
         lt=1,
         description="Chance of each unit to keep its former state at a bar in training; 0 is off",
     )
-    kernel_constraint: RealOrNull = Field(
+    kernel_constraint: OptionalFloat = Field(
         default=None, gt=0, description="Longest the vector of a unit's input weights may be; null is off"
     )
-    recurrent_constraint: RealOrNull = Field(
+    recurrent_constraint: OptionalFloat = Field(
         default=None, gt=0, description="The same of its weights on the former state; null is off"
     )
-    l2: Real = Field(
+    l2: Float = Field(
         default=0,
         ge=0,
         le=1,
         description="Penalty on the squared weights of these layers, which no reported loss includes; 0 is off",
     )
-    dense: tuple[Width, ...] = Field(
+    dense: tuple[LayerWidth, ...] = Field(
         default=(32,),
         max_length=8,
         description="Width of each dense (relu) layer before the head; may be empty",
     )
-    ticker_embedding: Whole = Field(
+    ticker_embedding: Int = Field(
         default=0,
         ge=0,
         le=64,
@@ -209,13 +190,13 @@ class ModelConfig(Section):
         description="What the network outputs per step: a point, a normal, a Student-t or quantiles; or the "
         "vocabulary of the cell token",
     )
-    vocabulary: Whole = Field(
+    vocabulary: Int = Field(
         default=8, ge=2, le=4096, description="Tokens that the cell token knows: bins of the one-bar return"
     )
-    paths: Whole = Field(
+    paths: Int = Field(
         default=256, ge=1, le=65_536, description="Paths that the cell token draws for each forecast"
     )
-    temperature: Real = Field(
+    temperature: Float = Field(
         default=1.0,
         ge=0.1,
         le=10,
@@ -234,9 +215,9 @@ class ModelConfig(Section):
     def _head_fits_cell(cls, head: str, info: ValidationInfo) -> str:
         cell = info.data.get("cell")
         if cell == "token" and head != TOKEN_HEAD:
-            raise wrong(f"got '{head}', must be {TOKEN_HEAD} (or left out) with model.cell: token")
+            raise fault(f"got '{head}', must be {TOKEN_HEAD} (or left out) with model.cell: token")
         if cell not in (None, "token") and head == TOKEN_HEAD:
-            raise wrong(
+            raise fault(
                 f"got '{head}', which only model.cell: token has", ("model", "head"), ("model", "cell")
             )
         return head
@@ -246,7 +227,7 @@ class ModelConfig(Section):
     def _tokens_have_no_ticker(cls, value: int, info: ValidationInfo) -> int:
         if value and info.data.get("cell") == "token":
             keys = (("model", "ticker_embedding"), ("model", "cell"))
-            raise wrong(
+            raise fault(
                 f"got {value}, must be 0 (or left out) with cell token, which reads words alone", *keys
             )
         return value
@@ -255,9 +236,9 @@ class ModelConfig(Section):
     @classmethod
     def _option_applies(cls, value: float | None, info: ValidationInfo) -> float | None:
         cell, option = info.data.get("cell"), str(info.field_name)
-        if value and cell is not None and option not in CELL_FACTS[cell].options:
+        if value and cell is not None and option not in CELLS[cell].options:
             off = "null" if "constraint" in option else "0"
-            raise wrong(
+            raise fault(
                 f"got {value:g}, must be {off} (or left out) with cell {cell}, to which it does not apply; "
                 f"it applies to {', '.join(cells_with(option))}",
                 ("model", option),
@@ -270,7 +251,7 @@ class EarlyStoppingConfig(Section):
     """When training ends before its last epoch."""
 
     monitor: MonitorName = Field(default="val_loss", description="Loss that must improve")
-    patience: Whole = Field(
+    patience: Int = Field(
         default=10, ge=1, le=10_000, description="Epochs without improvement before training stops"
     )
 
@@ -279,17 +260,17 @@ class ReduceLrConfig(Section):
     """When the learning rate falls."""
 
     monitor: MonitorName = Field(default="val_loss", description="Loss that must improve")
-    factor: Real = Field(default=0.1, gt=0, lt=1, description="The learning rate is multiplied by this")
-    patience: Whole = Field(default=5, ge=0, le=10_000, description="Epochs without improvement before it is")
+    factor: Float = Field(default=0.1, gt=0, lt=1, description="The learning rate is multiplied by this")
+    patience: Int = Field(default=5, ge=0, le=10_000, description="Epochs without improvement before it is")
 
 
 class TrainingConfig(Section):
     """How the network is fitted."""
 
-    epochs: Whole = Field(default=100, ge=1, le=10_000, description="Passes over the train windows, at most")
-    batch_size: Whole = Field(default=32, ge=1, le=65_536, description="Windows per gradient step")
-    learning_rate: Real = Field(default=0.001, gt=0, le=1, description="Step size of Adam at the start")
-    ema_momentum: Real = Field(
+    epochs: Int = Field(default=100, ge=1, le=10_000, description="Passes over the train windows, at most")
+    batch_size: Int = Field(default=32, ge=1, le=65_536, description="Windows per gradient step")
+    learning_rate: Float = Field(default=0.001, gt=0, le=1, description="Step size of Adam at the start")
+    ema_momentum: Float = Field(
         default=0.99,
         ge=0,
         lt=1,
@@ -303,11 +284,11 @@ class TrainingConfig(Section):
         default=ReduceLrConfig(),
         description="Lower the learning rate when a loss no longer improves; null: never",
     )
-    refit: Switch = Field(
+    refit: Bool = Field(
         default=False,
         description="Learn again from train and val together, for as many epochs as val found best, before test",
     )
-    members: Whole = Field(
+    members: Int = Field(
         default=1,
         ge=1,
         le=50,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lstm_stock.config.yaml_reader import shown
+from lstm_stock.config.yaml_reader import quoted
 from lstm_stock.errors import ConfigError, DataError
 
 _TICKER_MARKS = ".-^=&_+$:"
@@ -24,7 +24,7 @@ def normalise_ticker(text: str) -> str:
     if _TICKER.fullmatch(text) and ".." not in text and any(map(str.isalnum, text)):
         return text.upper()
     raise DataError(
-        f"got {shown(text)}, must be a ticker: 1 to 32 letters, digits and `{_TICKER_MARKS}`, "
+        f"got {quoted(text)}, must be a ticker: 1 to 32 letters, digits and `{_TICKER_MARKS}`, "
         "not beginning with `.` or `-`, without `..`",
         "write it as Yahoo does: AAPL, BRK-B, ^GSPC, 0700.HK",
     )

@@ -38,7 +38,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000
 
 
 @dataclass(frozen=True)
-class Fault:
+class YamlFault:
     """One thing wrong with a text: at a key, or (`column` above 0) at a place where it stops being YAML."""
 
     line: int
@@ -62,7 +62,7 @@ class Document:
     data: Tree = None
     lines: dict[Key, int] = field(default_factory=dict)
     empty: set[Key] = field(default_factory=set)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[YamlFault] = field(default_factory=list)
     readable: bool = True
 
 
@@ -99,7 +99,7 @@ class _UnreadableError(Exception):
 
     def __init__(self, place: Place, message: str) -> None:
         super().__init__(message)
-        self.fault = Fault(*place, (), message)
+        self.fault = YamlFault(*place, (), message)
 
 
 def _place(mark: Any) -> Place:
@@ -163,7 +163,7 @@ class _Reader:
         else:
             return self._alias(event, place)
         if event.tag is not None:
-            tag = shown(event.tag.replace(_TAG_PREFIX, "!!"))
+            tag = quoted(event.tag.replace(_TAG_PREFIX, "!!"))
             message = f"the tag {tag} is not supported; leave it out, each key knows its own type"
             raise _UnreadableError(place, message)
         if event.anchor is not None:
@@ -215,7 +215,7 @@ class _Reader:
         if isinstance(node.value, dict):
             for name, (line, _), (first, _) in node.repeated:
                 message = f"given twice, first on line {first}"
-                self._document.faults.append(Fault(line, 0, (*key, name), message))
+                self._document.faults.append(YamlFault(line, 0, (*key, name), message))
             entries: dict[str, Tree] = {}
             for name, (place, value) in node.value.items():
                 self._document.lines[*key, name] = place[0]
@@ -224,7 +224,7 @@ class _Reader:
         return node.value
 
 
-def shown(text: str, limit: int = 40) -> str:
+def quoted(text: str, limit: int = 40) -> str:
     """Quote what a user typed for a message: short, on one line, nothing that a terminal would obey."""
     return repr(text if len(text) <= limit else text[: limit - 3] + "...")
 

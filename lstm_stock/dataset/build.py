@@ -13,7 +13,7 @@ import pandas as pd
 from lstm_stock.config import Config
 from lstm_stock.config.schema import MARKET_SCALE
 from lstm_stock.dataset.market import beside, market_of, require_one_close
-from lstm_stock.dataset.series import Recipe, TickerSeries, fit_ticker, recipe_of
+from lstm_stock.dataset.series import TickerSeries, WindowSpec, fit_ticker, window_spec
 from lstm_stock.dataset.split import Split, split_of
 from lstm_stock.dataset.windows import Windows, windows_of
 from lstm_stock.errors import ShortHistoryError
@@ -21,7 +21,7 @@ from lstm_stock.prices.reader import PriceReader
 
 
 @dataclass(frozen=True)
-class Parts:
+class SplitWindows:
     """The windows of every ticker, one entry a ticker in each part, under one split.
 
     Attributes:
@@ -42,9 +42,9 @@ class Parts:
         return [windows.series for windows in self.train]
 
 
-def cut_into_parts(
-    tickers: Sequence[str], adjusted: Callable[[str], pd.DataFrame], recipe: Recipe, split: Split
-) -> Parts:
+def windows_by_split(
+    tickers: Sequence[str], adjusted: Callable[[str], pd.DataFrame], recipe: WindowSpec, split: Split
+) -> SplitWindows:
     """Fit each ticker's scaler on its train bars and cut its windows.
 
     Args:
@@ -60,10 +60,10 @@ def cut_into_parts(
     train, val, test = (
         [windows_of(one, recipe, split, part) for one in series] for part in ("train", "val", "test")
     )
-    return Parts(split, train, val, test)
+    return SplitWindows(split, train, val, test)
 
 
-def cut_again(config: Config, adjusted: Callable[[str], pd.DataFrame], split: Split) -> Parts:
+def refit_windows(config: Config, adjusted: Callable[[str], pd.DataFrame], split: Split) -> SplitWindows:
     """Cut the windows for a last training on all bars before the test period: no val, and scalers of those bars.
 
     Args:
@@ -71,18 +71,18 @@ def cut_again(config: Config, adjusted: Callable[[str], pd.DataFrame], split: Sp
         adjusted: Gives the adjusted bars of a ticker.
         split: The split that had a val.
     """
-    recipe, wide = recipe_of(config), split.without_val
+    recipe, wide = window_spec(config), split.without_val
     series = [fit_ticker(ticker, adjusted(ticker), recipe, wide) for ticker in config.data.tickers]
     train, test = ([windows_of(one, recipe, wide, part) for one in series] for part in ("train", "test"))
-    return Parts(wide, train, [], test)
+    return SplitWindows(wide, train, [], test)
 
 
-def cut_what_fits(
+def windows_skipping_short(
     config: Config,
     adjusted: Callable[[str], pd.DataFrame],
     split: Split,
     on_note: Callable[[str], None],
-) -> tuple[Config, Parts]:
+) -> tuple[Config, SplitWindows]:
     """Cut the windows of a config's tickers, without those whose history is too short for a part.
 
     Args:
@@ -98,21 +98,21 @@ def cut_what_fits(
         ShortHistoryError: None is left.
         DataError: The bars of a ticker cannot be used.
     """
-    recipe, cut, short = recipe_of(config), {}, {}
+    recipe, cut, short = window_spec(config), {}, {}
     for ticker in config.data.tickers:
         try:
-            cut[ticker] = cut_into_parts([ticker], adjusted, recipe, split)
+            cut[ticker] = windows_by_split([ticker], adjusted, recipe, split)
         except ShortHistoryError as error:
             short[ticker] = error
     if short:
         config = _without(config, short, on_note)
-        recipe = recipe_of(config)
+        recipe = window_spec(config)
 
     def of_all(part: str) -> list[Windows]:
         # A ticker's code depends on which tickers there are.
         return [replace(windows, recipe=recipe) for one in cut.values() for windows in getattr(one, part)]
 
-    return config, Parts(split, of_all("train"), of_all("val"), of_all("test"))
+    return config, SplitWindows(split, of_all("train"), of_all("val"), of_all("test"))
 
 
 def _without(
@@ -127,7 +127,7 @@ def _without(
     return config.model_copy(update={"data": config.data.model_copy(update={"tickers": kept})})
 
 
-def with_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Config:
+def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Config:
     """Leave out the tickers that have no bar in the config's range at all.
 
     Raises:
@@ -154,7 +154,7 @@ def with_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None
 
 
 @dataclass(frozen=True)
-class Cut:
+class Dataset:
     """What a config's tickers give to learn from.
 
     Attributes:
@@ -164,11 +164,11 @@ class Cut:
     """
 
     config: Config
-    parts: Parts
+    parts: SplitWindows
     adjusted: Callable[[str], pd.DataFrame]
 
 
-def split_what_fits(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Cut:
+def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Dataset:
     """Split the bars of a config's tickers and cut their windows, without those whose history is too short.
 
     A ticker that is left out does not decide where the parts meet, either: the config that is returned gives the
@@ -179,17 +179,17 @@ def split_what_fits(config: Config, reader: PriceReader, on_note: Callable[[str]
         DataError: Prices are missing, or cannot be used.
         ConfigError: The tickers left make no market, and it needs one.
     """
-    config = with_bars(config, reader, on_note)
+    config = drop_without_bars(config, reader, on_note)
     while True:
         split = split_of(config.split, reader.dates(config.data.tickers))
         market = market_of(config, reader.adjusted)
         adjusted = beside(market, reader.adjusted)
-        fits, parts = cut_what_fits(config, adjusted, split, on_note)
+        fits, parts = windows_skipping_short(config, adjusted, split, on_note)
         if fits.data.tickers == config.data.tickers:
             if market is not None and market.n_unknown:
                 on_note(
                     f"on {market.n_unknown} of {len(market.dates)} dates fewer than half of the tickers have a "
                     "bar: what the market did is taken to be nothing unusual"
                 )
-            return Cut(fits, parts, adjusted)
+            return Dataset(fits, parts, adjusted)
         config = fits

@@ -1,18 +1,20 @@
 """What the network reads of each bar: every feature, its formula and its unit.
 
 A feature's value at bar t depends on bars up to t and on nothing later. Nothing here is fitted, scaled or cut
-into windows. To add a feature, write one function and one entry in `FEATURES`.
+into windows. To add a feature, write one function and one entry in
+`lstm_stock.config.features.FEATURES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from lstm_stock.config.features import FEATURES
+from lstm_stock.config.registry import resolve
 from lstm_stock.dataset.volatility import (
     Array,
     day_variance,
@@ -28,13 +30,6 @@ VOLUME_WINDOW = 60
 
 MIN_RANGE = 1e-4
 """One basis point, added to the day's range before its log: high equals low on some real bars."""
-
-Unit = Literal["return", "log_range", "plain", "level"]
-"""How a feature follows the ticker's volatility.
-
-`return` scales with it (divided by the volatility known the day before), `log_range` shifts with its log (which
-is subtracted), `plain` does not depend on it, `level` is a price or volume in its own units, left as it is.
-"""
 
 
 @dataclass(frozen=True)
@@ -70,21 +65,13 @@ class Bars:
         market = adjusted["market"].to_numpy(np.float64) if "market" in adjusted else None
         return cls(open_, high, low, close, volume, trailing_volatility(close), by_range, market)
 
-    def in_use(self, target_scale: str) -> Array | None:
+    def volatility_for(self, target_scale: str) -> Array | None:
         """Return the volatility that returns are measured in: `trailing_vol`, `trailing_range`, or none.
 
         Those of `har` and `har_market` are fitted, and not known to the bars alone: see `lstm_stock.dataset.har`.
         """
         known = {"trailing_vol": self.volatility, "trailing_range": self.range_volatility}
         return known.get(target_scale)
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One column of the network's input."""
-
-    compute: Callable[[Bars], Array]
-    unit: Unit
 
 
 def _previous(values: Array) -> Array:
@@ -159,23 +146,6 @@ def volume_level(bars: Bars) -> Array:
     return bars.volume
 
 
-FEATURES: dict[str, Feature] = {
-    "log_return": Feature(log_return, "return"),
-    "open_gap": Feature(open_gap, "return"),
-    "high_gap": Feature(high_gap, "return"),
-    "low_gap": Feature(low_gap, "return"),
-    "log_range": Feature(log_range, "log_range"),
-    "log_volume_ratio": Feature(log_volume_ratio, "plain"),
-    "log_trailing_vol": Feature(log_trailing_vol, "plain"),
-    "log_range_vol": Feature(log_range_vol, "plain"),
-    "open": Feature(open_level, "level"),
-    "high": Feature(high_level, "level"),
-    "low": Feature(low_level, "level"),
-    "close": Feature(close_level, "level"),
-    "volume": Feature(volume_level, "level"),
-}
-
-
 def feature_table(bars: Bars, names: Sequence[str], volatility: Array | None) -> Array:
     """Compute the named features of every bar.
 
@@ -199,10 +169,10 @@ def feature_table(bars: Bars, names: Sequence[str], volatility: Array | None) ->
     columns = []
     for name in names:
         feature = FEATURES[name]
-        values = feature.compute(bars)
-        if known_before is not None and feature.unit == "return":
+        values = resolve(feature.compute)(bars)
+        if known_before is not None and feature.kind == "return":
             values = values / known_before
-        elif known_before is not None and feature.unit == "log_range":
+        elif known_before is not None and feature.kind == "log_range":
             values = values - np.log(known_before)
         columns.append(values)
     return np.column_stack(columns)

@@ -47,10 +47,10 @@ class HarModel:
     """The regression of the log variance of the next bars on what is known at a close.
 
     The day's variance is `lstm_stock.dataset.volatility.day_variance`. Its log, averaged over the next `step`
-    bars, is regressed by least squares on the last day's, its means over 5 and 22 days, the log of the EWMA of squared
-    returns, and the last return where it is a fall (Corsi 2009, Journal of Financial Econometrics 7; the fall as
-    in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). With the market it has a sixth regressor,
-    how much wider than usual the day was for all tickers: `lstm_stock.dataset.market.Market.surprise`.
+    bars, is regressed by least squares on the last day's, its means over 5 and 22 days, the log of the EWMA of
+    squared returns, and the last return where it is a fall (Corsi 2009, Journal of Financial Econometrics 7; the
+    fall as in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). With the market it has a sixth
+    regressor, how much wider than usual the day was for all tickers: `lstm_stock.dataset.market.Market.surprise`.
 
     Attributes:
         weights: Of a constant and the five regressors, shape `(6,)`, or six, `(7,)`.

@@ -82,7 +82,7 @@ def require_one_close(exchanges: Mapping[str, str | None]) -> list[str]:
     return [ticker for ticker, end in ends.items() if end is None]
 
 
-LEAST_TICKERS = 2
+MIN_TICKERS = 2
 """One ticker is no market."""
 
 
@@ -124,7 +124,7 @@ class Market:
             if np.isfinite(value).any()
         ]
         listed = np.searchsorted(np.sort(np.array(first, "datetime64[D]")), dates, side="right")
-        known = (count >= LEAST_TICKERS) & (2 * count >= listed)
+        known = (count >= MIN_TICKERS) & (2 * count >= listed)
         return cls(dates, np.divide(total, count, out=np.zeros(len(dates)), where=known), known)
 
     def beside(self, adjusted: pd.DataFrame) -> pd.DataFrame:

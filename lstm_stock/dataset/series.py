@@ -25,9 +25,9 @@ from lstm_stock.dataset.volatility import VOLATILITY_WARM_UP, Array, log_returns
 from lstm_stock.errors import DataError, ShortHistoryError
 
 
-def recipe_of(config: Config) -> Recipe:
+def window_spec(config: Config) -> WindowSpec:
     """Take from the config what a window holds."""
-    return Recipe(
+    return WindowSpec(
         features=tuple(config.features),
         target=config.target,
         target_scale=config.target_scale,
@@ -58,11 +58,11 @@ HAR_SCALES = ("har", MARKET_SCALE)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class WindowSpec:
     """What a window holds: the settings that turn prices into inputs and targets.
 
     Attributes:
-        features: Names of `lstm_stock.dataset.features.FEATURES`.
+        features: Names of `lstm_stock.config.features.FEATURES`.
         target: `log_return` or `close`.
         target_scale: What returns are measured in.
         look_back: Bars in the past of a window.
@@ -90,7 +90,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class TickerScaler:
+class FittedTicker:
     """Everything that was fitted on one ticker's train bars.
 
     Attributes:
@@ -121,7 +121,7 @@ class TickerScaler:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> TickerScaler:
+    def from_json(cls, data: dict[str, Any]) -> FittedTicker:
         """Rebuild what `to_json` gave."""
         numbers = ("return_std", "close_offset", "close_scale", "insample_mae")
         return_std, close_offset, close_scale, insample_mae = (float(data[name]) for name in numbers)
@@ -150,7 +150,7 @@ class TickerSeries:
     inputs: NDArray[np.float32]
     unit: NDArray[np.float32]
     first: int
-    scaler: TickerScaler
+    scaler: FittedTicker
 
 
 def _too_few(
@@ -164,7 +164,7 @@ def _too_few(
     )
 
 
-def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split) -> TickerSeries:
+def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: WindowSpec, split: Split) -> TickerSeries:
     """Compute the features of one ticker and scale them by its train bars.
 
     Args:
@@ -197,7 +197,7 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split
             f"the close of {ticker} never changes on its {n_train} train bars (always {train_close[0]:g})",
             "a price without movement cannot be learnt from: check the data, or choose other dates",
         )
-    scaler = TickerScaler(
+    scaler = FittedTicker(
         inputs=fit_scaler(recipe.scaler, recipe.features, raw.features[first:n_train]),
         return_std=return_std,
         close_offset=float(train_close.min()),
@@ -208,7 +208,9 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, split: Split
     return _series(ticker, adjusted, raw, first, scaler)
 
 
-def apply_ticker(ticker: str, adjusted: pd.DataFrame, recipe: Recipe, scaler: TickerScaler) -> TickerSeries:
+def apply_ticker(
+    ticker: str, adjusted: pd.DataFrame, recipe: WindowSpec, scaler: FittedTicker
+) -> TickerSeries:
     """Compute the features of one ticker and scale them with a scaler fitted earlier."""
     raw = _raw_inputs(adjusted, recipe, scaler.har)
     first = _first_known(raw)
@@ -241,9 +243,9 @@ def _fit_har(ticker: str, adjusted: pd.DataFrame, n_train: int, target_scale: st
         ) from error
 
 
-def _raw_inputs(adjusted: pd.DataFrame, recipe: Recipe, har: HarModel | None) -> _RawInputs:
+def _raw_inputs(adjusted: pd.DataFrame, recipe: WindowSpec, har: HarModel | None) -> _RawInputs:
     bars = Bars.of(adjusted)
-    volatility = bars.in_use(recipe.target_scale) if har is None else har.volatility(bars)
+    volatility = bars.volatility_for(recipe.target_scale) if har is None else har.volatility(bars)
     with np.errstate(divide="ignore"):  # An open of 0, for which `_require_computable` has words.
         return _RawInputs(feature_table(bars, recipe.features, volatility), volatility)
 
@@ -266,7 +268,7 @@ def _require_computable(ticker: str, adjusted: pd.DataFrame, features: Array, fi
 
 
 def _series(
-    ticker: str, adjusted: pd.DataFrame, raw: _RawInputs, first: int, scaler: TickerScaler
+    ticker: str, adjusted: pd.DataFrame, raw: _RawInputs, first: int, scaler: FittedTicker
 ) -> TickerSeries:
     unit = np.full(len(adjusted), scaler.return_std) if raw.volatility is None else raw.volatility
     return TickerSeries(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lstm_stock.config import SplitConfig
 from lstm_stock.errors import DataError
 
-Part = Literal["train", "val", "test"]
+SplitName = Literal["train", "val", "test"]
 Dates = NDArray[np.datetime64]
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from lstm_stock.dataset.series import Recipe, TickerSeries, _too_few
-from lstm_stock.dataset.split import Part, Split
+from lstm_stock.dataset.series import TickerSeries, WindowSpec, _too_few
+from lstm_stock.dataset.split import Split, SplitName
 from lstm_stock.dataset.volatility import Array
-from lstm_stock.distributions import Distribution, Mixture, PointMass, QuantileFan
+from lstm_stock.distributions import Distribution, Mixture, PointForecast, QuantileFan
 from lstm_stock.errors import ShortHistoryError
 
 MIN_PRICE_RATIO = 0.01
@@ -58,7 +58,7 @@ class Windows:
     """
 
     series: TickerSeries
-    recipe: Recipe
+    recipe: WindowSpec
     cutoffs: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -136,14 +136,14 @@ def _price_to_return(price: Distribution, last_close: Array) -> Distribution:
 
     if isinstance(price, Mixture):
         return Mixture([_price_to_return(part, last_close) for part in price.components])
-    if isinstance(price, PointMass):
-        return PointMass(log_ratio(price.value, last_close))
+    if isinstance(price, PointForecast):
+        return PointForecast(log_ratio(price.value, last_close))
     if isinstance(price, QuantileFan):
         return QuantileFan(price.levels, log_ratio(price.values, last_close[..., None]))
     raise TypeError(f"a {type(price).__name__} of prices has no distribution of log returns: mass below zero")
 
 
-def windows_of(series: TickerSeries, recipe: Recipe, split: Split, part: Part) -> Windows:
+def windows_of(series: TickerSeries, recipe: WindowSpec, split: Split, part: SplitName) -> Windows:
     """Find every window whose whole future lies inside one part.
 
     A label never crosses a border: the last `horizon - 1` cutoffs before val and before test are purged. The
@@ -166,7 +166,7 @@ def windows_of(series: TickerSeries, recipe: Recipe, split: Split, part: Part) -
     return Windows(series, recipe, cutoffs)
 
 
-def windows_up_to(series: TickerSeries, recipe: Recipe, row: int, first: int | None = None) -> Windows:
+def windows_up_to(series: TickerSeries, recipe: WindowSpec, row: int, first: int | None = None) -> Windows:
     """Return the windows that end at the rows from `first` to `row`; their futures need not exist yet.
 
     Args:

@@ -24,16 +24,16 @@ from lstm_stock.distributions.binned import Binned
 from lstm_stock.distributions.mixture import Mixture
 from lstm_stock.distributions.parametric import Normal, StudentT
 from lstm_stock.distributions.piecewise import Empirical, QuantileFan
-from lstm_stock.distributions.point import Direction, PointMass
+from lstm_stock.distributions.point import PointForecast, SignForecast
 
 __all__ = [
     "Binned",
-    "Direction",
     "Distribution",
     "Empirical",
     "Mixture",
     "Normal",
-    "PointMass",
+    "PointForecast",
     "QuantileFan",
+    "SignForecast",
     "StudentT",
 ]

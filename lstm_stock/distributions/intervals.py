@@ -33,7 +33,7 @@ LEAST_FACTOR = 0.05
 
 
 @dataclass(frozen=True)
-class Fan:
+class Intervals:
     """Intervals of the k-bar log return around its median.
 
     Attributes:
@@ -48,7 +48,7 @@ class Fan:
     above: Array
 
     @classmethod
-    def of(cls, returns: Distribution, levels: Sequence[int], unit: ArrayLike | None = None) -> Fan:
+    def of(cls, returns: Distribution, levels: Sequence[int], unit: ArrayLike | None = None) -> Intervals:
         """Take the central intervals of a forecast.
 
         Args:
@@ -71,9 +71,9 @@ class Fan:
         return bool(np.isfinite(self.below).all())
 
     @property
-    def last(self) -> Fan:
+    def last(self) -> Intervals:
         """The intervals of the last cutoff alone."""
-        return Fan(self.centre[-1:], self.below[-1:], self.above[-1:])
+        return Intervals(self.centre[-1:], self.below[-1:], self.above[-1:])
 
     @property
     def lower(self) -> Array:
@@ -85,16 +85,16 @@ class Fan:
         """Upper ends, shape `(n_windows, horizon, n_levels)`."""
         return self.centre[..., None] + self.above
 
-    def stretched(self, factor: Array) -> Fan:
+    def scaled(self, factor: Array) -> Intervals:
         """Move every end to `factor` times its distance from the median; inner levels stay inside outer ones.
 
         Args:
             factor: Broadcasts to `(n_windows, horizon, n_levels)`.
         """
         below, above = (np.maximum.accumulate(side * factor, axis=-1) for side in (self.below, self.above))
-        return Fan(self.centre, below, above)
+        return Intervals(self.centre, below, above)
 
-    def needed(self, came: Array) -> Array:
+    def conformity_scores(self, came: Array) -> Array:
         """Return the least factor at which each interval holds what came: its conformity score.
 
         Args:
@@ -110,7 +110,7 @@ class Fan:
         return np.asarray(np.where(error == 0, 0.0, factor), np.float64)
 
 
-def conformal_factors(needed: Array, levels: Sequence[int]) -> Array:
+def conformal_factors(conformity_scores: Array, levels: Sequence[int]) -> Array:
     """Split conformal: the factor that a share `level` of past outcomes would have needed, and one more.
 
     The `ceil((n + 1) level)`-th smallest of n scores; where a new score is exchangeable with them, the interval
@@ -119,7 +119,8 @@ def conformal_factors(needed: Array, levels: Sequence[int]) -> Array:
     adaptive factors. Where n is too small for a level, the greatest score stands in.
 
     Args:
-        needed: Scores of a period that the network did not learn from, shape `(n, horizon, n_levels)`, n >= 1.
+        conformity_scores: Scores of a period that the network did not learn from, shape
+            `(n, horizon, n_levels)`, n >= 1.
         levels: Nominal intervals in percent.
 
     Returns:
@@ -128,14 +129,16 @@ def conformal_factors(needed: Array, levels: Sequence[int]) -> Array:
     >>> conformal_factors(np.arange(1.0, 11.0).reshape(-1, 1, 1), [80]).item()  # the 9th of 10
     9.0
     """
-    ordered = np.sort(needed, axis=0)
+    ordered = np.sort(conformity_scores, axis=0)
     n = len(ordered)
     ranks = [min(int(np.ceil((n + 1) * level / 100 - 1e-9)), n) for level in levels]
     picked = np.stack([ordered[rank - 1, :, i] for i, rank in enumerate(ranks)], axis=-1)
     return np.maximum(picked, LEAST_FACTOR)
 
 
-def adaptive_factors(start: Array, needed: Array, levels: Sequence[int], rate: float = RATE) -> Array:
+def adaptive_factors(
+    start: Array, conformity_scores: Array, levels: Sequence[int], rate: float = RATE
+) -> Array:
     """Follow a stream: after each outcome a factor grows if the interval missed it, and shrinks if it held it.
 
     `factor <- factor + rate (missed - (1 - level))`, the quantile tracker of Angelopoulos, Candes & Tibshirani
@@ -145,8 +148,8 @@ def adaptive_factors(start: Array, needed: Array, levels: Sequence[int], rate: f
 
     Args:
         start: Factors before the stream, shape `(horizon, n_levels)`.
-        needed: Scores in the order of time, one cutoff per bar, shape `(n, horizon, n_levels)`; a NaN is an
-            outcome that has not come yet.
+        conformity_scores: Scores in the order of time, one cutoff per bar, shape
+            `(n, horizon, n_levels)`; a NaN is an outcome that has not come yet.
         levels: Nominal intervals in percent.
         rate: Size of a step.
 
@@ -154,13 +157,13 @@ def adaptive_factors(start: Array, needed: Array, levels: Sequence[int], rate: f
         The factor to use at each cutoff, shape `(n, horizon, n_levels)`.
     """
     misses_allowed = 1 - np.asarray(levels, np.float64) / 100
-    factors = np.empty(needed.shape)
+    factors = np.empty(conformity_scores.shape)
     now = np.array(start, np.float64)
-    for t in range(len(needed)):
-        for i in range(needed.shape[1]):
+    for t in range(len(conformity_scores)):
+        for i in range(conformity_scores.shape[1]):
             known = t - (i + 1)  # the newest cutoff whose outcome of step i + 1 is known at t
-            if known >= 0 and not np.isnan(needed[known, i]).any():
-                missed = needed[known, i] > factors[known, i]
+            if known >= 0 and not np.isnan(conformity_scores[known, i]).any():
+                missed = conformity_scores[known, i] > factors[known, i]
                 now[i] = np.maximum(now[i] + rate * (missed - misses_allowed), LEAST_FACTOR)
         factors[t] = now
     return factors
@@ -195,13 +198,13 @@ class Calibrator:
             came: What came, likewise.
             unit: What a k-bar log return is measured in, likewise; the half-width of a forecast without spread.
         """
-        as_trained = np.ones((came.shape[1], len(levels)))
-        if kind == "none" or (kind == "adaptive" and Fan.of(returns, levels).has_spread):
-            return cls(kind, tuple(levels), as_trained)
-        needed = Fan.of(returns, levels, unit).needed(came)
-        return cls(kind, tuple(levels), conformal_factors(needed, levels))
+        uncalibrated = np.ones((came.shape[1], len(levels)))
+        if kind == "none" or (kind == "adaptive" and Intervals.of(returns, levels).has_spread):
+            return cls(kind, tuple(levels), uncalibrated)
+        conformity_scores = Intervals.of(returns, levels, unit).conformity_scores(came)
+        return cls(kind, tuple(levels), conformal_factors(conformity_scores, levels))
 
-    def apply(self, returns: Distribution, came: Array, unit: Array) -> Fan:
+    def apply(self, returns: Distribution, came: Array, unit: Array) -> Intervals:
         """Return the stretched intervals of forecasts in the order of time, one cutoff per bar.
 
         Args:
@@ -211,11 +214,11 @@ class Calibrator:
             unit: As for `fit`.
         """
         if self.kind == "none":
-            return Fan.of(returns, self.levels)
-        fan = Fan.of(returns, self.levels, unit)
+            return Intervals.of(returns, self.levels)
+        fan = Intervals.of(returns, self.levels, unit)
         if self.kind == "conformal":
-            return fan.stretched(self.factors)
-        return fan.stretched(adaptive_factors(self.factors, fan.needed(came), self.levels))
+            return fan.scaled(self.factors)
+        return fan.scaled(adaptive_factors(self.factors, fan.conformity_scores(came), self.levels))
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain dictionary."""

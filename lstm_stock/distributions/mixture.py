@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lstm_stock.distributions.base import Array, Distribution, Rows, set_fields
-from lstm_stock.distributions.parametric import Smooth
-from lstm_stock.distributions.piecewise import Stepped
-from lstm_stock.distributions.point import PointMass
+from lstm_stock.distributions.parametric import Parametric
+from lstm_stock.distributions.piecewise import Piecewise
+from lstm_stock.distributions.point import PointForecast
 
 NODES, MAX_NODES = 32, 2**9
 """Quadrature of a mixture's spread: intervals to start with, and of the coarser sum where doubling them ends."""
@@ -33,7 +33,7 @@ class Mixture(Distribution):
     """Equal shares of several forecasts, as of networks trained from several seeds.
 
     The components are all smooth (`Normal`, `StudentT`), all stepped (`QuantileFan`, `Empirical`) or all
-    `PointMass`; mixtures do not nest. `E|X - y|` is the components' mean; `E|X - X'|/2` is the integral of
+    `PointForecast`; mixtures do not nest. `E|X - y|` is the components' mean; `E|X - X'|/2` is the integral of
     `F(1 - F)`, which does not depend on the outcome: exact for stepped components, by quadrature for smooth ones
     (see `_smooth_spread`). A quantile is the least x with `cdf(x) >= p`, so that of several `Empirical` is a
     sample, not interpolated between two as that of a single one.
@@ -53,7 +53,7 @@ class Mixture(Distribution):
 
     def __init__(self, components: Sequence[Distribution]) -> None:
         names = ", ".join(type(part).__name__ for part in components)
-        kinds = (Smooth, Stepped, PointMass)
+        kinds = (Parametric, Piecewise, PointForecast)
         if not any(components and all(isinstance(part, kind) for part in components) for kind in kinds):
             raise ValueError(f"`components` must be all smooth, all stepped or all points, got [{names}]")
         shapes = list(dict.fromkeys(part.shape for part in components))
@@ -68,10 +68,10 @@ class Mixture(Distribution):
     def quantile(self, p: float) -> Array:
         # Below the least of the components' quantiles every cdf is under p, above the greatest every one is over.
         quantiles = self._each(lambda part: part.quantile(p))
-        if isinstance(self.components[0], PointMass):
+        if isinstance(self.components[0], PointForecast):
             return np.asarray(np.median(quantiles, axis=0))
         low, high, slack = quantiles.min(axis=0), quantiles.max(axis=0), 0.0
-        stepped = [part.ends() for part in self.components if isinstance(part, Stepped)]
+        stepped = [part.ends() for part in self.components if isinstance(part, Piecewise)]
         if len(stepped) > 1:
             # That does not hold for interpolated quantiles of samples. A stretch where the cdf is p, but for
             # rounding, counts as over p, so that its least x is found.
@@ -92,7 +92,7 @@ class Mixture(Distribution):
         return self._mean(lambda part: part.abs_error(y))
 
     def crps(self, y: ArrayLike) -> Array:
-        if len(self.components) == 1 or isinstance(self.components[0], PointMass):
+        if len(self.components) == 1 or isinstance(self.components[0], PointForecast):
             return self._mean(lambda part: part.crps(y))
         return self.abs_error(y) - self._spread()
 
@@ -119,10 +119,10 @@ class Mixture(Distribution):
             return np.asarray(Mixture([part.take(None) for part in self.components])._spread()[0], np.float64)
         if 0 in self.shape:
             return np.empty(self.shape)
-        smooth = [part for part in self.components if isinstance(part, Smooth)]
+        smooth = [part for part in self.components if isinstance(part, Parametric)]
         if smooth:
             return _smooth_spread(smooth)
-        stepped = [part for part in self.components if isinstance(part, Stepped)]
+        stepped = [part for part in self.components if isinstance(part, Piecewise)]
         n_points = sum(part.n_breakpoints for part in stepped) * int(np.prod(self.shape[1:]))
         n_rows = max(1, CHUNK // n_points)
         starts = range(0, self.shape[0], n_rows)
@@ -131,7 +131,7 @@ class Mixture(Distribution):
         )
 
 
-def _stepped_spread(parts: Sequence[Stepped]) -> Array:
+def _stepped_spread(parts: Sequence[Piecewise]) -> Array:
     """Integrate `F(1 - F)` of an equal mixture of stepped forecasts, exactly.
 
     Between neighbouring breakpoints of all parts F is a straight line, F(1 - F) a parabola, and Gauss-Legendre
@@ -147,7 +147,7 @@ def _stepped_spread(parts: Sequence[Stepped]) -> Array:
     return total
 
 
-def _smooth_spread(parts: Sequence[Smooth], by_panels: bool = False, n: int = NODES) -> Array:
+def _smooth_spread(parts: Sequence[Parametric], by_panels: bool = False, n: int = NODES) -> Array:
     """Integrate `F(1 - F)` of an equal mixture of smooth forecasts, to 1e-10 of its value or better.
 
     Both rules are trapezoidal in t after a double exponential substitution, under which even a tail of `|x|^-1.1`
@@ -179,7 +179,7 @@ def _smooth_spread(parts: Sequence[Smooth], by_panels: bool = False, n: int = NO
     return fine
 
 
-def _whole_line(parts: Sequence[Smooth]) -> Callable[[Array], Array]:
+def _whole_line(parts: Sequence[Parametric]) -> Callable[[Array], Array]:
     """Map -1..1 to the whole line, `x = centre + unit sinh(pi/2 sinh t)`; return `F(1 - F) dx` there."""
     loc = np.stack([part.loc for part in parts])
     centre, unit = loc.mean(axis=0), np.min([part.scale for part in parts], axis=0)
@@ -194,7 +194,7 @@ def _whole_line(parts: Sequence[Smooth]) -> Callable[[Array], Array]:
     return integrand
 
 
-def _panels(parts: Sequence[Smooth]) -> Callable[[Array], Array]:
+def _panels(parts: Sequence[Parametric]) -> Callable[[Array], Array]:
     """Cut the line at every component's location; return the sum over the pieces of `F(1 - F) dx` at -1..1.
 
     Nodes crowd at both ends of a piece, so that a component is resolved however narrow it is and however far away
@@ -224,19 +224,19 @@ def _panels(parts: Sequence[Smooth]) -> Callable[[Array], Array]:
     return integrand
 
 
-def _variance(parts: Sequence[Smooth], x: Array) -> Array:
+def _variance(parts: Sequence[Parametric], x: Array) -> Array:
     """Return `F(1 - F)` of the mixture, with all its digits in both tails."""
     below, above = (np.mean(side, axis=0) for side in zip(*(part.tails(x) for part in parts), strict=True))
     return np.asarray(below * above, np.float64)
 
 
-def _log_reach(parts: Sequence[Smooth], centre: Array, unit: Array) -> Array:
+def _log_reach(parts: Sequence[Parametric], centre: Array, unit: Array) -> Array:
     """Return the log of how many units from the centre the mixture still matters, at most 650.
 
     sinh overflows past 710; only a tail heavier than 1.05 degrees of freedom reaches so far.
     """
     distance = [np.log(np.maximum(np.abs(part.loc - centre), unit)) for part in parts]
-    reach = np.logaddexp(distance, [part.log_reach() for part in parts]).max(axis=0) - np.log(unit)
+    reach = np.logaddexp(distance, [part.log_tail_bound() for part in parts]).max(axis=0) - np.log(unit)
     return np.asarray(np.minimum(reach, 650), np.float64)
 
 

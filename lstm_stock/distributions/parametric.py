@@ -24,7 +24,7 @@ from lstm_stock.distributions.base import (
 )
 
 
-class Smooth(Distribution):
+class Parametric(Distribution):
     """A location, a scale, and a symmetric density."""
 
     loc: Array
@@ -44,7 +44,7 @@ class Smooth(Distribution):
         return self.abs_error(y) - self.spread()
 
     @abstractmethod
-    def take(self, rows: Rows) -> Smooth: ...
+    def take(self, rows: Rows) -> Parametric: ...
 
     @abstractmethod
     def tails(self, y: ArrayLike) -> tuple[Array, Array]:
@@ -55,7 +55,7 @@ class Smooth(Distribution):
         """Return `E|X - X'|/2`, which is the integral of `F(1 - F)`."""
 
     @abstractmethod
-    def log_reach(self) -> Array:
+    def log_tail_bound(self) -> Array:
         """Return the log of the distance from `loc` beyond which `F(1 - F)` holds under 1e-13 of its integral."""
 
     def _standardise(self, y: ArrayLike) -> Array:
@@ -68,7 +68,7 @@ def _sides(z: Array, beyond: Array) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True, eq=False)
-class Normal(Smooth):
+class Normal(Parametric):
     """Normal distributions.
 
     CRPS: Gneiting & Raftery 2007, Journal of the American Statistical Association 102, p. 367.
@@ -116,12 +116,12 @@ class Normal(Smooth):
     def take(self, rows: Rows) -> Normal:
         return Normal(self.loc[rows], self.scale[rows])
 
-    def log_reach(self) -> Array:
+    def log_tail_bound(self) -> Array:
         return np.log(10 * self.scale)
 
 
 @dataclass(frozen=True, eq=False)
-class StudentT(Smooth):
+class StudentT(Parametric):
     """Student-t distributions with location and scale.
 
     CRPS: Jordan, Krueger & Lerch 2019, Journal of Statistical Software 90(12), appendix A.
@@ -178,6 +178,6 @@ class StudentT(Smooth):
     def take(self, rows: Rows) -> StudentT:
         return StudentT(self.loc[rows], self.scale[rows], self.df[rows])
 
-    def log_reach(self) -> Array:
+    def log_tail_bound(self) -> Array:
         tail = np.log(self.df) / 2 + 30 / (self.df - 1)
         return np.log(self.scale) + np.maximum(tail, np.log(10))

@@ -22,7 +22,7 @@ from lstm_stock.distributions.base import (
 )
 
 
-class Stepped(Distribution):
+class Piecewise(Distribution):
     """A cdf of straight lines and jumps, without a density."""
 
     @property
@@ -34,7 +34,7 @@ class Stepped(Distribution):
         return no_score(y, self.shape)
 
     @abstractmethod
-    def take(self, rows: Rows) -> Stepped: ...
+    def take(self, rows: Rows) -> Piecewise: ...
 
     @abstractmethod
     def ends(self) -> tuple[Array, Array]:
@@ -46,7 +46,7 @@ class Stepped(Distribution):
 
 
 @dataclass(frozen=True, eq=False)
-class QuantileFan(Stepped):
+class QuantileFan(Piecewise):
     """Quantiles at a few levels, straight lines between them, and nothing beyond the outermost.
 
     The probability outside the outer levels sits on the outer values. Quantiles that cross are sorted, which never
@@ -142,7 +142,7 @@ class QuantileFan(Stepped):
 
 
 @dataclass(frozen=True, eq=False)
-class Empirical(Stepped):
+class Empirical(Piecewise):
     """The same samples for every cutoff, moved and stretched: `X = loc + scale * sample`, each equally likely.
 
     The cdf is the share of samples at or below y: an outcome equal to some of them gets their share whole, not

@@ -22,7 +22,7 @@ from lstm_stock.distributions.base import (
 
 
 @dataclass(frozen=True, eq=False)
-class PointMass(Distribution):
+class PointForecast(Distribution):
     """A point forecast, which claims no distribution: mean and median are the point, all else is NaN.
 
     Scoring it as a certainty would be unfair to it, and unfair to nobody who states their doubt.
@@ -61,16 +61,16 @@ class PointMass(Distribution):
     def log_score(self, y: ArrayLike) -> Array:
         return no_score(y, self.shape)
 
-    def rescale(self, scale: ArrayLike, shift: ArrayLike = 0.0) -> PointMass:
+    def rescale(self, scale: ArrayLike, shift: ArrayLike = 0.0) -> PointForecast:
         factor, offset = affine(scale, shift)
-        return PointMass(offset + factor * self.value)
+        return PointForecast(offset + factor * self.value)
 
-    def take(self, rows: Rows) -> PointMass:
-        return PointMass(self.value[rows])
+    def take(self, rows: Rows) -> PointForecast:
+        return PointForecast(self.value[rows])
 
 
 @dataclass(frozen=True, eq=False)
-class Direction(Distribution):
+class SignForecast(Distribution):
     """The sign of X and nothing else: every quantile, mean and score is NaN.
 
     Attributes:
@@ -79,7 +79,7 @@ class Direction(Distribution):
     Raises:
         ValueError: A sign is something else.
 
-    >>> Direction([1.0, -1.0]).direction().tolist()
+    >>> SignForecast([1.0, -1.0]).direction().tolist()
     [1.0, -1.0]
     """
 
@@ -114,11 +114,11 @@ class Direction(Distribution):
     def log_score(self, y: ArrayLike) -> Array:
         return no_score(y, self.shape)
 
-    def rescale(self, scale: ArrayLike, shift: ArrayLike = 0.0) -> Direction:
+    def rescale(self, scale: ArrayLike, shift: ArrayLike = 0.0) -> SignForecast:
         _, offset = affine(scale, shift)
         if np.any(offset != 0):
             raise ValueError("a `Direction` cannot be shifted: it has no size to add to")
-        return Direction(self.sign)
+        return SignForecast(self.sign)
 
-    def take(self, rows: Rows) -> Direction:
-        return Direction(self.sign[rows])
+    def take(self, rows: Rows) -> SignForecast:
+        return SignForecast(self.sign[rows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,11 +11,13 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from lstm_stock.config.cells import CELLS
+from lstm_stock.config.heads import HEADS
+from lstm_stock.config.registry import resolve
 from lstm_stock.distributions import Binned, Distribution, Mixture
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
-from lstm_stock.network.cells import CELLS
-from lstm_stock.network.heads import HEADS, start_of
+from lstm_stock.network.heads import head_of, start_of
 
 Params = NDArray[np.float32]
 """What the network outputs: `(n_windows, n_members, horizon, n_params)`."""
@@ -34,7 +37,7 @@ def build_network(shape: Architecture) -> keras.Model:
     for kind, name, known in (("cell", shape.cell, CELLS), ("head", shape.head, HEADS)):
         if name not in known:
             raise ConfigError(f"model.{kind}: got {name!r}, allowed: {', '.join(known)}")
-    head = HEADS[shape.head]
+    head = head_of(shape.head)
     start = start_of(shape)
     n_params = len(start)
     window = keras.Input((shape.look_back, shape.n_features), name="window")
@@ -42,14 +45,25 @@ def build_network(shape: Architecture) -> keras.Model:
     if shape.ticker_embedding:
         ticker = keras.Input((), dtype="int32", name="ticker")
         inputs, x = [window, ticker], with_ticker(window, ticker, shape)
-    x = CELLS[shape.cell](x, shape)
+    x = resolve(CELLS[shape.cell].build)(x, shape)
     for i, units in enumerate(shape.dense):
         x = layers.Dense(units, activation="relu", name=f"dense_{i + 1}")(x)
-    x = layers.Dense(shape.n_steps * n_params, bias_initializer=Tiled(start), name="head")(x)
+    x = layers.Dense(shape.n_steps * n_params, bias_initializer=TiledConstant(start), name="head")(x)
     x = layers.Reshape((shape.n_steps, n_params), name="per_step")(x)
     scale = [shape.location_unit if i == head.location else 1.0 for i in range(n_params)]
     outputs = layers.Rescaling(scale, name="units")(x)
     return keras.Model(inputs if len(inputs) > 1 else window, outputs, name=shape.cell)
+
+
+def load_network(path: Path, cell: str) -> keras.Model:
+    """Load a saved network of a cell, without its optimizer; nothing in the file is run as code.
+
+    Raises:
+        ValueError: The file is no Keras model, or holds an unknown layer.
+        OSError: It cannot be read.
+    """
+    resolve(CELLS[cell].build)  # registers the cell's own layers with Keras
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def with_ticker(window: Any, ticker: Any, shape: Architecture) -> Any:
@@ -68,8 +82,8 @@ def with_ticker(window: Any, ticker: Any, shape: Architecture) -> Any:
     return layers.Concatenate(name="window_and_ticker")([window, repeated])
 
 
-@keras.saving.register_keras_serializable(package="lstm_stock")
-class Tiled(keras.initializers.Initializer):  # type: ignore[misc]
+@keras.saving.register_keras_serializable(package="lstm_stock", name="Tiled")
+class TiledConstant(keras.initializers.Initializer):  # type: ignore[misc]
     """Fill a vector with `values`, over and over."""
 
     def __init__(self, values: Sequence[float]) -> None:
@@ -86,7 +100,7 @@ class Tiled(keras.initializers.Initializer):  # type: ignore[misc]
         return {"values": self.values}
 
 
-def join_members(members: Sequence[keras.Model]) -> keras.Model:
+def build_ensemble(members: Sequence[keras.Model]) -> keras.Model:
     """Join networks of one architecture into one that outputs `Params`, so that a run is one model file."""
     inputs = [keras.Input(one.shape[1:], dtype=one.dtype, name=one.name) for one in members[0].inputs]
     given = inputs if len(inputs) > 1 else inputs[0]
@@ -97,16 +111,16 @@ def join_members(members: Sequence[keras.Model]) -> keras.Model:
 
 
 def to_distribution(head: str, params: Params) -> Distribution:
-    """Turn the output of `join_members` into one forecast: the mixture of its members.
+    """Turn the output of `build_ensemble` into one forecast: the mixture of its members.
 
     Args:
-        head: A key of `HEADS`.
+        head: A key of `lstm_stock.config.heads.HEADS`.
         params: Shape `(n_windows, n_members, horizon, n_params)`.
 
     Returns:
         The forecast of the targets, shape `(n_windows, horizon)`.
     """
-    parts = [HEADS[head].distribution(params[:, i].astype(np.float64)) for i in range(params.shape[1])]
+    parts = [head_of(head).distribution(params[:, i].astype(np.float64)) for i in range(params.shape[1])]
     if len(parts) == 1:
         return parts[0]
     binned = [part.probability for part in parts if isinstance(part, Binned)]

@@ -65,13 +65,13 @@ def callbacks_of(config: TrainingConfig) -> list[keras.callbacks.Callback]:
     return callbacks
 
 
-def callbacks_again(config: TrainingConfig, rates: Sequence[float]) -> list[keras.callbacks.Callback]:
+def refit_callbacks(config: TrainingConfig, rates: Sequence[float]) -> list[keras.callbacks.Callback]:
     """Build what repeats a training on more windows: averaged weights, and the learning rate of each epoch."""
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch: rates[epoch])
     return [*callbacks_of(config)[: config.ema_momentum > 0], schedule]
 
 
-_REMEMBERED: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
+_CALLBACK_STATE: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     keras.callbacks.EarlyStopping: (("wait", "best", "best_epoch", "stopped_epoch"), ("best_weights",)),
     keras.callbacks.ReduceLROnPlateau: (("wait", "best", "cooldown_counter"), ()),
     keras.callbacks.SwapEMAWeights: (("_ema_weights_in_model",), ()),
@@ -95,12 +95,12 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(
         self,
         others: Sequence[keras.callbacks.Callback],
-        follow: Follow,
+        follow: HistoryAndProgress,
         write: Callable[[State], None],
         start: State | None,
     ) -> None:
         super().__init__()
-        self._remembering = [one for one in others if type(one) in _REMEMBERED]
+        self._remembering = [one for one in others if type(one) in _CALLBACK_STATE]
         self._follow = follow
         self._write = write
         self._start = start
@@ -110,7 +110,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         if self._start is None:
             return
         for i, callback in enumerate(self._remembering):
-            values, lists = _REMEMBERED[type(callback)]
+            values, lists = _CALLBACK_STATE[type(callback)]
             for name in values:
                 setattr(callback, name, self._start.facts[f"{name}-{i}"])
             for name in lists:
@@ -123,7 +123,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         facts: dict[str, Any] = {"rows": self._follow.rows, "stops": bool(self.model.stop_training)}
         arrays = {"variables": [np.array(one) for one in variables_of(self.model)]}
         for i, callback in enumerate(self._remembering):
-            values, lists = _REMEMBERED[type(callback)]
+            values, lists = _CALLBACK_STATE[type(callback)]
             facts |= {f"{name}-{i}": _plain(getattr(callback, name)) for name in values}
             arrays |= {f"{name}-{i}": list(getattr(callback, name) or ()) for name in lists}
         self._write(State(False, facts, arrays))
@@ -153,7 +153,7 @@ class _KeepLastWeights(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.set_weights(self._weights)
 
 
-class Follow(keras.callbacks.Callback):  # type: ignore[misc]
+class HistoryAndProgress(keras.callbacks.Callback):  # type: ignore[misc]
     """Report progress, keep the history, and stop when asked or when the loss is no longer a number.
 
     Args:

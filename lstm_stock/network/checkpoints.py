@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_stock.atomic import KeptFolder
+from lstm_stock.atomic import WorkDir
 
 _FACTS = "facts"
 
@@ -49,7 +49,7 @@ class Checkpoints:
             of the same training, which would come to it again.
     """
 
-    def __init__(self, kept: KeptFolder, on_note: Callable[[str], None], anew: bool = False) -> None:
+    def __init__(self, kept: WorkDir, on_note: Callable[[str], None], anew: bool = False) -> None:
         self._kept = kept
         self._on_note = on_note
         self._works = True

@@ -1,6 +1,6 @@
 """Heads: what the network outputs for each step, the loss that trains it, and the distribution it means.
 
-To add a head, write a loss and a distribution, and one entry in `HEADS`.
+To add a head, write a loss and a distribution, and one entry in `lstm_stock.config.heads.HEADS`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from keras import ops
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from lstm_stock.distributions import Distribution, Normal, PointMass, QuantileFan, StudentT
+from lstm_stock.config.heads import HEADS
+from lstm_stock.config.registry import resolve
+from lstm_stock.distributions import Distribution, Normal, PointForecast, QuantileFan, StudentT
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.token import vocabulary_distribution, vocabulary_loss
 
@@ -55,7 +57,7 @@ def point_loss(y_true: Any, params: Any) -> Any:
 
 def point_distribution(params: NDArray[np.float64]) -> Distribution:
     """A point without spread."""
-    return PointMass(params[..., 0])
+    return PointForecast(params[..., 0])
 
 
 def gaussian_loss(y_true: Any, params: Any) -> Any:
@@ -132,23 +134,27 @@ def _quantile_start() -> tuple[float, ...]:
     return (*raw, 0.0, *raw[::-1])
 
 
-HEADS: dict[str, Head] = {
-    "point": Head((0.0,), 0, point_loss, point_distribution),
-    "gaussian": Head((0.0, 0.0), 0, gaussian_loss, gaussian_distribution),
-    "student_t": Head(
-        (0.0, math.log(math.sqrt((START_DF - 2) / START_DF)), math.log(math.expm1(START_DF - MIN_DF))),
-        0,
-        student_t_loss,
-        student_t_distribution,
-    ),
-    "quantile": Head(_quantile_start(), len(LEVELS) // 2, quantile_loss, quantile_distribution),
-    "vocabulary": Head((0.0,) * Architecture.vocabulary, None, vocabulary_loss, vocabulary_distribution),
-}
+POINT = Head((0.0,), 0, point_loss, point_distribution)
+GAUSSIAN = Head((0.0, 0.0), 0, gaussian_loss, gaussian_distribution)
+STUDENT_T = Head(
+    (0.0, math.log(math.sqrt((START_DF - 2) / START_DF)), math.log(math.expm1(START_DF - MIN_DF))),
+    0,
+    student_t_loss,
+    student_t_distribution,
+)
+QUANTILE = Head(_quantile_start(), len(LEVELS) // 2, quantile_loss, quantile_distribution)
+VOCABULARY = Head((0.0,) * Architecture.vocabulary, None, vocabulary_loss, vocabulary_distribution)
+
+
+def head_of(name: str) -> Head:
+    """Return the head that `lstm_stock.config.heads.HEADS` has under a name."""
+    head: Head = resolve(HEADS[name].head)
+    return head
 
 
 def start_of(shape: Architecture) -> tuple[float, ...]:
     """Return the head's `start`; of the vocabulary as many as the network has tokens, all equally likely."""
-    return (0.0,) * shape.vocabulary if shape.head == "vocabulary" else HEADS[shape.head].start
+    return (0.0,) * shape.vocabulary if shape.head == "vocabulary" else head_of(shape.head).start
 
 
 def training_loss(head: str, horizon: int) -> Callable[[Any, Any], Any]:
@@ -161,6 +167,6 @@ def training_loss(head: str, horizon: int) -> Callable[[Any, Any], Any]:
     weights = (weights / weights.mean()).astype(np.float32)
 
     def loss(y_true: Any, params: Any) -> Any:
-        return ops.mean(HEADS[head].loss(y_true, params) * weights)
+        return ops.mean(head_of(head).loss(y_true, params) * weights)
 
     return loss

@@ -57,7 +57,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Start:
+class PathStart:
     """Where windows end.
 
     Attributes:
@@ -71,13 +71,13 @@ class Start:
     volatility: Array
     n_returns: NDArray[np.int64]
 
-    def take(self, rows: NDArray[np.intp]) -> Start:
+    def take(self, rows: NDArray[np.intp]) -> PathStart:
         """Return some of the windows."""
-        return Start(self.inputs[rows], self.volatility[rows], self.n_returns[rows])
+        return PathStart(self.inputs[rows], self.volatility[rows], self.n_returns[rows])
 
 
 @dataclass(frozen=True)
-class Stand:
+class PathState:
     """Where paths stand before their next bar; the first axes are `(n_windows, n_paths)`.
 
     Before the first bar all paths of a window stand together, and there is only one.
@@ -108,12 +108,12 @@ def uniforms(n_paths: int, horizon: int, seed: int) -> Array:
 
 
 def forecast_paths(
-    network: keras.Model, start: Start, horizon: int, sampling: Sampling
+    network: keras.Model, start: PathStart, horizon: int, sampling: Sampling
 ) -> NDArray[np.float32]:
     """Forecast every step of the horizon with a network that outputs the next bar only.
 
     Args:
-        network: Members with the cell `token` and the head `vocabulary`, joined by `join_members`.
+        network: Members with the cell `token` and the head `vocabulary`, joined by `build_ensemble`.
         start: Where the windows end.
         horizon: Steps to forecast.
         sampling: How paths are drawn; member i draws from the seed `seed + i`.
@@ -131,7 +131,7 @@ def forecast_paths(
 
 
 def _forecast_member(
-    member: keras.Model, start: Start, draws: Array, temperature: float
+    member: keras.Model, start: PathStart, draws: Array, temperature: float
 ) -> NDArray[np.float32]:
     """Return the log probabilities of the bins, shape `(n_windows, horizon, n_tokens)`."""
     batches = []
@@ -147,8 +147,8 @@ def _forecast_member(
 
 
 def walk(
-    member: keras.Model, start: Start, draws: Array, temperature: float
-) -> Iterator[tuple[Start, Iterator[Stand]]]:
+    member: keras.Model, start: PathStart, draws: Array, temperature: float
+) -> Iterator[tuple[PathStart, Iterator[PathState]]]:
     """Let paths go on from windows, some windows at a time.
 
     Args:
@@ -173,17 +173,17 @@ def walk(
 
 def _stands(
     one_bar: keras.Model,
-    start: Start,
+    start: PathStart,
     now: list[NDArray[np.float32]],
     draws: Array,
     temperature: float,
-) -> Iterator[Stand]:
+) -> Iterator[PathState]:
     n_windows, (n_paths, horizon) = len(start.inputs), draws.shape
     logits, *states = now
     volatility, travelled = start.volatility[:, None], np.zeros((n_windows, 1))
     for k in range(1, horizon + 1):
         shape = (*volatility.shape, logits.shape[-1])
-        stand = Stand(log_softmax(logits.reshape(shape) / temperature), travelled, volatility)
+        stand = PathState(log_softmax(logits.reshape(shape) / temperature), travelled, volatility)
         yield stand
         if k == horizon:
             return
@@ -223,7 +223,7 @@ def draw(log_probability: Array, levels: Array) -> tuple[NDArray[np.int32], Arra
     return which, _quantile((which + share) / n_tokens)
 
 
-def _average(stand: Stand, unit: Array, levels: Array) -> Array:
+def _average(stand: PathState, unit: Array, levels: Array) -> Array:
     """Return the log probabilities of the bins for the average path, shape `(n_windows, n_tokens)`.
 
     What a path's last distribution gives to each bin is counted with a few of its quantiles. A further path that

@@ -35,7 +35,7 @@ def token(x: Any, shape: Architecture) -> Any:
     """
     x = layers.Discretization(bin_boundaries=bin_edges(shape.vocabulary).tolist(), name="token")(x)
     embedding = layers.Embedding(
-        shape.vocabulary, WORD_WIDTH, embeddings_initializer=Meaning(), name="embedding"
+        shape.vocabulary, WORD_WIDTH, embeddings_initializer=BinMeans(), name="embedding"
     )
     x = layers.Reshape((shape.look_back, shape.n_features * WORD_WIDTH), name="sentence")(embedding(x))
     for i, units in enumerate(shape.units):
@@ -45,8 +45,8 @@ def token(x: Any, shape: Architecture) -> Any:
     return x
 
 
-@keras.saving.register_keras_serializable(package="lstm_stock")
-class Meaning(keras.initializers.Initializer):  # type: ignore[misc]
+@keras.saving.register_keras_serializable(package="lstm_stock", name="Meaning")
+class BinMeans(keras.initializers.Initializer):  # type: ignore[misc]
     """Start the embedding of tokens from what they mean: the mean of the bin and its absolute value, then noise.
 
     A text has no order of its words; here a network with a few thousand windows would have to find out first that

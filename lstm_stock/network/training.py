@@ -24,25 +24,25 @@ from lstm_stock.distributions import Distribution
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.batches import WindowBatches
-from lstm_stock.network.build import build_network, join_members, to_distribution
+from lstm_stock.network.build import build_ensemble, build_network, to_distribution
 from lstm_stock.network.callbacks import (
     Checkpoint,
-    Follow,
+    HistoryAndProgress,
     Progress,
-    callbacks_again,
     callbacks_of,
+    refit_callbacks,
     variables_of,
 )
 from lstm_stock.network.checkpoints import Checkpoints, State
 from lstm_stock.network.heads import training_loss
-from lstm_stock.network.sampling import Sampling, Start, forecast_paths
+from lstm_stock.network.sampling import PathStart, Sampling, forecast_paths
 
 PREDICT_BATCH = 1024
 """Windows per forward pass when nothing is learnt: large enough to be fast, small in memory."""
 
 
 @dataclass(frozen=True)
-class Fit:
+class TrainingResult:
     """What training gives.
 
     Attributes:
@@ -64,7 +64,7 @@ def fit_network(
     seed: int,
     on_progress: Callable[[Progress], None] | None = None,
     checkpoints: Checkpoints | None = None,
-) -> Fit:
+) -> TrainingResult:
     """Train `config.members` networks, from the seeds `seed, seed + 1, ...`, and join them.
 
     Ctrl-C once ends training after the batch under way: the member in training keeps its best weights so far,
@@ -91,7 +91,7 @@ def fit_network(
             keep = partial(_keep, checkpoints, i + 1)
             network = _compiled(shape, config, seed + i)
             history = state.facts["rows"] if state else ()
-            follow = Follow(i + 1, sum(map(len, train)), config, stop, on_progress, history)
+            follow = HistoryAndProgress(i + 1, sum(map(len, train)), config, stop, on_progress, history)
             if state is not None and state.is_done:
                 network.set_weights(state.arrays["variables"])
             else:
@@ -109,18 +109,18 @@ def fit_network(
             members.append(_untrainable_copy(network, shape))
             if stop.is_set():
                 break
-    return Fit(join_members(members), pd.DataFrame(rows), stop.is_set())
+    return TrainingResult(build_ensemble(members), pd.DataFrame(rows), stop.is_set())
 
 
 def refit_network(
     shape: Architecture,
     train: Sequence[Windows],
-    first: Fit,
+    first: TrainingResult,
     config: TrainingConfig,
     seed: int,
     on_progress: Callable[[Progress], None] | None = None,
     checkpoints: Checkpoints | None = None,
-) -> Fit:
+) -> TrainingResult:
     """Train the networks of `first` once more, from their beginning, on more windows and with nothing held out.
 
     Each for as many epochs as val found best for it, with the learning rate of each of them (Goodfellow, Bengio &
@@ -154,19 +154,19 @@ def refit_network(
             state = checkpoints.read(number) if checkpoints else None
             network = _compiled(shape, config, seed + i)
             history = state.facts["rows"] if state else ()
-            follow = Follow(i + 1, sum(map(len, train)), settings, stop, on_progress, history)
+            follow = HistoryAndProgress(i + 1, sum(map(len, train)), settings, stop, on_progress, history)
             if state is not None and state.is_done:
                 network.set_weights(state.arrays["variables"])
             else:
                 keep = partial(_keep, checkpoints, number)
-                callbacks = [follow, *callbacks_again(config, rates)]
+                callbacks = [follow, *refit_callbacks(config, rates)]
                 _fit(network, WindowBatches(train, config.batch_size, seed + i), None, callbacks, keep, state)
                 if stop.is_set():
                     return replace(first, interrupted=True)
                 _check_finite(follow.rows)
                 keep(State(True, {"rows": follow.rows}, {"variables": network.get_weights()}))
             members.append(_untrainable_copy(network, shape))
-    return replace(first, network=join_members(members))
+    return replace(first, network=build_ensemble(members))
 
 
 def _keep(checkpoints: Checkpoints | None, member: int, state: State) -> None:
@@ -197,7 +197,7 @@ def _fit(
         network: As it was built and compiled.
         train: What it learns from.
         val: What is held out, if anything.
-        callbacks: A `Follow`, and then all others.
+        callbacks: A `HistoryAndProgress`, and then all others.
         keep: Called with the state after every epoch.
         state: Where to go on; None at the beginning.
     """
@@ -247,7 +247,7 @@ def forecast_returns(
             raise ValueError("the head `vocabulary` forecasts by paths: `sampling` must say how")
         # The row of a bar is the number of returns before and at it.
         unit = windows.series.unit[windows.cutoffs].astype(np.float64)
-        start = Start(windows.inputs, unit, windows.cutoffs)
+        start = PathStart(windows.inputs, unit, windows.cutoffs)
         params = forecast_paths(network, start, windows.recipe.horizon, sampling)
     else:
         params = network.predict(windows.given, batch_size=PREDICT_BATCH, verbose=0)

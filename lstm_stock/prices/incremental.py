@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lstm_stock.prices.calendars import sessions_between
-from lstm_stock.prices.quality import odd_sessions
+from lstm_stock.prices.quality import session_mismatches
 from lstm_stock.prices.table import PriceHistory, Provenance
 
 OVERLAP: Final = 30
@@ -111,7 +111,7 @@ def _told(
 
 
 @dataclass(frozen=True)
-class Ask:
+class FetchRange:
     """What to ask a source for.
 
     Attributes:
@@ -125,13 +125,13 @@ class Ask:
     whole: bool
 
 
-def finished(stored: PriceHistory) -> pd.DataFrame:
+def complete_bars(stored: PriceHistory) -> pd.DataFrame:
     """Return the stored bars without one that was fetched before its session was over."""
     table, partial = stored.table, stored.provenance.partial
     return table if partial is None else table[table.index != pd.Timestamp(partial)]
 
 
-def plan_all(stored: PriceHistory | None, start: dt.date | None, end: dt.date | None) -> Ask:
+def plan_all(stored: PriceHistory | None, start: dt.date | None, end: dt.date | None) -> FetchRange:
     """Ask for all dates that are wanted or stored.
 
     Args:
@@ -143,10 +143,10 @@ def plan_all(stored: PriceHistory | None, start: dt.date | None, end: dt.date | 
         first, last = _ends(stored.table)
         start = None if start is None else min(start, first)
         end = None if end is None else max(end, last)
-    return Ask(start, end, whole=True)
+    return FetchRange(start, end, whole=True)
 
 
-def plan_again(stored: PriceHistory, start: dt.date | None, end: dt.date | None) -> Ask:
+def plan_full(stored: PriceHistory, start: dt.date | None, end: dt.date | None) -> FetchRange:
     """Ask again for the dates that the store has, and for those wanted beyond.
 
     Args:
@@ -158,12 +158,12 @@ def plan_again(stored: PriceHistory, start: dt.date | None, end: dt.date | None)
     first, last = _ends(stored.table)
     # Where everything from the beginning was asked for once, it is asked for again.
     start = None if covered is None else min([first, covered, *([] if start is None else [start])])
-    return Ask(start, None if end is None else max(end, last), whole=True)
+    return FetchRange(start, None if end is None else max(end, last), whole=True)
 
 
 def plan_update(
     stored: PriceHistory, start: dt.date | None, end: dt.date | None, now: dt.datetime
-) -> Ask | None:
+) -> FetchRange | None:
     """Ask for what the store lacks of the dates wanted, and some bars more to compare with.
 
     Args:
@@ -175,18 +175,18 @@ def plan_update(
     Returns:
         None where the store has it all: of a range that is closed, nothing new can come.
     """
-    table = finished(stored)
+    table = complete_bars(stored)
     if len(table) == 0 or _lacks_start(stored, table, start):
-        return plan_again(stored, start, end)
+        return plan_full(stored, start, end)
     first, last = _ends(table)
-    odd = odd_sessions(table, stored.provenance.exchange).dates - set(stored.provenance.asked_again)
+    odd = session_mismatches(table, stored.provenance.exchange).dates - set(stored.provenance.asked_again)
     if not odd and not _lacks_end(stored, last, end, now):
         return None
     overlap: dt.date = pd.DatetimeIndex(table.index)[-min(OVERLAP, len(table))].date()
     begin = min([overlap, *(dt.date.fromisoformat(day) for day in odd)])
     if begin <= first:
-        return plan_again(stored, start, end)
-    return Ask(begin, None if end is None else max(end, last), whole=False)
+        return plan_full(stored, start, end)
+    return FetchRange(begin, None if end is None else max(end, last), whole=False)
 
 
 def _lacks_start(stored: PriceHistory, table: pd.DataFrame, start: dt.date | None) -> bool:

@@ -31,7 +31,7 @@ _SHOWN_DATES = 3
 
 
 @dataclass(frozen=True)
-class OddSessions:
+class SessionMismatches:
     """Where bars and the exchange's sessions differ.
 
     Attributes:
@@ -48,7 +48,7 @@ class OddSessions:
         return frozenset(f"{date:%F}" for date in (*self.missing, *self.surplus))
 
 
-def odd_sessions(table: pd.DataFrame, exchange: str | None) -> OddSessions:
+def session_mismatches(table: pd.DataFrame, exchange: str | None) -> SessionMismatches:
     """Compare a table's dates with an exchange's calendar.
 
     Years whose holidays are not recorded are left out, and all are where the exchange is unknown.
@@ -57,16 +57,16 @@ def odd_sessions(table: pd.DataFrame, exchange: str | None) -> OddSessions:
         DataError: The exchange is unknown to the calendars.
     """
     sessions, days = recorded_sessions(exchange, pd.DatetimeIndex(table.index))
-    return OddSessions(
+    return SessionMismatches(
         pd.DatetimeIndex(sessions.difference(days)), pd.DatetimeIndex(days.difference(sessions))
     )
 
 
-def session_notes(odd: OddSessions, exchange: str | None, asked_again: frozenset[str]) -> list[str]:
+def session_notes(odd: SessionMismatches, exchange: str | None, asked_again: frozenset[str]) -> list[str]:
     """Describe odd sessions in lines for the user.
 
     Args:
-        odd: What `odd_sessions` found.
+        odd: What `session_mismatches` found.
         exchange: The exchange that it was compared with.
         asked_again: Dates (ISO) for which a second fetch brought nothing else.
     """
@@ -84,7 +84,7 @@ def session_notes(odd: OddSessions, exchange: str | None, asked_again: frozenset
     return notes
 
 
-def suspicions(table: pd.DataFrame) -> list[str]:
+def quality_warnings(table: pd.DataFrame) -> list[str]:
     """Find what deserves a second look, in lines for the user with the dates.
 
     Args:

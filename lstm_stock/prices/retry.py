@@ -39,11 +39,11 @@ class Retry:
     left: float
 
 
-def say_nothing(retry: Retry) -> None:
+def ignore_retry(retry: Retry) -> None:
     """Be called before a pause, and leave the user in the dark."""
 
 
-class Patience:
+class RetryBudget:
     """How long to wait for the next of many tickers, after those that failed.
 
     What keeps one ticker from being fetched for good is likely to keep the next one too: a rate limit once, other

@@ -19,7 +19,7 @@ import pandas as pd
 from lstm_stock.errors import DataError, SourceError
 from lstm_stock.prices.calendars import check_exchange, guess_exchange
 from lstm_stock.prices.csv.reader import read_csv
-from lstm_stock.prices.retry import Retry, retrying, say_nothing
+from lstm_stock.prices.retry import Retry, ignore_retry, retrying
 from lstm_stock.prices.table import validate
 from lstm_stock.prices.yahoo.client import YahooRequest, fetch_bars
 
@@ -56,7 +56,7 @@ class FetchRequest:
     include_partial: bool = False
     timeout: float = 30.0
     max_wait: float = 0.0
-    on_retry: Callable[[Retry], None] = say_nothing
+    on_retry: Callable[[Retry], None] = ignore_retry
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
 
 

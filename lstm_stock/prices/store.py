@@ -67,7 +67,7 @@ class Store:
         stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
         return sorted(unquote(stem) for stem in stems if _is_our_stem(stem))
 
-    def strangers(self) -> list[Path]:
+    def unknown_files(self) -> list[Path]:
         """Return the files in the price folder that are no prices of ours: left by a killed process, or foreign.
 
         Raises:

@@ -18,17 +18,17 @@ import pandas as pd
 from lstm_stock.errors import DataError, SourceError, UnknownTickerError
 from lstm_stock.prices.calendars import check_exchange, last_session_over, sessions_between
 from lstm_stock.prices.incremental import (
-    Ask,
+    FetchRange,
+    complete_bars,
     find_change,
-    finished,
     missing_from,
-    plan_again,
     plan_all,
+    plan_full,
     plan_update,
     splice,
 )
-from lstm_stock.prices.quality import odd_sessions, session_notes, suspicions
-from lstm_stock.prices.retry import Retry, say_nothing
+from lstm_stock.prices.quality import quality_warnings, session_mismatches, session_notes
+from lstm_stock.prices.retry import Retry, ignore_retry
 from lstm_stock.prices.sources import SOURCES, Fetched, FetchRequest, fetch_prices
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
@@ -86,7 +86,7 @@ def fetch_into(
     store: Store,
     ticker: str,
     options: FetchOptions,
-    on_retry: Callable[[Retry], None] = say_nothing,
+    on_retry: Callable[[Retry], None] = ignore_retry,
     now: dt.datetime | None = None,
 ) -> FetchResult:
     """Fetch one ticker and write it to the store.
@@ -122,7 +122,7 @@ def fetch_into(
             now=now,
         )
         try:
-            result = _update(stored, ask or Ask(None, None, whole=True), request, options)
+            result = _update(stored, ask or FetchRange(None, None, whole=True), request, options)
         except UnknownTickerError as error:
             raise _with_neighbours(error, ticker, store) from error
         store.write(result.history)
@@ -156,30 +156,30 @@ def _exchange(stored: PriceHistory | None, options: FetchOptions) -> str | None:
     return stored.provenance.exchange
 
 
-def _plan(stored: PriceHistory | None, options: FetchOptions, now: dt.datetime) -> Ask | None:
+def _plan(stored: PriceHistory | None, options: FetchOptions, now: dt.datetime) -> FetchRange | None:
     source = SOURCES.get(options.source)
     if stored is None or source is None or not source.has_parts:
         return plan_all(stored, options.start, options.end)
     other = options.exchange is not None and check_exchange(options.exchange) != stored.provenance.exchange
     if options.refresh or other:
-        return plan_again(stored, options.start, options.end)
+        return plan_full(stored, options.start, options.end)
     return plan_update(stored, options.start, options.end, now)
 
 
 def _update(
-    stored: PriceHistory | None, ask: Ask, request: FetchRequest, options: FetchOptions
+    stored: PriceHistory | None, ask: FetchRange, request: FetchRequest, options: FetchOptions
 ) -> FetchResult:
     """Fetch what was planned, and all of it where that does not continue what is stored."""
     source = options.source
     fetched = fetch_prices(source, replace(request, start=ask.start, end=ask.end))
     if stored is None:
         return _result(None, ask, fetched, source, request)
-    old = finished(stored)
+    old = complete_bars(stored)
     change = find_change(old, fetched.table)
     notes = []
     if change is not None and not ask.whole:
         notes.append(f"all was fetched again, since the past has changed: {change}")
-        ask = plan_again(stored, options.start, options.end)
+        ask = plan_full(stored, options.start, options.end)
         fetched = fetch_prices(source, replace(request, start=ask.start, end=ask.end))
         change = find_change(old, fetched.table)
     if not options.refresh:
@@ -191,7 +191,7 @@ def _update(
 
 
 def _keep(
-    stored: PriceHistory, ask: Ask, fetched: Fetched, change: str | None
+    stored: PriceHistory, ask: FetchRange, fetched: Fetched, change: str | None
 ) -> tuple[pd.DatetimeIndex, list[str]]:
     """Decide about stored bars that should have come again and did not: which stay, and what to say.
 
@@ -199,7 +199,7 @@ def _keep(
         DataError: A file lacks bars that the store has.
         SourceError: The bars could stay only beside prices that have changed.
     """
-    old, source = finished(stored), stored.provenance.source
+    old, source = complete_bars(stored), stored.provenance.source
     lost = missing_from(old, fetched.table, ask.whole)
     if len(lost) == 0:
         return lost, []
@@ -209,7 +209,7 @@ def _keep(
             "`--refresh` replaces the store's bars with the fetched ones",
         )
     # A day that has no session should never have had a bar: its absence is a correction.
-    surplus = odd_sessions(old, fetched.exchange).surplus
+    surplus = session_mismatches(old, fetched.exchange).surplus
     gone = pd.DatetimeIndex(lost.intersection(surplus))
     lost = pd.DatetimeIndex(lost.difference(surplus))
     notes = []
@@ -227,19 +227,19 @@ def _keep(
 
 
 def _result(
-    stored: PriceHistory | None, ask: Ask, fetched: Fetched, source: str, request: FetchRequest
+    stored: PriceHistory | None, ask: FetchRange, fetched: Fetched, source: str, request: FetchRequest
 ) -> FetchResult:
     """Look the new table over, and say where it comes from."""
     table = fetched.table
-    odd = odd_sessions(table, fetched.exchange)
+    odd = session_mismatches(table, fetched.exchange)
     asked_again = _asked_again(stored, ask, odd.dates)
-    about = (*session_notes(odd, fetched.exchange, asked_again), *suspicions(table))
+    about = (*session_notes(odd, fetched.exchange, asked_again), *quality_warnings(table))
     late = _late(fetched, ask.end, request.now) if SOURCES[source].has_parts else []
     start = None if ask.start is None else ask.start.isoformat()
     known = table.index[:0]
     if stored is not None:
         start = start if ask.whole else stored.provenance.requested_start
-        known = finished(stored).index
+        known = complete_bars(stored).index
     provenance = Provenance(
         source=source,
         fetched_at=request.now.astimezone(dt.UTC).isoformat(timespec="seconds"),
@@ -258,11 +258,11 @@ def _result(
     )
 
 
-def _asked_again(stored: PriceHistory | None, ask: Ask, odd: frozenset[str]) -> frozenset[str]:
+def _asked_again(stored: PriceHistory | None, ask: FetchRange, odd: frozenset[str]) -> frozenset[str]:
     """Return the odd dates that have been asked for twice, in vain; more would be a waste."""
     if stored is None:
         return frozenset()
-    before = odd_sessions(finished(stored), stored.provenance.exchange).dates
+    before = session_mismatches(complete_bars(stored), stored.provenance.exchange).dates
     begin = "" if ask.start is None else ask.start.isoformat()
     twice = {date for date in before if date >= begin}
     return odd & (twice | set(stored.provenance.asked_again))

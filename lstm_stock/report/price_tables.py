@@ -23,7 +23,7 @@ _TAIL_DIGITS = 6
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FetchOutcome:
     """What became of one of several tickers.
 
     Attributes:
@@ -37,7 +37,7 @@ class Outcome:
     failure: str = ""
 
 
-def fetch_table(outcomes: Sequence[Outcome]) -> Table:
+def fetch_table(outcomes: Sequence[FetchOutcome]) -> Table:
     """Show what became of each ticker."""
     table = _table(["ticker", "rows", "from", "to", "new rows", "notes"], right=(1, 4))
     for one in outcomes:

@@ -18,13 +18,13 @@ from lstm_stock.scoring.verdict import short_verdict
 
 MARK = "*"
 
-QUESTIONS = ("point", "direction", "distribution", "calibration", "lag_copy")
+SECTIONS = ("point", "direction", "distribution", "calibration", "lag_copy")
 """Parts of a verdict in the order in which they are told."""
 
-CLAIMED = ("better", "worse", "miscalibrated")
+CLAIMS = ("better", "worse", "miscalibrated")
 """What is told of each of several tickers; of the others, that nothing was found."""
 
-FEW = 3
+MAX_DETAILED_TICKERS = 3
 """So many tickers have a table and sentences each; of more, each has one line."""
 
 
@@ -67,15 +67,15 @@ def verdict_text(verdict: dict[str, Any], width: int = 79) -> str:
     over = "" if n_tickers == 1 else f", {n_tickers} tickers together"
     several = verdict.get("tickers", {})
     lines = [f"verdict, {ahead(verdict['step'])}{over}:"]
-    lines += [verdict[question]["sentence"] for question in QUESTIONS]
-    if len(several) > FEW:
+    lines += [verdict[question]["sentence"] for question in SECTIONS]
+    if len(several) > MAX_DETAILED_TICKERS:
         counts = Counter(short_verdict(one) for one in several.values())
         said = ", ".join(f"{text} ({n})" for text, n in counts.most_common())
         lines.append(f"Each ticker by itself, in the table above: {said}.")
         several = {}
     for ticker, one in several.items():
         lines.append(f"{ticker}: {short_verdict(one)}")
-        claimed = [one[name]["sentence"] for name in QUESTIONS if one[name].get("verdict") in CLAIMED]
+        claimed = [one[name]["sentence"] for name in SECTIONS if one[name].get("verdict") in CLAIMS]
         lines += [f"  {sentence}" for sentence in claimed]
     return "\n".join(textwrap.fill(line, width, subsequent_indent="    ") for line in lines)
 
@@ -86,8 +86,8 @@ def name_tickers(tickers: Sequence[str]) -> str:
     >>> name_tickers(["AAPL", "MSFT"]), name_tickers(["A", "B", "C", "D", "E"])
     ('AAPL, MSFT', 'A, B, C and 2 more')
     """
-    more = len(tickers) - FEW
-    return ", ".join(tickers[:FEW]) + (f" and {more} more" if more > 0 else "")
+    more = len(tickers) - MAX_DETAILED_TICKERS
+    return ", ".join(tickers[:MAX_DETAILED_TICKERS]) + (f" and {more} more" if more > 0 else "")
 
 
 def ahead(step: int) -> str:
@@ -109,15 +109,15 @@ def _gap(ours: float, theirs: float, score: str) -> str:
     return f"{gap:.{digits}f}{unit} {'better' if ours < theirs else 'worse'}"
 
 
-def told_together(texts: Sequence[tuple[str, str]]) -> list[str]:
+def group_messages(texts: Sequence[tuple[str, str]]) -> list[str]:
     """Say once what is said of many tickers.
 
     Args:
         texts: Pairs of a ticker and a sentence about it, which may name it.
 
-    >>> told_together([("A", "A is old"), ("B", "B is old"), ("B", "B is odd")])
+    >>> group_messages([("A", "A is old"), ("B", "B is old"), ("B", "B is odd")])
     ['A is old', 'B is old', 'B is odd']
-    >>> told_together([(name, f"{name} is old") for name in ("A", "B", "C", "D")])
+    >>> group_messages([(name, f"{name} is old") for name in ("A", "B", "C", "D")])
     ['A, B, C and 1 more: A is old']
     """
     groups: dict[str, list[tuple[str, str]]] = {}
@@ -126,7 +126,7 @@ def told_together(texts: Sequence[tuple[str, str]]) -> list[str]:
         groups.setdefault(alike, []).append((ticker, text))
     said = []
     for group in groups.values():
-        if len(group) <= FEW:
+        if len(group) <= MAX_DETAILED_TICKERS:
             said += [text for _, text in group]
         else:
             said.append(f"{name_tickers([ticker for ticker, _ in group])}: {group[0][1]}")

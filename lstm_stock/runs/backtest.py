@@ -15,11 +15,11 @@ from typing import Any
 
 import pandas as pd
 
-from lstm_stock.atomic import KeptFolder, build_folder, cannot_save
+from lstm_stock.atomic import WorkDir, cannot_save, write_dir_atomically
 from lstm_stock.config import Config, dump_yaml
 from lstm_stock.prices.reader import TickerOrigin
 from lstm_stock.runs.files import join_tickers, records, write_json
-from lstm_stock.runs.provenance import key_of, what_decides
+from lstm_stock.runs.provenance import fingerprint, fingerprint_inputs
 from lstm_stock.runs.run import CONFIG, FOLDS, FORECASTS, PROVENANCE, SCORES
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 
@@ -27,7 +27,7 @@ _METADATA_KEY = b"lstm_stock"
 
 
 @dataclass(frozen=True)
-class Part:
+class FoldPart:
     """What one worker gives back: forecasts of one fold, by the network or by one ticker's baselines.
 
     Attributes:
@@ -41,7 +41,7 @@ class Part:
 
 def backtest_key(config: Config, origins: dict[str, TickerOrigin], n_folds: int, window: str) -> str:
     """Return the hash of everything that decides the results: settings, prices, folds, packages, this code."""
-    return key_of({**what_decides(config, origins), "n_folds": n_folds, "window": window})
+    return fingerprint({**fingerprint_inputs(config, origins), "n_folds": n_folds, "window": window})
 
 
 class PartsFolder:
@@ -55,7 +55,7 @@ class PartsFolder:
     """
 
     def __init__(self, runs_dir: Path, key: str) -> None:
-        self._kept = KeptFolder(runs_dir, "backtest", key)
+        self._kept = WorkDir(runs_dir, "backtest", key)
         self.path = self._kept.path
 
     def __enter__(self) -> PartsFolder:
@@ -70,7 +70,7 @@ class PartsFolder:
         """Unlock the folder, and remove it if no part is in it."""
         self._kept.__exit__()
 
-    def read(self, name: str) -> Part | None:
+    def read(self, name: str) -> FoldPart | None:
         """Return a finished part; None if there is none, or if what is there cannot be read."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -81,7 +81,7 @@ class PartsFolder:
             return None
         return part if list(part.forecasts) == list(FORECAST_COLUMNS) else None
 
-    def write(self, name: str, part: Part) -> Part:
+    def write(self, name: str, part: FoldPart) -> FoldPart:
         """Keep a part: written beside its place, flushed to the disk and renamed.
 
         Returns:
@@ -110,11 +110,11 @@ class PartsFolder:
         return self._kept.path / f"{name}.parquet"
 
 
-def _from_arrow(arrow: Any) -> Part:
+def _from_arrow(arrow: Any) -> FoldPart:
     facts = json.loads((arrow.schema.metadata or {})[_METADATA_KEY])
     # Parquet counts milliseconds at the least.
     forecasts = arrow.to_pandas().astype(dict.fromkeys(("cutoff", "date"), "datetime64[s]"))
-    return Part(forecasts, facts)
+    return FoldPart(forecasts, facts)
 
 
 @dataclass(frozen=True)
@@ -193,4 +193,4 @@ def save_backtest(runs_dir: Path, results: Backtest) -> Path:
         write_json(folder / SCORES, scores)
         write_json(folder / PROVENANCE, asdict(results.provenance))
 
-    return build_folder(runs_dir, name, "backtest", write)
+    return write_dir_atomically(runs_dir, name, "backtest", write)

@@ -19,7 +19,7 @@ from lstm_stock.dataset.split import Split
 from lstm_stock.prices.reader import TickerOrigin
 
 
-def key_of(decides: Mapping[str, Any]) -> str:
+def fingerprint(decides: Mapping[str, Any]) -> str:
     """Return the hash of what decides some results, this package's code included.
 
     Args:
@@ -40,7 +40,7 @@ PACKAGES = (
 
 
 @dataclass(frozen=True)
-class Provenance:
+class RunProvenance:
     """Where a run comes from, and all that is needed to make it again.
 
     `key` is the hash of what decided its results: settings, prices, packages, code.
@@ -72,7 +72,7 @@ def package_versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in PACKAGES}
 
 
-def what_decides(config: Config, origins: dict[str, TickerOrigin]) -> dict[str, Any]:
+def fingerprint_inputs(config: Config, origins: dict[str, TickerOrigin]) -> dict[str, Any]:
     """Gather, as plain values, what decides the results of a training besides this package's code."""
     return {
         "config": config.model_dump(mode="json"),

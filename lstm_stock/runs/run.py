@@ -18,15 +18,15 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from lstm_stock.atomic import build_folder
+from lstm_stock.atomic import write_dir_atomically
 from lstm_stock.config import Config, dump_yaml, load_config
-from lstm_stock.dataset.series import TickerScaler
+from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.dataset.split import Split
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.errors import ConfigError, RunError
 from lstm_stock.prices.reader import TickerOrigin
 from lstm_stock.runs.files import _read_json, join_tickers, read_forecasts, records, write_json
-from lstm_stock.runs.provenance import Provenance
+from lstm_stock.runs.provenance import RunProvenance
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 from lstm_stock.scoring.scores import SCORE_COLUMNS
 
@@ -49,24 +49,24 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Fitted:
+class ModelArtifacts:
     """What was fitted, and is needed to forecast again; scalers and calibrators by ticker."""
 
     network: keras.Model
-    scalers: dict[str, TickerScaler]
+    scalers: dict[str, FittedTicker]
     calibrators: dict[str, Calibrator]
 
 
 @dataclass(frozen=True)
-class Results:
+class RunResults:
     """What a training leaves, ready to be saved; `forecasts` is a file, which is moved into the run."""
 
     config: Config
-    fitted: Fitted
+    fitted: ModelArtifacts
     history: pd.DataFrame
     forecasts: Path
     scores: pd.DataFrame
-    provenance: Provenance
+    provenance: RunProvenance
     verdict: dict[str, Any] = field(default_factory=dict)
 
 
@@ -89,12 +89,10 @@ class Run:
     @cached_property
     def network(self) -> keras.Model:
         """The members joined; its output is `lstm_stock.network.build.Params`."""
-        import keras
-
-        import lstm_stock.network.build  # noqa: F401 - registers the layers of ours that the file may name
+        from lstm_stock.network.build import load_network
 
         def parse(path: Path) -> keras.Model:
-            network = keras.saving.load_model(path, compile=False, safe_mode=True)
+            network = load_network(path, self.config.model.cell)
             wanted = (None, self.config.window.look_back, len(self.config.features))
             found = network.inputs[0].shape
             _require(found == wanted, f"its input is {found}, not {wanted}")
@@ -105,11 +103,11 @@ class Run:
         return self._read(NETWORK, parse)
 
     @cached_property
-    def scalers(self) -> dict[str, TickerScaler]:
+    def scalers(self) -> dict[str, FittedTicker]:
         """What was fitted on the train bars of each ticker."""
 
-        def parse(path: Path) -> dict[str, TickerScaler]:
-            scalers = {name: TickerScaler.from_json(one) for name, one in _read_json(path).items()}
+        def parse(path: Path) -> dict[str, FittedTicker]:
+            scalers = {name: FittedTicker.from_json(one) for name, one in _read_json(path).items()}
             _require(tuple(scalers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
             features = {scaler.inputs.features for scaler in scalers.values()}
             _require(features == {self.config.features}, f"its features are not those of {CONFIG}")
@@ -166,14 +164,14 @@ class Run:
         return self._read(SCORES, parse)
 
     @cached_property
-    def provenance(self) -> Provenance:
+    def provenance(self) -> RunProvenance:
         """Where the run comes from."""
 
-        def parse(path: Path) -> Provenance:
+        def parse(path: Path) -> RunProvenance:
             data = _read_json(path)
             tickers = {name: TickerOrigin(**origin) for name, origin in data.pop("tickers").items()}
             _require(tuple(tickers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
-            return Provenance(**data, tickers=tickers)
+            return RunProvenance(**data, tickers=tickers)
 
         return self._read(PROVENANCE, parse)
 
@@ -233,7 +231,7 @@ def _require(holds: bool, complaint: str) -> None:
         raise ValueError(complaint)
 
 
-def save_run(runs_dir: Path, results: Results) -> Run:
+def save_run(runs_dir: Path, results: RunResults) -> Run:
     """Write a run folder under `runs_dir`, whole or not at all.
 
     Raises:
@@ -242,10 +240,10 @@ def save_run(runs_dir: Path, results: Results) -> Run:
     config = results.config
     created = dt.datetime.fromisoformat(results.provenance.created)
     name = f"{created:%Y%m%d-%H%M%S}-{join_tickers(config.data.tickers)}-{config.model.cell}"
-    return Run(build_folder(runs_dir, name, "run", lambda folder: _write_files(folder, results)))
+    return Run(write_dir_atomically(runs_dir, name, "run", lambda folder: _write_files(folder, results)))
 
 
-def _write_files(folder: Path, results: Results) -> None:
+def _write_files(folder: Path, results: RunResults) -> None:
     (folder / CONFIG).write_text(dump_yaml(results.config), encoding="utf-8")
     fitted = results.fitted
     fitted.network.save(folder / NETWORK)

@@ -8,7 +8,7 @@ import pandas as pd
 from lstm_stock.dataset.volatility import Array
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
-from lstm_stock.distributions.intervals import LEVELS, Fan
+from lstm_stock.distributions.intervals import LEVELS, Intervals
 
 PERCENT = 100.0
 """CRPS and NLL are scores of the log return in percent, so that tickers and targets compare."""
@@ -23,7 +23,7 @@ FORECAST_COLUMNS = (
 )
 
 
-def price_intervals(fan: Fan, last_close: Array) -> dict[str, Array]:
+def price_intervals(fan: Intervals, last_close: Array) -> dict[str, Array]:
     """Turn intervals of log returns into prices: the median `y_pred` and `lo_*`, `hi_*` of each level.
 
     A quantile of the price is `last_close x exp(quantile of the return)`, exactly, because exp is monotone.
@@ -41,7 +41,7 @@ def price_intervals(fan: Fan, last_close: Array) -> dict[str, Array]:
 
 
 def forecast_table(
-    windows: Windows, model: str, returns: Distribution, fan: Fan | None = None
+    windows: Windows, model: str, returns: Distribution, fan: Intervals | None = None
 ) -> pd.DataFrame:
     """Set one model's forecasts beside what came.
 
@@ -63,7 +63,7 @@ def forecast_table(
         "last_close": np.broadcast_to(windows.last_close, came.shape),
         "y_true": series.close[windows.future_rows],
         "direction": returns.direction(),
-        **price_intervals(Fan.of(returns, LEVELS) if fan is None else fan, windows.last_close),
+        **price_intervals(Intervals.of(returns, LEVELS) if fan is None else fan, windows.last_close),
         "crps": percent.crps(came),
         "nll": percent.log_score(came),
         "pit": percent.cdf(came),

@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 MAX_LAG = 10
 """Bars back at which the forecast's changes are compared with the price's: two weeks."""
 
-STRAYS = 0.25
+MAX_RELATIVE_MOVE = 0.25
 """A forecast whose move is less than this share of the price's usual move stays at the last close.
 
 A forecast that explained a share R2 of the moves that come would move by sqrt(R2) of them. Nobody has shown
@@ -60,7 +60,7 @@ class LagCopy:
     peak: float
     at_zero: float
     share: float
-    stray: float
+    relative_move: float
     p: float
     n: int
 
@@ -98,15 +98,15 @@ def lag_copy(y_true: ArrayLike, y_pred: ArrayLike, last_close: ArrayLike, alpha:
     peak_lag = int(np.argmax(follows))
     share = _correlation(said, known) ** 2
     move, forecast = came - known, said - known
-    stray = math.sqrt(float(np.mean(forecast**2) / np.mean(move**2)))
+    relative_move = math.sqrt(float(np.mean(forecast**2) / np.mean(move**2)))
     together = (step_came - step_came.mean()) * (step_said - step_said.mean())
     p = mean_test(together, alternative="greater").p
     kind: Kind = "other"
-    if stray < STRAYS:
+    if relative_move < MAX_RELATIVE_MOVE:
         kind = "stays"
     elif peak_lag > 0 and follows[peak_lag] >= MIN_CORRELATION and share >= MIN_SHARE and not p < alpha:
         kind = "copy"
-    return LagCopy(kind, peak_lag, follows[peak_lag], follows[0], share, stray, p, n)
+    return LagCopy(kind, peak_lag, follows[peak_lag], follows[0], share, relative_move, p, n)
 
 
 def _correlation(a: Array, b: Array) -> float:

@@ -31,7 +31,7 @@ COLUMNS = ("strategy", "return", "volatility", "sharpe", "sharpe_se", "drawdown"
 
 
 @dataclass(frozen=True)
-class Path:
+class EquityCurve:
     """One strategy over the test period.
 
     Attributes:
@@ -96,7 +96,7 @@ def vol_target(table: pd.DataFrame, per_year: float) -> pd.Series:
     return pd.Series(np.minimum(TARGET_VOLATILITY / volatility, 1.0), table.index)
 
 
-def buy_and_hold(table: pd.DataFrame, cost_bp: float) -> Path:
+def buy_and_hold(table: pd.DataFrame, cost_bp: float) -> EquityCurve:
     """Buy every ticker at its first cutoff with an equal part of the capital, and never trade again.
 
     Args:
@@ -108,7 +108,7 @@ def buy_and_hold(table: pd.DataFrame, cost_bp: float) -> Path:
     net = gains.fillna(0.0) - bought * cost_bp / 1e4
     wealth = (1 + net).cumprod().mean(axis=1)
     returns = wealth / wealth.shift(fill_value=1.0) - 1
-    return Path(returns.to_numpy(np.float64), bought.mean(axis=1).to_numpy(np.float64))
+    return EquityCurve(returns.to_numpy(np.float64), bought.mean(axis=1).to_numpy(np.float64))
 
 
 def _by_ticker(table: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
@@ -116,7 +116,7 @@ def _by_ticker(table: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
     return table.assign(value=values).pivot(index="cutoff", columns="ticker", values="value").sort_index()
 
 
-def follow(table: pd.DataFrame, position: pd.Series, cost_bp: float) -> Path:
+def follow(table: pd.DataFrame, position: pd.Series, cost_bp: float) -> EquityCurve:
     """Earn the next bar's return on each position, and pay for every change of it.
 
     Args:
@@ -129,10 +129,10 @@ def follow(table: pd.DataFrame, position: pd.Series, cost_bp: float) -> Path:
     held = _by_ticker(table, position).ffill().fillna(0.0)
     traded = held.diff().fillna(held).abs()
     net = (held * gains.fillna(0.0) - traded * cost_bp / 1e4).mean(axis=1)
-    return Path(net.to_numpy(np.float64), traded.mean(axis=1).to_numpy(np.float64))
+    return EquityCurve(net.to_numpy(np.float64), traded.mean(axis=1).to_numpy(np.float64))
 
 
-def summary(path: Path, per_year: float) -> dict[str, float]:
+def summary(path: EquityCurve, per_year: float) -> dict[str, float]:
     """Sum up a strategy.
 
     `sharpe = sqrt(q) m / s` with mean m and deviation s of the bars' returns and q bars a year, and its standard

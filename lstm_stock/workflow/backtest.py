@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from lstm_stock.config import Config
-from lstm_stock.dataset.build import cut_what_fits, with_bars
+from lstm_stock.dataset.build import drop_without_bars, windows_skipping_short
 from lstm_stock.dataset.market import with_market
 from lstm_stock.dataset.split import Fold, WindowName, plan_folds, split_of
 from lstm_stock.prices import table as price_table
@@ -28,7 +28,7 @@ from lstm_stock.prices.store import Store
 from lstm_stock.runs.backtest import (
     Backtest,
     BacktestProvenance,
-    Part,
+    FoldPart,
     PartsFolder,
     backtest_key,
     save_backtest,
@@ -36,10 +36,10 @@ from lstm_stock.runs.backtest import (
 from lstm_stock.runs.provenance import environment, package_versions
 from lstm_stock.scoring.scores import score_table
 from lstm_stock.scoring.verdict import judge
-from lstm_stock.workflow.backtest_worker import Job, PartName, run_job
+from lstm_stock.workflow.backtest_worker import FoldJob, PartName, run_job
 from lstm_stock.workflow.parallel import Engine, run_calls
 
-Parts = dict[PartName, Part]
+SplitWindows = dict[PartName, FoldPart]
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,13 @@ def plan_backtest(
     Returns:
         The config of the tickers that are left, the folds, and the counts.
     """
-    config = with_bars(config, reader, on_note)
+    config = drop_without_bars(config, reader, on_note)
     while True:
         dates, horizon = reader.dates(config.data.tickers), config.window.horizon
         folds = plan_folds(dates, split_of(config.split, dates), plan.n_folds, plan.window, horizon)
         fits, counts = config, []
         for fold in folds:
-            fits, parts = cut_what_fits(fits, _bars_of(fits, reader, fold), fold.split, on_note)
+            fits, parts = windows_skipping_short(fits, _bars_of(fits, reader, fold), fold.split, on_note)
             n_train, n_val, n_test = (sum(map(len, part)) for part in (parts.train, parts.val, parts.test))
             counts.append((n_train, n_val, n_test))
         if fits.data.tickers == config.data.tickers:
@@ -152,7 +152,7 @@ def _do_parts(
     kept: PartsFolder,
     on_progress: Callable[[int, int], None],
     on_note: Callable[[str], None],
-) -> Parts:
+) -> SplitWindows:
     """Return every part in order: those kept from an earlier start, and the others, done now and kept."""
     tickers = config.data.tickers
     names = [PartName(fold.number, ticker) for fold in folds for ticker in (None, *tickers)]
@@ -164,14 +164,14 @@ def _do_parts(
         on_note(f"going on where this backtest stopped: {n_kept} of {len(names)} parts are done")
     on_progress(n_kept, len(names))
 
-    def jobs() -> Iterator[Job]:
+    def jobs() -> Iterator[FoldJob]:
         # One by one, as workers get free: the bars of many tickers and folds together would be large.
         for number, of_fold in groupby(missing, lambda name: name.fold):
             fold = folds[number - 1]
             bars_of = _bars_of(config, reader, fold)
             for name in of_fold:
                 mine = tickers if name.ticker is None else [name.ticker]
-                yield Job(name, config, fold, {ticker: bars_of(ticker) for ticker in mine})
+                yield FoldJob(name, config, fold, {ticker: bars_of(ticker) for ticker in mine})
 
     if missing:
         # Closed at once when interrupted, so that no worker outlives what follows.
@@ -192,7 +192,7 @@ def _training_text(facts: dict[str, Any]) -> str:
     )
 
 
-def pool(parts: Mapping[PartName, Part]) -> pd.DataFrame:
+def pool(parts: Mapping[PartName, FoldPart]) -> pd.DataFrame:
     """Put the forecasts of all parts under one another, with the column `fold`."""
     tables = [part.forecasts.assign(fold=name.fold) for name, part in parts.items()]
     return pd.concat(tables, ignore_index=True)
@@ -222,7 +222,7 @@ def score_by_fold(forecasts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fold_table(
-    folds: Sequence[Fold], n_windows: Sequence[tuple[int, int, int]], parts: Parts
+    folds: Sequence[Fold], n_windows: Sequence[tuple[int, int, int]], parts: SplitWindows
 ) -> pd.DataFrame:
     rows = []
     for fold, (n_train, n_val, n_test) in zip(folds, n_windows, strict=True):

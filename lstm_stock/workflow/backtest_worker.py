@@ -15,11 +15,11 @@ from urllib.parse import quote
 import pandas as pd
 
 from lstm_stock.config import Config
-from lstm_stock.dataset.build import Parts, cut_into_parts
-from lstm_stock.dataset.series import recipe_of
+from lstm_stock.dataset.build import SplitWindows, windows_by_split
+from lstm_stock.dataset.series import window_spec
 from lstm_stock.dataset.split import Fold
 from lstm_stock.network.tensorflow_setup import load_single_threaded_tensorflow
-from lstm_stock.runs.backtest import Part
+from lstm_stock.runs.backtest import FoldPart
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PartName:
 
 
 @dataclass(frozen=True)
-class Job:
+class FoldJob:
     """One part to be done, with all it needs to be done anywhere.
 
     Attributes:
@@ -56,7 +56,7 @@ class Job:
     adjusted: dict[str, pd.DataFrame]
 
 
-def run_job(job: Job) -> tuple[PartName, Part]:
+def run_job(job: FoldJob) -> tuple[PartName, FoldPart]:
     """Fit and forecast one part, in a process that does nothing else meanwhile.
 
     Raises:
@@ -74,20 +74,20 @@ def run_job(job: Job) -> tuple[PartName, Part]:
     with threadpool_limits(limits=1):
         tables, facts = _network(job) if job.name.ticker is None else _baselines(job)
     facts["seconds"] = time.perf_counter() - clock
-    return job.name, Part(pd.concat(tables, ignore_index=True), facts)
+    return job.name, FoldPart(pd.concat(tables, ignore_index=True), facts)
 
 
-def cut_fold(config: Config, fold: Fold, adjusted: dict[str, pd.DataFrame]) -> Parts:
+def cut_fold(config: Config, fold: Fold, adjusted: dict[str, pd.DataFrame]) -> SplitWindows:
     """Cut the windows of a fold, its scalers fitted on its own train bars; DataError if there are too few."""
     tickers: Sequence[str] = list(adjusted)
-    return cut_into_parts(tickers, lambda ticker: adjusted[ticker], recipe_of(config), fold.split)
+    return windows_by_split(tickers, lambda ticker: adjusted[ticker], window_spec(config), fold.split)
 
 
-def _network(job: Job) -> tuple[list[pd.DataFrame], dict[str, Any]]:
-    from lstm_stock.workflow.fit import fit_for_test, network_table
+def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
+    from lstm_stock.workflow.fit import fit_with_refit, network_table
 
     parts = cut_fold(job.config, job.fold, job.adjusted)
-    ready = fit_for_test(job.config, parts, lambda ticker: job.adjusted[ticker])
+    ready = fit_with_refit(job.config, parts, lambda ticker: job.adjusted[ticker])
     fit = ready.fit
     if fit.interrupted:
         raise KeyboardInterrupt
@@ -100,7 +100,7 @@ def _network(job: Job) -> tuple[list[pd.DataFrame], dict[str, Any]]:
     return tables, facts
 
 
-def _baselines(job: Job) -> tuple[list[pd.DataFrame], dict[str, Any]]:
+def _baselines(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
     from lstm_stock.workflow.fit import baseline_tables
 
     parts = cut_fold(job.config, job.fold, job.adjusted)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from lstm_stock.baselines import Task, forecast_all
 from lstm_stock.config import Config
-from lstm_stock.dataset.build import Parts, cut_again
+from lstm_stock.dataset.build import SplitWindows, refit_windows
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows
@@ -24,7 +24,7 @@ from lstm_stock.network.architecture import Architecture, Regularisers
 from lstm_stock.network.callbacks import Progress
 from lstm_stock.network.checkpoints import Checkpoints
 from lstm_stock.network.sampling import Sampling
-from lstm_stock.network.training import Fit, fit_network, forecast_returns, refit_network
+from lstm_stock.network.training import TrainingResult, fit_network, forecast_returns, refit_network
 from lstm_stock.scoring.forecast_table import forecast_table
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ def architecture_of(config: Config) -> Architecture:
 
 def fit_parts(
     config: Config,
-    parts: Parts,
+    parts: SplitWindows,
     on_progress: Callable[[Progress], None] | None = None,
     checkpoints: Checkpoints | None = None,
-) -> Fit:
+) -> TrainingResult:
     """Train the config's network on train windows, stopped by val windows, from its last checkpoint if any.
 
     Raises:
@@ -76,7 +76,7 @@ def fit_parts(
 
 
 @dataclass(frozen=True)
-class Ready:
+class FittedForecaster:
     """A network that may now be asked about the test period.
 
     Attributes:
@@ -85,18 +85,18 @@ class Ready:
         calibrators: How the intervals of each ticker are stretched.
     """
 
-    fit: Fit
+    fit: TrainingResult
     test: list[Windows]
     calibrators: dict[str, Calibrator]
 
 
-def fit_for_test(
+def fit_with_refit(
     config: Config,
-    parts: Parts,
+    parts: SplitWindows,
     adjusted: Callable[[str], pd.DataFrame],
     on_progress: Callable[[Progress], None] | None = None,
     checkpoints: Checkpoints | None = None,
-) -> Ready:
+) -> FittedForecaster:
     """Train on train windows, stopped by val windows; then, if asked for, once more on both together.
 
     What is learnt from held-out forecasts, the calibration, is learnt from those of the first training.
@@ -113,14 +113,14 @@ def fit_for_test(
     """
     fit = fit_parts(config, parts, on_progress, checkpoints)
     calibrators = {val.series.ticker: fit_calibrator(config, fit.network, val) for val in parts.val}
-    first = Ready(fit, parts.test, calibrators)
+    first = FittedForecaster(fit, parts.test, calibrators)
     if not config.training.refit or fit.interrupted:
         return first
-    wide = cut_again(config, adjusted, parts.split)
+    wide = refit_windows(config, adjusted, parts.split)
     again = refit_network(
         architecture_of(config), wide.train, fit, config.training, config.seed, on_progress, checkpoints
     )
-    return replace(first, fit=again) if again.interrupted else Ready(again, wide.test, calibrators)
+    return replace(first, fit=again) if again.interrupted else FittedForecaster(again, wide.test, calibrators)
 
 
 def forecast_network(config: Config, network: keras.Model, windows: Windows) -> Distribution:
@@ -155,12 +155,12 @@ def baseline_tables(
         split: Where the test period starts.
         on_note: Called with a sentence for each baseline that drops out.
     """
-    task = task_of(windows, adjusted, split)
+    task = baseline_task(windows, adjusted, split)
     forecasts = forecast_all(task, lambda text: on_note(f"{windows.series.ticker}: {text}"))
     return [forecast_table(windows, name, returns) for name, returns in forecasts.items()]
 
 
-def task_of(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Task:
+def baseline_task(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Task:
     """Ask the baselines what the network is asked: the same steps from the same cutoffs."""
     n_insample = split.first_rows(windows.series.dates)[1]
     return Task(Bars.of(adjusted), n_insample, windows.cutoffs, windows.recipe.horizon)

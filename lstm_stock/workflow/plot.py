@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_stock.dataset.market import with_market
-from lstm_stock.dataset.series import apply_ticker, recipe_of
+from lstm_stock.dataset.series import apply_ticker, window_spec
 from lstm_stock.dataset.windows import windows_of
 from lstm_stock.errors import DataError
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
-from lstm_stock.report.text import FEW, name_tickers
+from lstm_stock.report.text import MAX_DETAILED_TICKERS, name_tickers
 from lstm_stock.runs.run import Run
 from lstm_stock.workflow.predict import market_until, predict
 
@@ -41,7 +41,7 @@ def draw(
     if named is None:
         title = f"{model} on {name_tickers(tickers)}"
         yield from plots.save_figure(plots.training_history(run.history, title), folder, "training")
-    if named is None and len(tickers) > FEW:
+    if named is None and len(tickers) > MAX_DETAILED_TICKERS:
         try:
             yield from plots.save_figure(plots.skill_by_ticker(scores, model), folder, "tickers")
         except DataError as error:
@@ -73,7 +73,7 @@ def _attention(run: Run, store: Store, ticker: str) -> NDArray[np.float32]:
     """Weigh the bars of the test windows, `(n_windows, n_members, look_back)`."""
     from lstm_stock.network.cells.attention import attention_weights
 
-    recipe, reader = recipe_of(run.config), PriceReader(run.config.data, store)
+    recipe, reader = window_spec(run.config), PriceReader(run.config.data, store)
     adjusted = with_market(run.config, reader.adjusted)
     series = apply_ticker(ticker, adjusted(ticker), recipe, run.scalers[ticker])
     test = windows_of(series, recipe, run.provenance.split, "test")

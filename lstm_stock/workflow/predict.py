@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.dataset.market import Market, market_of, require_one_close
-from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, recipe_of
+from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, window_spec
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import windows_of, windows_up_to
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
@@ -28,7 +28,7 @@ OLD_AFTER_DAYS = 7
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Prediction:
     """A forecast of the next sessions.
 
     Attributes:
@@ -63,7 +63,7 @@ def predict(
     cutoff: dt.date | None,
     today: dt.date,
     market: Market | None = None,
-) -> Outlook:
+) -> Prediction:
     """Forecast the sessions that follow the newest bar, or a past date.
 
     Nothing after the cutoff is read: the prices are cut there before anything is computed. A dividend or split
@@ -85,7 +85,7 @@ def predict(
     """
     run.require_ticker(ticker)
     config, history = run.config, store.read(ticker)
-    recipe = recipe_of(config)
+    recipe = window_spec(config)
     table = between(history.table, None, cutoff)
     if table.empty:
         raise ShortHistoryError(
@@ -127,12 +127,12 @@ def predict(
     warnings = _warnings(run, history, cutoff, today, dates)
     if market is not None:
         warnings += _warnings_of_market(market, table.index[-1])
-    return Outlook(forecast, recent, history.provenance.currency, warnings)
+    return Prediction(forecast, recent, history.provenance.currency, warnings)
 
 
 def _known(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:
     """Scale the bars of a ticker that the run was trained on as they were scaled then."""
-    series = apply_ticker(ticker, adjusted, recipe_of(run.config), run.scalers[ticker])
+    series = apply_ticker(ticker, adjusted, window_spec(run.config), run.scalers[ticker])
     return series, run.calibrators[ticker]
 
 
@@ -143,7 +143,7 @@ def _unknown(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSerie
     or as the median ticker's where it has none, or where the network has learnt from those days, of other tickers.
     """
     config, split = run.config, run.provenance.split
-    recipe = recipe_of(config)
+    recipe = window_spec(config)
     try:
         series = fit_ticker(ticker, adjusted, recipe, run.scaler_split)
     except ShortHistoryError:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from lstm_stock.atomic import BUILDING, KeptFolder, cannot_save
+from lstm_stock.atomic import TEMP_PREFIX, WorkDir, cannot_save
 from lstm_stock.config import Config
-from lstm_stock.dataset.build import split_what_fits
+from lstm_stock.dataset.build import build_dataset
 from lstm_stock.dataset.series import TickerSeries
 from lstm_stock.dataset.split import Split
 from lstm_stock.errors import ConfigError, RunError
@@ -24,11 +24,17 @@ from lstm_stock.network.checkpoints import Checkpoints
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
 from lstm_stock.runs.files import ForecastWriter
-from lstm_stock.runs.provenance import Provenance, environment, key_of, package_versions, what_decides
-from lstm_stock.runs.run import Fitted, Results, Run, save_run
+from lstm_stock.runs.provenance import (
+    RunProvenance,
+    environment,
+    fingerprint,
+    fingerprint_inputs,
+    package_versions,
+)
+from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
 from lstm_stock.scoring.scores import score_table
-from lstm_stock.scoring.verdict import Evidence, judge_evidence
-from lstm_stock.workflow.fit import Ready, baseline_tables, fit_for_test, network_table
+from lstm_stock.scoring.verdict import LossTables, judge_evidence
+from lstm_stock.workflow.fit import FittedForecaster, baseline_tables, fit_with_refit, network_table
 
 
 @dataclass(frozen=True)
@@ -70,20 +76,20 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     """
     started = dt.datetime.now(dt.UTC)
     reader = PriceReader(config.data, store)
-    cut = split_what_fits(config, reader, reports.note)
+    cut = build_dataset(config, reader, reports.note)
     config, parts, adjusted = cut.config, cut.parts, cut.adjusted
     split = parts.split
     origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
     _tell_constant_features(parts.series, reports.note)
 
-    key = key_of(what_decides(config, origins))
+    key = fingerprint(fingerprint_inputs(config, origins))
     with (
         _checkpoints(runs_dir, key, resume, reports.note) as checkpoints,
         _scratch(runs_dir) as scratch,
     ):
         clock = time.perf_counter()
         with reports.training() as on_progress:
-            ready = fit_for_test(config, parts, adjusted, on_progress, checkpoints)
+            ready = fit_with_refit(config, parts, adjusted, on_progress, checkpoints)
         fit = ready.fit
         train_seconds = time.perf_counter() - clock
         if fit.interrupted:
@@ -96,7 +102,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
         scores, verdict = _score(config, ready, adjusted, split, forecasts, reports)
 
         python, platform = environment()
-        provenance = Provenance(
+        provenance = RunProvenance(
             created=started.isoformat(timespec="seconds"),
             seed=config.seed,
             val_start=str(split.val_start),
@@ -113,9 +119,9 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
             key=key,
         )
         scalers = {test.series.ticker: test.series.scaler for test in ready.test}
-        results = Results(
+        results = RunResults(
             config=config,
-            fitted=Fitted(fit.network, scalers, ready.calibrators),
+            fitted=ModelArtifacts(fit.network, scalers, ready.calibrators),
             history=fit.history,
             forecasts=forecasts,
             scores=scores,
@@ -130,7 +136,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
 
 def _score(
     config: Config,
-    ready: Ready,
+    ready: FittedForecaster,
     adjusted: Callable[[str], pd.DataFrame],
     split: Split,
     file: Path,
@@ -152,7 +158,7 @@ def _score(
             table = pd.concat(tables, ignore_index=True)
             writer.add(table)
             scores.append(score_table(table))
-            evidence[ticker] = Evidence.of(table[table["step"] == 1], model)
+            evidence[ticker] = LossTables.of(table[table["step"] == 1], model)
         on_scored(n_tickers, n_tickers)
     return pd.concat(scores, ignore_index=True), judge_evidence(evidence, model, config.calibration)
 
@@ -166,7 +172,7 @@ def _checkpoints(
     Raises:
         RunError: Nothing can be written there, or another process is at the training that should go on.
     """
-    kept = KeptFolder(runs_dir, "training", key)
+    kept = WorkDir(runs_dir, "training", key)
     with ExitStack() as stack:
         try:
             stack.enter_context(kept)
@@ -198,7 +204,9 @@ def _scratch(runs_dir: Path) -> Iterator[Path]:
     """Make a folder for what is not whole yet, on the disk where the run will be."""
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=BUILDING, dir=runs_dir, ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix=TEMP_PREFIX, dir=runs_dir, ignore_cleanup_errors=True
+        ) as folder:
             yield Path(folder)
     except OSError as error:
         raise cannot_save(runs_dir, error) from error

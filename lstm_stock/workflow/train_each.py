@@ -18,14 +18,14 @@ from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
 from lstm_stock.runs.catalog import list_runs
 from lstm_stock.runs.files import read_forecasts
-from lstm_stock.runs.provenance import key_of, what_decides
+from lstm_stock.runs.provenance import fingerprint, fingerprint_inputs
 from lstm_stock.runs.run import FORECASTS, Run
-from lstm_stock.scoring.verdict import Evidence, judge_evidence
+from lstm_stock.scoring.verdict import LossTables, judge_evidence
 from lstm_stock.workflow.parallel import Engine, run_calls
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainJob:
     """One ticker to be trained by a worker: what it needs to do that."""
 
     config: Config
@@ -35,7 +35,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainOutcome:
     """What became of one ticker: a run, or why there is none."""
 
     ticker: str
@@ -66,7 +66,7 @@ class Trained:
         config = self.runs[0].config
         model = config.model.cell
         evidence = {
-            run.config.data.tickers[0]: Evidence.of(table[table["step"] == 1], model)
+            run.config.data.tickers[0]: LossTables.of(table[table["step"] == 1], model)
             for run in self.runs
             for table in [read_forecasts(run.path / FORECASTS)]  # not kept, as `run.forecasts` would be
         }
@@ -79,7 +79,7 @@ class Trained:
 
 
 def train_each(
-    job: Job, n_jobs: int, on_progress: Callable[[int, int], None], on_note: Callable[[str], None]
+    job: TrainJob, n_jobs: int, on_progress: Callable[[int, int], None], on_note: Callable[[str], None]
 ) -> Trained:
     """Train one network for each ticker of a config and save each as a run; one that fails stops no other.
 
@@ -107,10 +107,10 @@ def train_each(
     failures: dict[str, str] = {}
     on_progress(len(done), len(tickers))
 
-    def jobs() -> Iterator[Job]:
+    def jobs() -> Iterator[TrainJob]:
         for ticker, config in configs.items():
             if ticker not in done:
-                yield Job(config, job.data_dir, job.runs_dir, job.resume)
+                yield TrainJob(config, job.data_dir, job.runs_dir, job.resume)
 
     if len(done) < len(tickers):
         with closing(run_calls(Engine("loky", n_jobs), train_one, jobs())) as outcomes:
@@ -125,7 +125,7 @@ def train_each(
     return Trained([done[ticker] for ticker in tickers if ticker in done], failures)
 
 
-def train_one(job: Job) -> Outcome:
+def train_one(job: TrainJob) -> TrainOutcome:
     """Train the one ticker of a job, in a process that does nothing else meanwhile.
 
     Raises:
@@ -140,15 +140,15 @@ def train_one(job: Job) -> Outcome:
     try:
         run = train(job.config, Store(job.data_dir), job.runs_dir, reports, job.resume)
     except LstmStockError as error:
-        return Outcome(ticker, None, error.message, tuple(notes))
-    return Outcome(ticker, run.path, "", tuple(notes))
+        return TrainOutcome(ticker, None, error.message, tuple(notes))
+    return TrainOutcome(ticker, run.path, "", tuple(notes))
 
 
 def _config_of(config: Config, ticker: str) -> Config:
     return config.model_copy(update={"data": config.data.model_copy(update={"tickers": (ticker,)})})
 
 
-def runs_there_are(job: Job, configs: dict[str, Config]) -> dict[str, Run]:
+def runs_there_are(job: TrainJob, configs: dict[str, Config]) -> dict[str, Run]:
     """Find the runs of just this training: the same settings, prices, packages and code."""
     by_key = {}
     for run in list_runs(job.runs_dir):
@@ -162,7 +162,7 @@ def runs_there_are(job: Job, configs: dict[str, Config]) -> dict[str, Run]:
             reader.table(ticker)
         except DataError:
             continue  # the training tells it
-        key = key_of(what_decides(config, reader.origins))
+        key = fingerprint(fingerprint_inputs(config, reader.origins))
         if key in by_key:
             found[ticker] = by_key[key]
     return found

@@ -8,14 +8,14 @@ import json
 import subprocess
 import sys
 
-from lstm_stock.config.cells import CELL_FACTS
+from lstm_stock.config.cells import CELLS
 
 
 def test_the_table_names_every_cell_and_fits(cli):
     answer = cli("models")
     assert (answer.code, answer.err) == (0, "")
     assert max(map(len, answer.out.splitlines())) <= 80, answer.out
-    for cell, facts in CELL_FACTS.items():
+    for cell, facts in CELLS.items():
         assert f" {cell} " in answer.out
         assert " ".join(answer.out.split()).count(facts.paper.split(";")[0]) >= 1
     assert "121,615" in answer.out
@@ -23,7 +23,7 @@ def test_the_table_names_every_cell_and_fits(cli):
 
 def test_csv_and_json_say_the_same(cli):
     rows = json.loads(cli("models", "--format", "json").out)
-    assert [row["cell"] for row in rows] == list(CELL_FACTS)
+    assert [row["cell"] for row in rows] == list(CELLS)
     assert rows[1]["parameters"] == 121_615
     table = list(csv.DictReader(io.StringIO(cli("models", "--format", "csv").out)))
     assert [

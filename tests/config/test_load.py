@@ -16,13 +16,10 @@ from pydantic import ValidationError
 
 import lstm_stock.config
 from lstm_stock.config import (
-    PRICE_HEADS,
     TOKEN_HEAD,
     Config,
     DataConfig,
     EarlyStoppingConfig,
-    FeatureName,
-    HeadName,
     ModelConfig,
     ReduceLrConfig,
     ScalerName,
@@ -35,6 +32,8 @@ from lstm_stock.config import (
     packaged_config,
     packaged_config_names,
 )
+from lstm_stock.config.features import FEATURES
+from lstm_stock.config.heads import HEADS
 from lstm_stock.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +65,7 @@ def test_defaults_are_those_of_the_design() -> None:
     config = load_config(None)
     assert config == Config()
     assert config.data == DataConfig(tickers=("AAPL",), start=date(2010, 1, 1), end=date(2023, 12, 31))
-    assert config.features == get_args(FeatureName)[:7]
+    assert config.features == tuple(FEATURES)[:7]
     assert (config.target, config.target_scale, config.scaler, config.seed) == (
         "log_return",
         "trailing_vol",
@@ -203,7 +202,7 @@ def configs(draw: st.DrawFn) -> Config:
     start, val, test, end = sorted(
         draw(st.lists(st.dates(date(1900, 1, 1), date(2100, 12, 31)), min_size=4, max_size=4, unique=True))
     )
-    heads = PRICE_HEADS if target == "close" else [name for name in get_args(HeadName) if name != TOKEN_HEAD]
+    heads = ("point", "quantile") if target == "close" else [name for name in HEADS if name != TOKEN_HEAD]
     stopping = st.builds(
         EarlyStoppingConfig, monitor=st.sampled_from(["val_loss", "loss"]), patience=st.integers(1, 10_000)
     )
@@ -212,7 +211,7 @@ def configs(draw: st.DrawFn) -> Config:
         data=DataConfig(
             tickers=tuple(draw(st.lists(tickers, min_size=1, max_size=30, unique=True))), start=start, end=end
         ),
-        features=tuple(draw(st.lists(st.sampled_from(get_args(FeatureName)), min_size=1, unique=True))),
+        features=tuple(draw(st.lists(st.sampled_from(list(FEATURES)), min_size=1, unique=True))),
         target=target,
         target_scale="none"
         if target == "close"

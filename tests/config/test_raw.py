@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lstm_stock.config import (
-    PRICE_HEADS,
     Config,
     EarlyStoppingConfig,
     ModelConfig,
@@ -249,7 +248,7 @@ def test_settings_that_do_not_go_together_are_told_beside_other_faults(load: Loa
 
 
 def test_the_close_has_no_scale_unless_one_is_asked_for(load: Load) -> None:
-    for head in PRICE_HEADS:
+    for head in ("point", "quantile"):
         assert load(f"target: close\nmodel: {{head: {head}}}").target_scale == "none"
     assert load("target_scale: none").target_scale == "none"
     assert load("features: [open, close]").target_scale == "trailing_vol"

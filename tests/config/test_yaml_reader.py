@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_stock.config import yaml_reader as yaml_text
-from lstm_stock.config.yaml_reader import Fault, read_yaml, shown
+from lstm_stock.config.yaml_reader import YamlFault, quoted, read_yaml
 from lstm_stock.config.yaml_writer import write_yaml
 
 
@@ -75,9 +75,9 @@ def test_repeated_keys_are_faults_at_their_line_and_the_first_counts(loader: Non
     document = read_yaml("a: 1\nb: {c: 1,\n  c: 2}\na: 3\na: 4\n")
     assert document.data == {"a": "1", "b": {"c": "1"}}
     assert sorted(document.faults, key=lambda fault: fault.line) == [
-        Fault(3, 0, ("b", "c"), "given twice, first on line 2"),
-        Fault(4, 0, ("a",), "given twice, first on line 1"),
-        Fault(5, 0, ("a",), "given twice, first on line 1"),
+        YamlFault(3, 0, ("b", "c"), "given twice, first on line 2"),
+        YamlFault(4, 0, ("a",), "given twice, first on line 1"),
+        YamlFault(5, 0, ("a",), "given twice, first on line 1"),
     ]
 
 
@@ -111,7 +111,7 @@ def test_what_is_not_yaml_is_named_with_its_place(
     loader: None, text: str, line: int, column: int, message: str
 ) -> None:
     document = read_yaml(text)
-    assert document.faults == [Fault(line, column, (), message)]
+    assert document.faults == [YamlFault(line, column, (), message)]
     assert not document.readable
 
 
@@ -153,7 +153,7 @@ def test_bytes_with_a_byte_order_mark_and_windows_lines_are_read(raw: bytes, dat
     ],
 )
 def test_bytes_that_are_no_text_are_named(raw: bytes, place: tuple[int, int], message: str) -> None:
-    assert read_yaml(raw).faults == [Fault(*place, (), message)]
+    assert read_yaml(raw).faults == [YamlFault(*place, (), message)]
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
@@ -180,8 +180,8 @@ def test_absurd_numbers_in_escapes_and_directives_are_faults(loader: None, text:
 
 
 def test_shown_text_is_short_and_harmless() -> None:
-    assert shown("a\x1b[31m\nb") == r"'a\x1b[31m\nb'"
-    assert shown("x" * 100) == "'" + "x" * 37 + "...'"
+    assert quoted("a\x1b[31m\nb") == r"'a\x1b[31m\nb'"
+    assert quoted("x" * 100) == "'" + "x" * 37 + "...'"
 
 
 def test_written_yaml_is_the_text_expected() -> None:

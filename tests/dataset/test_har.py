@@ -12,7 +12,7 @@ from scipy import stats
 
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.har import HarModel, t_deviation
-from lstm_stock.dataset.series import Recipe, TickerScaler, apply_ticker, fit_ticker
+from lstm_stock.dataset.series import FittedTicker, WindowSpec, apply_ticker, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.volatility import day_variance, log_returns
 from lstm_stock.dataset.windows import windows_of
@@ -24,7 +24,7 @@ N_INSAMPLE = 400
 BARS = random_bars(600, seed=3)
 MODEL = HarModel.fit(BARS, N_INSAMPLE)
 
-RECIPE = Recipe(("log_return", "log_range", "log_range_vol"), "log_return", "har", 8, 2, "minmax")
+RECIPE = WindowSpec(("log_return", "log_range", "log_range_vol"), "log_return", "har", 8, 2, "minmax")
 TABLE = adjusted(random_prices(500, seed=4))
 SPLIT = Split.by_share(TABLE.index.to_numpy().astype("datetime64[D]"), 0.2, 0.2)
 
@@ -136,7 +136,7 @@ def test_a_ticker_is_measured_in_it_by_a_model_of_its_train_bars_that_is_saved_w
     assert train.targets[:, 0].std() == pytest.approx(1, abs=0.05)
     n_train = SPLIT.first_rows(series.dates)[0]
     assert series.scaler.har.to_json() == HarModel.fit(Bars.of(TABLE), n_train).to_json()
-    scaler = TickerScaler.from_json(json.loads(json.dumps(series.scaler.to_json())))
+    scaler = FittedTicker.from_json(json.loads(json.dumps(series.scaler.to_json())))
     again = apply_ticker("AAA", TABLE, RECIPE, scaler)
     np.testing.assert_array_equal(again.unit, series.unit)
     np.testing.assert_array_equal(again.inputs, series.inputs)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lstm_stock import baselines
 from lstm_stock.baselines import Task, forecast_all, har_market_t, har_range_t
 from lstm_stock.config import load_config
-from lstm_stock.dataset.build import split_what_fits
+from lstm_stock.dataset.build import build_dataset
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.market import Market, day_surprise, require_one_close, with_market
 from lstm_stock.errors import ConfigError, LeakError
@@ -30,7 +30,7 @@ from lstm_stock.workflow.backtest import Plan, backtest
 from lstm_stock.workflow.leakcheck import check as checks
 from lstm_stock.workflow.leakcheck import pipeline
 from lstm_stock.workflow.leakcheck.compare import Checked, check
-from lstm_stock.workflow.leakcheck.pipeline import road_of
+from lstm_stock.workflow.leakcheck.pipeline import make_pipeline
 from lstm_stock.workflow.parallel import Engine
 from tests.conftest import TINY
 from tests.helpers import assert_told, random_prices
@@ -267,7 +267,7 @@ def test_what_the_market_did_does_not_leak_and_a_market_that_looks_ahead_is_name
     dates = TABLES["AAA"].index.to_numpy().astype("datetime64[D]")
     in_test = dates[-20]
     network = pipeline.train_briefly(config, tables)
-    checked = check(road_of(config, network), tables, [in_test], lambda *_: None)
+    checked = check(make_pipeline(config, network), tables, [in_test], lambda *_: None)
     assert checked.n_arrays["market"] == 4 * len(two)
 
     honest = Market.of.__func__
@@ -278,7 +278,7 @@ def test_what_the_market_did_does_not_leak_and_a_market_that_looks_ahead_is_name
 
     monkeypatch.setattr(Market, "of", classmethod(tomorrow))
     with pytest.raises(LeakError, match=f"the market beside AAA on {in_test} moved"):
-        check(road_of(config, network), tables, [in_test], lambda *_: None)
+        check(make_pipeline(config, network), tables, [in_test], lambda *_: None)
 
 
 def test_what_the_user_should_know_of_the_market_is_said_once(tmp_path):
@@ -286,7 +286,7 @@ def test_what_the_user_should_know_of_the_market_is_said_once(tmp_path):
     ends = {"AAA": None, "BBB": -30, "CCC": -30}
     store = stored(tmp_path, {name: TABLES[name].iloc[:end] for name, end in ends.items()}, None)
     config, said = load_config(None, SETTINGS), []
-    split_what_fits(config, PriceReader(config.data, store), said.append)
+    build_dataset(config, PriceReader(config.data, store), said.append)
     trusted, unknown = said
     assert "needs sessions that end together, and of 3 of 3 tickers the exchange is unknown" in trusted
     assert unknown.startswith("on 30 of 420 dates fewer than half of the tickers have a bar")
@@ -314,7 +314,7 @@ def test_one_ticker_is_no_market(cli, store, tmp_path):
     config = load_config(None, SETTINGS)
     alone = config.model_copy(update={"data": config.data.model_copy(update={"tickers": ("AAA",)})})
     with pytest.raises(ConfigError, match="and AAA is alone"):
-        split_what_fits(alone, PriceReader(alone.data, store), pytest.fail)
+        build_dataset(alone, PriceReader(alone.data, store), pytest.fail)
     words = [word for value in SETTINGS for word in ("--set", value)]
     each = cli("train", "--each", *words, "--data-dir", store.root, "--runs-dir", tmp_path / "runs")
     assert_told(each, "`--each` trains every ticker alone, and `target_scale: har_market` looks at all")
@@ -347,4 +347,4 @@ def test_sessions_that_end_at_other_hours_make_no_market(tmp_path):
     stored(tmp_path, {"CCC": TABLES["CCC"]}, "XTKS")
     config = load_config(None, SETTINGS)
     with pytest.raises(ConfigError, match="CCC trades at XTKS, BBB at XNYS"):
-        split_what_fits(config, PriceReader(config.data, mixed), pytest.fail)
+        build_dataset(config, PriceReader(config.data, mixed), pytest.fail)

@@ -7,24 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_stock.dataset.series import Recipe, TickerScaler, apply_ticker, fit_ticker
+from lstm_stock.dataset.series import FittedTicker, WindowSpec, apply_ticker, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.volatility import VOLATILITY_WARM_UP
 from lstm_stock.dataset.windows import Windows, make_windows, windows_of, windows_up_to
-from lstm_stock.distributions import Mixture, Normal, PointMass, QuantileFan
+from lstm_stock.distributions import Mixture, Normal, PointForecast, QuantileFan
 from lstm_stock.errors import DataError
 from lstm_stock.prices.table import adjusted
 from tests.helpers import random_prices
 
-RETURNS = Recipe(
+RETURNS = WindowSpec(
     ("log_return", "log_range", "log_trailing_vol"), "log_return", "trailing_vol", 10, 3, "minmax"
 )
-LEVELS = Recipe(("open", "close", "volume"), "close", "none", 10, 3, "minmax")
+LEVELS = WindowSpec(("open", "close", "volume"), "close", "none", 10, 3, "minmax")
 DATES = np.arange("2020-01-01", "2020-12-31", dtype="datetime64[D]")
 SPLIT = Split(DATES[200], DATES[300])
 
 
-def series_of(recipe: Recipe, n_bars: int = 365, seed: int = 0):
+def series_of(recipe: WindowSpec, n_bars: int = 365, seed: int = 0):
     table = random_prices(n_bars, seed)
     table.index = table.index[:0].append(
         type(table.index)(DATES[:n_bars].astype("datetime64[s]"), name="date")
@@ -121,7 +121,7 @@ def test_return_targets_are_in_units_of_trailing_volatility_and_the_root_of_the_
 
 
 def test_without_volatility_scaling_the_unit_is_the_train_deviation():
-    recipe = Recipe(("log_return",), "log_return", "none", 10, 2, "standard")
+    recipe = WindowSpec(("log_return",), "log_return", "none", 10, 2, "standard")
     table, series = series_of(recipe)
     train_returns = np.diff(np.log(table["close"].to_numpy()[:200]))
     np.testing.assert_allclose(series.unit, train_returns.std(), rtol=1e-6)
@@ -141,7 +141,7 @@ def test_the_scaler_is_fitted_on_train_bars_and_nothing_after_them():
 
 def test_a_saved_scaler_gives_the_same_series():
     table, series = series_of(RETURNS)
-    scaler = TickerScaler.from_json(json.loads(json.dumps(series.scaler.to_json())))
+    scaler = FittedTicker.from_json(json.loads(json.dumps(series.scaler.to_json())))
     again = apply_ticker("AAA", adjusted(table), RETURNS, scaler)
     np.testing.assert_array_equal(again.inputs, series.inputs)
     np.testing.assert_array_equal(again.unit, series.unit)
@@ -184,7 +184,7 @@ def test_forecasts_of_returns_come_back_in_log_returns():
 def test_forecasts_of_the_close_come_back_in_log_returns():
     _, series = series_of(LEVELS)
     windows = Windows(series, LEVELS, np.array([150, 151]))
-    point = windows.to_returns(PointMass(windows.targets.astype(np.float64)))
+    point = windows.to_returns(PointForecast(windows.targets.astype(np.float64)))
     np.testing.assert_allclose(point.mean(), windows.returns, atol=1e-6)
     levels = np.array([0.25, 0.5, 0.75])
     values = windows.targets[..., None].astype(np.float64) + np.array([-0.1, 0.0, 0.1])
@@ -197,12 +197,12 @@ def test_forecasts_of_the_close_come_back_in_log_returns():
 def test_a_level_forecast_below_zero_counts_as_one_percent_of_the_last_close():
     _, series = series_of(LEVELS)
     windows = Windows(series, LEVELS, np.array([150]))
-    forecast = windows.to_returns(PointMass(np.full((1, 3), -1e6)))
+    forecast = windows.to_returns(PointForecast(np.full((1, 3), -1e6)))
     np.testing.assert_allclose(np.exp(forecast.mean()), 0.01)
 
 
 def test_an_open_of_zero_long_before_the_window_is_no_obstacle_to_a_forecast():
-    recipe = Recipe(("log_return", "open_gap"), "log_return", "trailing_vol", 10, 3, "minmax")
+    recipe = WindowSpec(("log_return", "open_gap"), "log_return", "trailing_vol", 10, 3, "minmax")
     table, series = series_of(recipe)
     table.iloc[90, table.columns.get_loc("open")] = 0.0
     again = apply_ticker("AAA", adjusted(table), recipe, series.scaler)

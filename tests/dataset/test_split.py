@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_stock.dataset.series import Recipe, fit_ticker
+from lstm_stock.dataset.series import WindowSpec, fit_ticker
 from lstm_stock.dataset.split import Split, plan_folds
 from lstm_stock.dataset.windows import windows_of
 from lstm_stock.errors import DataError
@@ -48,7 +48,7 @@ def test_a_rolling_window_keeps_the_length_of_the_first_past():
     window=st.sampled_from(["expanding", "rolling"]),
 )
 def test_no_label_crosses_into_what_it_must_not_know(n_folds, horizon, window):
-    recipe = Recipe(("log_return",), "log_return", "trailing_vol", 5, horizon, "minmax")
+    recipe = WindowSpec(("log_return",), "log_return", "trailing_vol", 5, horizon, "minmax")
     cutoffs = []
     for fold in plan_folds(DATES, SPLIT, n_folds, window, horizon):
         bars = adjusted(fold.cut(TABLE, horizon))

@@ -11,12 +11,12 @@ from scipy import integrate, stats
 
 from lstm_stock.distributions import (
     Binned,
-    Direction,
     Empirical,
     Mixture,
     Normal,
-    PointMass,
+    PointForecast,
     QuantileFan,
+    SignForecast,
     StudentT,
 )
 
@@ -442,8 +442,8 @@ def test_mixtures_of_unlike_kinds_or_shapes_are_refused():
     normal = Normal(np.zeros(SHAPE), 1.0)
     with pytest.raises(ValueError, match=r"must be all smooth, all stepped or all points, got \[\]"):
         Mixture([])
-    with pytest.raises(ValueError, match=r"got \[Normal, PointMass\]"):
-        Mixture([normal, PointMass(np.zeros(SHAPE))])
+    with pytest.raises(ValueError, match=r"got \[Normal, PointForecast\]"):
+        Mixture([normal, PointForecast(np.zeros(SHAPE))])
     with pytest.raises(ValueError, match=r"got \[Mixture\]"):
         Mixture([Mixture([normal])])
     with pytest.raises(ValueError, match=r"must have one shape, got \[\(3, 2\), \(1, 2\)\]"):
@@ -454,7 +454,7 @@ def test_mixtures_of_unlike_kinds_or_shapes_are_refused():
 
 
 def test_a_point_claims_no_distribution():
-    point = PointMass([[1.0, 2.0]])
+    point = PointForecast([[1.0, 2.0]])
     assert point.mean().tolist() == point.median().tolist() == [[1.0, 2.0]]
     assert point.abs_error(0.0).tolist() == [[1.0, 2.0]]
     for nothing in (point.quantile(0.4), point.cdf(1.0), point.crps(1.0), point.log_score(1.0)):
@@ -465,7 +465,7 @@ def test_a_point_claims_no_distribution():
 
 
 def test_a_mixture_of_points_is_a_point():
-    mixture = Mixture([PointMass([[1.0]]), PointMass([[2.0]]), PointMass([[9.0]])]).rescale(2.0)
+    mixture = Mixture([PointForecast([[1.0]]), PointForecast([[2.0]]), PointForecast([[9.0]])]).rescale(2.0)
     assert mixture.median().item() == 4.0
     assert mixture.mean().item() == 8.0
     for nothing in (mixture.quantile(0.4), mixture.cdf(1.0), mixture.crps(1.0), mixture.log_score(1.0)):
@@ -497,13 +497,13 @@ def test_a_mixture_of_points_is_a_point():
         (lambda: Empirical([1.0, 2.0], 1), r"the shape \(n_samples, horizon\), got \(2,\)"),
         (lambda: Empirical(np.empty((0, 2)), 1), r"the shape \(n_samples, horizon\), got \(0, 2\)"),
         (lambda: Empirical([[np.inf]], 1), r"`samples` must be finite, got 1 of 1"),
-        (lambda: PointMass(np.nan), r"`value` must be finite, got 1 of 1"),
+        (lambda: PointForecast(np.nan), r"`value` must be finite, got 1 of 1"),
         (lambda: Normal(0.0, 1.0).rescale(-1.0), r"`scale` must be finite and greater than 0, got 1 of 1"),
         (lambda: Normal(0.0, 1.0).rescale(1.0, np.nan), r"`shift` must be finite, got 1 of 1"),
         (lambda: Normal(0.0, 1.0).quantile(0.0), r"`p` must lie between 0 and 1, got 0.0"),
         (lambda: QuantileFan([0.2, 0.5], [1.0, 2.0]).quantile(1.0), r"`p` must lie between 0 and 1, got 1.0"),
         (lambda: Empirical([[1.0]], 1).quantile(np.nan), r"`p` must lie between 0 and 1, got nan"),
-        (lambda: PointMass(0.0).quantile(2), r"`p` must lie between 0 and 1, got 2"),
+        (lambda: PointForecast(0.0).quantile(2), r"`p` must lie between 0 and 1, got 2"),
     ],
 )
 def test_what_is_not_a_distribution_is_refused(make, message):
@@ -526,7 +526,7 @@ def test_parameters_are_copied_and_cannot_be_changed():
 
 
 def test_a_direction_says_a_sign_and_scores_nothing():
-    signs = Direction([[1.0, -1.0], [0.0, 1.0]])
+    signs = SignForecast([[1.0, -1.0], [0.0, 1.0]])
     np.testing.assert_array_equal(signs.direction(), [[1, -1], [0, 1]])
     for value in (
         *(signs.quantile(0.5), signs.cdf(0.0), signs.mean(), signs.crps(0.0)),
@@ -537,7 +537,7 @@ def test_a_direction_says_a_sign_and_scores_nothing():
 
 
 def test_a_direction_has_no_size():
-    signs = Direction([[1.0, -1.0], [0.0, 1.0]])
+    signs = SignForecast([[1.0, -1.0], [0.0, 1.0]])
     np.testing.assert_array_equal(signs.rescale(3.0).direction(), signs.direction())
     np.testing.assert_array_equal(signs.take(slice(1, 2)).direction(), [[0, 1]])
     with pytest.raises(ValueError, match="cannot be shifted"):
@@ -545,9 +545,9 @@ def test_a_direction_has_no_size():
     with pytest.raises(
         ValueError, match=r"`sign` must be -1, 0 or 1, got 1 of 2 that are not, the first 0\.5"
     ):
-        Direction([0.5, 1.0])
+        SignForecast([0.5, 1.0])
 
 
 def test_any_other_forecast_says_the_sign_of_its_median():
     np.testing.assert_array_equal(Normal([1.0, -2.0, 0.0], 1.0).direction(), [1, -1, 0])
-    np.testing.assert_array_equal(PointMass([-3.0]).direction(), [-1])
+    np.testing.assert_array_equal(PointForecast([-3.0]).direction(), [-1])

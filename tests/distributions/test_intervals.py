@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lstm_stock.distributions import Normal, PointMass, StudentT
-from lstm_stock.distributions.intervals import Calibrator, Fan, adaptive_factors, conformal_factors
+from lstm_stock.distributions import Normal, PointForecast, StudentT
+from lstm_stock.distributions.intervals import Calibrator, Intervals, adaptive_factors, conformal_factors
 
 LEVELS = (50, 90)
 
 
-def held(fan: Fan, came: np.ndarray) -> np.ndarray:
+def held(fan: Intervals, came: np.ndarray) -> np.ndarray:
     """Share of outcomes inside each interval, by step and level."""
     inside = (fan.lower <= came[..., None]) & (came[..., None] <= fan.upper)
     return inside.mean(axis=0)
@@ -20,17 +20,17 @@ def held(fan: Fan, came: np.ndarray) -> np.ndarray:
 
 def test_a_fan_is_the_quantiles_of_its_distribution():
     returns = StudentT([[0.1, -0.2]], [[1.0, 2.0]], [[4.0, 9.0]])
-    fan = Fan.of(returns, LEVELS)
+    fan = Intervals.of(returns, LEVELS)
     np.testing.assert_allclose(fan.lower[..., 1], returns.quantile(0.05))
     np.testing.assert_allclose(fan.upper[..., 0], returns.quantile(0.75))
-    np.testing.assert_allclose(fan.stretched(np.ones(2)).upper, fan.upper)
+    np.testing.assert_allclose(fan.scaled(np.ones(2)).upper, fan.upper)
     np.testing.assert_allclose(fan.last.upper, fan.upper)
 
 
 def test_a_point_has_intervals_only_where_it_is_given_a_unit():
-    point = PointMass([[0.01], [0.02]])
-    assert np.isnan(Fan.of(point, LEVELS).lower).all()
-    fan = Fan.of(point, LEVELS, np.array([[0.5], [0.25]]))
+    point = PointForecast([[0.01], [0.02]])
+    assert np.isnan(Intervals.of(point, LEVELS).lower).all()
+    fan = Intervals.of(point, LEVELS, np.array([[0.5], [0.25]]))
     np.testing.assert_allclose(fan.upper[1, 0], [0.27, 0.27])
 
 
@@ -39,21 +39,25 @@ def test_a_point_has_intervals_only_where_it_is_given_a_unit():
     st.floats(0.2, 3.0),
 )
 def test_the_factor_needed_is_the_least_that_holds_what_came(came, scale):
-    fan = Fan.of(Normal(np.full((20, 2), 0.3), np.full((20, 2), scale)), LEVELS)
-    needed = fan.needed(came)
-    just = Fan(fan.centre, fan.below * (needed + 1e-9), fan.above * (needed + 1e-9))
+    fan = Intervals.of(Normal(np.full((20, 2), 0.3), np.full((20, 2), scale)), LEVELS)
+    conformity_scores = fan.conformity_scores(came)
+    just = Intervals(
+        fan.centre, fan.below * (conformity_scores + 1e-9), fan.above * (conformity_scores + 1e-9)
+    )
     assert (held(just, came) == 1).all()
-    short = Fan(fan.centre, fan.below * (needed - 1e-6), fan.above * (needed - 1e-6))
+    short = Intervals(
+        fan.centre, fan.below * (conformity_scores - 1e-6), fan.above * (conformity_scores - 1e-6)
+    )
     assert not held(short, came)[:, 0].any()
 
 
 @given(st.integers(1, 60), st.integers(0, 2**32 - 1))
 def test_conformal_factors_are_the_rank_that_the_theorem_names(n, seed):
-    needed = np.random.default_rng(seed).exponential(size=(n, 1, 2)) + 0.1
-    factors = conformal_factors(needed, LEVELS)[0]
+    conformity_scores = np.random.default_rng(seed).exponential(size=(n, 1, 2)) + 0.1
+    factors = conformal_factors(conformity_scores, LEVELS)[0]
     for i, level in enumerate(LEVELS):
         rank = min(-(-(n + 1) * level // 100), n)
-        assert np.sum(needed[:, 0, i] <= factors[i]) == rank
+        assert np.sum(conformity_scores[:, 0, i] <= factors[i]) == rank
 
 
 def test_conformal_intervals_hold_as_often_as_they_say_for_exchangeable_outcomes():
@@ -63,9 +67,11 @@ def test_conformal_intervals_hold_as_often_as_they_say_for_exchangeable_outcomes
     inside = np.zeros(2)
     for path in came:
         narrow = Normal(np.zeros((40, 1)), np.full((40, 1), 0.7))
-        fan = Fan.of(narrow, LEVELS)
-        factors = conformal_factors(fan.needed(path)[:39], LEVELS)
-        inside += held(Fan(fan.centre[39:], fan.below[39:], fan.above[39:]).stretched(factors), path[39:])[0]
+        fan = Intervals.of(narrow, LEVELS)
+        factors = conformal_factors(fan.conformity_scores(path)[:39], LEVELS)
+        inside += held(Intervals(fan.centre[39:], fan.below[39:], fan.above[39:]).scaled(factors), path[39:])[
+            0
+        ]
     # With 39 scores the ranks are exactly 20 and 36 of 40; three standard errors of 4,000 draws around that.
     for share, exact in zip(inside / 4000, (20 / 40, 36 / 40), strict=True):
         assert abs(share - exact) < 3 * np.sqrt(exact * (1 - exact) / 4000)
@@ -75,7 +81,7 @@ def test_a_point_forecast_gets_intervals_that_hold():
     random = np.random.default_rng(5)
     unit = np.exp(random.normal(0, 0.5, (1200, 1)))
     came = 0.1 + unit * random.standard_t(5, (1200, 1))
-    point = PointMass(np.zeros((600, 1)))
+    point = PointForecast(np.zeros((600, 1)))
     calibrator = Calibrator.fit("conformal", LEVELS, point, came[:600], unit[:600])
     shares = held(calibrator.apply(point, came[600:], unit[600:]), came[600:])[0]
     assert shares == pytest.approx([0.5, 0.9], abs=0.06)
@@ -89,7 +95,7 @@ def test_adaptive_intervals_follow_a_stream_whose_spread_doubles():
     late, off = slice(3000, None), {}
     for kind in ("conformal", "adaptive"):
         fan = Calibrator(kind, LEVELS, np.ones((2, 2))).apply(forecast, came, np.ones((n, 2)))
-        shares = held(Fan(fan.centre[late], fan.below[late], fan.above[late]), came[late])
+        shares = held(Intervals(fan.centre[late], fan.below[late], fan.above[late]), came[late])
         off[kind] = np.abs(shares[:, 1] - 0.9)
     assert (off["conformal"] > 0.1).all()
     assert (off["adaptive"] < 0.02).all()
@@ -98,9 +104,9 @@ def test_adaptive_intervals_follow_a_stream_whose_spread_doubles():
 @given(st.integers(0, 29), st.integers(0, 2**32 - 1))
 def test_adaptive_factors_use_an_outcome_only_once_it_is_known(cutoff, seed):
     random = np.random.default_rng(seed)
-    start, needed = np.full((3, 2), 0.9), random.exponential(size=(30, 3, 2))
-    factors = adaptive_factors(start, needed, LEVELS, rate=0.3)
-    changed = needed.copy()
+    start, conformity_scores = np.full((3, 2), 0.9), random.exponential(size=(30, 3, 2))
+    factors = adaptive_factors(start, conformity_scores, LEVELS, rate=0.3)
+    changed = conformity_scores.copy()
     for i in range(3):  # the outcome of step i + 1 from cutoff t is known at t + i + 1
         changed[max(cutoff - i, 0) :, i] = random.exponential(size=(30 - max(cutoff - i, 0), 2))
     np.testing.assert_array_equal(
@@ -109,20 +115,20 @@ def test_adaptive_factors_use_an_outcome_only_once_it_is_known(cutoff, seed):
 
 
 def test_a_factor_moves_as_the_formula_says():
-    needed = np.array([2.0, 0.5, 0.5, 0.5]).reshape(4, 1, 1)
-    factors = adaptive_factors(np.array([[1.0]]), needed, (90,), rate=0.1)
+    conformity_scores = np.array([2.0, 0.5, 0.5, 0.5]).reshape(4, 1, 1)
+    factors = adaptive_factors(np.array([[1.0]]), conformity_scores, (90,), rate=0.1)
     np.testing.assert_allclose(factors.ravel(), [1.0, 1.09, 1.08, 1.07])
 
 
 def test_an_outcome_that_has_not_come_teaches_nothing():
-    needed = np.array([2.0, np.nan, np.nan]).reshape(3, 1, 1)
-    factors = adaptive_factors(np.array([[1.0]]), needed, (90,), rate=0.1)
+    conformity_scores = np.array([2.0, np.nan, np.nan]).reshape(3, 1, 1)
+    factors = adaptive_factors(np.array([[1.0]]), conformity_scores, (90,), rate=0.1)
     np.testing.assert_allclose(factors.ravel(), [1.0, 1.09, 1.09])
 
 
 def test_adaptive_starts_from_the_trained_intervals_and_for_a_point_from_what_val_needed():
     came, unit = np.full((40, 2), 3.0), np.ones((40, 2))
-    spread, point = Normal(np.zeros((40, 2)), np.ones((40, 2))), PointMass(np.zeros((40, 2)))
+    spread, point = Normal(np.zeros((40, 2)), np.ones((40, 2))), PointForecast(np.zeros((40, 2)))
     np.testing.assert_array_equal(Calibrator.fit("adaptive", LEVELS, spread, came, unit).factors, 1.0)
     np.testing.assert_allclose(Calibrator.fit("adaptive", LEVELS, point, came, unit).factors, 3.0)
 
@@ -135,4 +141,4 @@ def test_none_leaves_the_intervals_as_trained_and_all_survive_json():
         again = Calibrator.from_json(calibrator.to_json())
         ours, theirs = (one.apply(returns, came, unit) for one in (calibrator, again))
         np.testing.assert_array_equal(ours.upper, theirs.upper)
-        assert (kind == "none") == np.array_equal(ours.upper, Fan.of(returns, LEVELS).upper)
+        assert (kind == "none") == np.array_equal(ours.upper, Intervals.of(returns, LEVELS).upper)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import typing
 from dataclasses import replace
 
 import keras
@@ -10,21 +9,22 @@ from keras import ops
 from scipy import stats
 from scipy.special import gammaln
 
-from lstm_stock import config
+from lstm_stock.config.cells import CELLS
+from lstm_stock.config.heads import HEADS
+from lstm_stock.config.registry import resolve
 from lstm_stock.distributions import Mixture
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
-from lstm_stock.network.build import build_network, join_members, to_distribution
-from lstm_stock.network.cells import CELLS
-from lstm_stock.network.heads import HEADS, LEVELS, log_gamma_step, training_loss
+from lstm_stock.network.build import build_ensemble, build_network, to_distribution
+from lstm_stock.network.heads import LEVELS, Head, head_of, log_gamma_step, training_loss
 
 CARD = Architecture("lstm", (128, 64), 0.3, (32,), "student_t", look_back=60, n_features=7, horizon=5)
 TINY = replace(CARD, units=(4, 3), dense=(5,), look_back=6, n_features=2, horizon=2)
 
 
-def test_config_and_registries_name_the_same_cells_and_heads():
-    assert set(typing.get_args(config.CellName)) == set(CELLS)
-    assert set(typing.get_args(config.HeadName)) == set(HEADS)
+def test_every_cell_and_head_of_the_registries_can_be_imported():
+    assert all(callable(resolve(cell.build)) for cell in CELLS.values())
+    assert all(isinstance(head_of(name), Head) for name in HEADS)
 
 
 def test_parameters_of_the_card_follow_the_formula():
@@ -57,7 +57,7 @@ def test_the_biases_of_the_head_forecast_the_trailing_volatility(head):
     member = build_network(replace(TINY, head=head))
     kernel, bias = member.get_layer("head").get_weights()
     member.get_layer("head").set_weights([np.zeros_like(kernel), bias])
-    network = join_members([member])
+    network = build_ensemble([member])
     windows = np.random.default_rng(0).normal(size=(3, 6, 2)).astype(np.float32)
     forecast = to_distribution(head, network.predict(windows, verbose=0))
     np.testing.assert_allclose(forecast.quantile(0.5), np.zeros((3, 2)), atol=1e-6)
@@ -70,14 +70,14 @@ def test_the_biases_of_the_head_forecast_the_trailing_volatility(head):
 
 def random_params(head: str) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(1)
-    n_params = len(HEADS[head].start)
+    n_params = len(head_of(head).start)
     return random.normal(size=(40, 2)).astype(np.float32), random.normal(size=(40, 2, n_params)).astype(
         np.float32
     )
 
 
 def loss_of(head: str, y_true: np.ndarray, params: np.ndarray) -> float:
-    losses = HEADS[head].loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
+    losses = head_of(head).loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
     assert losses.shape == y_true.shape
     return float(ops.mean(losses))
 
@@ -86,7 +86,7 @@ def loss_of(head: str, y_true: np.ndarray, params: np.ndarray) -> float:
 def test_the_training_loss_is_the_mean_log_score_of_the_distribution(head):
     y_true, params = random_params(head)
     loss = loss_of(head, y_true, params)
-    scores = HEADS[head].distribution(params.astype(np.float64)).log_score(y_true.astype(np.float64))
+    scores = head_of(head).distribution(params.astype(np.float64)).log_score(y_true.astype(np.float64))
     assert loss == pytest.approx(scores.mean(), rel=1e-5)
 
 
@@ -105,7 +105,7 @@ def test_gaussian_and_student_t_losses_agree_with_scipy():
 def test_quantile_loss_is_the_mean_pinball_loss_of_the_fan():
     y_true, params = random_params("quantile")
     loss = loss_of("quantile", y_true, params)
-    fan = HEADS["quantile"].distribution(params.astype(np.float64))
+    fan = head_of("quantile").distribution(params.astype(np.float64))
     losses = [
         np.maximum(p * (y_true - fan.quantile(p)), (p - 1) * (y_true - fan.quantile(p))).mean()
         for p in LEVELS
@@ -127,7 +127,7 @@ def test_keras_trains_with_the_heads_loss_weighted_by_one_over_the_step(head, ho
     network.compile(loss=training_loss(head, horizon))
     random = np.random.default_rng(0)
     x, y = random.normal(size=(6, 6, 2)), random.normal(size=(6, horizon, 1))
-    losses = HEADS[head].loss(ops.convert_to_tensor(y, "float32"), network(x))
+    losses = head_of(head).loss(ops.convert_to_tensor(y, "float32"), network(x))
     expected = np.average(ops.convert_to_numpy(losses).mean(axis=0), weights=[1, 1 / 2, 1 / 3][:horizon])
     assert network.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=1e-5)
 
@@ -145,7 +145,7 @@ def test_the_location_is_output_in_its_own_unit():
 
 def test_quantiles_never_cross_whatever_the_network_outputs():
     params = np.random.default_rng(2).normal(0, 30, size=(200, 1, len(LEVELS)))
-    fan = HEADS["quantile"].distribution(params)
+    fan = head_of("quantile").distribution(params)
     values = np.stack([fan.quantile(p) for p in LEVELS], axis=-1)
     assert (np.diff(values, axis=-1) >= 0).all()
 
@@ -167,7 +167,7 @@ def test_members_are_joined_into_one_network_and_read_as_a_mixture():
         members.append(member)
     windows = np.random.default_rng(0).normal(size=(3, 6, 2)).astype(np.float32)
     apart = [member.predict(windows, verbose=0) for member in members]
-    params = join_members(members).predict(windows, verbose=0)
+    params = build_ensemble(members).predict(windows, verbose=0)
     assert params.shape == (3, 2, 2, 3)
     np.testing.assert_allclose(params[:, 0], apart[0], rtol=1e-6)
     np.testing.assert_allclose(params[:, 1], apart[1], rtol=1e-6)
@@ -175,7 +175,7 @@ def test_members_are_joined_into_one_network_and_read_as_a_mixture():
 
 
 def test_a_joined_network_survives_saving_in_safe_mode(tmp_path):
-    network = join_members([build_network(TINY), build_network(TINY)])
+    network = build_ensemble([build_network(TINY), build_network(TINY)])
     network.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     windows = np.random.default_rng(0).normal(size=(3, 6, 2)).astype(np.float32)

@@ -15,7 +15,7 @@ from scipy import stats
 
 from lstm_stock import baselines
 from lstm_stock.config import Config, ModelConfig, TrainingConfig, load_config
-from lstm_stock.dataset.series import Recipe, fit_ticker
+from lstm_stock.dataset.series import WindowSpec, fit_ticker
 from lstm_stock.dataset.split import Split, split_of
 from lstm_stock.dataset.volatility import trailing_volatility
 from lstm_stock.dataset.windows import Windows, windows_of
@@ -23,10 +23,10 @@ from lstm_stock.distributions import Binned
 from lstm_stock.distributions.binned import REFERENCE_DF, bin_edges
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
-from lstm_stock.network.build import build_network, join_members, to_distribution
+from lstm_stock.network.build import build_ensemble, build_network, to_distribution
 from lstm_stock.network.heads import START_DF
-from lstm_stock.network.sampling import Sampling, Start, draw, forecast_paths, uniforms, walk
-from lstm_stock.network.token import Meaning, log_softmax
+from lstm_stock.network.sampling import PathStart, Sampling, draw, forecast_paths, uniforms, walk
+from lstm_stock.network.token import BinMeans, log_softmax
 from lstm_stock.network.training import fit_network, forecast_returns
 from lstm_stock.prices.reader import days_of
 from lstm_stock.prices.store import Store
@@ -36,15 +36,15 @@ from lstm_stock.runs.run import Run
 from lstm_stock.workflow.fit import architecture_of
 from lstm_stock.workflow.leakcheck.compare import check
 from lstm_stock.workflow.leakcheck.corruption import CORRUPTIONS
-from lstm_stock.workflow.leakcheck.pipeline import road_of
+from lstm_stock.workflow.leakcheck.pipeline import make_pipeline
 from lstm_stock.workflow.predict import predict
 from lstm_stock.workflow.train import Reports, train
 from tests.helpers import random_prices
 
 LOOK_BACK, HORIZON, TOKENS = 6, 3, 8
 TINY = Architecture("token", (4, 3), 0.0, (5,), "vocabulary", LOOK_BACK, 1, HORIZON, vocabulary=TOKENS)
-RECIPE = Recipe(("log_return",), "log_return", "trailing_vol", LOOK_BACK, HORIZON, "none")
-FEW = Sampling(n_paths=8, temperature=1.0, seed=3)
+RECIPE = WindowSpec(("log_return",), "log_return", "trailing_vol", LOOK_BACK, HORIZON, "none")
+MAX_DETAILED_TICKERS = Sampling(n_paths=8, temperature=1.0, seed=3)
 
 
 def unit_t(x):
@@ -71,10 +71,10 @@ def random_member(shape: Architecture = TINY, seed: int = 1) -> keras.Model:
     return member
 
 
-def random_start(n: int = 5) -> Start:
+def random_start(n: int = 5) -> PathStart:
     random = np.random.default_rng(0)
     inputs = random.normal(size=(n, LOOK_BACK, 1)).astype(np.float32)
-    return Start(inputs, np.exp(random.normal(-4, 0.3, n)), random.integers(20, 90, n))
+    return PathStart(inputs, np.exp(random.normal(-4, 0.3, n)), random.integers(20, 90, n))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def by_heart():
     member = build_network(TINY)
     kernel, _ = member.get_layer("head").get_weights()
     member.get_layer("head").set_weights([np.zeros_like(kernel), np.log(PROBABILITY) + 7])
-    return join_members([member])
+    return build_ensemble([member])
 
 
 # --- tokens ------------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_parameters_follow_the_formula():
 
 
 def test_the_embedding_starts_from_what_tokens_mean():
-    start = np.asarray(Meaning()((TOKENS, 5)))
+    start = np.asarray(BinMeans()((TOKENS, 5)))
     np.testing.assert_allclose(start[:, 1], np.abs(start[:, 0]))
     assert (np.diff(start[:, 0]) > 0).all()
     assert start[:, 0].mean() == pytest.approx(0, abs=1e-6)  # equally likely bins of a symmetric reference
@@ -155,7 +155,7 @@ def test_the_embedding_starts_from_what_tokens_mean():
 
 def test_the_first_step_is_exactly_the_histogram_that_the_network_outputs(by_heart):
     windows = whipsaw_windows("test")
-    forecast = forecast_returns(by_heart, "vocabulary", windows, FEW)
+    forecast = forecast_returns(by_heart, "vocabulary", windows, MAX_DETAILED_TICKERS)
     edges = stats.t.ppf(np.arange(1, 8) / 8, 5, scale=np.sqrt(3 / 5))
     for y in (-7.0, -0.3, 0.0, 0.2, 4.0):
         share = PROBABILITY[np.searchsorted(edges, y)]
@@ -215,7 +215,7 @@ def test_the_volatility_of_a_path_is_that_of_the_longer_series(member):
     close = random_prices(60, seed=4)["close"].to_numpy()
     volatility = trailing_volatility(close)
     rows = np.array([30, 59])
-    start = Start(random_start(2).inputs, volatility[rows], rows)
+    start = PathStart(random_start(2).inputs, volatility[rows], rows)
     stands = stands_of(member, start, uniforms(4, HORIZON, seed=1))
     for i, row in enumerate(rows):
         for path in range(4):
@@ -232,7 +232,7 @@ def test_without_temperature_every_path_is_the_likeliest_one(member):
 
 
 def test_later_steps_agree_with_plain_simulation(by_heart):
-    start = Start(np.zeros((1, LOOK_BACK, 1), np.float32), np.array([0.02]), np.array([40]))
+    start = PathStart(np.zeros((1, LOOK_BACK, 1), np.float32), np.array([0.02]), np.array([40]))
     params = forecast_paths(by_heart, start, HORIZON, Sampling(512, 1.0, 0))
     forecast = to_distribution("vocabulary", params)
 
@@ -256,7 +256,7 @@ def test_a_forecast_does_not_depend_on_its_company(fit):
     params = [
         forecast_paths(
             fit.network,
-            Start(windows.inputs[rows], np.full(len(rows), 0.01), windows.cutoffs[rows]),
+            PathStart(windows.inputs[rows], np.full(len(rows), 0.01), windows.cutoffs[rows]),
             HORIZON,
             Sampling(1000, 1.0, 7),
         )
@@ -270,7 +270,7 @@ def test_members_draw_for_themselves_and_are_mixed_in_their_probabilities(member
     twin = build_network(TINY)
     twin.set_weights(member.get_weights())
     alone, params = (
-        forecast_paths(join_members(members), random_start(), HORIZON, FEW)
+        forecast_paths(build_ensemble(members), random_start(), HORIZON, MAX_DETAILED_TICKERS)
         for members in ([member], [member, twin])
     )
     assert params.shape == (5, 2, HORIZON, TOKENS)
@@ -305,17 +305,19 @@ def test_training_finds_a_pattern_that_a_histogram_of_all_days_cannot(fit):
 
 def test_the_val_loss_is_the_mean_log_score_of_the_first_step(fit):
     val = whipsaw_windows("val")
-    start = Start(val.inputs, val.return_unit[:, 0], val.cutoffs)
-    forecast = to_distribution("vocabulary", forecast_paths(fit.network, start, 1, FEW))
+    start = PathStart(val.inputs, val.return_unit[:, 0], val.cutoffs)
+    forecast = to_distribution("vocabulary", forecast_paths(fit.network, start, 1, MAX_DETAILED_TICKERS))
     scores = forecast.log_score(val.targets[:, :1].astype(np.float64))
     assert scores.mean() == pytest.approx(fit.history["val_loss"].min(), abs=1e-4)
 
 
 def test_a_saved_network_forecasts_to_the_bit_what_it_did(member, tmp_path):
-    network, start = join_members([member]), random_start()
+    network, start = build_ensemble([member]), random_start()
     network.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
-    np.testing.assert_array_equal(*(forecast_paths(one, start, HORIZON, FEW) for one in (network, again)))
+    np.testing.assert_array_equal(
+        *(forecast_paths(one, start, HORIZON, MAX_DETAILED_TICKERS) for one in (network, again))
+    )
 
 
 def test_paths_need_to_know_how_they_are_drawn(fit):
@@ -340,7 +342,7 @@ def test_nothing_leaks(fit, few_baselines, monkeypatch):
     tables, config = {"AAA": random_prices(400, seed=1)}, load_config(None, [*ROAD, "data.tickers=[AAA]"])
     dates = days_of(tables["AAA"])
     cutoff = dates[split_of(config.split, dates).first_rows(dates)[1] + 30]
-    checked = check(road_of(config, fit.network), tables, [cutoff], lambda done, n: None)
+    checked = check(make_pipeline(config, fit.network), tables, [cutoff], lambda done, n: None)
     assert checked.n_arrays["forecast"] == 1
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
-from lstm_stock.dataset.series import Recipe, fit_ticker
+from lstm_stock.dataset.series import WindowSpec, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows, windows_of
 from lstm_stock.errors import ConfigError
@@ -23,7 +23,7 @@ from lstm_stock.network.training import fit_network, forecast_returns, refit_net
 from lstm_stock.prices.table import adjusted
 from tests.helpers import random_prices
 
-RECIPE = Recipe(("log_return", "log_range"), "log_return", "trailing_vol", 8, 2, "minmax")
+RECIPE = WindowSpec(("log_return", "log_range"), "log_return", "trailing_vol", 8, 2, "minmax")
 TINY = Architecture("lstm", (4,), 0.1, (4,), "student_t", look_back=8, n_features=2, horizon=2)
 SETTINGS = TrainingConfig(epochs=3, batch_size=64)
 

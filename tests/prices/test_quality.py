@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstm_stock.prices.quality import odd_sessions, session_notes, suspicions
+from lstm_stock.prices.quality import quality_warnings, session_mismatches, session_notes
 from lstm_stock.prices.sources import FetchRequest, fetch_prices
 from lstm_stock.prices.table import PRICES
 from tests.helpers import random_prices
@@ -20,9 +20,9 @@ def scaled(table: pd.DataFrame, rows: slice, factor: float, volume: float = 1.0)
 
 
 def test_good_prices_earn_no_suspicion():
-    assert suspicions(fetch_prices("sample", FetchRequest("AAPL")).table) == []
+    assert quality_warnings(fetch_prices("sample", FetchRequest("AAPL")).table) == []
     for seed in range(30):
-        assert suspicions(random_prices(1500, seed, volatility=0.02)) == []
+        assert quality_warnings(random_prices(1500, seed, volatility=0.02)) == []
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,10 @@ def test_good_prices_earn_no_suspicion():
 )
 def test_a_jump_by_a_split_ratio_is_told(factor, ratio):
     table = scaled(random_prices(300), slice(200, None), factor)
-    (note,) = suspicions(table)
+    (note,) = quality_warnings(table)
     assert f"on {table.index[200]:%F}, as at a split of {ratio}, and no split is recorded" in note
     table.iloc[200, table.columns.get_loc("splits")] = 1 / factor
-    (note,) = suspicions(table)
+    (note,) = quality_warnings(table)
     assert "is recorded, but not applied" in note
 
 
@@ -41,15 +41,15 @@ def test_a_crash_during_a_session_and_a_wrong_bar_are_no_splits():
     table = scaled(random_prices(300), slice(200, None), 0.5)
     table.iloc[200, table.columns.get_loc("open")] *= 2
     table.iloc[200, table.columns.get_loc("high")] *= 2.1
-    assert suspicions(table) == []
-    assert suspicions(scaled(random_prices(300), slice(200, 201), 0.5)) == []
+    assert quality_warnings(table) == []
+    assert quality_warnings(scaled(random_prices(300), slice(200, 201), 0.5)) == []
 
 
 @pytest.mark.parametrize("rows", [slice(200, 201), slice(200, None), slice(150, 160)])
 @pytest.mark.parametrize("factor", [100, 0.01])
 def test_another_unit_is_told(rows, factor):
     table = scaled(random_prices(300), rows, factor)
-    notes = suspicions(table)
+    notes = quality_warnings(table)
     assert any(
         "the close jumps 100-fold" in note and f"{table.index[rows.start]:%F}" in note for note in notes
     )
@@ -60,27 +60,27 @@ def test_a_high_in_another_unit_is_told():
     table.iloc[7, table.columns.get_loc("high")] *= 100
     assert any(
         f"on 1 date: {table.index[7]:%F}" in note and "100 times the low" in note
-        for note in suspicions(table)
+        for note in quality_warnings(table)
     )
 
 
 def test_zero_opens_are_told_with_their_span():
     table = random_prices(300)
     table.iloc[:50, table.columns.get_loc("open")] = 0.0
-    (note,) = suspicions(table)
+    (note,) = quality_warnings(table)
     assert f"the open is 0 on 50 dates, {table.index[0]:%F} to {table.index[49]:%F}" in note
 
 
 def test_runs_of_zero_volume_are_told_unless_there_never_is_any():
     table = random_prices(300)
     table["volume"] = 0.0
-    assert suspicions(table) == []
+    assert quality_warnings(table) == []
     table = random_prices(300)
     column = table.columns.get_loc("volume")
     table.iloc[10:14, column] = 0.0
-    assert suspicions(table) == []
+    assert quality_warnings(table) == []
     table.iloc[[*range(20, 25), *range(40, 47)], column] = 0.0
-    (note,) = suspicions(table)
+    (note,) = quality_warnings(table)
     assert "5 or more bars 2 times, the longest for 7 from" in note
     assert f"from {table.index[40]:%F} to {table.index[46]:%F}" in note
 
@@ -90,28 +90,28 @@ def test_a_price_outside_of_the_days_range_is_told(name):
     table = random_prices(300)
     table.iloc[5, table.columns.get_loc(name)] = table["high"].iloc[5] * 1.001
     table.iloc[9, table.columns.get_loc(name)] = table["low"].iloc[9] * 0.999
-    (note,) = suspicions(table)
+    (note,) = quality_warnings(table)
     assert (
         f"the {name} lies outside of low to high on 2 dates: {table.index[5]:%F}, {table.index[9]:%F}" in note
     )
     table = random_prices(300)
     table.iloc[5, table.columns.get_loc(name)] = table["high"].iloc[5] * (1 + 1e-6)  # rounding
-    assert suspicions(table) == []
+    assert quality_warnings(table) == []
 
 
 def test_nothing_is_rewritten():
     table = scaled(random_prices(300), slice(200, None), 0.25)
     table.iloc[3, table.columns.get_loc("open")] = 0.0
     before = table.copy()
-    suspicions(table)
-    odd_sessions(table, "XNYS")
+    quality_warnings(table)
+    session_mismatches(table, "XNYS")
     pd.testing.assert_frame_equal(table, before)
 
 
 def test_the_shortest_tables():
     for n in (1, 2):
-        assert suspicions(random_prices(n)) == []
-        assert odd_sessions(random_prices(n), None).dates == frozenset()
+        assert quality_warnings(random_prices(n)) == []
+        assert session_mismatches(random_prices(n), None).dates == frozenset()
 
 
 def on(*dates: str) -> pd.DataFrame:
@@ -120,7 +120,7 @@ def on(*dates: str) -> pd.DataFrame:
 
 def test_missing_and_surplus_sessions_are_told():
     table = on("2020-01-02", "2020-01-03", "2020-01-04", "2020-01-07", "2020-01-08")  # Thursday to Wednesday
-    odd = odd_sessions(table, "XNYS")
+    odd = session_mismatches(table, "XNYS")
     assert odd.dates == {"2020-01-04", "2020-01-06"}
     assert session_notes(odd, "XNYS", frozenset()) == [
         "1 session of XNYS without a bar: 2020-01-06; the next fetch asks again",
@@ -131,7 +131,7 @@ def test_missing_and_surplus_sessions_are_told():
 
 def test_many_dates_are_counted():
     every = [f"{day:%F}" for day in pd.date_range("2020-01-01", "2020-01-31")]
-    odd = odd_sessions(on(*every), "XNYS")
+    odd = session_mismatches(on(*every), "XNYS")
     (note,) = session_notes(odd, "XNYS", frozenset())
     assert note.startswith(
         "10 bars on a day without a session of XNYS: 2020-01-01, 2020-01-04, 2020-01-05 and 7 more"
@@ -141,8 +141,8 @@ def test_many_dates_are_counted():
 def test_years_without_a_calendar_are_not_checked():
     old = pd.bdate_range("1980-01-01", "1980-12-31")  # Tokyo's holidays are recorded from 1997 on
     new = pd.DatetimeIndex(["2020-01-06", "2020-01-08"])
-    odd = odd_sessions(on(*(f"{day:%F}" for day in (*old, *new))), "XTKS")
+    odd = session_mismatches(on(*(f"{day:%F}" for day in (*old, *new))), "XTKS")
     assert {"2020-01-07"} <= odd.dates
     assert all(date > "1997" for date in odd.dates)
-    assert odd_sessions(on("2020-01-04", "2020-01-09"), "24/7").missing.day.tolist() == [5, 6, 7, 8]
-    assert np.all(odd_sessions(on("2020-01-03", "2020-01-06"), "24/5").dates == frozenset())
+    assert session_mismatches(on("2020-01-04", "2020-01-09"), "24/7").missing.day.tolist() == [5, 6, 7, 8]
+    assert np.all(session_mismatches(on("2020-01-03", "2020-01-06"), "24/5").dates == frozenset())

@@ -6,7 +6,7 @@ import pytest
 import tenacity
 
 from lstm_stock.errors import RateLimitError, SourceError, TemporaryError
-from lstm_stock.prices.retry import Patience, Retry, retrying
+from lstm_stock.prices.retry import Retry, RetryBudget, retrying
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_retries_are_not_logged(clock, caplog):
 
 
 def test_patience_ends_where_waiting_has_not_helped_and_comes_back_with_success():
-    patience = Patience(90)
+    patience = RetryBudget(90)
     patience.failed(SourceError("unknown ticker"))
     patience.failed(TemporaryError("timeout"))
     assert patience.seconds == 90

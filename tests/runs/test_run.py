@@ -12,23 +12,23 @@ import pytest
 
 from lstm_stock.config import Config
 from lstm_stock.dataset.scaler import fit_scaler
-from lstm_stock.dataset.series import TickerScaler
+from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.errors import RunError
 from lstm_stock.network.architecture import Architecture
-from lstm_stock.network.build import build_network, join_members
+from lstm_stock.network.build import build_ensemble, build_network
 from lstm_stock.prices.reader import TickerOrigin
 from lstm_stock.runs.catalog import find_run, list_runs
 from lstm_stock.runs.files import records
-from lstm_stock.runs.provenance import Provenance, package_versions
-from lstm_stock.runs.run import FILES, HISTORY_COLUMNS, Fitted, Results, save_run
+from lstm_stock.runs.provenance import RunProvenance, package_versions
+from lstm_stock.runs.run import FILES, HISTORY_COLUMNS, ModelArtifacts, RunResults, save_run
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 from lstm_stock.scoring.scores import SCORE_COLUMNS
 
 FORECASTS = pd.DataFrame({name: [1.0, 2.0] for name in FORECAST_COLUMNS})
 
 
-def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...] = ("AAPL",)) -> Results:
+def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...] = ("AAPL",)) -> RunResults:
     config = Config.model_validate(
         {
             "data": {"tickers": tickers},
@@ -36,14 +36,14 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
             "window": {"look_back": 4, "horizon": 2},
         }
     )
-    network = join_members(
+    network = build_ensemble(
         [
             build_network(
                 Architecture("lstm", (3,), 0.0, (), "student_t", look_back=4, n_features=2, horizon=2)
             )
         ]
     )
-    scaler = TickerScaler(
+    scaler = FittedTicker(
         fit_scaler("minmax", ("log_return", "close"), np.random.default_rng(0).normal(5, 1, (30, 2))),
         return_std=0.01,
         close_offset=3.0,
@@ -55,7 +55,7 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
     scores = pd.DataFrame({name: [1.0, np.nan] for name in SCORE_COLUMNS})
     scores["model"] = "lstm"
     history = pd.DataFrame({name: [1.0] for name in HISTORY_COLUMNS})
-    provenance = Provenance(
+    provenance = RunProvenance(
         created=created,
         seed=7,
         val_start="2019-01-01",
@@ -74,8 +74,8 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
         platform="Linux",
     )
     calibrator = Calibrator("none", LEVELS, np.ones((2, len(LEVELS))))
-    fitted = Fitted(network, dict.fromkeys(tickers, scaler), dict.fromkeys(tickers, calibrator))
-    return Results(config, fitted, history, forecasts, scores, provenance)
+    fitted = ModelArtifacts(network, dict.fromkeys(tickers, scaler), dict.fromkeys(tickers, calibrator))
+    return RunResults(config, fitted, history, forecasts, scores, provenance)
 
 
 def test_a_run_comes_back_as_it_was_saved(tmp_path):

@@ -17,7 +17,7 @@ def judged(said, came=CAME, known=KNOWN):
 
 def test_a_forecast_of_the_last_close_stays_and_is_not_accused():
     found = judged(KNOWN)
-    assert (found.kind, found.peak_lag, found.stray) == ("stays", 1, 0.0)
+    assert (found.kind, found.peak_lag, found.relative_move) == ("stays", 1, 0.0)
     assert found.peak == pytest.approx(1)
     assert found.share == pytest.approx(1)
 
@@ -44,7 +44,7 @@ def test_a_smoothed_price_too_low_is_a_copy():
     found = judged(40 + 0.4 * smooth)
     assert found.kind == "copy"
     assert 1 <= found.peak_lag <= 4
-    assert found.stray > 5
+    assert found.relative_move > 5
 
 
 def test_who_knows_the_next_move_is_no_copy():

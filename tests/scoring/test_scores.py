@@ -7,17 +7,17 @@ from scipy import stats
 
 from lstm_stock.baselines import BASELINES, Task
 from lstm_stock.dataset.features import Bars
-from lstm_stock.dataset.series import Recipe, fit_ticker
+from lstm_stock.dataset.series import WindowSpec, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import windows_of
-from lstm_stock.distributions import Normal, PointMass
-from lstm_stock.distributions.intervals import LEVELS, Fan
+from lstm_stock.distributions import Normal, PointForecast
+from lstm_stock.distributions.intervals import LEVELS, Intervals
 from lstm_stock.prices.table import adjusted
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS, forecast_table, price_intervals
 from lstm_stock.scoring.scores import SCORE_COLUMNS, best_baselines, score_table
 from tests.helpers import random_prices
 
-RECIPE = Recipe(("log_return",), "log_return", "trailing_vol", 10, 2, "minmax")
+RECIPE = WindowSpec(("log_return",), "log_return", "trailing_vol", 10, 2, "minmax")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def forecasts(windows):
 
 def test_price_intervals_are_the_quantiles_of_a_lognormal():
     returns = Normal(np.array([[0.01, 0.02]]), np.array([[0.02, 0.03]]))
-    prices = price_intervals(Fan.of(returns, LEVELS), np.array([[150.0]]))
+    prices = price_intervals(Intervals.of(returns, LEVELS), np.array([[150.0]]))
     expected = stats.lognorm(s=0.03, scale=150 * np.exp(0.02))
     assert prices["y_pred"][0, 1] == pytest.approx(expected.median())
     for level in LEVELS:
@@ -107,7 +107,7 @@ def test_naive_has_no_direction_and_no_skill_over_itself(forecasts):
 
 
 def test_a_point_forecast_claims_no_distribution(windows):
-    table = forecast_table(windows, "lstm", PointMass(np.zeros(windows.returns.shape)))
+    table = forecast_table(windows, "lstm", PointForecast(np.zeros(windows.returns.shape)))
     scores = score_table(table).iloc[0]
     assert scores[["crps", "nll", "coverage_90", "width_90", "skill"]].isna().all()
     assert scores["rmse"] > 0

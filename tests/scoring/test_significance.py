@@ -15,12 +15,13 @@ from statsmodels.stats.multitest import multipletests
 
 from benchmarks.verdict_size_power import p_values_of_the_truth, p_values_under_the_null, share_below
 from lstm_stock.scoring.significance import (
-    Finding,
+    HypothesisTest,
     by_date,
     christoffersen,
     conditional_coverage,
     diebold_mariano,
     direction_products,
+    every_kth,
     holm,
     kupiec,
     long_run_variance,
@@ -28,7 +29,6 @@ from lstm_stock.scoring.significance import (
     pesaran_timmermann,
     rejected_in_families,
     skill_interval,
-    thinned,
     truncation,
     uniformity,
 )
@@ -88,7 +88,7 @@ def test_the_truncation_follows_the_rule_and_stays_inside_the_series():
 
 def test_forecasts_that_never_differ_are_no_evidence():
     for side in ("two-sided", "less", "greater"):
-        assert diebold_mariano(np.zeros(50), 1, side) == Finding(0.0, 1.0, 50)
+        assert diebold_mariano(np.zeros(50), 1, side) == HypothesisTest(0.0, 1.0, 50)
 
 
 def test_a_constant_difference_has_no_variance_to_set_it_against():
@@ -259,8 +259,8 @@ def test_conditional_coverage_is_a_markov_chain_against_independent_misses():
 
 
 def test_an_interval_that_is_never_missed_has_no_clusters():
-    assert christoffersen(np.zeros(50)) == Finding(0.0, 1.0, 50)
-    assert christoffersen(np.ones(50)) == Finding(0.0, 1.0, 50)
+    assert christoffersen(np.zeros(50)) == HypothesisTest(0.0, 1.0, 50)
+    assert christoffersen(np.ones(50)) == HypothesisTest(0.0, 1.0, 50)
     assert christoffersen(np.append(np.zeros(49), 1.0)).p == pytest.approx(1.0)
 
 
@@ -293,7 +293,7 @@ def test_uniformity_has_the_quantiles_of_anderson_and_darling():
 
 
 def test_thinned_steps_do_not_overlap():
-    np.testing.assert_array_equal(thinned(np.arange(11), 5), [0, 5, 10])
+    np.testing.assert_array_equal(every_kth(np.arange(11), 5), [0, 5, 10])
 
 
 # --- many questions ---------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 
 from lstm_stock.scoring.strategy import (
     TARGET_VOLATILITY,
-    Path,
+    EquityCurve,
     bars_per_year,
     buy_and_hold,
     follow,
@@ -54,7 +54,7 @@ def test_a_hand_calculation():
 
 
 def test_the_summary_is_lo_s_and_the_drawdown_starts_at_what_was_paid_in():
-    path = Path(np.array([-0.5, 0.5, 0.2]), np.array([1.0, 0.0, 0.0]))
+    path = EquityCurve(np.array([-0.5, 0.5, 0.2]), np.array([1.0, 0.0, 0.0]))
     sums = summary(path, per_year=3.0)
     mean, deviation = np.mean(path.returns), np.std(path.returns, ddof=1)
     assert sums["return"] == pytest.approx(0.5 * 1.5 * 1.2 - 1)
@@ -66,13 +66,13 @@ def test_the_summary_is_lo_s_and_the_drawdown_starts_at_what_was_paid_in():
 
 def test_the_standard_error_of_sharpe_is_what_simulation_gives():
     random = np.random.default_rng(1)
-    paths = [summary(Path(random.normal(0.001, 0.01, 500), np.zeros(500)), 252.0) for _ in range(2000)]
+    paths = [summary(EquityCurve(random.normal(0.001, 0.01, 500), np.zeros(500)), 252.0) for _ in range(2000)]
     ratios, errors = (np.array([path[name] for path in paths]) for name in ("sharpe", "sharpe_se"))
     assert np.std(ratios) == pytest.approx(np.mean(errors), rel=0.05)
 
 
 def test_never_held_has_no_sharpe():
-    sums = summary(Path(np.zeros(10), np.zeros(10)), 252.0)
+    sums = summary(EquityCurve(np.zeros(10), np.zeros(10)), 252.0)
     assert np.isnan(sums["sharpe"])
     assert (sums["return"], sums["volatility"], sums["drawdown"], sums["turnover"]) == (0, 0, 0, 0)
 

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 from benchmarks.verdict_size_power import claims_under_the_null
-from lstm_stock.distributions import Direction, Distribution, PointMass, StudentT
-from lstm_stock.distributions.intervals import LEVELS, Fan
+from lstm_stock.distributions import Distribution, PointForecast, SignForecast, StudentT
+from lstm_stock.distributions.intervals import LEVELS, Intervals
 from lstm_stock.report.text import verdict_text
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS, price_intervals
 from lstm_stock.scoring.significance import diebold_mariano, kupiec, pesaran_timmermann
 from lstm_stock.scoring.verdict import ALPHA, judge, short_verdict
 
-QUESTIONS = ("point", "direction", "distribution", "calibration")
+SECTIONS = ("point", "direction", "distribution", "calibration")
 N = 600
 DF = 6.0
 
@@ -46,7 +46,7 @@ def rows(
         "last_close": last,
         "y_true": last * np.exp(y),
         "direction": returns.direction(),
-        **price_intervals(Fan.of(returns, LEVELS), last),
+        **price_intervals(Intervals.of(returns, LEVELS), last),
         "crps": percent.crps(100 * y),
         "nll": percent.log_score(100 * y),
         "pit": percent.cdf(100 * y),
@@ -59,7 +59,7 @@ def rows(
 
 def baselines(came, ticker="AAA", step=1) -> list[pd.DataFrame]:
     flat, drifting = t_forecast(0.015), t_forecast(0.015, 0.0005)
-    up = Direction(np.ones((N, 1)))
+    up = SignForecast(np.ones((N, 1)))
     named = {"naive": flat, "constant_t": drifting, "always_up": up}
     return [rows(name, returns, came, ticker, step) for name, returns in named.items()]
 
@@ -74,7 +74,7 @@ NOISE = np.random.default_rng(9).normal(0, 0.012, N)
 
 def test_who_knows_everything_is_better_in_everything():
     verdict = verdict_of(t_forecast(0.6 * VOLATILITY, 0.5 * CAME), CAME)
-    assert [verdict[name]["verdict"] for name in QUESTIONS[:3]] == ["better"] * 3
+    assert [verdict[name]["verdict"] for name in SECTIONS[:3]] == ["better"] * 3
     assert short_verdict(verdict) == "better point and direction and distribution, miscalibrated"
     assert verdict["point"]["sentence"].startswith("Point: better than naive (RMSE ")
     assert verdict["distribution"]["beaten"] == ["naive", "constant_t"]
@@ -84,7 +84,7 @@ def test_who_knows_everything_is_better_in_everything():
 
 def test_who_knows_the_volatility_is_better_in_the_distribution_only():
     verdict = verdict_of(t_forecast(VOLATILITY, 1e-5 * np.sign(NOISE)), CAME)
-    assert [verdict[name]["verdict"] for name in QUESTIONS] == [
+    assert [verdict[name]["verdict"] for name in SECTIONS] == [
         *("no evidence", "no evidence", "better", "no evidence")
     ]
     assert short_verdict(verdict) == "better distribution"
@@ -120,7 +120,7 @@ def test_who_always_says_up_names_no_direction():
 
 
 def test_a_point_claims_no_distribution_and_is_judged_as_a_point():
-    verdict = verdict_of(PointMass((0.3 * CAME)[:, None]), CAME)
+    verdict = verdict_of(PointForecast((0.3 * CAME)[:, None]), CAME)
     assert verdict["point"]["verdict"] == "better"
     assert verdict["distribution"]["verdict"] == "not tested"
     assert "claims no distribution" in verdict["distribution"]["sentence"]
@@ -147,10 +147,10 @@ def test_the_numbers_are_those_of_the_tests():
 
 
 def test_every_answer_has_its_parts_and_is_plain_json():
-    for network in (t_forecast(VOLATILITY, NOISE), t_forecast(0.015), PointMass(np.zeros((N, 1)))):
+    for network in (t_forecast(VOLATILITY, NOISE), t_forecast(0.015), PointForecast(np.zeros((N, 1)))):
         verdict = verdict_of(network, CAME)
         assert json.loads(json.dumps(verdict, allow_nan=False)) == verdict
-        for question in QUESTIONS:
+        for question in SECTIONS:
             assert {"verdict", "baseline", "statistic", "p", "n", "sentence"} <= set(verdict[question])
 
 
@@ -166,8 +166,8 @@ def test_the_order_of_rows_does_not_matter():
 def test_too_few_cutoffs_are_not_tested():
     table = pd.concat([rows("lstm", t_forecast(VOLATILITY, NOISE), CAME), *baselines(CAME)])
     verdict = judge(table[table["cutoff"] < table["cutoff"].unique()[15]], "lstm")
-    assert [verdict[name]["verdict"] for name in QUESTIONS] == ["not tested"] * 4
-    for name in QUESTIONS:
+    assert [verdict[name]["verdict"] for name in SECTIONS] == ["not tested"] * 4
+    for name in SECTIONS:
         assert "15 cutoffs are too few" in verdict[name]["sentence"], name
     assert "not looked at" in verdict["lag_copy"]["sentence"]
 
@@ -342,10 +342,10 @@ def test_skill_is_rarely_claimed_of_those_who_have_none():
 
 def test_intervals_that_follow_their_hits_are_told_and_not_tested():
     table = pd.concat([rows("lstm", t_forecast(0.4 * VOLATILITY), CAME), *baselines(CAME)])
-    as_trained, adaptive = (judge(table, "lstm", kind)["calibration"] for kind in ("none", "adaptive"))
-    assert "which is too few" in as_trained["sentence"]
+    uncalibrated, adaptive = (judge(table, "lstm", kind)["calibration"] for kind in ("none", "adaptive"))
+    assert "which is too few" in uncalibrated["sentence"]
     assert adaptive["p"] is None
-    assert adaptive["score"] == as_trained["score"]
+    assert adaptive["score"] == uncalibrated["score"]
     assert "kept there by its own hits and misses and so not tested" in adaptive["sentence"]
     assert "the trained distribution's shape is wrong" in adaptive["sentence"]
     assert adaptive["faults"] == ["pit"]
@@ -378,7 +378,7 @@ def test_a_point_is_tested_in_percent_and_shown_in_prices():
 
 
 def test_intervals_around_a_point_are_tested_though_it_has_no_pit():
-    point = rows("lstm", PointMass(np.zeros((N, 1))), CAME)
+    point = rows("lstm", PointForecast(np.zeros((N, 1))), CAME)
     half = np.exp(2.0 * VOLATILITY)
     held = point.assign(lo_90=point["last_close"] / half, hi_90=point["last_close"] * half)
     found = judge(pd.concat([held, *baselines(CAME)]), "lstm")["calibration"]

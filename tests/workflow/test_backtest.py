@@ -23,7 +23,7 @@ from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
 from lstm_stock.report import score_tables
 from lstm_stock.report.plots import skill_by_fold
-from lstm_stock.runs.backtest import Part, PartsFolder, backtest_key
+from lstm_stock.runs.backtest import FoldPart, PartsFolder, backtest_key
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 from lstm_stock.scoring.scores import score_table
 from lstm_stock.workflow import parallel
@@ -209,7 +209,7 @@ def test_a_damaged_part_is_done_again_and_another_backtest_is_not_taken_for_this
     assert len(others | {key}) == 5
     assert key == backtest_key(config, origins, 8, "expanding")
     with PartsFolder(tmp_path, key) as kept:
-        part = kept.write("fold-001-network", Part(made_up_forecasts(), {"epochs": 3.0}))
+        part = kept.write("fold-001-network", FoldPart(made_up_forecasts(), {"epochs": 3.0}))
         again = kept.read("fold-001-network")
         assert again is not None
         pd.testing.assert_frame_equal(again.forecasts, part.forecasts, check_exact=True)
@@ -301,7 +301,7 @@ def made_up_forecasts(model: str = "lstm", n: int = 40, error: float = 1.0, seed
     )
 
 
-def made_up_parts(errors: dict[str, tuple[float, ...]]) -> dict[PartName, Part]:
+def made_up_parts(errors: dict[str, tuple[float, ...]]) -> dict[PartName, FoldPart]:
     parts = {}
     for i in range(2):
         network = made_up_forecasts(error=errors["lstm"][i], seed=i)
@@ -310,8 +310,8 @@ def made_up_parts(errors: dict[str, tuple[float, ...]]) -> dict[PartName, Part]:
             for name, each in errors.items()
             if name != "lstm" and i < len(each)
         ]
-        parts[PartName(i + 1, None)] = Part(network, {})
-        parts[PartName(i + 1, "AAA")] = Part(pd.concat(rest, ignore_index=True), {})
+        parts[PartName(i + 1, None)] = FoldPart(network, {})
+        parts[PartName(i + 1, "AAA")] = FoldPart(pd.concat(rest, ignore_index=True), {})
     return parts
 
 

@@ -12,16 +12,16 @@ import pytest
 
 from lstm_stock import baselines
 from lstm_stock.config import load_config
+from lstm_stock.config.features import FEATURES, FeatureSpec
 from lstm_stock.dataset import features, series, windows
-from lstm_stock.dataset.features import Feature
 from lstm_stock.dataset.split import Split, split_of
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Empirical
 from lstm_stock.errors import DataError, LeakError
 from lstm_stock.prices.reader import all_dates, days_of
 from lstm_stock.workflow.leakcheck import pipeline as leakcheck
-from lstm_stock.workflow.leakcheck.compare import Known, check
-from lstm_stock.workflow.leakcheck.pipeline import road_of, sample_cutoffs, train_briefly
+from lstm_stock.workflow.leakcheck.compare import Snapshot, check
+from lstm_stock.workflow.leakcheck.pipeline import make_pipeline, sample_cutoffs, train_briefly
 from tests.conftest import TINY, Trained
 from tests.helpers import random_prices
 
@@ -51,7 +51,7 @@ def network():
 
 
 def walk(network, cutoffs):
-    return check(road_of(CONFIG, network), TABLES, cutoffs, lambda done, n: None)
+    return check(make_pipeline(CONFIG, network), TABLES, cutoffs, lambda done, n: None)
 
 
 def leak_of(network, *cutoffs) -> str:
@@ -65,7 +65,7 @@ def leak_of(network, *cutoffs) -> str:
 
 def test_nothing_moves_and_everything_is_compared(network):
     progress = []
-    road = road_of(CONFIG, network)
+    road = make_pipeline(CONFIG, network)
     checked = check(road, TABLES, [TRAIN_END, VAL_END, IN_TEST], lambda done, n: progress.append((done, n)))
     assert progress == [(done, 12) for done in range(13)]
     n_features, n_baselines = len(CONFIG.features), len(baselines.BASELINES)
@@ -89,7 +89,7 @@ def test_the_check_can_fail_forecasts_after_a_corruption_do_move(network, kind):
     """What is compared is not constant: the same things at a later cutoff do move."""
     from lstm_stock.workflow.leakcheck.corruption import corrupt
 
-    road = road_of(CONFIG, network)
+    road = make_pipeline(CONFIG, network)
     spoilt = {ticker: corrupt(table, VAL_END, "noise") for ticker, table in TABLES.items()}
     honest, moved = (
         {known.name: known.values for known in road(tables, IN_TEST) if known.kind == kind}
@@ -105,7 +105,7 @@ def test_a_feature_that_looks_one_bar_ahead_is_named(network, monkeypatch):
     def tomorrow(bars):
         return np.append(features.log_range(bars)[1:], 0.0)
 
-    monkeypatch.setitem(features.FEATURES, "log_range", Feature(tomorrow, "log_range"))
+    monkeypatch.setitem(FEATURES, "log_range", FeatureSpec("looks ahead", "log_range", tomorrow))
     message = leak_of(network, IN_TEST)
     assert "the feature `log_range` of AAA" in message
     assert f"on {IN_TEST} moved when the bars after {IN_TEST} were changed (shuffle)" in message
@@ -115,7 +115,7 @@ def test_a_feature_of_volume_that_looks_ahead_is_named(network, monkeypatch):
     def centred(bars):
         return np.log((bars.volume + 1) / (np.mean(bars.volume) + 1))
 
-    monkeypatch.setitem(features.FEATURES, "log_volume_ratio", Feature(centred, "plain"))
+    monkeypatch.setitem(FEATURES, "log_volume_ratio", FeatureSpec("looks ahead", "plain", centred))
     assert "the feature `log_volume_ratio` of AAA" in leak_of(network, TRAIN_END)
 
 
@@ -141,7 +141,7 @@ def test_a_split_that_looks_at_prices_is_named(network, monkeypatch):
         calmest = int(np.argmin(np.abs(np.diff(np.log(tables["AAA"]["close"].to_numpy()[-40:])))))
         return Split(DATES[VAL], DATES[-40 + calmest])
 
-    honest = road_of(CONFIG, network)
+    honest = make_pipeline(CONFIG, network)
 
     def leaky_road(tables, cutoff):
         monkeypatch.setattr(leakcheck, "split_of", lambda config, dates: where_it_is_calm(tables))
@@ -200,9 +200,9 @@ def test_a_baseline_that_looks_ahead_is_named(network, monkeypatch, how):
 
 def test_something_that_comes_and_goes_is_named():
     def road(tables, cutoff):
-        yield Known("a", "the first", np.zeros(2))
+        yield Snapshot("a", "the first", np.zeros(2))
         if tables is TABLES:
-            yield Known("b", "the second", np.zeros(2))
+            yield Snapshot("b", "the second", np.zeros(2))
 
     with pytest.raises(LeakError, match="leak: the second moved"):
         check(road, TABLES, [IN_TEST], lambda done, n: None)
@@ -210,7 +210,7 @@ def test_something_that_comes_and_goes_is_named():
 
 def test_a_single_bit_counts():
     def road(tables, cutoff):
-        yield Known("a", "the first", np.array([1.0, 1.0 if tables is TABLES else 1.0 + 2**-52]))
+        yield Snapshot("a", "the first", np.array([1.0, 1.0 if tables is TABLES else 1.0 + 2**-52]))
 
     with pytest.raises(LeakError, match="leak: the first moved"):
         check(road, TABLES, [IN_TEST], lambda done, n: None)

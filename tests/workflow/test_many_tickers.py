@@ -17,8 +17,8 @@ import pytest
 
 from lstm_stock.cli.train import show_scores
 from lstm_stock.config import load_config
-from lstm_stock.dataset.build import cut_what_fits, split_what_fits
-from lstm_stock.dataset.series import UNKNOWN, fit_ticker, recipe_of
+from lstm_stock.dataset.build import build_dataset, windows_skipping_short
+from lstm_stock.dataset.series import UNKNOWN, fit_ticker, window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.network.batches import UNKNOWN_SHARE, WindowBatches
@@ -32,7 +32,7 @@ from lstm_stock.scoring.scores import SCORE_COLUMNS, pooled_scores, score_table,
 from lstm_stock.scoring.verdict import judge
 from lstm_stock.workflow.backtest import Plan, plan_backtest
 from lstm_stock.workflow.parallel import Engine
-from lstm_stock.workflow.train_each import Job, runs_there_are
+from lstm_stock.workflow.train_each import TrainJob, runs_there_are
 from tests.conftest import TINY, Answer, call_cli
 from tests.helpers import assert_fits, assert_told, random_prices
 
@@ -113,7 +113,7 @@ def test_refitted_it_has_learnt_from_train_and_val_and_is_scaled_by_both(made, c
     config, run = made.run.config, made.run
     reader, before_test = PriceReader(config.data, made.store), run.provenance.split.without_val
     for ticker in TICKERS:
-        again = fit_ticker(ticker, reader.adjusted(ticker), recipe_of(config), before_test)
+        again = fit_ticker(ticker, reader.adjusted(ticker), window_spec(config), before_test)
         assert run.scalers[ticker].to_json() == again.scaler.to_json()
     checked = cli("leakcheck", "--cutoffs", "1", *made.folders)
     assert checked.code == 0, checked
@@ -147,7 +147,7 @@ def test_none_is_left_out_without_a_word_and_of_nothing_nothing_is_made(store):
     reader = PriceReader(config.data, store)
     split = split_of(config.split, PriceReader(made_config("AAA").data, store).dates(["AAA"]))
     with pytest.raises(ShortHistoryError, match="the train part of NEW has"):
-        cut_what_fits(config, reader.adjusted, split, pytest.fail)
+        windows_skipping_short(config, reader.adjusted, split, pytest.fail)
 
 
 def test_a_ticker_that_is_left_out_decides_no_split_either(store, tmp_path):
@@ -162,12 +162,12 @@ def test_a_ticker_that_is_left_out_decides_no_split_either(store, tmp_path):
     said = []
     config = made_config("AAA", "CRY", "LATE", "BBB")
     config = config.model_copy(update={"data": config.data.model_copy(update={"end": dt.date(2020, 1, 1)})})
-    cut = split_what_fits(config, PriceReader(config.data, Store(tmp_path)), said.append)
+    cut = build_dataset(config, PriceReader(config.data, Store(tmp_path)), said.append)
     fits, parts = cut.config, cut.parts
     assert fits.data.tickers == ("AAA", "BBB")
     assert "LATE has no bar between None and 2020-01-01" in said[0]
     assert "CRY: one window needs" in said[1]
-    cut = split_what_fits(fits, PriceReader(fits.data, Store(tmp_path)), pytest.fail)
+    cut = build_dataset(fits, PriceReader(fits.data, Store(tmp_path)), pytest.fail)
     again, same = cut.config, cut.parts
     assert (again, same.split) == (fits, parts.split)
 
@@ -200,7 +200,7 @@ def test_a_run_that_cannot_be_read_does_not_keep_others_from_going_on(store, tmp
     (tmp_path / "20240101-000000-X-lstm" / "provenance.json").write_text("{}")
     (tmp_path / "20240101-000000-X-lstm" / "config.yaml").write_text("foo: 1")
     config = made_config("AAA")
-    assert runs_there_are(Job(config, store.root, tmp_path, True), {"AAA": config}) == {}
+    assert runs_there_are(TrainJob(config, store.root, tmp_path, True), {"AAA": config}) == {}
 
 
 def made_config(*tickers: str, **model: object):
@@ -212,7 +212,7 @@ def made_config(*tickers: str, **model: object):
 def parts_of(store, *tickers: str, **model: object):
     config = made_config(*tickers, **model)
     reader = PriceReader(config.data, store)
-    return cut_what_fits(
+    return windows_skipping_short(
         config, reader.adjusted, split_of(config.split, reader.dates(tickers)), lambda _: None
     )
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from lstm_stock import atomic
-from lstm_stock.atomic import KeptFolder
+from lstm_stock.atomic import WorkDir
 from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
 from lstm_stock.errors import RunError
 from lstm_stock.network.architecture import Regularisers
 from lstm_stock.network.checkpoints import Checkpoints, State
 from lstm_stock.network.training import fit_network
-from lstm_stock.runs.provenance import key_of
+from lstm_stock.runs.provenance import fingerprint
 from tests.network.test_training import TINY, TRAIN, VAL, weights
 
 
@@ -32,7 +32,7 @@ class Deadly(Checkpoints):
 
 @pytest.fixture
 def folder(tmp_path):
-    with KeptFolder(tmp_path, "training", "key") as folder:
+    with WorkDir(tmp_path, "training", "key") as folder:
         yield folder
 
 
@@ -136,12 +136,12 @@ def test_a_disk_that_refuses_is_told_once_and_the_training_goes_on(folder, monke
 
 
 def test_a_kept_folder_is_locked_and_vanishes_when_empty(tmp_path):
-    with KeptFolder(tmp_path, "training", "key") as folder:
+    with WorkDir(tmp_path, "training", "key") as folder:
         with pytest.raises(RunError, match="another process is working on this very training"):
-            KeptFolder(tmp_path, "training", "key").__enter__()
+            WorkDir(tmp_path, "training", "key").__enter__()
         folder.write("a", lambda file: file.write(b"1"))
     assert [path.name for path in folder.path.iterdir() if path.name != atomic.LOCK] == ["a"]
-    with KeptFolder(tmp_path, "training", "key") as folder:
+    with WorkDir(tmp_path, "training", "key") as folder:
         folder.clear()
     assert not folder.path.exists()
 
@@ -150,7 +150,7 @@ def test_work_that_nobody_went_on_with_is_forgotten_and_other_work_is_not(tmp_pa
     for name, age in ((".training-old", atomic.FORGOTTEN_SECONDS + 60), (".backtest-new", 60), ("run", 1e9)):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (time.time() - age,) * 2)
-    with KeptFolder(tmp_path, "training", "key"):
+    with WorkDir(tmp_path, "training", "key"):
         assert {path.name for path in tmp_path.iterdir()} == {".backtest-new", "run", ".training-key"}
 
 
@@ -168,4 +168,4 @@ def test_a_write_that_fails_leaves_what_was_there(folder):
 
 
 def test_a_key_depends_on_everything_that_decides():
-    assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 1, "b": 3})
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1}) != fingerprint({"a": 1, "b": 3})

@@ -47,7 +47,7 @@ def attention_weights(
     """Return the weight that each member gives to each bar of each window.
 
     Args:
-        network: What `join_members` or a saved run gives, with the cell `attention`.
+        network: What `build_ensemble` or a saved run gives, with the cell `attention`.
         given: What the network is given: scaled features `(n_windows, look_back, n_features)`, and with them the
             codes of the tickers, `(n_windows,)`, where it tells tickers apart.
 

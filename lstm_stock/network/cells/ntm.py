@@ -37,7 +37,7 @@ def ntm(x: Any, shape: Architecture) -> Any:
 
 
 @dataclass(frozen=True)
-class Focus:
+class Addressing:
     """What a head asks for: each of shape `(batch, ...)`.
 
     Attributes:
@@ -55,7 +55,7 @@ class Focus:
     sharpening: Any
 
 
-def address(memory: Any, former: Any, focus: Focus) -> Any:
+def address(memory: Any, former: Any, focus: Addressing) -> Any:
     """Return the weight that a head gives to each slot (Graves et al. 2014, equations 5 to 9).
 
         content(i)  = exp(beta K(key, memory(i))) / sum_j exp(beta K(key, memory(j)))     (5)
@@ -141,11 +141,11 @@ class TuringCell(layers.Layer):  # type: ignore[misc]
         flat = ops.reshape(memory, (-1, self.n_slots * self.slot_width))
         return ops.concatenate([h, read], axis=-1), [*inner, flat, read, written_at, read_at]
 
-    def _emit(self, h: Any) -> tuple[Focus, Focus, Any, Any]:
+    def _emit(self, h: Any) -> tuple[Addressing, Addressing, Any, Any]:
         ends = [sum(self._parts[: i + 1]) for i in range(len(self._parts) - 1)]
         parts = ops.split(self.heads(h), ends, axis=-1)
         write, see = (
-            Focus(
+            Addressing(
                 ops.tanh(key), ops.softplus(beta), ops.sigmoid(gate), ops.softmax(s), 1 + ops.softplus(gamma)
             )
             for key, beta, gate, s, gamma in (parts[:5], parts[5:10])

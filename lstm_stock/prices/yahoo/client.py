@@ -28,7 +28,7 @@ from lstm_stock.prices.yahoo import failures
 from lstm_stock.prices.yahoo.exchanges import YAHOO_EXCHANGES
 
 if TYPE_CHECKING:
-    from lstm_stock.prices.yahoo.session import WatchedSession
+    from lstm_stock.prices.yahoo.session import YahooSession
 
 
 T = TypeVar("T")
@@ -208,10 +208,10 @@ def _worker() -> Worker:
 
 
 @lru_cache(maxsize=1)
-def _session() -> WatchedSession:
-    from lstm_stock.prices.yahoo.session import WatchedSession
+def _session() -> YahooSession:
+    from lstm_stock.prices.yahoo.session import YahooSession
 
-    return WatchedSession()
+    return YahooSession()
 
 
 def _ask(request: YahooRequest) -> tuple[pd.DataFrame, Mapping[str, Any]]:
@@ -264,7 +264,9 @@ def _ask(request: YahooRequest) -> tuple[pd.DataFrame, Mapping[str, Any]]:
             raise failures.by_status(session.seen, ticker) or failures.refused(error) from error
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             # yfinance takes answers apart without looking; what it then trips over is Yahoo's doing.
-            raise failures.by_status(session.seen, ticker) or failures.odd_answer(ticker, error) from error
+            raise failures.by_status(session.seen, ticker) or failures.unexpected_payload(
+                ticker, error
+            ) from error
     if bars.empty:
         raise failures.no_prices(ticker, _dates(request))
     return bars, facts

@@ -13,7 +13,7 @@ from lstm_stock.errors import RateLimitError, SourceError, TemporaryError, Unkno
 if TYPE_CHECKING:
     from curl_cffi.requests.exceptions import RequestException
 
-    from lstm_stock.prices.yahoo.session import Seen
+    from lstm_stock.prices.yahoo.session import LastResponse
 
 
 _SPELLING_HINT = "write it as Yahoo does: AAPL, BRK-B, 0700.HK, ^GSPC, EURUSD=X"
@@ -47,7 +47,7 @@ def rate_limit() -> RateLimitError:
     )
 
 
-def by_status(seen: Seen | None, ticker: str) -> SourceError | None:
+def by_status(seen: LastResponse | None, ticker: str) -> SourceError | None:
     """Return the error that the HTTP status of a chart tells of, or None if it tells of none.
 
     It goes before all else: what yfinance looks up after a chart that failed has a status, and a failure, of its
@@ -73,7 +73,7 @@ def http_status(status: int) -> SourceError:
     return SourceError(f"Yahoo answered with HTTP {status}", _LATER_HINT)
 
 
-def no_json(seen: Seen | None) -> SourceError:
+def no_json(seen: LastResponse | None) -> SourceError:
     """Return the error for an answer that cannot be read.
 
     Args:
@@ -90,7 +90,7 @@ def no_json(seen: Seen | None) -> SourceError:
     )
 
 
-def odd_answer(ticker: str, error: Exception) -> SourceError:
+def unexpected_payload(ticker: str, error: Exception) -> SourceError:
     """Return the error for JSON that is not of the form that yfinance knows."""
     return TemporaryError(
         f"Yahoo's answer for {ticker} is of no known form ({type(error).__name__}: {one_line(error)})",

@@ -22,7 +22,7 @@ _REMEMBERED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Seen:
+class LastResponse:
     """The last answer to a request for a chart.
 
     Attributes:
@@ -45,7 +45,7 @@ class ChartNotFoundError(Exception):
     """Yahoo has no such ticker: 404, and not merely a web page that says so."""
 
 
-class WatchedSession(Session[Response]):
+class YahooSession(Session[Response]):
     """A browser-like session; one for all tickers, so that connections and cookies are kept.
 
     Attributes:
@@ -54,7 +54,7 @@ class WatchedSession(Session[Response]):
 
     def __init__(self) -> None:
         super().__init__(impersonate="chrome")
-        self.seen: Seen | None = None
+        self.seen: LastResponse | None = None
         self._seconds = 30.0
         self._dead: dict[str, tuple[float, RequestException]] = {}
 
@@ -105,7 +105,7 @@ class WatchedSession(Session[Response]):
         if is_chart:
             kind = str(answer.headers.get("Content-Type") or "")
             start = answer.content[:200].decode("utf-8", "replace").lstrip()
-            self.seen = Seen(answer.status_code, kind, start)
+            self.seen = LastResponse(answer.status_code, kind, start)
             if self.seen.status == 404 and not self.seen.is_page:
                 raise ChartNotFoundError
         return answer

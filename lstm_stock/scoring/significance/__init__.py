@@ -20,12 +20,12 @@ from lstm_stock.scoring.significance.accuracy import (
     skill_interval,
     truncation,
 )
-from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, Alternative, Finding
+from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, Alternative, HypothesisTest
 from lstm_stock.scoring.significance.coverage import (
     christoffersen,
     conditional_coverage,
+    every_kth,
     kupiec,
-    thinned,
     uniformity,
 )
 from lstm_stock.scoring.significance.direction import direction_products, pesaran_timmermann
@@ -34,12 +34,13 @@ from lstm_stock.scoring.significance.multiple import holm, rejected_in_families
 __all__ = [
     "MIN_OBSERVATIONS",
     "Alternative",
-    "Finding",
+    "HypothesisTest",
     "by_date",
     "christoffersen",
     "conditional_coverage",
     "diebold_mariano",
     "direction_products",
+    "every_kth",
     "holm",
     "kupiec",
     "long_run_variance",
@@ -47,7 +48,6 @@ __all__ = [
     "pesaran_timmermann",
     "rejected_in_families",
     "skill_interval",
-    "thinned",
     "truncation",
     "uniformity",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from lstm_stock.scoring.significance.base import Alternative, Array, Finding, series
+from lstm_stock.scoring.significance.base import Alternative, Array, HypothesisTest, series
 
 N_RESAMPLES = 1000
 """Resamples of a bootstrap interval: its ends then move by about a tenth of its half width from seed to seed."""
@@ -17,7 +17,7 @@ N_RESAMPLES = 1000
 
 def diebold_mariano(
     differential: ArrayLike, step: int = 1, alternative: Alternative = "two-sided"
-) -> Finding:
+) -> HypothesisTest:
     """Test whether a loss differential has mean zero.
 
     Diebold & Mariano 1995 (Journal of Business & Economic Statistics 13): with d the losses of one forecast
@@ -56,7 +56,7 @@ def diebold_mariano(
     return mean_test(d, step, alternative)
 
 
-def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-sided") -> Finding:
+def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-sided") -> HypothesisTest:
     """Test whether a series of related values has mean zero: `diebold_mariano`, of any series.
 
     Args:
@@ -70,9 +70,9 @@ def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-
     x = series("values", values)
     n, width = len(x), truncation(len(x), step)
     if not x.any():
-        return Finding(0.0, 1.0, n)
+        return HypothesisTest(0.0, 1.0, n)
     if np.ptp(x) == 0:
-        return Finding(math.nan, math.nan, n)
+        return HypothesisTest(math.nan, math.nan, n)
     lags = np.arange(1, width)
     correction = 1 - (n + 2 * np.sum((1 - lags / width) * (n - lags))) / n**2
     variance = long_run_variance(x, width - 1) / correction
@@ -83,7 +83,7 @@ def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-
         "greater": stats.t.sf(statistic, df),
         "two-sided": 2 * stats.t.sf(abs(statistic), df),
     }[alternative]
-    return Finding(statistic, float(p), n)
+    return HypothesisTest(statistic, float(p), n)
 
 
 def truncation(n: int, step: int = 1) -> int:

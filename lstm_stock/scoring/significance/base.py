@@ -18,7 +18,7 @@ MIN_OBSERVATIONS = 20
 
 
 @dataclass(frozen=True)
-class Finding:
+class HypothesisTest:
     """The outcome of one test.
 
     Attributes:

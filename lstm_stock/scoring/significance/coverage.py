@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-from lstm_stock.scoring.significance.base import Array, Finding, hits, probability, series
+from lstm_stock.scoring.significance.base import Array, HypothesisTest, hits, probability, series
 
 
-def kupiec(misses: ArrayLike, p: float) -> Finding:
+def kupiec(misses: ArrayLike, p: float) -> HypothesisTest:
     """Test whether an interval is missed with probability `p` (Kupiec 1995, Journal of Derivatives 3).
 
     With x misses of n, `LR = 2 (x log(x/n) + (n-x) log(1 - x/n) - x log p - (n-x) log(1-p))` is chi-squared
@@ -29,7 +29,7 @@ def kupiec(misses: ArrayLike, p: float) -> Finding:
     return _chi_squared(statistic, 1, n)
 
 
-def christoffersen(misses: ArrayLike) -> Finding:
+def christoffersen(misses: ArrayLike) -> HypothesisTest:
     """Test whether a miss makes the next one likelier (Christoffersen 1998).
 
     International Economic Review 39: the likelihood of a first-order Markov chain against that of independent
@@ -52,7 +52,7 @@ def christoffersen(misses: ArrayLike) -> Finding:
     return _chi_squared(statistic, 1, len(x))
 
 
-def conditional_coverage(misses: ArrayLike, p: float) -> Finding:
+def conditional_coverage(misses: ArrayLike, p: float) -> HypothesisTest:
     """Test both at once: `p` misses, and none after the other (Christoffersen 1998).
 
     The sum of the two statistics, both conditional on the first observation as the second one is, which makes
@@ -74,12 +74,12 @@ def conditional_coverage(misses: ArrayLike, p: float) -> Finding:
     return _chi_squared(christoffersen(x).statistic + share, 2, len(x))
 
 
-def uniformity(pit: ArrayLike) -> Finding:
+def uniformity(pit: ArrayLike) -> HypothesisTest:
     """Test whether PIT values are uniform on 0..1, as those of right forecasts are (Rosenblatt 1952).
 
     Cramér-von Mises, `W2 = 1 / (12 n) + sum_i ((2i - 1) / (2n) - u_(i))^2`, which weighs all of the
     distribution alike, where Kolmogorov-Smirnov looks at one place. It takes the values as independent, which
-    those of overlapping steps are not (thin them first: see `thinned`), and their distribution as fully known
+    those of overlapping steps are not (thin them first: see `every_kth`), and their distribution as fully known
     beforehand, which it is when the parameters come from other bars than these.
 
     Args:
@@ -92,13 +92,13 @@ def uniformity(pit: ArrayLike) -> Finding:
     if u.min() < 0 or u.max() > 1:
         raise ValueError(f"`pit` must lie between 0 and 1, got {u.min():g} to {u.max():g}")
     found = stats.cramervonmises(u, "uniform")
-    return Finding(float(found.statistic), float(found.pvalue), len(u))
+    return HypothesisTest(float(found.statistic), float(found.pvalue), len(u))
 
 
-def thinned(values: ArrayLike, step: int) -> Array:
+def every_kth(values: ArrayLike, step: int) -> Array:
     """Keep every `step`-th value, so that k-bar outcomes do not overlap any more.
 
-    >>> thinned([1.0, 2.0, 3.0, 4.0, 5.0], 2).tolist()
+    >>> every_kth([1.0, 2.0, 3.0, 4.0, 5.0], 2).tolist()
     [1.0, 3.0, 5.0]
     """
     return np.asarray(values, np.float64)[::step]
@@ -108,6 +108,6 @@ def _log_likelihood(n_missed: float, n: int, p: float) -> float:
     return float(special.xlogy(n_missed, p) + special.xlogy(n - n_missed, 1 - p))
 
 
-def _chi_squared(statistic: float, df: int, n: int) -> Finding:
+def _chi_squared(statistic: float, df: int, n: int) -> HypothesisTest:
     statistic = max(float(statistic), 0.0)  # what rounding leaves below zero
-    return Finding(statistic, float(stats.chi2.sf(statistic, df)), n)
+    return HypothesisTest(statistic, float(stats.chi2.sf(statistic, df)), n)

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, Alternative, Array, Finding
+from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, Alternative, Array, HypothesisTest
 
 
-def pesaran_timmermann(moves: ArrayLike, signs: ArrayLike, alternative: Alternative = "greater") -> Finding:
+def pesaran_timmermann(
+    moves: ArrayLike, signs: ArrayLike, alternative: Alternative = "greater"
+) -> HypothesisTest:
     """Test whether right signs are more frequent than independence would make them.
 
     Pesaran & Timmermann 1992 (Journal of Business & Economic Statistics 10, eq. 6): with P the share of right
@@ -38,7 +40,7 @@ def pesaran_timmermann(moves: ArrayLike, signs: ArrayLike, alternative: Alternat
     up, said = _ups(moves, signs)
     n = len(up)
     if n < MIN_OBSERVATIONS or up.min() == up.max() or said.min() == said.max():
-        return Finding(math.nan, math.nan, n)
+        return HypothesisTest(math.nan, math.nan, n)
     right, p, q = float(np.mean(up == said)), float(up.mean()), float(said.mean())
     expected = p * q + (1 - p) * (1 - q)
     v = expected * (1 - expected) / n
@@ -47,7 +49,7 @@ def pesaran_timmermann(moves: ArrayLike, signs: ArrayLike, alternative: Alternat
     statistic = (right - expected) / math.sqrt(v - w)
     tail = {"greater": statistic, "less": -statistic, "two-sided": abs(statistic)}[alternative]
     sides = 2 if alternative == "two-sided" else 1
-    return Finding(statistic, float(sides * stats.norm.sf(tail)), n)
+    return HypothesisTest(statistic, float(sides * stats.norm.sf(tail)), n)
 
 
 def direction_products(moves: ArrayLike, signs: ArrayLike) -> Array:

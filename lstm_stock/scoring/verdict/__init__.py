@@ -23,11 +23,11 @@ import pandas as pd
 from lstm_stock.scoring import lag_copy
 from lstm_stock.scoring.verdict import findings, sentences
 from lstm_stock.scoring.verdict.claims import judge_claims
-from lstm_stock.scoring.verdict.evidence import Evidence
+from lstm_stock.scoring.verdict.evidence import LossTables
 from lstm_stock.scoring.verdict.intervals import judge_calibration
 from lstm_stock.scoring.verdict.thresholds import ALPHA
 
-__all__ = ["ALPHA", "Evidence", "judge", "judge_evidence", "short_verdict"]
+__all__ = ["ALPHA", "LossTables", "judge", "judge_evidence", "short_verdict"]
 
 SHORT = {"point": "point", "direction": "direction", "distribution": "distribution"}
 
@@ -54,33 +54,33 @@ def judge(forecasts: pd.DataFrame, model: str, calibration: str = "none") -> dic
     """
     rows = forecasts[forecasts["step"] == forecasts["step"].min()]
     by_ticker = {
-        str(ticker): Evidence.of(group, model) for ticker, group in rows.groupby("ticker", sort=False)
+        str(ticker): LossTables.of(group, model) for ticker, group in rows.groupby("ticker", sort=False)
     }
     tickers = map(str, forecasts["ticker"].unique())
     return judge_evidence({ticker: by_ticker[ticker] for ticker in tickers}, model, calibration)
 
 
 def judge_evidence(
-    by_ticker: Mapping[str, Evidence], model: str, calibration: str = "none"
+    by_ticker: Mapping[str, LossTables], model: str, calibration: str = "none"
 ) -> dict[str, Any]:
     """Judge a network from the evidence of each ticker, as `judge` does from a forecast table.
 
     Args:
-        by_ticker: `Evidence.of` the first step of each ticker.
+        by_ticker: `LossTables.of` the first step of each ticker.
         model: The network's name.
         calibration: How its intervals were stretched.
     """
     parts = list(by_ticker.values())
     if len(parts) == 1:
         return _judge(parts[0], model, calibration, ALPHA)
-    verdict = _judge(Evidence.together(parts), model, calibration, ALPHA / 2)
+    verdict = _judge(LossTables.together(parts), model, calibration, ALPHA / 2)
     verdict["tickers"] = {
         ticker: _judge(part, model, calibration, ALPHA / 2 / len(parts)) for ticker, part in by_ticker.items()
     }
     return verdict
 
 
-def _judge(evidence: Evidence, model: str, calibration: str, alpha: float) -> dict[str, Any]:
+def _judge(evidence: LossTables, model: str, calibration: str, alpha: float) -> dict[str, Any]:
     mine = evidence.mine
     step = int(mine["step"].iloc[0])
     return {

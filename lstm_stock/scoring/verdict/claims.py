@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lstm_stock.scoring.significance import (
     MIN_OBSERVATIONS,
-    Finding,
+    HypothesisTest,
     by_date,
     diebold_mariano,
     direction_products,
@@ -30,12 +30,12 @@ from lstm_stock.scoring.significance import (
     skill_interval,
 )
 from lstm_stock.scoring.verdict import findings, sentences
-from lstm_stock.scoring.verdict.evidence import Evidence
-from lstm_stock.scoring.verdict.findings import NO_SKILL, Comparison, Signs, plain
+from lstm_stock.scoring.verdict.evidence import LossTables
+from lstm_stock.scoring.verdict.findings import NO_SKILL, Comparison, DirectionTest, plain
 from lstm_stock.scoring.verdict.thresholds import POINT_BASELINE, SAME, SKILL_LEVEL
 
 
-def judge_claims(evidence: Evidence, model: str, step: int, alpha: float) -> dict[str, Any]:
+def judge_claims(evidence: LossTables, model: str, step: int, alpha: float) -> dict[str, Any]:
     """Answer the three questions at one step.
 
     Args:
@@ -61,7 +61,7 @@ def judge_claims(evidence: Evidence, model: str, step: int, alpha: float) -> dic
     better, levels = rejected_in_families(sides["better"], alpha)
     worse, _ = rejected_in_families(sides["worse"], alpha)
     return {
-        "point": _point(point, better[0], worse[0], levels[0], findings.Naming(model, one_ticker)),
+        "point": _point(point, better[0], worse[0], levels[0], findings.PointLabels(model, one_ticker)),
         "direction": _direction(signs, better[1][0], worse[1][0], levels[1], model),
         "distribution": _distribution(spread, better[2], worse[2], levels[2], model)
         | {"log_score": [compare(nll, model, name, step).to_json() for name in nll.columns if name != model]},
@@ -86,7 +86,7 @@ def compare(losses: pd.DataFrame, model: str, baseline: str, step: int, root: bo
     mine, other = (math.sqrt(value) for value in means) if root else means
     difference = ours - theirs
     if len(difference) < MIN_OBSERVATIONS:
-        nothing = Finding(math.nan, math.nan, len(difference))
+        nothing = HypothesisTest(math.nan, math.nan, len(difference))
         return Comparison(baseline, mine, other, nothing, math.nan, NO_SKILL, complete)
     if np.abs(difference).max() <= SAME * np.abs(theirs).mean():
         difference = np.zeros_like(difference)
@@ -98,7 +98,7 @@ def compare(losses: pd.DataFrame, model: str, baseline: str, step: int, root: bo
     return Comparison(baseline, mine, other, better, worse.p, skill, complete)
 
 
-def judge_signs(mine: pd.DataFrame, step: int) -> Signs:
+def judge_signs(mine: pd.DataFrame, step: int) -> DirectionTest:
     """Test the network's directions: Pesaran-Timmermann, or by date where steps overlap or tickers are several."""
     moves = (mine["y_true"] - mine["last_close"]).to_numpy(np.float64)
     signs = mine["direction"].to_numpy(np.float64)
@@ -106,17 +106,17 @@ def judge_signs(mine: pd.DataFrame, step: int) -> Signs:
     up, forecast = moves[said] > 0, signs[said] > 0
     always = "" if forecast.min(initial=1) < forecast.max(initial=0) else "up" if forecast.any() else "down"
     if not said.any():
-        nothing = Finding(math.nan, math.nan, 0)
-        return Signs(math.nan, math.nan, math.nan, "none", nothing, math.nan, "")
+        nothing = HypothesisTest(math.nan, math.nan, 0)
+        return DirectionTest(math.nan, math.nan, math.nan, "none", nothing, math.nan, "")
     tickers = mine["ticker"].to_numpy()
-    by_luck, constant = _luck(up, forecast, tickers[said])
+    expected_hit_rate, constant = _luck(up, forecast, tickers[said])
     if constant and not always:
         always = "the same"
-    shares = float(np.mean(up == forecast)), by_luck, float(up.mean())
+    shares = float(np.mean(up == forecast)), expected_hit_rate, float(up.mean())
     if step == 1 and mine["ticker"].nunique() == 1:
         tested = (pesaran_timmermann(moves[said], signs[said], side) for side in ("greater", "less"))
         better, worse = tested
-        return Signs(*shares, always, better, worse.p, "Pesaran-Timmermann")
+        return DirectionTest(*shares, always, better, worse.p, "Pesaran-Timmermann")
     signs = np.where(said, signs, 0.0)
     products = np.zeros(len(moves))
     for ticker in np.unique(tickers):
@@ -124,9 +124,13 @@ def judge_signs(mine: pd.DataFrame, step: int) -> Signs:
         products[of_ticker] = direction_products(moves[of_ticker], signs[of_ticker])
     daily = by_date(products, mine["cutoff"].to_numpy())
     if len(daily) < MIN_OBSERVATIONS or not daily.any():
-        return Signs(*shares, always, Finding(math.nan, math.nan, len(daily)), math.nan, "by date")
+        return DirectionTest(
+            *shares, always, HypothesisTest(math.nan, math.nan, len(daily)), math.nan, "by date"
+        )
     better = mean_test(daily, step=step, alternative="greater")
-    return Signs(*shares, always, better, mean_test(daily, step=step, alternative="less").p, "by date")
+    return DirectionTest(
+        *shares, always, better, mean_test(daily, step=step, alternative="less").p, "by date"
+    )
 
 
 def _luck(up: NDArray[np.bool_], forecast: NDArray[np.bool_], tickers: NDArray[Any]) -> tuple[float, bool]:
@@ -148,7 +152,7 @@ def _word(better: bool, worse: bool, p: float) -> str:
 
 
 def _point(
-    found: list[Comparison], better: list[bool], worse: list[bool], level: float, naming: findings.Naming
+    found: list[Comparison], better: list[bool], worse: list[bool], level: float, naming: findings.PointLabels
 ) -> dict[str, Any]:
     if not found:
         return _untested(sentences.no_point(naming.model))
@@ -162,13 +166,13 @@ def _point(
     }
 
 
-def _direction(signs: Signs, better: bool, worse: bool, level: float, model: str) -> dict[str, Any]:
+def _direction(signs: DirectionTest, better: bool, worse: bool, level: float, model: str) -> dict[str, Any]:
     word = _word(better, worse, signs.better.p)
     return {
         "verdict": word,
         "baseline": "luck",
         "score": plain(signs.right),
-        "baseline_score": plain(signs.by_luck),
+        "baseline_score": plain(signs.expected_hit_rate),
         "up": plain(signs.up),
         "statistic": plain(signs.better.statistic),
         "p": plain(signs.better.p),

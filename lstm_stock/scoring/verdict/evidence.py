@@ -13,7 +13,7 @@ import pandas as pd
 
 
 @dataclass(frozen=True)
-class Evidence:
+class LossTables:
     """One ticker, or several, at one step.
 
     Attributes:
@@ -32,7 +32,7 @@ class Evidence:
     rmse: pd.Series
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, model: str) -> Evidence:
+    def of(cls, rows: pd.DataFrame, model: str) -> LossTables:
         """Boil down the rows of one ticker at one step; ValueError if none of them is of `model`."""
         rows = rows.sort_values("cutoff", kind="stable")
         mine = rows[rows["model"] == model]
@@ -49,7 +49,7 @@ class Evidence:
         )
 
     @classmethod
-    def together(cls, parts: Sequence[Evidence]) -> Evidence:
+    def together(cls, parts: Sequence[LossTables]) -> LossTables:
         """Put several tickers into one."""
         if len(parts) == 1:
             return parts[0]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lstm_stock.scoring.significance import Finding
+from lstm_stock.scoring.significance import HypothesisTest
 from lstm_stock.scoring.verdict.thresholds import SKILL_LEVEL
 
 NO_SKILL = (math.nan, math.nan, math.nan)
@@ -31,7 +31,7 @@ class Comparison:
     baseline: str
     ours: float
     theirs: float
-    better: Finding
+    better: HypothesisTest
     p_worse: float
     skill: tuple[float, float, float]
     complete: bool
@@ -54,20 +54,20 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Signs:
+class DirectionTest:
     """The network's directions: share right, share that luck would get right, and the test on both sides."""
 
     right: float
-    by_luck: float
+    expected_hit_rate: float
     up: float
     always: str
-    better: Finding
+    better: HypothesisTest
     p_worse: float
     test: str
 
 
 @dataclass(frozen=True)
-class Naming:
+class PointLabels:
     """What a sentence about the point calls things."""
 
     model: str

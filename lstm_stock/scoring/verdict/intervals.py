@@ -10,7 +10,7 @@ import pandas as pd
 
 from lstm_stock.scoring.significance import (
     MIN_OBSERVATIONS,
-    Finding,
+    HypothesisTest,
     by_date,
     christoffersen,
     holm,
@@ -71,7 +71,7 @@ def judge_calibration(
         tests = dict.fromkeys(("coverage", "independence"), "by date")
         tests["pit"] = "Cramér-von Mises by ticker, Holm"
     if calibration == "adaptive":
-        share = Finding(math.nan, math.nan, share.n)
+        share = HypothesisTest(math.nan, math.nan, share.n)
     pit = _uniformity([mine.loc[mine["ticker"] == ticker, "pit"].to_numpy(np.float64) for ticker in tickers])
     found = {"coverage": share, "independence": cluster, "pit": pit}
     adjusted = dict(zip(found, holm([one.p for one in found.values()]).tolist(), strict=True))
@@ -101,7 +101,7 @@ def judge_calibration(
     }
 
 
-def _clusters(mine: pd.DataFrame) -> Finding:
+def _clusters(mine: pd.DataFrame) -> HypothesisTest:
     """Test whether a ticker's miss makes its next one likelier, averaged over the tickers of each date."""
     products, dates = [], []
     for _, table in mine.groupby("ticker", sort=False):
@@ -125,13 +125,13 @@ def _lean(mine: pd.DataFrame) -> float:
     return float(after[before == 1].mean() - after[before == 0].mean())
 
 
-def _uniformity(pits: list[np.ndarray]) -> Finding:
+def _uniformity(pits: list[np.ndarray]) -> HypothesisTest:
     """Return the test of the ticker whose PIT is least uniform, its p-value corrected for their number.
 
     NaN for a point whose intervals come from calibration: it has no distribution, and so no PIT.
     """
     tested = [uniformity(pit) for pit in pits if len(pit) >= MIN_OBSERVATIONS and not np.isnan(pit).any()]
     if not tested:
-        return Finding(math.nan, math.nan, 0)
+        return HypothesisTest(math.nan, math.nan, 0)
     least = min(tested, key=lambda one: one.p)
-    return Finding(least.statistic, min(1.0, least.p * len(tested)), least.n)
+    return HypothesisTest(least.statistic, min(1.0, least.p * len(tested)), least.n)

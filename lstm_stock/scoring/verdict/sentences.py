@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lstm_stock.scoring.verdict.findings import Interval, Naming
+from lstm_stock.scoring.verdict.findings import Interval, PointLabels
 from lstm_stock.scoring.verdict.thresholds import ALPHA, LEVEL
 
 if TYPE_CHECKING:
     from lstm_stock.scoring.lag_copy import LagCopy
-    from lstm_stock.scoring.significance import Finding
-    from lstm_stock.scoring.verdict.findings import Comparison, Signs
+    from lstm_stock.scoring.significance import HypothesisTest
+    from lstm_stock.scoring.verdict.findings import Comparison, DirectionTest
 
 
 def p_text(p: float) -> str:
@@ -35,7 +35,7 @@ def names_text(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def point(found: Comparison, word: str, level: float, naming: Naming) -> str:
+def point(found: Comparison, word: str, level: float, naming: PointLabels) -> str:
     """Say how the point stands against its baseline."""
     digits = 2 if max(found.ours, found.theirs) >= 10 else 3
     scores = f"RMSE {found.ours:.{digits}f} against {found.theirs:.{digits}f}{naming.unit}"
@@ -49,7 +49,7 @@ def no_point(model: str) -> str:
     return f"Point: not tested: {model} forecasts no point, or its baseline is missing"
 
 
-def direction(signs: Signs, word: str, level: float, model: str) -> str:
+def direction(signs: DirectionTest, word: str, level: float, model: str) -> str:
     """Say whether the signs know anything."""
     if signs.always == "none":
         return f"Direction: not tested: {model} never leaves the last close, so it names no direction"
@@ -67,7 +67,9 @@ def direction(signs: Signs, word: str, level: float, model: str) -> str:
     test = "Pesaran-Timmermann " if signs.test == "Pesaran-Timmermann" else ""
     p = signs.p_worse if word == "worse" else signs.better.p
     short = _short_of(p, word, level)
-    return f"Direction: {said} ({shares}, luck {100 * signs.by_luck:.1f} %, {test}{p_text(p)}{short})"
+    return (
+        f"Direction: {said} ({shares}, luck {100 * signs.expected_hit_rate:.1f} %, {test}{p_text(p)}{short})"
+    )
 
 
 def distribution(found: Comparison, word: str, beaten: Sequence[str], level: float, model: str) -> str:
@@ -94,7 +96,7 @@ def missing(partial: Sequence[str]) -> str:
     return f"; {names_text(partial)} could not be fitted to every ticker" if partial else ""
 
 
-def calibration(interval: Interval, found: Mapping[str, Finding], faults: Sequence[str]) -> str:
+def calibration(interval: Interval, found: Mapping[str, HypothesisTest], faults: Sequence[str]) -> str:
     """Say whether the interval holds as often as it says, and what is wrong with the distribution if not."""
     holds = f"covers {100 * interval.coverage:.1f} %"
     if interval.calibration == "adaptive":
@@ -113,7 +115,7 @@ def calibration(interval: Interval, found: Mapping[str, Finding], faults: Sequen
     return f"{LEVEL} % interval: {holds}; {clusters}{shown}"
 
 
-def _test_p(name: str, interval: Interval, found: Mapping[str, Finding], faults: Sequence[str]) -> str:
+def _test_p(name: str, interval: Interval, found: Mapping[str, HypothesisTest], faults: Sequence[str]) -> str:
     """Name the test and its p-value; one that looks small and finds no fault is explained."""
     test = "PIT" if name == "pit" else interval.tests[name]
     p = found[name].p
@@ -135,9 +137,9 @@ def lag_of_one(found: LagCopy, model: str) -> str:
     share, zero = f"{100 * found.share:.0f} %", f"{round(found.at_zero, 2) + 0.0:.2f}"
     if found.kind == "stays":
         return (
-            f"Lag: the point of {model} stays at the last close (its moves are {100 * found.stray:.0f} % of the "
-            "price's), as it should where the next move is not known; drawn as a curve, it trails the price by "
-            "a bar"
+            f"Lag: the point of {model} stays at the last close (its moves are "
+            f"{100 * found.relative_move:.0f} % of the price's), as it should where the next move is not known; "
+            "drawn as a curve, it trails the price by a bar"
         )
     bars = "1 bar" if found.peak_lag == 1 else f"{found.peak_lag} bars"
     follows = f"the price's of {bars} ago (correlation {found.peak:.2f})"

@@ -8,17 +8,17 @@ import numpy as np
 
 from lstm_stock.config import Config
 from lstm_stock.config.schema import MARKET_SCALE
-from lstm_stock.dataset.build import split_what_fits
+from lstm_stock.dataset.build import build_dataset
 from lstm_stock.dataset.market import with_market
-from lstm_stock.dataset.series import fit_ticker, recipe_of
+from lstm_stock.dataset.series import fit_ticker, window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.errors import LeakError
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
-from lstm_stock.runs.run import Fitted, Run
+from lstm_stock.runs.run import ModelArtifacts, Run
 from lstm_stock.workflow.leakcheck.compare import Checked, check
-from lstm_stock.workflow.leakcheck.pipeline import road_of, sample_cutoffs, train_briefly
+from lstm_stock.workflow.leakcheck.pipeline import make_pipeline, sample_cutoffs, train_briefly
 
 
 def check_config(
@@ -42,10 +42,10 @@ def check_config(
         DataError: Prices are missing or too few.
     """
     reader = PriceReader(config.data, store)
-    config = split_what_fits(config, reader, on_note).config
+    config = build_dataset(config, reader, on_note).config
     tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
     cutoffs = _cutoffs(config, reader, n_cutoffs)
-    return check(road_of(config, train_briefly(config, tables)), tables, cutoffs, on_progress)
+    return check(make_pipeline(config, train_briefly(config, tables)), tables, cutoffs, on_progress)
 
 
 def check_run(
@@ -81,14 +81,14 @@ def check_run(
     for ticker in tables:
         if ticker in changed or (changed and with_all):
             continue
-        again = fit_ticker(ticker, adjusted(ticker), recipe_of(config), run.scaler_split)
+        again = fit_ticker(ticker, adjusted(ticker), window_spec(config), run.scaler_split)
         if again.scaler.to_json() != run.scalers[ticker].to_json():
             raise LeakError(
                 f"leak: the saved scaler of {ticker} is not the one that the train bars give",
                 "it was fitted on other bars, or the run was changed after it was saved: train again",
             )
-    fitted = Fitted(run.network, run.scalers, run.calibrators)
-    return check(road_of(config, run.network, fitted), tables, cutoffs, on_progress)
+    fitted = ModelArtifacts(run.network, run.scalers, run.calibrators)
+    return check(make_pipeline(config, run.network, fitted), tables, cutoffs, on_progress)
 
 
 def _cutoffs(config: Config, reader: PriceReader, n: int) -> list[np.datetime64]:

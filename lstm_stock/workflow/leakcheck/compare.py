@@ -19,7 +19,7 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
-class Known:
+class Snapshot:
     """Something that is known at a cutoff.
 
     Attributes:
@@ -35,7 +35,7 @@ class Known:
     dates: Dates | None = None
 
 
-Road = Callable[[Tables, np.datetime64], Iterator[Known]]
+Pipeline = Callable[[Tables, np.datetime64], Iterator[Snapshot]]
 """Gives all that is known at a cutoff, in the order it comes to be, from price tables that go on after it."""
 
 
@@ -47,14 +47,14 @@ class Checked:
     n_arrays: dict[str, int] = field(default_factory=dict)
     n_values: dict[str, int] = field(default_factory=dict)
 
-    def count(self, known: Known) -> None:
+    def count(self, known: Snapshot) -> None:
         """Take one comparison into account."""
         self.n_arrays[known.kind] = self.n_arrays.get(known.kind, 0) + 1
         self.n_values[known.kind] = self.n_values.get(known.kind, 0) + known.values.size
 
 
 def check(
-    road: Road,
+    road: Pipeline,
     tables: Tables,
     cutoffs: Sequence[np.datetime64],
     on_progress: Callable[[int, int], None],
@@ -84,7 +84,7 @@ def check(
     return checked
 
 
-def _compare(known: Known | None, again: Known | None, cutoff: np.datetime64, how: str) -> None:
+def _compare(known: Snapshot | None, again: Snapshot | None, cutoff: np.datetime64, how: str) -> None:
     """Raise LeakError if the two differ in a single bit."""
     if known is not None and again is not None and known.name == again.name:
         if _bits(known.values) == _bits(again.values):
@@ -104,7 +104,7 @@ def _bits(values: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], str, bytes]:
     return values.shape, str(values.dtype), values.tobytes()
 
 
-def _first_moved(known: Known, again: Known) -> str:
+def _first_moved(known: Snapshot, again: Snapshot) -> str:
     """Say from when on the values differ, where that can be said."""
     if known.dates is None or known.values.shape != again.values.shape:
         return ""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lstm_stock.prices.table import COLUMNS, PRICES, Array
 
-Spoil = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
+Corruption = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
 """Changes every row of a table of bars; the dates stay."""
 
 
@@ -56,7 +56,7 @@ def _times(future: pd.DataFrame, price: Array, adjustment: Array, volume: Array)
     return future.assign(**columns)
 
 
-CORRUPTIONS: dict[str, Spoil] = {"shuffle": shuffle, "scale": scale, "noise": noise, "volume": volume}
+CORRUPTIONS: dict[str, Corruption] = {"shuffle": shuffle, "scale": scale, "noise": noise, "volume": volume}
 
 
 def corrupt(table: pd.DataFrame, cutoff: np.datetime64, how: str, seed: int = 0) -> pd.DataFrame:

@@ -19,18 +19,18 @@ from lstm_stock.config import Config
 from lstm_stock.dataset.features import Bars, feature_table
 from lstm_stock.dataset.har import HAR_NUMBERS
 from lstm_stock.dataset.market import with_market
-from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, recipe_of
+from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, window_spec
 from lstm_stock.dataset.split import Dates, Split, split_of
 from lstm_stock.dataset.windows import Windows, windows_of
-from lstm_stock.distributions.intervals import LEVELS, Calibrator, Fan
+from lstm_stock.distributions.intervals import LEVELS, Calibrator, Intervals
 from lstm_stock.errors import DataError
 from lstm_stock.network.training import fit_network
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.reader import all_dates, days_of
-from lstm_stock.runs.run import Fitted
+from lstm_stock.runs.run import ModelArtifacts
 from lstm_stock.scoring.forecast_table import price_intervals
-from lstm_stock.workflow.fit import architecture_of, fit_calibrator, forecast_network, task_of
-from lstm_stock.workflow.leakcheck.compare import Known, Road, Tables
+from lstm_stock.workflow.fit import architecture_of, baseline_task, fit_calibrator, forecast_network
+from lstm_stock.workflow.leakcheck.compare import Pipeline, Snapshot, Tables
 
 if TYPE_CHECKING:
     import keras
@@ -69,7 +69,7 @@ def train_briefly(config: Config, tables: Tables) -> keras.Model:
         KeyboardInterrupt: Ctrl-C ended it early.
     """
     split = split_of(config.split, all_dates([days_of(table) for table in tables.values()]))
-    recipe = recipe_of(config)
+    recipe = window_spec(config)
     # What a refit learns from, and is scaled by, reaches up to the test period.
     wide = split.without_val if config.training.refit else split
     adjusted = with_market(config, lambda ticker: price_table.adjusted(tables[ticker]))
@@ -87,7 +87,7 @@ def _newest(windows: Windows, n: int) -> Windows:
     return replace(windows, cutoffs=windows.cutoffs[-n:])
 
 
-def road_of(config: Config, network: keras.Model, fitted: Fitted | None = None) -> Road:
+def make_pipeline(config: Config, network: keras.Model, fitted: ModelArtifacts | None = None) -> Pipeline:
     """Build the road of a config, or of a run, whose scalers and calibrators are given.
 
     Args:
@@ -96,10 +96,10 @@ def road_of(config: Config, network: keras.Model, fitted: Fitted | None = None) 
         fitted: A run's. Without it each walk fits its own, and where val ends trains its own network, too.
     """
 
-    def road(tables: Tables, cutoff: np.datetime64) -> Iterator[Known]:
+    def road(tables: Tables, cutoff: np.datetime64) -> Iterator[Snapshot]:
         dates = all_dates([days_of(table) for table in tables.values()])
         split = split_of(config.split, dates)
-        yield Known(
+        yield Snapshot(
             "split", "the split", np.array([split.val_start, split.test_start]).astype("datetime64[D]")
         )
         bars_of = with_market(config, lambda ticker: price_table.adjusted(tables[ticker]))
@@ -111,31 +111,31 @@ def road_of(config: Config, network: keras.Model, fitted: Fitted | None = None) 
             return  # the rest learns from train bars that are spoilt
         scaled = []
         for ticker, table in adjusted.items():
-            series = fit_ticker(ticker, table, recipe_of(config), split)
+            series = fit_ticker(ticker, table, window_spec(config), split)
             yield from _scaled(config, series, split, cutoff)
             if fitted is not None:
-                series = apply_ticker(ticker, table, recipe_of(config), fitted.scalers[ticker])
+                series = apply_ticker(ticker, table, window_spec(config), fitted.scalers[ticker])
             scaled.append(series)
         if cutoff < dates[test_row - 1]:
             return
         if config.training.refit:
             for ticker, table in adjusted.items():
-                again = fit_ticker(ticker, table, recipe_of(config), split.without_val)
+                again = fit_ticker(ticker, table, window_spec(config), split.without_val)
                 yield from _scaled(config, again, split.without_val, cutoff)
         if fitted is None and cutoff == dates[test_row - 1]:
             weights = train_briefly(config, tables).get_weights()
-            yield Known(
+            yield Snapshot(
                 "weights", "the weights of a short training", np.concatenate([w.ravel() for w in weights])
             )
         for series in scaled:
             if fitted is None:
-                val = _newest(windows_of(series, recipe_of(config), split, "val"), MAX_FORECASTS)
+                val = _newest(windows_of(series, window_spec(config), split, "val"), MAX_FORECASTS)
                 calibrator = fit_calibrator(config, network, val)
                 name = f"the calibration of the intervals of {series.ticker}"
-                yield Known("calibration", name, calibrator.factors)
+                yield Snapshot("calibration", name, calibrator.factors)
             else:
                 calibrator = fitted.calibrators[series.ticker]
-            windows = windows_of(series, recipe_of(config), split, "test")
+            windows = windows_of(series, window_spec(config), split, "test")
             windows = replace(windows, cutoffs=windows.cutoffs[series.dates[windows.cutoffs] <= cutoff])
             if len(windows):
                 yield _network_forecast(config, network, calibrator, _newest(windows, MAX_FORECASTS))
@@ -144,20 +144,22 @@ def road_of(config: Config, network: keras.Model, fitted: Fitted | None = None) 
     return road
 
 
-def _features(config: Config, ticker: str, adjusted: pd.DataFrame, cutoff: np.datetime64) -> Iterator[Known]:
+def _features(
+    config: Config, ticker: str, adjusted: pd.DataFrame, cutoff: np.datetime64
+) -> Iterator[Snapshot]:
     bars, days = Bars.of(adjusted), days_of(adjusted)
     n = int(np.searchsorted(days, cutoff, side="right"))
-    volatility = bars.in_use(config.target_scale)
+    volatility = bars.volatility_for(config.target_scale)
     if bars.market is not None:
-        yield Known("market", f"the market beside {ticker}", bars.market[:n], days[:n])
+        yield Snapshot("market", f"the market beside {ticker}", bars.market[:n], days[:n])
     if volatility is not None:
-        yield Known("volatility", f"the volatility of {ticker} that is the unit", volatility[:n], days[:n])
+        yield Snapshot("volatility", f"the volatility of {ticker} that is the unit", volatility[:n], days[:n])
     for name in config.features:
         values = feature_table(bars, [name], volatility)[:n]
-        yield Known("feature", f"the feature `{name}` of {ticker}", values, days[:n])
+        yield Snapshot("feature", f"the feature `{name}` of {ticker}", values, days[:n])
 
 
-def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datetime64) -> Iterator[Known]:
+def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datetime64) -> Iterator[Snapshot]:
     """What the train bars decide: the scaler, the scaled inputs, and the targets of train and val windows."""
     ticker, scaler = series.ticker, series.scaler
     numbers = (scaler.return_std, scaler.close_offset, scaler.close_scale, scaler.insample_mae)
@@ -168,22 +170,22 @@ def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datet
         else [*scaler.har.weights, *(getattr(scaler.har, name) for name in HAR_NUMBERS)]
     )
     values = np.concatenate([inputs.offset, inputs.scale, inputs.low, inputs.high, numbers, har])
-    yield Known("scaler", f"the scaler of {ticker}", values)
+    yield Snapshot("scaler", f"the scaler of {ticker}", values)
     n = int(np.searchsorted(series.dates, cutoff, side="right"))
     days = series.dates[:n]
-    yield Known("inputs", f"the scaled inputs of {ticker}", series.inputs[:n], days)
-    yield Known("unit", f"the unit of the targets of {ticker}", series.unit[:n], days)
+    yield Snapshot("inputs", f"the scaled inputs of {ticker}", series.inputs[:n], days)
+    yield Snapshot("unit", f"the unit of the targets of {ticker}", series.unit[:n], days)
     for part, end in (("train", split.val_start), ("val", split.test_start)):
         is_there = part == "train" or split.val_start < split.test_start
         if is_there and n >= int(np.searchsorted(series.dates, end)):
-            windows = windows_of(series, recipe_of(config), split, "train" if part == "train" else "val")
+            windows = windows_of(series, window_spec(config), split, "train" if part == "train" else "val")
             name = f"the {part} windows' targets of {ticker}"
-            yield Known("targets", name, windows.targets, series.dates[windows.cutoffs])
+            yield Snapshot("targets", name, windows.targets, series.dates[windows.cutoffs])
 
 
 def _network_forecast(
     config: Config, network: keras.Model, calibrator: Calibrator, windows: Windows
-) -> Known:
+) -> Snapshot:
     returns = forecast_network(config, network, windows)
     # The outcomes handed over reach past the cutoff: an interval that used them would move.
     fan = calibrator.apply(returns, windows.returns, windows.return_unit)
@@ -191,15 +193,15 @@ def _network_forecast(
     return _forecast("forecast", name, windows, fan)
 
 
-def _baseline_forecasts(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Iterator[Known]:
-    forecasts = forecast_all(task_of(windows, adjusted, split), lambda _: None)
+def _baseline_forecasts(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Iterator[Snapshot]:
+    forecasts = forecast_all(baseline_task(windows, adjusted, split), lambda _: None)
     for name, returns in forecasts.items():
         text = f"the forecast of the baseline `{name}` for {windows.series.ticker}"
-        yield _forecast("baseline", text, windows, Fan.of(returns, LEVELS))
+        yield _forecast("baseline", text, windows, Intervals.of(returns, LEVELS))
 
 
-def _forecast(kind: str, name: str, windows: Windows, fan: Fan) -> Known:
+def _forecast(kind: str, name: str, windows: Windows, fan: Intervals) -> Snapshot:
     """Take median and all intervals, in prices, at each cutoff."""
     cells = price_intervals(fan, windows.last_close)
     values = np.stack([np.asarray(each, np.float64) for each in cells.values()], axis=-1)
-    return Known(kind, name, values, windows.series.dates[windows.cutoffs])
+    return Snapshot(kind, name, values, windows.series.dates[windows.cutoffs])

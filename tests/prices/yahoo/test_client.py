@@ -342,7 +342,7 @@ def test_a_kill_at_any_moment_leaves_a_store_that_loads(place):
         for ticker in ("AAA", "BBB"):
             assert_stored(place, ticker, "2020-01-01")
     assert place.run("fetch", "AAA", "BBB", "--refresh").returncode == 0
-    assert place.store.strangers() == []
+    assert place.store.unknown_files() == []
 
 
 # --- what Yahoo really said -------------------------------------------------------------------------------------

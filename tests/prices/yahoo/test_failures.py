@@ -5,7 +5,7 @@ from curl_cffi.requests.exceptions import RequestException
 
 from lstm_stock.errors import RateLimitError, SourceError, TemporaryError, UnknownTickerError
 from lstm_stock.prices.yahoo.failures import by_status, network_failure, no_json
-from lstm_stock.prices.yahoo.session import Seen
+from lstm_stock.prices.yahoo.session import LastResponse
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_curls_failures_have_words_of_their_own(code, text, says, kind):
     + [(status, SourceError) for status in (401, 403, 410)],
 )
 def test_a_status_decides(status, kind):
-    error = by_status(Seen(status, "application/json", "{}"), "X")
+    error = by_status(LastResponse(status, "application/json", "{}"), "X")
     assert error is None if kind is None else type(error) is kind
 
 
 def test_a_page_that_says_404_is_no_word_on_a_ticker():
-    error = by_status(Seen(404, "text/html", "<html>"), "X")
+    error = by_status(LastResponse(404, "text/html", "<html>"), "X")
     assert type(error) is SourceError
     assert error.message == "Yahoo answered with HTTP 404"
     assert by_status(None, "X") is None
@@ -68,10 +68,10 @@ def test_a_page_that_says_404_is_no_word_on_a_ticker():
     ("seen", "says"),
     [
         (None, "web page"),
-        (Seen(200, "text/html", "hello"), "web page"),
-        (Seen(200, "application/json", "<html>"), "web page"),
-        (Seen(200, "application/json", ""), "empty"),
-        (Seen(200, "application/json", '{"chart"'), "ends before it is complete"),
+        (LastResponse(200, "text/html", "hello"), "web page"),
+        (LastResponse(200, "application/json", "<html>"), "web page"),
+        (LastResponse(200, "application/json", ""), "empty"),
+        (LastResponse(200, "application/json", '{"chart"'), "ends before it is complete"),
     ],
 )
 def test_what_cannot_be_read_is_told_apart(seen, says):

@@ -1,0 +1,36 @@
+"""The registry of heads: what a network may output for each step of the horizon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lstm_stock.config.registry import Target
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """Facts about a head.
+
+    Attributes:
+        purpose: The distribution that it forecasts.
+        n_params: Parameters of the distribution for each step; None where the config decides.
+        head: Target of a `lstm_stock.network.heads.Head`.
+        forecasts_prices: Whether it can forecast a price level; a normal or a Student-t gives weight to prices
+            below zero.
+    """
+
+    purpose: str
+    n_params: int | None
+    head: Target
+    forecasts_prices: bool = False
+
+
+_MODULE = "lstm_stock.network.heads"
+
+HEADS: dict[str, HeadSpec] = {
+    "point": HeadSpec("a point without a spread", 1, f"{_MODULE}:POINT", forecasts_prices=True),
+    "gaussian": HeadSpec("a normal distribution", 2, f"{_MODULE}:GAUSSIAN"),
+    "student_t": HeadSpec("a Student-t distribution", 3, f"{_MODULE}:STUDENT_T"),
+    "quantile": HeadSpec("13 quantiles", 13, f"{_MODULE}:QUANTILE", forecasts_prices=True),
+    "vocabulary": HeadSpec("the probability of each token", None, f"{_MODULE}:VOCABULARY"),
+}
