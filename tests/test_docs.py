@@ -13,6 +13,7 @@ from lstm_stock.cli import app
 from lstm_stock.cli.models import model_rows
 from lstm_stock.config import Config, load_config
 from lstm_stock.config.cells import CELLS, RECURRENT_OPTIONS
+from lstm_stock.config.features import FEATURES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
