@@ -80,7 +80,7 @@ def backtest(
     from lstm_stock.atomic import require_writable
     from lstm_stock.config import load_config
     from lstm_stock.config.schema import require_market
-    from lstm_stock.report import progress
+    from lstm_stock.report import console, progress
     from lstm_stock.workflow.parallel import Engine, n_cores
 
     settings = load_config(config, overrides or [])
@@ -95,17 +95,17 @@ def backtest(
     try:
         with progress.counted_progress("parts", quiet) as on_progress:
             results, path = backtest(
-                settings, store, runs_dir, plan, on_progress, lambda text: progress.note(text, quiet)
+                settings, store, runs_dir, plan, on_progress, lambda text: console.note(text, quiet)
             )
     except KeyboardInterrupt:
-        progress.warn("interrupted: what was done is kept, and the same command goes on from there")
+        console.warn("interrupted: what was done is kept, and the same command goes on from there")
         raise SystemExit(INTERRUPTED) from None
     _show(results)
     if strategy:
         show_strategy(results.forecasts, settings.model.cell, cost_bp)
     for figure in _draw(results, path):
-        progress.note(f"wrote {figure}", quiet)
-    progress.note(f"\nsaved {path}", quiet)
+        console.note(f"wrote {figure}", quiet)
+    console.note(f"\nsaved {path}", quiet)
 
 
 @app.command()
@@ -128,7 +128,7 @@ def leakcheck(
     from lstm_stock.config import load_config
     from lstm_stock.config.schema import require_market
     from lstm_stock.network.tensorflow_setup import load_tensorflow
-    from lstm_stock.report import progress, run_tables
+    from lstm_stock.report import console, progress, run_tables
     from lstm_stock.runs.catalog import find_run
 
     of_config = config is not None or bool(overrides)
@@ -148,11 +148,11 @@ def leakcheck(
     with progress.counted_progress("walks", quiet) as on_progress:
         if saved is None:
             checked = check_config(
-                settings, store, cutoffs, on_progress, lambda text: progress.note(text, quiet)
+                settings, store, cutoffs, on_progress, lambda text: console.note(text, quiet)
             )
         else:
-            checked = check_run(saved, store, cutoffs, on_progress, progress.warn)
-    progress.show(run_tables.leak_table(checked.n_arrays, checked.n_values))
+            checked = check_run(saved, store, cutoffs, on_progress, console.warn)
+    console.show(run_tables.leak_table(checked.n_arrays, checked.n_values))
     first, last = checked.cutoffs[0], checked.cutoffs[-1]
     print(
         f"no leak: {len(checked.cutoffs)} cutoffs from {first} to {last};\n"
@@ -161,7 +161,7 @@ def leakcheck(
 
 
 def _show(results: Backtest) -> None:
-    from lstm_stock.report import progress, score_tables
+    from lstm_stock.report import console, score_tables
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison, verdict_text
 
     model, n_folds = results.config.model.cell, len(results.folds)
@@ -171,8 +171,8 @@ def _show(results: Backtest) -> None:
         return
     for ticker in tickers:
         title = f"{n_folds} folds, {results.provenance.window} window, pooled"
-        progress.show(score_tables.score_table(results.scores, model, ticker, title))
-        progress.show(score_tables.fold_table(results.fold_scores, results.folds, model, ticker))
+        console.show(score_tables.score_table(results.scores, model, ticker, title))
+        console.show(score_tables.fold_table(results.fold_scores, results.folds, model, ticker))
         print(comparison(results.scores, model, ticker))
     print("\n" + verdict_text(results.verdict))
 

@@ -35,10 +35,10 @@ def config_init(
 ) -> None:
     """Write a commented config file to start from; never over an existing one."""
     from lstm_stock.config import packaged_config
-    from lstm_stock.report import progress
+    from lstm_stock.report import console
 
     # The first line points editors at a schema that lies beside the packaged files, but not beside this one.
     lines = packaged_config(base).splitlines(keepends=True)
     text = "".join(line for line in lines if not line.startswith("# yaml-language-server"))
     write_whole(path, text)
-    progress.note(f"wrote {path}; use it with `lstm-stock train --config {path}`", quiet=False)
+    console.note(f"wrote {path}; use it with `lstm-stock train --config {path}`", quiet=False)

@@ -33,7 +33,7 @@ def data(
     if context.invoked_subcommand is not None:
         _require_none_before(context)
         return
-    from lstm_stock.report import price_tables, progress
+    from lstm_stock.report import console, price_tables
 
     store = open_store(data_dir)
     histories = [_read(store, ticker) for ticker in store.tickers()]
@@ -41,16 +41,16 @@ def data(
         [one.ticker if isinstance(one, _Damaged) else one for one in histories], dt.datetime.now(dt.UTC)
     )
     if not rows and output is Format.table:
-        progress.note(
+        console.note(
             f"the price store {data_dir / 'prices'} is empty; `lstm-stock fetch AAPL` fills it", quiet
         )
     elif output is Format.table:
-        progress.show(price_tables.store_table(rows))
+        console.show(price_tables.store_table(rows))
     else:
         _print(rows, output)
     for one in histories:
         if isinstance(one, _Damaged):
-            progress.warn(one.error.message)
+            console.warn(one.error.message)
 
 
 @data_app.command("show")
@@ -62,14 +62,14 @@ def data_show(
     quiet: Quiet = False,
 ) -> None:
     """Show where a ticker's prices come from, and its newest bars."""
-    from lstm_stock.report import price_tables, progress
+    from lstm_stock.report import console, price_tables
 
     history = open_store(data_dir).read(ticker)
     for fact in price_tables.facts(history, dt.datetime.now(dt.UTC)):
-        progress.note(fact, quiet)
+        console.note(fact, quiet)
     bars = history.table.tail(tail)
     if output is Format.table:
-        progress.show(price_tables.bars_table(bars))
+        console.show(price_tables.bars_table(bars))
     elif output is Format.csv:
         print(_csv(bars), end="")
     else:
@@ -91,14 +91,14 @@ def data_export(
     quiet: Quiet = False,
 ) -> None:
     """Write a ticker's bars as CSV; `fetch --from-csv` reads them back to the last digit."""
-    from lstm_stock.report import progress
+    from lstm_stock.report import console
 
     text = _csv(open_store(data_dir).read(ticker).table)
     if file is None:
         print(text, end="")
         return
     write_whole(file, text, force)
-    progress.note(f"wrote {file}", quiet)
+    console.note(f"wrote {file}", quiet)
 
 
 @data_app.command("check")
@@ -112,7 +112,7 @@ def data_check(
 ) -> None:
     """Read every file again and say what is damaged, missing or suspicious; ends with 2 if any is damaged."""
     from lstm_stock.prices.quality import quality_warnings, session_mismatches, session_notes
-    from lstm_stock.report import progress
+    from lstm_stock.report import console
 
     store = open_store(data_dir)
     n_damaged = n_noted = 0
@@ -136,8 +136,8 @@ def data_check(
         print(f"{found.ticker}: {'; '.join(notes) if notes else 'good'}")
     if not tickers:
         for path in store.unknown_files():
-            progress.note(f"{path}: no prices of this program; it is never read", quiet)
-    progress.note(f"{len(names)} checked: {n_damaged} damaged, {n_noted} with notes", quiet)
+            console.note(f"{path}: no prices of this program; it is never read", quiet)
+    console.note(f"{len(names)} checked: {n_damaged} damaged, {n_noted} with notes", quiet)
     if n_damaged:
         raise typer.Exit(DataError.exit_code)
 

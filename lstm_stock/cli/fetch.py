@@ -120,13 +120,13 @@ def fetch(
 
 def report_fetch(done: FetchResult, store: Store, quiet: bool) -> None:
     """Say what was fetched and where it is now."""
-    from lstm_stock.report import progress
+    from lstm_stock.report import console
 
     for note in done.notes:
-        progress.note(f"  {note}", quiet)
+        console.note(f"  {note}", quiet)
     table = done.history.table
     new = f", {done.n_new} of them new" if done.n_new < len(table) else ""
-    progress.note(
+    console.note(
         f"{done.history.ticker}: {len(table)} bars, {table.index[0]:%F} to {table.index[-1]:%F}{new}, "
         f"in {store.path(done.history.ticker)}",
         quiet,
@@ -151,7 +151,7 @@ def _fetch_one(store: Store, name: str, options: FetchOptions, quiet: bool) -> N
 
 def _fetch_all(store: Store, names: list[str], options: FetchOptions, pause: float, quiet: bool) -> None:
     """Fetch one ticker after the other, whatever becomes of each; then say what did."""
-    from lstm_stock.report import price_tables, progress
+    from lstm_stock.report import console, price_tables, progress
 
     outcomes: list[FetchOutcome] = []
     interrupted = False
@@ -161,7 +161,7 @@ def _fetch_all(store: Store, names: list[str], options: FetchOptions, pause: flo
     except KeyboardInterrupt:
         interrupted = True
     if outcomes and not quiet:
-        progress.show(price_tables.fetch_table(outcomes))
+        console.show(price_tables.fetch_table(outcomes))
     failed = [one.ticker for one in outcomes if one.result is None]
     if interrupted:
         n_kept = len(outcomes) - len(failed)

@@ -37,9 +37,9 @@ def models(
         writer.writeheader()
         writer.writerows({**row, "options": " ".join(row["options"])} for row in rows)
     else:
-        from lstm_stock.report import progress
+        from lstm_stock.report import console
 
-        progress.show(_table(rows, settings))
+        console.show(_table(rows, settings))
 
 
 def model_rows(config: Config) -> list[dict[str, Any]]:

@@ -74,23 +74,23 @@ def plot(
 @app.command()
 def runs(runs_dir: RunsDir = Path("runs"), quiet: Quiet = False) -> None:
     """List the runs with their key scores."""
-    from lstm_stock.report import progress, run_tables
+    from lstm_stock.report import console, run_tables
     from lstm_stock.runs.catalog import list_backtests, list_runs
 
     found, backtests = list_runs(runs_dir), list_backtests(runs_dir)
     if backtests:
         names = ", ".join(path.name for path in backtests[-3:])
-        progress.note(f"backtests lie beside the runs, the newest last: {names}", quiet)
+        console.note(f"backtests lie beside the runs, the newest last: {names}", quiet)
     if not found:
-        progress.note(f"no runs in {runs_dir}; `lstm-stock train` makes one", quiet)
+        console.note(f"no runs in {runs_dir}; `lstm-stock train` makes one", quiet)
         return
     rows = []
     for run in found:
         try:
             rows.append(run_tables.run_summary(run))
         except RunError as error:
-            progress.warn(error.message)
-    progress.show(run_tables.runs_table(rows))
+            console.warn(error.message)
+    console.show(run_tables.runs_table(rows))
 
 
 @app.command()
@@ -103,10 +103,10 @@ def demo(
     from lstm_stock.config import Config
     from lstm_stock.prices.sources import SAMPLE_TICKER
     from lstm_stock.prices.update import FetchOptions, fetch_into
-    from lstm_stock.report import progress
+    from lstm_stock.report import console
 
     store = open_store(data_dir)
-    progress.note("[1/4] fetch: AAPL, the sample that comes with the package", quiet)
+    console.note("[1/4] fetch: AAPL, the sample that comes with the package", quiet)
     try:
         fetched = fetch_into(store, SAMPLE_TICKER, FetchOptions(source="sample"))
     except DataError as error:
@@ -114,15 +114,13 @@ def demo(
             error.message, "`lstm-stock demo --data-dir demo-data` leaves your prices alone"
         ) from error
     report_fetch(fetched, store, quiet)
-    progress.note("\n[2/4] train: the default config", quiet)
+    console.note("\n[2/4] train: the default config", quiet)
     run = train_together(Config(), store, runs_dir, quiet)
-    progress.note("\n[3/4] predict: the next five sessions", quiet)
+    console.note("\n[3/4] predict: the next five sessions", quiet)
     _predict(run, store, None, None, Format.table, quiet)
-    progress.note("\n[4/4] plot", quiet)
+    console.note("\n[4/4] plot", quiet)
     _plot(run, store, None, None, quiet)
-    progress.note(
-        "\nnext: `lstm-stock train --config classic` shows what the tutorial recipe is worth", quiet
-    )
+    console.note("\nnext: `lstm-stock train --config classic` shows what the tutorial recipe is worth", quiet)
 
 
 def _predict(
@@ -134,7 +132,7 @@ def _predict(
 
     from lstm_stock.config import normalise_ticker
     from lstm_stock.network.tensorflow_setup import load_tensorflow
-    from lstm_stock.report import progress, run_tables
+    from lstm_stock.report import console, run_tables
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, group_messages
     from lstm_stock.runs.files import records
 
@@ -156,7 +154,7 @@ def _predict(
     if not outlooks:
         raise failures[0]
     for text in group_messages(warnings):
-        progress.warn(text)
+        console.warn(text)
     forecast = pd.concat([outlook.table for outlook in outlooks], ignore_index=True)
     if output == Format.json:
         print(json.dumps(records(forecast), indent=2))
@@ -164,17 +162,17 @@ def _predict(
         print(forecast.to_csv(index=False), end="")
     else:
         if len(outlooks) > MAX_DETAILED_TICKERS:
-            progress.show(run_tables.outlooks_table(forecast))
+            console.show(run_tables.outlooks_table(forecast))
         else:
             for outlook in outlooks:
-                progress.show(run_tables.outlook_table(outlook.table, outlook.currency))
-        progress.note(f"{INTERVALS[run.config.calibration]}; in quoted prices. Not financial advice", quiet)
+                console.show(run_tables.outlook_table(outlook.table, outlook.currency))
+        console.note(f"{INTERVALS[run.config.calibration]}; in quoted prices. Not financial advice", quiet)
 
 
 def _plot(run: Run, store: Store, ticker: str | None, output: Path | None, quiet: bool) -> None:
     from lstm_stock.config import normalise_ticker
     from lstm_stock.network.tensorflow_setup import load_tensorflow
-    from lstm_stock.report import progress
+    from lstm_stock.report import console
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, name_tickers
 
     known = run.config.data.tickers
@@ -188,7 +186,7 @@ def _plot(run: Run, store: Store, ticker: str | None, output: Path | None, quiet
     from lstm_stock.workflow.plot import draw
 
     folder = output or run.path / "plots"
-    for path in draw(run, store, folder, named, progress.warn):
-        progress.note(f"wrote {path}", quiet)
+    for path in draw(run, store, folder, named, console.warn):
+        console.note(f"wrote {path}", quiet)
     if named is None and len(known) > MAX_DETAILED_TICKERS:
-        progress.note(f"`lstm-stock plot {run.name} --ticker {known[0]}` draws one of its tickers", quiet)
+        console.note(f"`lstm-stock plot {run.name} --ticker {known[0]}` draws one of its tickers", quiet)

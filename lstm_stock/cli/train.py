@@ -86,16 +86,16 @@ def train(
 
 def show_strategy(forecasts: pd.DataFrame, model: str, cost_bp: float) -> None:
     """Print what following the forecasts would have earned."""
-    from lstm_stock.report import progress, score_tables
+    from lstm_stock.report import console, score_tables
     from lstm_stock.scoring.strategy import strategy_table
 
-    progress.show(score_tables.strategy_table(strategy_table(forecasts, model, cost_bp), cost_bp))
+    console.show(score_tables.strategy_table(strategy_table(forecasts, model, cost_bp), cost_bp))
 
 
 def train_together(config: Config, store: Store, runs_dir: Path, quiet: bool, resume: bool = False) -> Run:
     """Train one network for all tickers of a config, save the run and show its scores."""
     from lstm_stock.network.tensorflow_setup import load_tensorflow
-    from lstm_stock.report import progress
+    from lstm_stock.report import console, progress
     from lstm_stock.report.text import MAX_DETAILED_TICKERS
 
     load_tensorflow()
@@ -105,11 +105,11 @@ def train_together(config: Config, store: Store, runs_dir: Path, quiet: bool, re
     reports = Reports(
         training=lambda: progress.training_progress(quiet),
         scoring=lambda: progress.counted_progress("tickers", quiet or few),
-        note=lambda text: progress.note(text, quiet),
+        note=lambda text: console.note(text, quiet),
     )
     run = train(config, store, runs_dir, reports, resume)
     show_scores(run.scores, run.verdict, run.config)
-    progress.note(f"\nsaved {run.path}", quiet)
+    console.note(f"\nsaved {run.path}", quiet)
     return run
 
 
@@ -117,38 +117,38 @@ def _train_each(
     config: Config, store: Store, runs_dir: Path, n_jobs: int, resume: bool, quiet: bool
 ) -> Trained:
     """Train one network for each ticker, and show all scores together."""
-    from lstm_stock.report import progress
+    from lstm_stock.report import console, progress
     from lstm_stock.workflow.train_each import TrainJob, train_each
 
     try:
         with progress.counted_progress("tickers", quiet) as on_progress:
             job = TrainJob(config, store.root, runs_dir, resume)
-            trained = train_each(job, n_jobs, on_progress, lambda text: progress.note(text, quiet))
+            trained = train_each(job, n_jobs, on_progress, lambda text: console.note(text, quiet))
     except KeyboardInterrupt:
-        progress.warn("interrupted: what was done is kept, and `--resume` goes on from there")
+        console.warn("interrupted: what was done is kept, and `--resume` goes on from there")
         raise SystemExit(INTERRUPTED) from None
     for ticker, failure in trained.failures.items():
-        progress.warn(f"{ticker} was not trained: {failure}")
+        console.warn(f"{ticker} was not trained: {failure}")
     if trained.runs:
         show_scores(trained.scores, trained.verdict(), config)
-        progress.note(f"\nsaved {len(trained.runs)} runs in {runs_dir}", quiet)
+        console.note(f"\nsaved {len(trained.runs)} runs in {runs_dir}", quiet)
     return trained
 
 
 def show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) -> None:
     """Print a table a ticker, or, of many tickers, one line each; then the verdict."""
-    from lstm_stock.report import progress, score_tables
+    from lstm_stock.report import console, score_tables
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison, verdict_text
     from lstm_stock.scoring.scores import pooled_scores, ticker_scores
 
     model, tickers = config.model.cell, list(dict.fromkeys(scores["ticker"]))
     if len(tickers) <= MAX_DETAILED_TICKERS:
         for ticker in tickers:
-            progress.show(score_tables.score_table(scores, model, ticker))
+            console.show(score_tables.score_table(scores, model, ticker))
             print(comparison(scores, model, ticker))
     else:
         rows, pooled = ticker_scores(scores, model), pooled_scores(scores, model)
-        progress.show(score_tables.tickers_table(rows, verdict["tickers"], model))
+        console.show(score_tables.tickers_table(rows, verdict["tickers"], model))
         if len(pooled):  # a point without spread has no score that means over tickers could be taken of
-            progress.show(score_tables.pooled_table(pooled, model))
+            console.show(score_tables.pooled_table(pooled, model))
     print("\n" + verdict_text(verdict))

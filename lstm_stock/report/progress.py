@@ -1,7 +1,6 @@
-"""What the user sees while something runs: notes, warnings, the progress bar, tables.
+"""Progress bars on stderr: of a fetch, of a training, of counted work.
 
-Notes, warnings and bars go to stderr, tables to stdout. Colours and bars only where a terminal shows them;
-`NO_COLOR` is honoured.
+A bar is drawn only on a terminal; elsewhere, lines tell the progress. `NO_COLOR` is honoured.
 """
 
 from __future__ import annotations
@@ -17,38 +16,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
+
+from lstm_stock.report.console import note
 
 if TYPE_CHECKING:
     from lstm_stock.network.callbacks import Progress
     from lstm_stock.prices.retry import Retry
-
-
-WIDEST = 1000
-"""No table has lines longer than this, in characters."""
-
-
-def note(text: str, quiet: bool) -> None:
-    """Tell the user something on stderr, unless they asked for quiet."""
-    if not quiet:
-        print(text, file=sys.stderr, flush=True)
-
-
-def warn(text: str) -> None:
-    """Tell the user on stderr what they must know before trusting a result."""
-    print(f"warning: {text}", file=sys.stderr, flush=True)
-
-
-def show(table: Table) -> None:
-    """Print a table on stdout."""
-    console = Console(highlight=False)
-    # Better wrapped by the terminal than cut to fit it: every number stays. Measured as if there were room enough.
-    roomy = console.options.update(width=WIDEST)
-    console.width = max(console.width, console.measure(table, options=roomy).maximum)
-    with console.capture() as capture:
-        console.print(table)
-    # rich fills every line with blanks up to the table's width.
-    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 class FetchProgress:

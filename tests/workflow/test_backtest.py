@@ -391,10 +391,10 @@ def test_the_figure_of_nothing_is_told():
 
 
 def test_the_table_of_folds_names_each_fold_s_best_baseline(capsys):
-    from lstm_stock.report import progress
+    from lstm_stock.report import console
 
     forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0), "ewma": (4.0, 1.0)}))
-    progress.show(score_tables.fold_table(score_by_fold(forecasts), FOLDS, "lstm", "AAA"))
+    console.show(score_tables.fold_table(score_by_fold(forecasts), FOLDS, "lstm", "AAA"))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     first, second = (line for line in lines if line and line[0] in ("1", "2"))
     assert " ".join(first) == "1 2020-01-01 40 50.00 1.000 100.0 naive 2.000 50.00"

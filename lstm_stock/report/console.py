@@ -1,0 +1,33 @@
+"""What the commands print: tables on stdout, notes and warnings on stderr."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+MAX_WIDTH = 1000
+"""Maximum width of a table, in characters."""
+
+
+def note(text: str, quiet: bool) -> None:
+    """Print to stderr, unless `quiet`."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning to stderr, also when the user asked for quiet."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def show(table: Table) -> None:
+    """Print a table to stdout, in its full width: a narrow terminal wraps the lines, and no number is cut."""
+    console = Console(highlight=False)
+    unlimited = console.options.update(width=MAX_WIDTH)
+    console.width = max(console.width, console.measure(table, options=unlimited).maximum)
+    with console.capture() as capture:
+        console.print(table)
+    # rich pads every line with spaces to the width of the table.
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
