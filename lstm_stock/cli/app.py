@@ -65,13 +65,6 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
-ShowStrategy = Annotated[
-    bool, typer.Option("--strategy", help="Also show what following the forecasts would have earned.")
-]
-CostBp = Annotated[
-    float,
-    typer.Option("--cost-bp", metavar="BP", min=0, help="Cost of a trade for `--strategy`, basis points."),
-]
 RunName = Annotated[
     str | None,
     typer.Argument(

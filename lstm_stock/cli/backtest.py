@@ -12,17 +12,15 @@ import typer
 from lstm_stock.cli.app import (
     INTERRUPTED,
     ConfigFile,
-    CostBp,
     DataDir,
     Overrides,
     Quiet,
     RunName,
     RunsDir,
-    ShowStrategy,
     app,
     open_store,
 )
-from lstm_stock.cli.train import show_scores, show_strategy
+from lstm_stock.cli.train import show_scores
 from lstm_stock.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -56,8 +54,6 @@ def backtest(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Workers [default: one a core].", show_default=False)
     ] = None,
-    strategy: ShowStrategy = False,
-    cost_bp: CostBp = 5.0,
     backend: Annotated[
         BackendKind, typer.Option(help="Who does the work: this machine's cores, or another engine.")
     ] = BackendKind.loky,
@@ -101,8 +97,6 @@ def backtest(
         console.warn("interrupted: what was done is kept, and the same command goes on from there")
         raise SystemExit(INTERRUPTED) from None
     _show(results)
-    if strategy:
-        show_strategy(results.forecasts, settings.model.cell, cost_bp)
     for figure in _draw(results, path):
         console.note(f"wrote {figure}", quiet)
     console.note(f"\nsaved {path}", quiet)

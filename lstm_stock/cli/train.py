@@ -10,12 +10,10 @@ import typer
 from lstm_stock.cli.app import (
     INTERRUPTED,
     ConfigFile,
-    CostBp,
     DataDir,
     Overrides,
     Quiet,
     RunsDir,
-    ShowStrategy,
     app,
     open_store,
 )
@@ -47,8 +45,6 @@ def train(
             "--resume", help="Go on with the same training where it was killed, to the same weights."
         ),
     ] = False,
-    strategy: ShowStrategy = False,
-    cost_bp: CostBp = 5.0,
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
     quiet: Quiet = False,
@@ -72,24 +68,12 @@ def train(
         store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load
     require_writable(runs_dir)  # and a folder that cannot be written before the training takes its minutes
     if not each:
-        run = train_together(settings, store, runs_dir, quiet, resume)
-        if strategy:
-            show_strategy(run.forecasts, settings.model.cell, cost_bp)
+        train_together(settings, store, runs_dir, quiet, resume)
         return
     trained = _train_each(settings, store, runs_dir, jobs or n_cores(), resume, quiet)
-    if strategy and trained.runs:
-        show_strategy(trained.first_steps(), settings.model.cell, cost_bp)
     if trained.failures:
         n_failed, n_all = len(trained.failures), len(settings.data.tickers)
         raise RunError(f"{n_failed} of {n_all} tickers could not be trained", "see the warnings above")
-
-
-def show_strategy(forecasts: pd.DataFrame, model: str, cost_bp: float) -> None:
-    """Print what following the forecasts would have earned."""
-    from lstm_stock.report import console, score_tables
-    from lstm_stock.scoring.strategy import strategy_table
-
-    console.show(score_tables.strategy_table(strategy_table(forecasts, model, cost_bp), cost_bp))
 
 
 def train_together(config: Config, store: Store, runs_dir: Path, quiet: bool, resume: bool = False) -> Run:

@@ -129,31 +129,6 @@ def tickers_table(rows: pd.DataFrame, verdicts: Mapping[str, Any], model: str) -
     return table
 
 
-def strategy_table(rows: pd.DataFrame, cost_bp: float) -> Table:
-    """Show the rows of `lstm_stock.scoring.strategy.strategy_table`."""
-    table = _table(
-        f"what following the forecasts would have earned, at {cost_bp:g} bp a trade",
-        ["strategy", "return", "volatility", "Sharpe", "drawdown", "turnover"],
-        left=1,
-    )
-    for row in rows.to_dict("records"):
-        table.add_row(
-            str(row["strategy"]),
-            number(100 * row["return"], 1),
-            number(100 * row["volatility"], 1),
-            f"{number(row['sharpe'])} +- {number(row['sharpe_se'])}",
-            number(100 * row["drawdown"], 1),
-            number(row["turnover"], 1),
-        )
-    table.caption = (
-        "An illustration on one past period, not advice; the standard error (+-) of a Sharpe ratio says how "
-        "little one period proves. Cash earns nothing. return, volatility: % a year; drawdown: worst fall, %; "
-        "turnover: times the capital a year. long_flat holds while the median rises; vol_target sizes by the "
-        "90 % interval, never over 100 %"
-    )
-    return table
-
-
 def fold_table(fold_scores: pd.DataFrame, folds: pd.DataFrame, model: str, ticker: str) -> Table:
     """Show how the network did in each fold of a backtest, one step ahead, beside that fold's best baseline.
 

@@ -72,11 +72,6 @@ class Trained:
         }
         return judge_evidence(evidence, model, config.calibration)
 
-    def first_steps(self) -> pd.DataFrame:
-        """Return the forecasts of all runs, one step ahead."""
-        tables = [run.forecasts[run.forecasts["step"] == 1] for run in self.runs]
-        return pd.concat(tables, ignore_index=True)
-
 
 def train_each(
     job: TrainJob, n_jobs: int, on_progress: Callable[[int, int], None], on_note: Callable[[str], None]
