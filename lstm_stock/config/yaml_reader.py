@@ -1,37 +1,33 @@
-"""Read YAML as text with line numbers, and write it.
+"""Read YAML as text with line numbers.
 
 Every scalar stays the text that the user typed, because only the schema knows whether `ON` is a ticker or a
-switch and `1e-3` a number or a name. `null`, `~` and nothing at all are None. Keys given twice are faults, as
-are the parts of YAML that a config has no use for (tags, merge keys, more than one document).
-
-Nothing here knows which keys exist or what they mean.
+switch and `1e-3` a number or a name. An unquoted `null`, `~` or empty value is None. Duplicate keys, tags,
+merge keys and a second document are faults. Nothing here knows which keys exist or what they mean.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
 Tree: TypeAlias = "str | list[Tree] | dict[str, Tree] | None"
 Key: TypeAlias = tuple[str | int, ...]
-"""Where a value is: `("model", "units", 0)`."""
+"""Path of a value: `("model", "units", 0)`."""
 
 MAX_DEPTH = 16
-"""Mappings within lists within mappings: a config needs four."""
+"""Most levels of nesting, aliases expanded; a config has four."""
 
 MAX_NODES = 5_000
-"""Values in one document, aliases counted each time: a few lines of aliases can stand for billions."""
+"""Most values in one document, aliases expanded: a few lines of aliases can stand for billions."""
 
-# libyaml where it is there: it is quick, and answers every wrong text with one of its own errors.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# `Base` loaders leave every scalar as text. libyaml, where installed, is the faster parser.
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 _NULLS = ("", "~", "null")
-_TAG_PREFIX = "tag:yaml.org,2002:"
-
+_PLAIN_STYLES = (None, "")
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -39,7 +35,14 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000
 
 @dataclass(frozen=True)
 class YamlFault:
-    """One thing wrong with a text: at a key, or (`column` above 0) at a place where it stops being YAML."""
+    """A fault in a text.
+
+    Attributes:
+        line: Line, from 1.
+        column: Column, from 1; 0 where the fault is about `key` as a whole.
+        key: The key at fault; empty where the text cannot be parsed.
+        message: What came and what was expected.
+    """
 
     line: int
     column: int
@@ -49,14 +52,14 @@ class YamlFault:
 
 @dataclass
 class Document:
-    """What one YAML text says.
+    """The content of one YAML text.
 
     Attributes:
         data: The values, every scalar still text.
         lines: The line (from 1) of each key and list item.
-        empty: Keys followed by nothing at all: None in `data`, like `null`, but possibly not meant so.
-        faults: What is wrong with the text itself.
-        readable: False if a fault kept the text from being read to its end, so that `data` is not to be used.
+        empty: Keys without a value: None in `data`, like `null`, but possibly a mistake.
+        faults: The faults of the text.
+        readable: False if a fault stopped the reader, so that `data` is incomplete.
     """
 
     data: Tree = None
@@ -67,213 +70,151 @@ class Document:
 
 
 def read_yaml(text: str | bytes) -> Document:
-    r"""Read one YAML document; whatever is wrong with it is in the document's `faults`.
+    r"""Read one YAML document; every fault is in the document's `faults`.
 
     >>> document = read_yaml("window:\n  look_back: 1e2\n  ticker: ON")
     >>> document.data, document.lines["window", "ticker"]
     ({'window': {'look_back': '1e2', 'ticker': 'ON'}}, 3)
     """
     document = Document()
-    reader = _Reader(document)
     try:
         if isinstance(text, bytes):
             text = _decode(text)
         _check_characters(text)
-        root = reader.document(_events(text))
+        root = _parse(text)
         if root is None:
             document.empty.add(())
         else:
-            document.data = reader.expand(root, ())
+            document.data = _Expander(document).expand(root, ())
     except _UnreadableError as error:
         document.readable = False
         document.faults.append(error.fault)
     return document
 
 
-Place: TypeAlias = tuple[int, int]
-"""Line and column, both from 1."""
-
-
 class _UnreadableError(Exception):
-    """Reading cannot go on."""
+    """The text cannot be read beyond this place."""
 
-    def __init__(self, place: Place, message: str) -> None:
+    def __init__(self, place: tuple[int, int], message: str) -> None:
         super().__init__(message)
         self.fault = YamlFault(*place, (), message)
 
 
-def _place(mark: Any) -> Place:
-    # libyaml's mark and PyYAML's are two classes, alike in this.
-    return mark.line + 1, mark.column + 1
+def _fail(mark: Any, message: str) -> NoReturn:
+    """Raise `_UnreadableError` at a mark of either parser; marks count from 0."""
+    raise _UnreadableError((mark.line + 1, mark.column + 1), message)
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
-    """Parse, with the parser's errors in our words."""
+def _parse(text: str) -> Any:
+    """Return the root node, or None for a text without content."""
     try:
-        yield from yaml.parse(text, Loader=_LOADER)
+        _check_events(text)
+        return yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(text, error) from None
+        _fail(error.problem_mark, _syntax_message(text, error))
     except (ValueError, OverflowError):
-        # Only the pure Python parser: an escape or a version beyond any number that Python takes.
-        raise _UnreadableError(
-            (1, 1), "a `\\` escape or a `%` line holds a number that is too large"
-        ) from None
+        # The pure Python parser alone: an escape or a version number beyond Python's limits.
+        message = "a `\\` escape or a `%` line holds a number that is too large"
+        raise _UnreadableError((1, 1), message) from None
 
 
-@dataclass
-class _Node:
-    """A value and its place, before aliases are written out."""
+def _check_events(text: str) -> None:
+    """Refuse tags, and nesting that would overflow the stack of `yaml.compose`."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if (tag := getattr(event, "tag", None)) is not None:
+            shown = quoted(tag.replace("tag:yaml.org,2002:", "!!"))
+            _fail(
+                event.start_mark, f"the tag {shown} is not supported; leave it out, each key has its own type"
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            _fail(event.start_mark, _TOO_DEEP)
 
-    place: Place
-    value: str | list[_Node] | dict[str, tuple[Place, _Node]] | None
-    is_empty: bool = False
-    repeated: list[tuple[str, Place, Place]] = field(default_factory=list)
+
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep; a config needs four levels"
 
 
-class _Reader:
-    """Turns parser events into nodes, and nodes into a tree with lines."""
+class _Expander:
+    """Turns nodes into a tree, aliases expanded, and notes lines and duplicate keys in a document."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._anchors: dict[str, _Node] = {}
         self._n_nodes = 0
 
-    def document(self, events: Iterator[yaml.Event]) -> _Node | None:
-        """Read the only document of the stream; None if it holds nothing."""
-        root: _Node | None = None
-        for event in events:
-            if isinstance(event, yaml.DocumentStartEvent) and root is not None:
-                message = "a second document starts here; a config is one document"
-                raise _UnreadableError(_place(event.start_mark), message)
-            if isinstance(event, yaml.NodeEvent):
-                root = self._node(event, events, 0)
-        return root
-
-    def _node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> _Node:
-        place = _place(event.start_mark)
-        if depth > MAX_DEPTH:
-            raise _UnreadableError(place, f"nested more than {MAX_DEPTH} deep; a config needs four levels")
-        if isinstance(event, yaml.ScalarEvent):
-            is_null = event.implicit[0] and event.value in _NULLS
-            node = _Node(place, None if is_null else event.value, is_null and event.value == "")
-        elif isinstance(event, yaml.SequenceStartEvent):
-            node = _Node(place, self._items(events, depth))
-        elif isinstance(event, yaml.MappingStartEvent):
-            node = self._mapping(place, events, depth)
-        else:
-            return self._alias(event, place)
-        if event.tag is not None:
-            tag = quoted(event.tag.replace(_TAG_PREFIX, "!!"))
-            message = f"the tag {tag} is not supported; leave it out, each key knows its own type"
-            raise _UnreadableError(place, message)
-        if event.anchor is not None:
-            self._anchors[event.anchor] = node
-        return node
-
-    def _alias(self, event: yaml.Event, place: Place) -> _Node:
-        name = event.anchor if isinstance(event, yaml.AliasEvent) else None
-        if name not in self._anchors:
-            message = f"`*{name}` stands for nothing: no value marked `&{name}` ends before it"
-            raise _UnreadableError(place, message)
-        return self._anchors[name]
-
-    def _items(self, events: Iterator[yaml.Event], depth: int) -> list[_Node]:
-        items = []
-        while not isinstance(event := next(events), yaml.SequenceEndEvent):
-            items.append(self._node(event, events, depth + 1))
-        return items
-
-    def _mapping(self, place: Place, events: Iterator[yaml.Event], depth: int) -> _Node:
-        entries: dict[str, tuple[Place, _Node]] = {}
-        node = _Node(place, entries)
-        while not isinstance(event := next(events), yaml.MappingEndEvent):
-            at = _place(event.start_mark)
-            if not isinstance(event, yaml.ScalarEvent):
-                raise _UnreadableError(at, "a key must be a plain word")
-            if event.value == "<<":
-                raise _UnreadableError(at, "merge keys (`<<`) are not supported; write the keys out")
-            value = self._node(next(events), events, depth + 1)
-            if event.value in entries:
-                node.repeated.append((event.value, at, entries[event.value][0]))
-            else:
-                entries[event.value] = (at, value)
-        return node
-
-    def expand(self, node: _Node, key: Key) -> Tree:
-        """Write aliases out and note the line of everything below `key`."""
+    def expand(self, node: Any, key: Key) -> Tree:
+        """Return the value of `node`, whose path is `key`."""
         self._n_nodes += 1
         if self._n_nodes > MAX_NODES:
-            raise _UnreadableError(node.place, f"more than {MAX_NODES} values; a config needs a hundred")
-        if node.is_empty:
+            _fail(node.start_mark, f"more than {MAX_NODES} values; a config needs a hundred")
+        if len(key) > MAX_DEPTH:
+            _fail(node.start_mark, _TOO_DEEP)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._child(item, item, (*key, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, key)
+        if node.style not in _PLAIN_STYLES or node.value not in _NULLS:
+            return str(node.value)
+        if not node.value:
             self._document.empty.add(key)
-        if isinstance(node.value, list):
-            items: list[Tree] = []
-            for i, item in enumerate(node.value):
-                self._document.lines[*key, i] = item.place[0]
-                items.append(self.expand(item, (*key, i)))
-            return items
-        if isinstance(node.value, dict):
-            for name, (line, _), (first, _) in node.repeated:
-                message = f"given twice, first on line {first}"
-                self._document.faults.append(YamlFault(line, 0, (*key, name), message))
-            entries: dict[str, Tree] = {}
-            for name, (place, value) in node.value.items():
-                self._document.lines[*key, name] = place[0]
-                entries[name] = self.expand(value, (*key, name))
-            return entries
-        return node.value
+        return None
+
+    def _child(self, marked: Any, value: Any, key: Key) -> Tree:
+        self._document.lines[key] = marked.start_mark.line + 1
+        return self.expand(value, key)
+
+    def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Tree]:
+        entries: dict[str, Tree] = {}
+        for name_node, value in node.value:
+            name = name_node.value
+            if not isinstance(name_node, yaml.ScalarNode):
+                _fail(name_node.start_mark, "a key must be a plain word")
+            if name == "<<":
+                _fail(name_node.start_mark, "merge keys (`<<`) are not supported; write the keys out")
+            below = (*key, name)
+            if name in entries:
+                message = f"given twice, first on line {self._document.lines[below]}"
+                self._document.faults.append(YamlFault(name_node.start_mark.line + 1, 0, below, message))
+            else:
+                entries[name] = self._child(name_node, value, below)
+        return entries
 
 
 def quoted(text: str, limit: int = 40) -> str:
-    """Quote what a user typed for a message: short, on one line, nothing that a terminal would obey."""
+    """Quote a user's text for a message: short, on one line, without control characters."""
     return repr(text if len(text) <= limit else text[: limit - 3] + "...")
 
 
-# What the parser says (libyaml's words, then those of the pure Python one) and what the user can do about it.
+# What users meet most, by a pattern of both parsers' words.
 _SYNTAX = (
     (
         "mapping values are not allowed",
-        "`:` cannot stand here: expected one `key: value` a line with a space after the `:`, the keys of a "
+        "`:` is not allowed here: expected one `key: value` a line with a space after the `:`, the keys of a "
         "section indented alike, and quotes around text that holds `: `",
     ),
-    ("character that cannot start any token", "expected a key or a value, got {found}"),
-    ("that cannot start any token", "expected a key or a value, got {found}"),
-    ("could not find expected ':'", "expected `:` and a space after the key"),
-    ("found unexpected end of stream", "expected a closing quote"),
-    ("expected ',' or ']'", "expected `,` or the closing `]`"),
-    ("expected ',' or '}'", "expected `,` or the closing `}`"),
-    ("expected '-' indicator", "expected another `- ` indented like those above, or the end of the list"),
-    ("expected key", "expected the next key, indented like those above it"),
-    ("expected <block end>", "expected the next key or `- `, indented like those above it"),
-    ("expected node content", "expected a value, got {found}"),
-    ("expected the node content", "expected a value, got {found}"),
+    ("cannot start any token", "expected a key or a value, got {char}"),
     (
-        "unknown escape character",
-        "expected `\\\\` for a backslash in double quotes; in single quotes it stands for itself",
+        "expected (key|<block end>|'-' indicator)",
+        "expected the next key or `- `, indented like those above it",
     ),
-    ("alphabetic or numeric character", "expected a name after `*` or `&`; quote text that begins so"),
-    ("expected <document start>", "expected the end of the file after `...`"),
-    ("expected '<document start>'", "expected the end of the file after `...`"),
 )
 
 
-def _syntax_error(text: str, error: yaml.MarkedYAMLError) -> _UnreadableError:
-    """Say in our words where a text stops being YAML and what was expected there."""
-    problem, mark, opened = error.problem or "not YAML", error.problem_mark, error.context_mark
-    if mark is None:
-        return _UnreadableError((1, 1), problem)
-    lines = _LINE_BREAK.split(text.rstrip())
-    char = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
-    found = "a tab (indent with spaces)" if char == "\t" else f"`{char}` (quote text that begins so)"
-    message = next((words for said, words in _SYNTAX if said in problem), problem)
-    message = message.replace("{found}", found if char else "nothing")
-    if opened is not None and "closing" in message:
-        if not char:
-            # Where it was forgotten nobody knows; where it was opened helps more than the end of the file.
-            return _UnreadableError(_place(opened), f"{message} before the end")
-        if opened.line != mark.line:
-            message += f" of what begins on line {opened.line + 1}"
-    return _UnreadableError(_place(mark), message)
+def _syntax_message(text: str, error: yaml.MarkedYAMLError) -> str:
+    """Word a parser's error: in our words where users meet it often, else as the parser does."""
+    problem, mark, context_mark = error.problem or "not YAML", error.problem_mark, error.context_mark
+    for pattern, words in _SYNTAX:
+        if re.search(pattern, problem) and mark is not None:
+            char = _LINE_BREAK.split(text)[mark.line][mark.column : mark.column + 1]
+            shown = (
+                "a tab (indent with spaces)" if char == "\t" else f"`{char}` (quote text that begins with it)"
+            )
+            return words.replace("{char}", shown)
+    if error.context is None:
+        return problem
+    is_above = context_mark is not None and mark is not None and context_mark.line < mark.line
+    begin = f" (from line {context_mark.line + 1})" if is_above and context_mark is not None else ""
+    return f"{error.context}{begin}, {problem}"
 
 
 def _decode(raw: bytes) -> str:

@@ -255,8 +255,8 @@ def test_the_close_has_no_scale_unless_one_is_asked_for(load: Load) -> None:
 
 
 def test_a_text_that_is_not_yaml_is_named_with_line_and_column(load: Load) -> None:
-    assert faults(load, "seed: 1\nseed: 2\nmodel: [1,\nx: 3", "seed=x") == [
-        "my.yaml:3:8: expected `,` or the closing `]` before the end"
+    assert faults(load, "seed: 1\nseed: 2\nmodel: @x", "seed=x") == [
+        "my.yaml:3:8: expected a key or a value, got `@` (quote text that begins with it)"
     ]
 
 
@@ -306,7 +306,10 @@ def test_overrides_change_the_file_and_the_last_one_wins(load: Load) -> None:
         ("seed.x=3", "--set seed.x: seed: got a section (`key: value`), must be a whole number"),
         ("model.units=64", "--set model.units: got '64', must be a list such as [64]"),
         ("model.units=[64, x]", "--set model.units: model.units[1]: got 'x', must be a whole number"),
-        ("model.units=[64", "--set model.units: expected `,` or the closing `]` before the end"),
+        (
+            "model.units=@",
+            "--set model.units: expected a key or a value, got `@` (quote text that begins with it)",
+        ),
         ("window={horizon: 1, horizon: 2}", "--set window: window.horizon: given twice, first on line 1"),
         ("training.early_stopping=", f"--set training.early_stopping: {SWITCH}"),
         ("target=close", f"--set target: head student_t {CLOSE_HEAD}"),

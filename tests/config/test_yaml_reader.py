@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -89,18 +90,12 @@ def test_aliases_stand_for_what_they_name(loader: None) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "column", "message"),
     [
-        ("a: 1\nb: [1, 2\nc: 3", 3, 2, "expected `,` or the closing `]` of what begins on line 2"),
-        ("a: 1\nb: {c: 1]", 2, 9, "expected `,` or the closing `}`"),
         ("a:\n\tb: 1", 2, 1, "expected a key or a value, got a tab (indent with spaces)"),
-        ("a: @b", 1, 4, "expected a key or a value, got `@` (quote text that begins so)"),
-        ("a: %b", 1, 4, "expected a key or a value, got `%` (quote text that begins so)"),
-        ("a: ]", 1, 4, "expected a value, got `]` (quote text that begins so)"),
-        ("a: 'b\nc: 1", 1, 4, "expected a closing quote before the end"),
-        ("a: 1\nb: [1, 2\n", 2, 4, "expected `,` or the closing `]` before the end"),
-        ("a: 1\n---\nb: 2", 2, 1, "a second document starts here; a config is one document"),
-        ("a: *b", 1, 4, "`*b` stands for nothing: no value marked `&b` ends before it"),
-        ("a: &b [*b]", 1, 8, "`*b` stands for nothing: no value marked `&b` ends before it"),
-        ("a: !!int 3", 1, 4, "the tag '!!int' is not supported; leave it out, each key knows its own type"),
+        ("a: @b", 1, 4, "expected a key or a value, got `@` (quote text that begins with it)"),
+        ("a: %b", 1, 4, "expected a key or a value, got `%` (quote text that begins with it)"),
+        ("a: 1\n---\nb: 2", 2, 1, "expected a single document in the stream (from line 1), "),
+        ("a: !!int 3", 1, 4, "the tag '!!int' is not supported; leave it out, each key has its own type"),
+        ("a: !!str 3", 1, 4, "the tag '!!str' is not supported; leave it out, each key has its own type"),
         ("<<: {a: 1}", 1, 1, "merge keys (`<<`) are not supported; write the keys out"),
         ("? [a]\n: 1", 1, 3, "a key must be a plain word"),
         ("a: 1\nb\x00: 2", 2, 2, "the character '\\x00' is not allowed in YAML; is this a text file?"),
@@ -111,14 +106,45 @@ def test_what_is_not_yaml_is_named_with_its_place(
     loader: None, text: str, line: int, column: int, message: str
 ) -> None:
     document = read_yaml(text)
-    assert document.faults == [YamlFault(line, column, (), message)]
+    (fault,) = document.faults
+    assert (fault.line, fault.column, fault.key) == (line, column, ())
+    assert fault.message.startswith(message)
     assert not document.readable
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "pattern"),
+    [
+        (
+            "a: 1\nb: [1, 2\nc: 3",
+            3,
+            2,
+            r"while parsing a flow sequence \(from line 2\), .*expected ',' or ']'",
+        ),
+        ("a: 1\nb: [1, 2\n", 3, 1, r"while parsing a flow sequence \(from line 2\), .*expected ',' or ']'"),
+        ("a: 1\nb: {c: 1]", 2, 9, "while parsing a flow mapping, .*expected ',' or '}'"),
+        ("a: ]", 1, 4, "while parsing a block node, .*expected (the )?node content"),
+        (
+            "a: 'b\nc: 1",
+            2,
+            5,
+            r"while scanning a quoted scalar \(from line 1\), found unexpected end of stream",
+        ),
+        ("a: *b", 1, 4, "found undefined alias"),
+    ],
+)
+def test_other_faults_have_the_words_of_the_parser(
+    loader: None, text: str, line: int, column: int, pattern: str
+) -> None:
+    (fault,) = read_yaml(text).faults
+    assert (fault.line, fault.column) == (line, column)
+    assert re.match(pattern, fault.message)
 
 
 @pytest.mark.parametrize("text", ["a: b: c", "a\nb: 1", "a: 1\n  b: 2", "a:1\nb: 2", "a: 1\n   b: 2\n"])
 def test_a_colon_that_cannot_be_there_says_what_may_be_meant(loader: None, text: str) -> None:
     (fault,) = read_yaml(text).faults
-    assert fault.message.startswith("`:` cannot stand here: expected one `key: value` a line")
+    assert fault.message.startswith("`:` is not allowed here: expected one `key: value` a line")
 
 
 @pytest.mark.parametrize(
@@ -163,6 +189,26 @@ def test_deep_nesting_is_refused_at_once(loader: None, opening: str) -> None:
         "nested more than 16 deep; a config needs four levels",
         "a key must be a plain word",
     )
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: "])
+def test_deep_nesting_that_is_closed_is_refused(loader: None, opening: str) -> None:
+    closing = {"[": "]", "{a: ": "}"}[opening]
+    for depth in (17, 1_500, 100_000):
+        (fault,) = read_yaml(f"a: {opening * depth}{closing * depth}").faults
+        assert fault.message == "nested more than 16 deep; a config needs four levels"
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]", "&a {b: *a}", "a: &a [&b [*a], *b]"])
+def test_aliases_of_themselves_are_refused(loader: None, text: str) -> None:
+    (fault,) = read_yaml(text).faults
+    assert fault.message == "nested more than 16 deep; a config needs four levels"
+
+
+def test_a_long_chain_of_aliases_is_refused(loader: None) -> None:
+    chain = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 1_500))
+    (fault,) = read_yaml(chain).faults
+    assert fault.message == "nested more than 16 deep; a config needs four levels"
 
 
 def test_an_alias_bomb_is_refused_at_once(loader: None) -> None:
