@@ -1,12 +1,10 @@
-"""A hidden folder beside the runs that holds unfinished work until its results are saved.
+"""Files and folders on disk that are whole or absent, and the hidden folder of unfinished work.
 
-It is named by a key of everything that decides the results, so that the same work finds it again and other work
-does not. Files in it are whole or absent.
+Nothing here knows what they hold.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
@@ -28,72 +26,88 @@ ABANDONED_SECONDS = 24 * 3600
 """A folder that was not touched for so long is nobody's work any more."""
 
 
-def require_writable(runs_dir: Path) -> None:
-    """Try to write where the run will be, so that a training need not end before that is known to fail.
+def write_file(path: Path, write: Callable[[BinaryIO], None] | bytes, fsync: bool = True) -> None:
+    """Write a file in place of an earlier one; a failure leaves the earlier one as it was.
 
-    Nothing is left behind: a folder that does not exist yet is not made, its nearest parent is tried.
+    The temporary file beside it has one fixed name, so that the next write overwrites what a killed process left.
+    Where two processes may write the same file, the caller holds a lock.
+
+    Args:
+        path: The file; its folder exists.
+        write: The content, or a function that writes it to a binary file.
+        fsync: Return only once the file is on the disk.
 
     Raises:
-        RunError: Nothing can be written there.
+        OSError: The disk refuses.
     """
+    temporary = path.with_name(f".{path.name}~.tmp")
     try:
-        nearest = next(path for path in (runs_dir, *runs_dir.absolute().parents) if path.exists())
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise cannot_save(runs_dir, error) from error
+        with temporary.open("wb") as file:
+            if isinstance(write, bytes):
+                file.write(write)
+            else:
+                write(file)
+            if fsync:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    if fsync:
+        _fsync_folder(path.parent)
 
 
-def cannot_save(runs_dir: Path, error: OSError, what: str = "run") -> RunError:
-    """Return the error that tells why a run, or a backtest, cannot be saved."""
-    return RunError(
-        f"the {what} cannot be saved in {runs_dir}: {error.strerror or error}",
-        "make room or choose another folder with `--runs-dir`",
-    )
+def _fsync_folder(folder: Path) -> None:
+    """Flush the names in a folder; Windows cannot open a folder, and flushes renames itself."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
-def write_dir_atomically(runs_dir: Path, name: str, what: str, write: Callable[[Path], None]) -> Path:
+def write_dir_atomically(folder: Path, name: str, write: Callable[[Path], None]) -> Path:
     """Make a folder whole or not at all.
 
     Args:
-        runs_dir: Where it will be.
+        folder: Where it will be.
         name: Its name.
-        what: What it is, for messages: a run or a backtest.
-        write: Puts the files into the folder that it is called with.
+        write: Puts the files, and no folders, into the folder that it is called with.
 
     Returns:
         Its path; `name` gets a number behind it when there is one of that name.
 
     Raises:
-        RunError: The folder cannot be written.
+        OSError: The disk refuses.
     """
     building = None
     try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(runs_dir)
-        building = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=runs_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
+        building = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=folder))
         write(building)
         for file in building.iterdir():
-            descriptor = os.open(file, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with file.open("r+b") as opened:  # Windows flushes no file that is opened to read
+                os.fsync(opened.fileno())
         building.chmod(0o755)  # mkdtemp makes folders that only their owner can read
-        return _move_into_place(building, runs_dir / name)
-    except OSError as error:
-        raise cannot_save(runs_dir, error, what) from error
+        _fsync_folder(building)
+        moved = _move_into_place(building, folder / name)
+        _fsync_folder(folder)
+        return moved
     finally:
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)
 
 
-def _remove_abandoned(runs_dir: Path) -> None:
+def _remove_abandoned(folder: Path) -> None:
     """Remove what a killed process was building; nothing takes a day to be saved."""
-    for folder in runs_dir.glob(f"{TEMP_PREFIX}*"):
+    for building in folder.glob(f"{TEMP_PREFIX}*"):
         with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+            if time.time() - building.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(building, ignore_errors=True)
 
 
 def _move_into_place(building: Path, wanted: Path) -> Path:
@@ -110,31 +124,6 @@ def _move_into_place(building: Path, wanted: Path) -> Path:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
         n += 1
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put `content` in place of a file, or leave all as it was; the lock must be held.
-
-    The temporary file has one fixed name, so that what a killed process left is written over by the next.
-    Tickers have no `~`, and the suffix is not Parquet's: it is never taken for data.
-    """
-    temporary = path.with_name(f".{path.stem}~.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # The rename itself is on the disk only once the folder is.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 LOCK = ".lock"
@@ -181,27 +170,18 @@ class WorkDir:
             self.remove()
 
     def write(self, name: str, write: Callable[[BinaryIO], None]) -> None:
-        """Keep a file: written beside its place, flushed to the disk and renamed.
+        """Write a file of the folder whole, as `write_file` does.
 
         Raises:
             OSError: The disk refuses.
         """
-        temporary = self.path / f".{name}.tmp"
-        try:
-            with temporary.open("wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path / name)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        write_file(self.path / name, write)
 
     def clear(self) -> None:
         """Forget what is kept, but stay locked."""
         for file in self.path.iterdir():
             if file.name != LOCK:
-                with contextlib.suppress(OSError):
+                with suppress(OSError):
                     file.unlink()
 
     def remove(self) -> None:
@@ -212,6 +192,6 @@ class WorkDir:
 def _remove_forgotten(runs_dir: Path) -> None:
     for kind in ("backtest", "training"):
         for folder in runs_dir.glob(f".{kind}-*"):
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 if time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS:
                     shutil.rmtree(folder, ignore_errors=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstm_stock.atomic import write_file
 from lstm_stock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -114,16 +114,10 @@ def write_whole(file: Path, text: str, force: bool = False) -> None:
     """
     if file.exists() and not force:
         raise ConfigError(f"{file} exists already", "choose another name, or delete it first")
-    temporary = file.with_name(f".{file.name}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as target:
-            target.write(text)
-        temporary.replace(file)
+        write_file(file, text.encode())
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}", "choose another folder") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 HELP = "Forecast stocks with an LSTM, honestly: calibrated fans, every score beside a baseline."

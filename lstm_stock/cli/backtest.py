@@ -73,10 +73,10 @@ def backtest(
     test period of the config's `split`. Interrupted, it goes on where it stopped when the same command is
     given again.
     """
-    from lstm_stock.atomic import require_writable
     from lstm_stock.config import load_config
     from lstm_stock.config.schema import require_market
     from lstm_stock.report import console, progress
+    from lstm_stock.runs.folder import require_writable
     from lstm_stock.workflow.parallel import Engine, n_cores
 
     settings = load_config(config, overrides or [])

@@ -59,7 +59,7 @@ def train(
     settings = load_config(config, overrides or [])
     if jobs is not None and not each:
         raise ConfigError("`--jobs` is for `--each`", "leave it out, or train `--each` ticker by itself")
-    from lstm_stock.atomic import require_writable
+    from lstm_stock.runs.folder import require_writable
     from lstm_stock.workflow.parallel import n_cores
 
     require_market(settings)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from lstm_stock.atomic import _replace
+from lstm_stock.atomic import write_file
 from lstm_stock.config import normalise_ticker
 from lstm_stock.errors import DataError
 from lstm_stock.prices.parquet import _decode, _encode
@@ -123,7 +123,7 @@ class Store:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with self._lock(path):
-                _replace(path, content)
+                write_file(path, content)
         except OSError as error:
             raise _disk_error(f"the prices of {ticker} cannot be written to {self._folder}", error) from error
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import pandas as pd
 
-from lstm_stock.atomic import WorkDir, cannot_save, write_dir_atomically
+from lstm_stock.atomic import WorkDir
 from lstm_stock.config import Config, dump_yaml
 from lstm_stock.prices.reader import TickerOrigin
 from lstm_stock.runs.files import join_tickers, records, write_json
+from lstm_stock.runs.folder import cannot_save, save_folder
 from lstm_stock.runs.provenance import fingerprint, fingerprint_inputs
 from lstm_stock.runs.run import CONFIG, FOLDS, FORECASTS, PROVENANCE, SCORES
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
@@ -193,4 +194,4 @@ def save_backtest(runs_dir: Path, results: Backtest) -> Path:
         write_json(folder / SCORES, scores)
         write_json(folder / PROVENANCE, asdict(results.provenance))
 
-    return write_dir_atomically(runs_dir, name, "backtest", write)
+    return save_folder(runs_dir, name, "backtest", write)

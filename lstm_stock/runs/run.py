@@ -18,7 +18,6 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from lstm_stock.atomic import write_dir_atomically
 from lstm_stock.config import Config, dump_yaml, load_config
 from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.dataset.split import Split
@@ -26,6 +25,7 @@ from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.errors import ConfigError, RunError
 from lstm_stock.prices.reader import TickerOrigin
 from lstm_stock.runs.files import _read_json, join_tickers, read_forecasts, records, write_json
+from lstm_stock.runs.folder import save_folder
 from lstm_stock.runs.provenance import RunProvenance
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 from lstm_stock.scoring.scores import SCORE_COLUMNS
@@ -240,7 +240,7 @@ def save_run(runs_dir: Path, results: RunResults) -> Run:
     config = results.config
     created = dt.datetime.fromisoformat(results.provenance.created)
     name = f"{created:%Y%m%d-%H%M%S}-{join_tickers(config.data.tickers)}-{config.model.cell}"
-    return Run(write_dir_atomically(runs_dir, name, "run", lambda folder: _write_files(folder, results)))
+    return Run(save_folder(runs_dir, name, "run", lambda folder: _write_files(folder, results)))
 
 
 def _write_files(folder: Path, results: RunResults) -> None:

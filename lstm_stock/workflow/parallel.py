@@ -24,6 +24,7 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from lstm_stock.atomic import write_file
 from lstm_stock.errors import ConfigError
 
 BackendName = Literal["loky", "dask", "ray"]
@@ -138,9 +139,7 @@ def answer_call(folder: str, parent: int) -> None:
         result = function(argument)
     except Exception as error:
         result = error
-    # Written beside and renamed: half an answer is none.
-    (Path(folder) / "partial").write_bytes(bytes(ForkingPickler.dumps(result)))
-    (Path(folder) / "partial").rename(Path(folder) / "answer")
+    write_file(Path(folder) / "answer", bytes(ForkingPickler.dumps(result)), fsync=False)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from lstm_stock.atomic import TEMP_PREFIX, WorkDir, cannot_save
+from lstm_stock.atomic import TEMP_PREFIX, WorkDir
 from lstm_stock.config import Config
 from lstm_stock.dataset.build import build_dataset
 from lstm_stock.dataset.series import TickerSeries
@@ -24,6 +24,7 @@ from lstm_stock.network.checkpoints import Checkpoints
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
 from lstm_stock.runs.files import ForecastWriter
+from lstm_stock.runs.folder import cannot_save
 from lstm_stock.runs.provenance import (
     RunProvenance,
     environment,

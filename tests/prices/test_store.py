@@ -310,7 +310,7 @@ def test_others_can_read_the_file(store):
 
 def test_what_a_killed_process_left_is_never_data_and_goes_with_the_next_write(store):
     store.write(history())
-    left = store.root / "prices" / ".AAPL~.tmp"
+    left = store.root / "prices" / ".AAPL.parquet~.tmp"
     left.write_bytes(b"half")
     assert store.tickers() == ["AAPL"]
     store.read("AAPL")

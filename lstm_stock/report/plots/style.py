@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib as mpl
 import pandas as pd
@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
+from lstm_stock.atomic import write_file
 from lstm_stock.errors import DataError, RunError
 
 LEVELS = (50, 80, 90, 95)
@@ -118,14 +119,13 @@ def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def _write(figure: Figure, path: Path) -> None:
-    partial = path.with_name(f".{path.name}.partial")
     metadata = {"Date": None} if path.suffix == ".svg" else None
-    try:
+
+    def save(file: BinaryIO) -> None:
         with mpl.rc_context(STYLE):
-            figure.savefig(partial, format=path.suffix[1:], dpi=DPI, metadata=metadata)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+            figure.savefig(file, format=path.suffix[1:], dpi=DPI, metadata=metadata)
+
+    write_file(path, save, fsync=False)
 
 
 def blank_figure(
