@@ -139,7 +139,7 @@ def _price_to_return(price: Distribution, last_close: Array) -> Distribution:
     if isinstance(price, PointForecast):
         return PointForecast(log_ratio(price.value, last_close))
     if isinstance(price, QuantileFan):
-        return QuantileFan(price.levels, log_ratio(price.values, last_close[..., None]))
+        return QuantileFan(price.probabilities, log_ratio(price.values, last_close[..., None]))
     raise TypeError(f"a {type(price).__name__} of prices has no distribution of log returns: mass below zero")
 
 

@@ -143,7 +143,7 @@ class Binned(Distribution):
         return self.scale * (mean - z + 2 * (z * below - partial))
 
     def crps(self, y: ArrayLike) -> Array:
-        return self.abs_error(y) - self.scale * self._spread()
+        return self.abs_error(y) - self.scale * self._half_mean_difference()
 
     def log_score(self, y: ArrayLike) -> Array:
         z, _, which = self._locate(y)
@@ -172,7 +172,7 @@ class Binned(Distribution):
         """Return the probability below bin `which`, and of it."""
         return _pick(self._cumulative, which), _pick(self.probability, which)
 
-    def _spread(self) -> Array:
+    def _half_mean_difference(self) -> Array:
         """Return the integral of `F(1 - F)` of Z: in each bin F is a straight line in the reference's cdf."""
         moments, p = _moments(self.n_bins), self.probability
         start, inner = self._cumulative[..., 1:-2], p[..., 1:-1]

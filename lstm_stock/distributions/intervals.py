@@ -66,7 +66,7 @@ class Intervals:
         return cls(centre, below, above)
 
     @property
-    def has_spread(self) -> bool:
+    def has_width(self) -> bool:
         """Whether the forecast claims a distribution, and not only a point."""
         return bool(np.isfinite(self.below).all())
 
@@ -94,16 +94,16 @@ class Intervals:
         below, above = (np.maximum.accumulate(side * factor, axis=-1) for side in (self.below, self.above))
         return Intervals(self.centre, below, above)
 
-    def conformity_scores(self, came: Array) -> Array:
+    def conformity_scores(self, y_true: Array) -> Array:
         """Return the least factor at which each interval holds what came: its conformity score.
 
         Args:
-            came: The k-bar log returns, shape `(n_windows, horizon)`.
+            y_true: The k-bar log returns, shape `(n_windows, horizon)`.
 
         Returns:
             Shape `(n_windows, horizon, n_levels)`.
         """
-        error = (came - self.centre)[..., None]
+        error = (y_true - self.centre)[..., None]
         with np.errstate(divide="ignore", invalid="ignore"):
             factor = np.where(error < 0, -error / self.below, error / self.above)
         # An outcome on the median is inside an interval of any width, even of none.
@@ -187,7 +187,7 @@ class Calibrator:
 
     @classmethod
     def fit(
-        cls, kind: Kind, levels: Sequence[int], returns: Distribution, came: Array, unit: Array
+        cls, kind: Kind, levels: Sequence[int], returns: Distribution, y_true: Array, unit: Array
     ) -> Calibrator:
         """Learn from a period that the network did not learn from.
 
@@ -195,30 +195,32 @@ class Calibrator:
             kind: See the class.
             levels: Nominal intervals in percent.
             returns: Forecasts of the k-bar log returns, shape `(n, horizon)`.
-            came: What came, likewise.
+            y_true: What came, likewise.
             unit: What a k-bar log return is measured in, likewise; the half-width of a forecast without spread.
         """
-        uncalibrated = np.ones((came.shape[1], len(levels)))
-        if kind == "none" or (kind == "adaptive" and Intervals.of(returns, levels).has_spread):
+        uncalibrated = np.ones((y_true.shape[1], len(levels)))
+        if kind == "none" or (kind == "adaptive" and Intervals.of(returns, levels).has_width):
             return cls(kind, tuple(levels), uncalibrated)
-        conformity_scores = Intervals.of(returns, levels, unit).conformity_scores(came)
+        conformity_scores = Intervals.of(returns, levels, unit).conformity_scores(y_true)
         return cls(kind, tuple(levels), conformal_factors(conformity_scores, levels))
 
-    def apply(self, returns: Distribution, came: Array, unit: Array) -> Intervals:
+    def apply(self, returns: Distribution, y_true: Array, unit: Array) -> Intervals:
         """Return the stretched intervals of forecasts in the order of time, one cutoff per bar.
 
         Args:
             returns: Forecasts of the k-bar log returns, shape `(n, horizon)`.
-            came: What came, likewise; NaN where it has not come yet. The interval of a cutoff depends on what was
-                known then alone.
+            y_true: The realised returns, likewise; NaN where not known yet. The interval of a cutoff
+                depends only on what was known then.
             unit: As for `fit`.
         """
         if self.kind == "none":
             return Intervals.of(returns, self.levels)
-        fan = Intervals.of(returns, self.levels, unit)
+        intervals = Intervals.of(returns, self.levels, unit)
         if self.kind == "conformal":
-            return fan.scaled(self.factors)
-        return fan.scaled(adaptive_factors(self.factors, fan.conformity_scores(came), self.levels))
+            return intervals.scaled(self.factors)
+        return intervals.scaled(
+            adaptive_factors(self.factors, intervals.conformity_scores(y_true), self.levels)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain dictionary."""

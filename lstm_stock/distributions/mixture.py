@@ -35,8 +35,8 @@ class Mixture(Distribution):
     The components are all smooth (`Normal`, `StudentT`), all stepped (`QuantileFan`, `Empirical`) or all
     `PointForecast`; mixtures do not nest. `E|X - y|` is the components' mean; `E|X - X'|/2` is the integral of
     `F(1 - F)`, which does not depend on the outcome: exact for stepped components, by quadrature for smooth ones
-    (see `_smooth_spread`). A quantile is the least x with `cdf(x) >= p`, so that of several `Empirical` is a
-    sample, not interpolated between two as that of a single one.
+    (see `_parametric_half_mean_difference`). A quantile is the least x with `cdf(x) >= p`, so that of several
+    `Empirical` is a sample, not interpolated between two as that of a single one.
 
     Attributes:
         components: The forecasts mixed, all of one shape.
@@ -71,7 +71,7 @@ class Mixture(Distribution):
         if isinstance(self.components[0], PointForecast):
             return np.asarray(np.median(quantiles, axis=0))
         low, high, slack = quantiles.min(axis=0), quantiles.max(axis=0), 0.0
-        stepped = [part.ends() for part in self.components if isinstance(part, Piecewise)]
+        stepped = [part.support() for part in self.components if isinstance(part, Piecewise)]
         if len(stepped) > 1:
             # That does not hold for interpolated quantiles of samples. A stretch where the cdf is p, but for
             # rounding, counts as over p, so that its least x is found.
@@ -94,7 +94,7 @@ class Mixture(Distribution):
     def crps(self, y: ArrayLike) -> Array:
         if len(self.components) == 1 or isinstance(self.components[0], PointForecast):
             return self._mean(lambda part: part.crps(y))
-        return self.abs_error(y) - self._spread()
+        return self.abs_error(y) - self._half_mean_difference()
 
     def log_score(self, y: ArrayLike) -> Array:
         scores = self._each(lambda part: part.log_score(y))
@@ -113,25 +113,30 @@ class Mixture(Distribution):
     def _mean(self, method: Callable[[Distribution], Array]) -> Array:
         return np.asarray(self._each(method).mean(axis=0), np.float64)
 
-    def _spread(self) -> Array:
+    def _half_mean_difference(self) -> Array:
         """Return `E|X - X'|/2`, a few cutoffs at a time, so that memory does not grow with their number."""
         if not self.shape:
-            return np.asarray(Mixture([part.take(None) for part in self.components])._spread()[0], np.float64)
+            return np.asarray(
+                Mixture([part.take(None) for part in self.components])._half_mean_difference()[0], np.float64
+            )
         if 0 in self.shape:
             return np.empty(self.shape)
         smooth = [part for part in self.components if isinstance(part, Parametric)]
         if smooth:
-            return _smooth_spread(smooth)
+            return _parametric_half_mean_difference(smooth)
         stepped = [part for part in self.components if isinstance(part, Piecewise)]
         n_points = sum(part.n_breakpoints for part in stepped) * int(np.prod(self.shape[1:]))
         n_rows = max(1, CHUNK // n_points)
         starts = range(0, self.shape[0], n_rows)
         return np.concatenate(
-            [_stepped_spread([part.take(slice(i, i + n_rows)) for part in stepped]) for i in starts]
+            [
+                _piecewise_half_mean_difference([part.take(slice(i, i + n_rows)) for part in stepped])
+                for i in starts
+            ]
         )
 
 
-def _stepped_spread(parts: Sequence[Piecewise]) -> Array:
+def _piecewise_half_mean_difference(parts: Sequence[Piecewise]) -> Array:
     """Integrate `F(1 - F)` of an equal mixture of stepped forecasts, exactly.
 
     Between neighbouring breakpoints of all parts F is a straight line, F(1 - F) a parabola, and Gauss-Legendre
@@ -147,7 +152,9 @@ def _stepped_spread(parts: Sequence[Piecewise]) -> Array:
     return total
 
 
-def _smooth_spread(parts: Sequence[Parametric], by_panels: bool = False, n: int = NODES) -> Array:
+def _parametric_half_mean_difference(
+    parts: Sequence[Parametric], by_panels: bool = False, n: int = NODES
+) -> Array:
     """Integrate `F(1 - F)` of an equal mixture of smooth forecasts, to 1e-10 of its value or better.
 
     Both rules are trapezoidal in t after a double exponential substitution, under which even a tail of `|x|^-1.1`
@@ -173,9 +180,9 @@ def _smooth_spread(parts: Sequence[Parametric], by_panels: bool = False, n: int 
     if moving.any():
         rest = [part.take(moving) for part in parts]
         if n < MAX_NODES:
-            fine[moving] = _smooth_spread(rest, by_panels, 2 * n)
+            fine[moving] = _parametric_half_mean_difference(rest, by_panels, 2 * n)
         elif not by_panels:
-            fine[moving] = _smooth_spread(rest, by_panels=True)
+            fine[moving] = _parametric_half_mean_difference(rest, by_panels=True)
     return fine
 
 
@@ -183,7 +190,7 @@ def _whole_line(parts: Sequence[Parametric]) -> Callable[[Array], Array]:
     """Map -1..1 to the whole line, `x = centre + unit sinh(pi/2 sinh t)`; return `F(1 - F) dx` there."""
     loc = np.stack([part.loc for part in parts])
     centre, unit = loc.mean(axis=0), np.min([part.scale for part in parts], axis=0)
-    t_max = np.arcsinh((_log_reach(parts, centre, unit) + np.log(2)) * 2 / np.pi)
+    t_max = np.arcsinh((_log_tail_bound(parts, centre, unit) + np.log(2)) * 2 / np.pi)
 
     def integrand(node: Array) -> Array:
         t = t_max * node
@@ -205,7 +212,7 @@ def _panels(parts: Sequence[Parametric]) -> Callable[[Array], Array]:
     # Beyond these, what is left of a piece is under 1e-15 of it.
     t_inner, t_low = np.arcsinh(36 / np.pi), np.arcsinh(-36 * 2 / np.pi)
     sides = [(edges[0], -1.0), (edges[-1], 1.0)]
-    t_high = [np.arcsinh(_log_reach(parts, edge, unit) * 2 / np.pi) for edge, _ in sides]
+    t_high = [np.arcsinh(_log_tail_bound(parts, edge, unit) * 2 / np.pi) for edge, _ in sides]
 
     def integrand(node: Array) -> Array:
         t = t_inner * node
@@ -230,7 +237,7 @@ def _variance(parts: Sequence[Parametric], x: Array) -> Array:
     return np.asarray(below * above, np.float64)
 
 
-def _log_reach(parts: Sequence[Parametric], centre: Array, unit: Array) -> Array:
+def _log_tail_bound(parts: Sequence[Parametric], centre: Array, unit: Array) -> Array:
     """Return the log of how many units from the centre the mixture still matters, at most 650.
 
     sinh overflows past 710; only a tail heavier than 1.05 degrees of freedom reaches so far.

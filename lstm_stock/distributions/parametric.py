@@ -41,7 +41,7 @@ class Parametric(Distribution):
         return self.loc.copy()
 
     def crps(self, y: ArrayLike) -> Array:
-        return self.abs_error(y) - self.spread()
+        return self.abs_error(y) - self.half_mean_difference()
 
     @abstractmethod
     def take(self, rows: Rows) -> Parametric: ...
@@ -51,7 +51,7 @@ class Parametric(Distribution):
         """Return `P(X <= y)` and `P(X > y)`, each with all its digits however small it is."""
 
     @abstractmethod
-    def spread(self) -> Array:
+    def half_mean_difference(self) -> Array:
         """Return `E|X - X'|/2`, which is the integral of `F(1 - F)`."""
 
     @abstractmethod
@@ -103,7 +103,7 @@ class Normal(Parametric):
         beyond: Array = ndtr(-z)
         return self.scale * (z * (1 - 2 * beyond) + 2 * density)
 
-    def spread(self) -> Array:
+    def half_mean_difference(self) -> Array:
         return self.scale / math.sqrt(math.pi)
 
     def log_score(self, y: ArrayLike) -> Array:
@@ -161,7 +161,7 @@ class StudentT(Parametric):
         beyond: Array = stdtr(self.df, -z)
         return self.scale * (z * (1 - 2 * beyond) + 2 * weight / (self.df - 1))
 
-    def spread(self) -> Array:
+    def half_mean_difference(self) -> Array:
         ratio: Array = np.exp(betaln(0.5, self.df - 0.5) - 2 * betaln(0.5, self.df / 2))
         return 2 * self.scale * np.sqrt(self.df) / (self.df - 1) * ratio
 

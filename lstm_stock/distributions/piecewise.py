@@ -37,7 +37,7 @@ class Piecewise(Distribution):
     def take(self, rows: Rows) -> Piecewise: ...
 
     @abstractmethod
-    def ends(self) -> tuple[Array, Array]:
+    def support(self) -> tuple[Array, Array]:
         """Return the least and the greatest value X can take."""
 
     @abstractmethod
@@ -65,27 +65,34 @@ class QuantileFan(Piecewise):
     (0.5, 0.5, 1.0)
     """
 
-    levels: Array
+    probabilities: Array
     values: Array
 
-    def __init__(self, levels: ArrayLike, values: ArrayLike) -> None:
-        levels, values = np.asarray(levels, np.float64), finite("values", values)
-        inside = levels.ndim == 1 and len(levels) > 1 and levels[0] > 0 and levels[-1] < 1
-        if not inside or not (np.diff(levels) > 0).all():
-            raise ValueError(f"`levels` must be two or more increasing probabilities, got {levels.tolist()}")
-        if values.ndim == 0 or values.shape[-1] != len(levels):
+    def __init__(self, probabilities: ArrayLike, values: ArrayLike) -> None:
+        probabilities, values = np.asarray(probabilities, np.float64), finite("values", values)
+        inside = (
+            probabilities.ndim == 1
+            and len(probabilities) > 1
+            and probabilities[0] > 0
+            and probabilities[-1] < 1
+        )
+        if not inside or not (np.diff(probabilities) > 0).all():
             raise ValueError(
-                f"`values` must end in an axis of {len(levels)} levels, got the shape {values.shape}"
+                f"`probabilities` must be two or more increasing probabilities, got {probabilities.tolist()}"
             )
-        set_fields(self, levels, np.sort(values, axis=-1))
+        if values.ndim == 0 or values.shape[-1] != len(probabilities):
+            raise ValueError(
+                f"`values` must end in an axis of {len(probabilities)} quantiles, got the shape {values.shape}"
+            )
+        set_fields(self, probabilities, np.sort(values, axis=-1))
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.values.shape[:-1]
 
     def quantile(self, p: float) -> Array:
-        position = float(np.interp(probability_of(p), self.levels, np.arange(len(self.levels))))
-        left = min(int(position), len(self.levels) - 2)
+        position = float(np.interp(probability_of(p), self.probabilities, np.arange(len(self.probabilities))))
+        left = min(int(position), len(self.probabilities) - 2)
         share = position - left
         return (1 - share) * self.values[..., left] + share * self.values[..., left + 1]
 
@@ -93,12 +100,14 @@ class QuantileFan(Piecewise):
         y = np.asarray(y, np.float64)[..., None]
         values, y = np.broadcast_arrays(self.values, y)
         n_below = np.sum(values <= y, axis=-1, keepdims=True)
-        right = np.clip(n_below, 1, len(self.levels) - 1)
+        right = np.clip(n_below, 1, len(self.probabilities) - 1)
         low, high = (np.take_along_axis(values, index, -1) for index in (right - 1, right))
         # Only read between two values, where `low <= y < high`; elsewhere any width but 0 will do.
         share = (y[..., :1] - low) / np.where(high > low, high - low, 1.0)
-        inner = self.levels[right - 1] + share * (self.levels[right] - self.levels[right - 1])
-        probability = np.where(n_below == 0, 0.0, np.where(n_below == len(self.levels), 1.0, inner))
+        inner = self.probabilities[right - 1] + share * (
+            self.probabilities[right] - self.probabilities[right - 1]
+        )
+        probability = np.where(n_below == 0, 0.0, np.where(n_below == len(self.probabilities), 1.0, inner))
         return np.where(np.isnan(y[..., :1]), np.nan, probability)[..., 0]
 
     def mean(self) -> Array:
@@ -114,31 +123,31 @@ class QuantileFan(Piecewise):
         return self._average(np.abs(error[..., 0]), inner, np.abs(error[..., -1]))
 
     def crps(self, y: ArrayLike) -> Array:
-        left, right = self.levels[:-1], self.levels[1:]
+        left, right = self.probabilities[:-1], self.probabilities[1:]
         # The mean of F(1 - F) while F rises in a straight line from `left` to `right`.
         rise = (left + right) / 2 - (left**2 + left * right + right**2) / 3
         return self.abs_error(y) - np.diff(self.values, axis=-1) @ rise
 
     def rescale(self, scale: ArrayLike, shift: ArrayLike = 0.0) -> QuantileFan:
         factor, offset = (np.broadcast_to(part, self.shape)[..., None] for part in affine(scale, shift))
-        return QuantileFan(self.levels, offset + factor * self.values)
+        return QuantileFan(self.probabilities, offset + factor * self.values)
 
     def take(self, rows: Rows) -> QuantileFan:
-        return QuantileFan(self.levels, self.values[rows])
+        return QuantileFan(self.probabilities, self.values[rows])
 
     @property
     def n_breakpoints(self) -> int:
-        return len(self.levels)
+        return len(self.probabilities)
 
-    def ends(self) -> tuple[Array, Array]:
+    def support(self) -> tuple[Array, Array]:
         return self.values[..., 0], self.values[..., -1]
 
     def breakpoints(self) -> Array:
         return np.moveaxis(self.values, -1, 0)
 
     def _average(self, first: Array, inner: Array, last: Array) -> Array:
-        outer = self.levels[0] * first + (1 - self.levels[-1]) * last
-        return np.asarray(outer + inner @ np.diff(self.levels), np.float64)
+        outer = self.probabilities[0] * first + (1 - self.probabilities[-1]) * last
+        return np.asarray(outer + inner @ np.diff(self.probabilities), np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +231,7 @@ class Empirical(Piecewise):
     def n_breakpoints(self) -> int:
         return len(self.samples)
 
-    def ends(self) -> tuple[Array, Array]:
+    def support(self) -> tuple[Array, Array]:
         return self.loc + self.scale * self.samples[0], self.loc + self.scale * self.samples[-1]
 
     def breakpoints(self) -> Array:

@@ -23,17 +23,17 @@ FORECAST_COLUMNS = (
 )
 
 
-def price_intervals(fan: Intervals, last_close: Array) -> dict[str, Array]:
+def price_intervals(intervals: Intervals, last_close: Array) -> dict[str, Array]:
     """Turn intervals of log returns into prices: the median `y_pred` and `lo_*`, `hi_*` of each level.
 
     A quantile of the price is `last_close x exp(quantile of the return)`, exactly, because exp is monotone.
 
     Args:
-        fan: Intervals of the k-bar log returns at `LEVELS`, for `(n_windows, horizon)`.
+        intervals: Intervals of the k-bar log returns at `LEVELS`, for `(n_windows, horizon)`.
         last_close: Close at each cutoff, shape `(n_windows, 1)`.
     """
-    prices = {"y_pred": last_close * np.exp(fan.centre)}
-    lower, upper = fan.lower, fan.upper
+    prices = {"y_pred": last_close * np.exp(intervals.centre)}
+    lower, upper = intervals.lower, intervals.upper
     for i, level in enumerate(LEVELS):
         prices[f"lo_{level}"] = last_close * np.exp(lower[..., i])
         prices[f"hi_{level}"] = last_close * np.exp(upper[..., i])
@@ -41,7 +41,7 @@ def price_intervals(fan: Intervals, last_close: Array) -> dict[str, Array]:
 
 
 def forecast_table(
-    windows: Windows, model: str, returns: Distribution, fan: Intervals | None = None
+    windows: Windows, model: str, returns: Distribution, intervals: Intervals | None = None
 ) -> pd.DataFrame:
     """Set one model's forecasts beside what came.
 
@@ -49,7 +49,7 @@ def forecast_table(
         windows: The windows forecast from; their futures must exist.
         model: Name of the model, for the column `model`.
         returns: Its forecast of the k-bar log returns, shape `(n_windows, horizon)`.
-        fan: Its intervals at `LEVELS`, if they are not those of `returns`.
+        intervals: Its intervals at `LEVELS`, if they are not those of `returns`.
 
     Returns:
         One row per cutoff and step, columns `FORECAST_COLUMNS`. Prices are adjusted prices; `direction` is
@@ -63,7 +63,9 @@ def forecast_table(
         "last_close": np.broadcast_to(windows.last_close, came.shape),
         "y_true": series.close[windows.future_rows],
         "direction": returns.direction(),
-        **price_intervals(Intervals.of(returns, LEVELS) if fan is None else fan, windows.last_close),
+        **price_intervals(
+            Intervals.of(returns, LEVELS) if intervals is None else intervals, windows.last_close
+        ),
         "crps": percent.crps(came),
         "nll": percent.log_score(came),
         "pit": percent.cdf(came),

@@ -15,7 +15,7 @@ from lstm_stock.dataset.volatility import Array
 from lstm_stock.distributions.intervals import LEVELS
 from lstm_stock.scoring import metrics
 
-POOLED = ("crps", "nll")
+POOLED_SCORES = ("crps", "nll")
 """Scores whose mean over tickers says something: both are of the log return in percent."""
 
 
@@ -88,7 +88,7 @@ def pooled_scores(scores: pd.DataFrame, model: str) -> pd.DataFrame:
         is less (`crps_better`); NaN where a score does not apply.
     """
     first = scores[scores["step"] == scores["step"].min()]
-    by_score = {score: first.pivot(index="ticker", columns="model", values=score) for score in POOLED}
+    by_score = {score: first.pivot(index="ticker", columns="model", values=score) for score in POOLED_SCORES}
     rows = []
     for name in dict.fromkeys(first["model"]):
         row: dict[str, Any] = {"baseline": name, "n_tickers": 0}

@@ -140,8 +140,8 @@ def network_table(
 ) -> pd.DataFrame:
     """Forecast one ticker's test windows with the network, as a forecast table."""
     returns = forecast_network(config, network, windows)
-    fan = calibrator.apply(returns, windows.returns, windows.return_unit)
-    return forecast_table(windows, config.model.cell, returns, fan)
+    intervals = calibrator.apply(returns, windows.returns, windows.return_unit)
+    return forecast_table(windows, config.model.cell, returns, intervals)
 
 
 def baseline_tables(

@@ -106,11 +106,11 @@ def predict(
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
     windows = windows_up_to(series, recipe, len(table) - 1, first)
     stream = forecast_network(config, run.network, windows)
-    fan = calibrator.apply(stream, windows.known_returns, windows.return_unit)
+    intervals = calibrator.apply(stream, windows.known_returns, windows.return_unit)
 
     # Forecasts are made in adjusted prices; what a user compares with is the close as the store has it.
     last_close = float(table["close"].iloc[-1])
-    cells = price_intervals(fan.last, np.array([[last_close]]))
+    cells = price_intervals(intervals.last, np.array([[last_close]]))
     exchange = history.provenance.exchange
     dates = calendars.next_sessions(exchange, table.index[-1], recipe.horizon)
     forecast = pd.DataFrame(

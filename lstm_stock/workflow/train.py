@@ -34,7 +34,7 @@ from lstm_stock.runs.provenance import (
 )
 from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
 from lstm_stock.scoring.scores import score_table
-from lstm_stock.scoring.verdict import LossTables, judge_evidence
+from lstm_stock.scoring.verdict import LossTables, judge_loss_tables
 from lstm_stock.workflow.fit import FittedForecaster, baseline_tables, fit_with_refit, network_table
 
 
@@ -161,7 +161,7 @@ def _score(
             scores.append(score_table(table))
             evidence[ticker] = LossTables.of(table[table["step"] == 1], model)
         on_scored(n_tickers, n_tickers)
-    return pd.concat(scores, ignore_index=True), judge_evidence(evidence, model, config.calibration)
+    return pd.concat(scores, ignore_index=True), judge_loss_tables(evidence, model, config.calibration)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from lstm_stock.runs.catalog import list_runs
 from lstm_stock.runs.files import read_forecasts
 from lstm_stock.runs.provenance import fingerprint, fingerprint_inputs
 from lstm_stock.runs.run import FORECASTS, Run
-from lstm_stock.scoring.verdict import LossTables, judge_evidence
+from lstm_stock.scoring.verdict import LossTables, judge_loss_tables
 from lstm_stock.workflow.parallel import Engine, run_calls
 
 
@@ -70,7 +70,7 @@ class Trained:
             for run in self.runs
             for table in [read_forecasts(run.path / FORECASTS)]  # not kept, as `run.forecasts` would be
         }
-        return judge_evidence(evidence, model, config.calibration)
+        return judge_loss_tables(evidence, model, config.calibration)
 
 
 def train_each(

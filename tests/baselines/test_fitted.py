@@ -228,7 +228,7 @@ def test_historical_has_the_quantiles_of_the_last_250_returns(p):
 
 def test_historical_makes_do_with_less_and_says_when_it_cannot():
     short = Task(BARS, 100, np.arange(99, 120), 5)
-    assert len(historical(short).levels) == 95
+    assert len(historical(short).probabilities) == 95
     with pytest.raises(BaselineError, match="35 past returns at the first cutoff are too few, it needs 50"):
         historical(Task(BARS, 40, np.arange(39, 60), 5))
 

@@ -188,8 +188,8 @@ def test_forecasts_of_the_close_come_back_in_log_returns():
     np.testing.assert_allclose(point.mean(), windows.returns, atol=1e-6)
     levels = np.array([0.25, 0.5, 0.75])
     values = windows.targets[..., None].astype(np.float64) + np.array([-0.1, 0.0, 0.1])
-    fan = windows.to_returns(Mixture([QuantileFan(levels, values), QuantileFan(levels, values)]))
-    np.testing.assert_allclose(fan.quantile(0.5), windows.returns, atol=1e-6)
+    forecast = windows.to_returns(Mixture([QuantileFan(levels, values), QuantileFan(levels, values)]))
+    np.testing.assert_allclose(forecast.quantile(0.5), windows.returns, atol=1e-6)
     with pytest.raises(TypeError, match="a Normal of prices"):
         windows.to_returns(Normal(np.zeros((2, 3)), np.ones((2, 3))))
 

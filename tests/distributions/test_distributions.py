@@ -256,7 +256,7 @@ def test_mixture_spread_holds_however_far_apart_and_unlike_the_components_are(di
     cross = integrate.quad(
         integrand, -12, 12, points=[-distance / ratio] if distance < 5 * ratio else None, epsrel=1e-12
     )[0]
-    spread = (wide.spread() + narrow.spread() + cross) / 4
+    spread = (wide.half_mean_difference() + narrow.half_mean_difference() + cross) / 4
     mixture, y = Mixture([wide, narrow]), 0.7
     np.testing.assert_allclose(mixture.crps(y), mixture.abs_error(y) - spread, rtol=1e-9)
 
@@ -492,7 +492,7 @@ def test_a_mixture_of_points_is_a_point():
         (lambda: QuantileFan([0.5, 0.2], [[1.0, 2.0]]), r"increasing probabilities, got \[0.5, 0.2\]"),
         (lambda: QuantileFan([0.0, 0.2], [[1.0, 2.0]]), r"increasing probabilities, got \[0.0, 0.2\]"),
         (lambda: QuantileFan([0.5], [[1.0]]), r"two or more increasing probabilities, got \[0.5\]"),
-        (lambda: QuantileFan([0.2, 0.5], [[1.0]]), r"end in an axis of 2 levels, got the shape \(1, 1\)"),
+        (lambda: QuantileFan([0.2, 0.5], [[1.0]]), r"end in an axis of 2 quantiles, got the shape \(1, 1\)"),
         (lambda: QuantileFan([0.2, 0.5], [[1.0, np.nan]]), r"`values` must be finite, got 1 of 2"),
         (lambda: Empirical([1.0, 2.0], 1), r"the shape \(n_samples, horizon\), got \(2,\)"),
         (lambda: Empirical(np.empty((0, 2)), 1), r"the shape \(n_samples, horizon\), got \(0, 2\)"),

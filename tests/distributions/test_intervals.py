@@ -12,43 +12,47 @@ from lstm_stock.distributions.intervals import Calibrator, Intervals, adaptive_f
 LEVELS = (50, 90)
 
 
-def held(fan: Intervals, came: np.ndarray) -> np.ndarray:
+def held(intervals: Intervals, y_true: np.ndarray) -> np.ndarray:
     """Share of outcomes inside each interval, by step and level."""
-    inside = (fan.lower <= came[..., None]) & (came[..., None] <= fan.upper)
+    inside = (intervals.lower <= y_true[..., None]) & (y_true[..., None] <= intervals.upper)
     return inside.mean(axis=0)
 
 
 def test_a_fan_is_the_quantiles_of_its_distribution():
     returns = StudentT([[0.1, -0.2]], [[1.0, 2.0]], [[4.0, 9.0]])
-    fan = Intervals.of(returns, LEVELS)
-    np.testing.assert_allclose(fan.lower[..., 1], returns.quantile(0.05))
-    np.testing.assert_allclose(fan.upper[..., 0], returns.quantile(0.75))
-    np.testing.assert_allclose(fan.scaled(np.ones(2)).upper, fan.upper)
-    np.testing.assert_allclose(fan.last.upper, fan.upper)
+    intervals = Intervals.of(returns, LEVELS)
+    np.testing.assert_allclose(intervals.lower[..., 1], returns.quantile(0.05))
+    np.testing.assert_allclose(intervals.upper[..., 0], returns.quantile(0.75))
+    np.testing.assert_allclose(intervals.scaled(np.ones(2)).upper, intervals.upper)
+    np.testing.assert_allclose(intervals.last.upper, intervals.upper)
 
 
 def test_a_point_has_intervals_only_where_it_is_given_a_unit():
     point = PointForecast([[0.01], [0.02]])
     assert np.isnan(Intervals.of(point, LEVELS).lower).all()
-    fan = Intervals.of(point, LEVELS, np.array([[0.5], [0.25]]))
-    np.testing.assert_allclose(fan.upper[1, 0], [0.27, 0.27])
+    intervals = Intervals.of(point, LEVELS, np.array([[0.5], [0.25]]))
+    np.testing.assert_allclose(intervals.upper[1, 0], [0.27, 0.27])
 
 
 @given(
     arrays(np.float64, (20, 2), elements=st.floats(-5, 5)),
     st.floats(0.2, 3.0),
 )
-def test_the_factor_needed_is_the_least_that_holds_what_came(came, scale):
-    fan = Intervals.of(Normal(np.full((20, 2), 0.3), np.full((20, 2), scale)), LEVELS)
-    conformity_scores = fan.conformity_scores(came)
+def test_the_factor_needed_is_the_least_that_holds_what_came(y_true, scale):
+    intervals = Intervals.of(Normal(np.full((20, 2), 0.3), np.full((20, 2), scale)), LEVELS)
+    conformity_scores = intervals.conformity_scores(y_true)
     just = Intervals(
-        fan.centre, fan.below * (conformity_scores + 1e-9), fan.above * (conformity_scores + 1e-9)
+        intervals.centre,
+        intervals.below * (conformity_scores + 1e-9),
+        intervals.above * (conformity_scores + 1e-9),
     )
-    assert (held(just, came) == 1).all()
+    assert (held(just, y_true) == 1).all()
     short = Intervals(
-        fan.centre, fan.below * (conformity_scores - 1e-6), fan.above * (conformity_scores - 1e-6)
+        intervals.centre,
+        intervals.below * (conformity_scores - 1e-6),
+        intervals.above * (conformity_scores - 1e-6),
     )
-    assert not held(short, came)[:, 0].any()
+    assert not held(short, y_true)[:, 0].any()
 
 
 @given(st.integers(1, 60), st.integers(0, 2**32 - 1))
@@ -63,15 +67,16 @@ def test_conformal_factors_are_the_rank_that_the_theorem_names(n, seed):
 def test_conformal_intervals_hold_as_often_as_they_say_for_exchangeable_outcomes():
     """Forecasts half as wide as the truth: over many splits the next outcome is held with probability >= level."""
     random = np.random.default_rng(3)
-    came = random.standard_t(4, size=(4000, 40, 1))
+    y_true = random.standard_t(4, size=(4000, 40, 1))
     inside = np.zeros(2)
-    for path in came:
+    for path in y_true:
         narrow = Normal(np.zeros((40, 1)), np.full((40, 1), 0.7))
-        fan = Intervals.of(narrow, LEVELS)
-        factors = conformal_factors(fan.conformity_scores(path)[:39], LEVELS)
-        inside += held(Intervals(fan.centre[39:], fan.below[39:], fan.above[39:]).scaled(factors), path[39:])[
-            0
-        ]
+        intervals = Intervals.of(narrow, LEVELS)
+        factors = conformal_factors(intervals.conformity_scores(path)[:39], LEVELS)
+        inside += held(
+            Intervals(intervals.centre[39:], intervals.below[39:], intervals.above[39:]).scaled(factors),
+            path[39:],
+        )[0]
     # With 39 scores the ranks are exactly 20 and 36 of 40; three standard errors of 4,000 draws around that.
     for share, exact in zip(inside / 4000, (20 / 40, 36 / 40), strict=True):
         assert abs(share - exact) < 3 * np.sqrt(exact * (1 - exact) / 4000)
@@ -80,22 +85,24 @@ def test_conformal_intervals_hold_as_often_as_they_say_for_exchangeable_outcomes
 def test_a_point_forecast_gets_intervals_that_hold():
     random = np.random.default_rng(5)
     unit = np.exp(random.normal(0, 0.5, (1200, 1)))
-    came = 0.1 + unit * random.standard_t(5, (1200, 1))
+    y_true = 0.1 + unit * random.standard_t(5, (1200, 1))
     point = PointForecast(np.zeros((600, 1)))
-    calibrator = Calibrator.fit("conformal", LEVELS, point, came[:600], unit[:600])
-    shares = held(calibrator.apply(point, came[600:], unit[600:]), came[600:])[0]
+    calibrator = Calibrator.fit("conformal", LEVELS, point, y_true[:600], unit[:600])
+    shares = held(calibrator.apply(point, y_true[600:], unit[600:]), y_true[600:])[0]
     assert shares == pytest.approx([0.5, 0.9], abs=0.06)
 
 
 def test_adaptive_intervals_follow_a_stream_whose_spread_doubles():
     random = np.random.default_rng(7)
     n = 4500
-    came = random.normal(size=(n, 2)) * np.where(np.arange(n) < 1500, 1.0, 2.0)[:, None]
+    y_true = random.normal(size=(n, 2)) * np.where(np.arange(n) < 1500, 1.0, 2.0)[:, None]
     forecast = Normal(np.zeros((n, 2)), np.ones((n, 2)))
     late, off = slice(3000, None), {}
     for kind in ("conformal", "adaptive"):
-        fan = Calibrator(kind, LEVELS, np.ones((2, 2))).apply(forecast, came, np.ones((n, 2)))
-        shares = held(Intervals(fan.centre[late], fan.below[late], fan.above[late]), came[late])
+        intervals = Calibrator(kind, LEVELS, np.ones((2, 2))).apply(forecast, y_true, np.ones((n, 2)))
+        shares = held(
+            Intervals(intervals.centre[late], intervals.below[late], intervals.above[late]), y_true[late]
+        )
         off[kind] = np.abs(shares[:, 1] - 0.9)
     assert (off["conformal"] > 0.1).all()
     assert (off["adaptive"] < 0.02).all()
@@ -127,18 +134,18 @@ def test_an_outcome_that_has_not_come_teaches_nothing():
 
 
 def test_adaptive_starts_from_the_trained_intervals_and_for_a_point_from_what_val_needed():
-    came, unit = np.full((40, 2), 3.0), np.ones((40, 2))
+    y_true, unit = np.full((40, 2), 3.0), np.ones((40, 2))
     spread, point = Normal(np.zeros((40, 2)), np.ones((40, 2))), PointForecast(np.zeros((40, 2)))
-    np.testing.assert_array_equal(Calibrator.fit("adaptive", LEVELS, spread, came, unit).factors, 1.0)
-    np.testing.assert_allclose(Calibrator.fit("adaptive", LEVELS, point, came, unit).factors, 3.0)
+    np.testing.assert_array_equal(Calibrator.fit("adaptive", LEVELS, spread, y_true, unit).factors, 1.0)
+    np.testing.assert_allclose(Calibrator.fit("adaptive", LEVELS, point, y_true, unit).factors, 3.0)
 
 
 def test_none_leaves_the_intervals_as_trained_and_all_survive_json():
     returns = Normal(np.zeros((5, 2)), np.ones((5, 2)))
-    came, unit = np.full((5, 2), 3.0), np.ones((5, 2))
+    y_true, unit = np.full((5, 2), 3.0), np.ones((5, 2))
     for kind in ("none", "conformal", "adaptive"):
-        calibrator = Calibrator.fit(kind, LEVELS, returns, came, unit)
+        calibrator = Calibrator.fit(kind, LEVELS, returns, y_true, unit)
         again = Calibrator.from_json(calibrator.to_json())
-        ours, theirs = (one.apply(returns, came, unit) for one in (calibrator, again))
+        ours, theirs = (one.apply(returns, y_true, unit) for one in (calibrator, again))
         np.testing.assert_array_equal(ours.upper, theirs.upper)
         assert (kind == "none") == np.array_equal(ours.upper, Intervals.of(returns, LEVELS).upper)

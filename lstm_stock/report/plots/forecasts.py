@@ -10,11 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lstm_stock.distributions.intervals import LEVELS
 from lstm_stock.errors import DataError
 from lstm_stock.report.plots.style import (
     BAND,
     DIM,
-    LEVELS,
     NAIVE,
     STYLE,
     ahead,

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import binom
 
+from lstm_stock.distributions.intervals import LEVELS
 from lstm_stock.errors import DataError
 from lstm_stock.report.plots.style import (
     BAND,
     DIM,
-    LEVELS,
     NAIVE,
     STYLE,
     ahead,

@@ -16,8 +16,6 @@ from matplotlib.figure import Figure
 from lstm_stock.atomic import write_file
 from lstm_stock.errors import DataError, RunError
 
-LEVELS = (50, 80, 90, 95)
-
 NAIVE = "naive"
 
 SIZE, DPI = (12.0, 7.0), 100

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from lstm_stock.scoring.significance.base import Alternative, Array, HypothesisTest, series
+from lstm_stock.scoring.significance.base import Alternative, Array, HypothesisTest, as_series
 
 N_RESAMPLES = 1000
 """Resamples of a bootstrap interval: its ends then move by about a tenth of its half width from seed to seed."""
@@ -50,7 +50,7 @@ def diebold_mariano(
     Raises:
         ValueError: The differential is too short or not finite, or `step` is not between 1 and n / 2.
     """
-    d = series("differential", differential)
+    d = as_series("differential", differential)
     if not 1 <= step <= len(d) / 2:
         raise ValueError(f"`step` must lie between 1 and n / 2 = {len(d) / 2:g}, got {step}")
     return mean_test(d, step, alternative)
@@ -67,7 +67,7 @@ def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-
     Raises:
         ValueError: The series is too short or not finite.
     """
-    x = series("values", values)
+    x = as_series("values", values)
     n, width = len(x), truncation(len(x), step)
     if not x.any():
         return HypothesisTest(0.0, 1.0, n)
@@ -109,7 +109,7 @@ def long_run_variance(values: ArrayLike, n_lags: int) -> float:
     >>> long_run_variance([1.0, -1.0] * 10, n_lags=1).__round__(3)  # 1 + 2 (1 - 1/2) (-19/20)
     0.05
     """
-    x = series("values", values)
+    x = as_series("values", values)
     if not 0 <= n_lags < len(x):
         raise ValueError(f"`n_lags` must lie between 0 and n - 1 = {len(x) - 1}, got {n_lags}")
     x = x - x.mean()
@@ -166,7 +166,7 @@ def skill_interval(
         ValueError: The series differ in length, are too short or not finite, or `other` has a mean of zero or
             less.
     """
-    ours, theirs = series("loss", loss), series("other", other)
+    ours, theirs = as_series("loss", loss), as_series("other", other)
     if ours.shape != theirs.shape or not theirs.mean() > 0:
         raise ValueError(
             f"`loss` and `other` must be of one length, and `other` of positive mean, "

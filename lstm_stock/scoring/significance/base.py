@@ -32,7 +32,7 @@ class HypothesisTest:
     n: int
 
 
-def series(name: str, values: ArrayLike) -> Array:
+def as_series(name: str, values: ArrayLike) -> Array:
     """Return `values` as an array of one axis; ValueError where too short or not finite."""
     array = np.asarray(values, np.float64)
     if array.ndim != 1 or len(array) < MIN_OBSERVATIONS:
@@ -45,9 +45,9 @@ def series(name: str, values: ArrayLike) -> Array:
     return array
 
 
-def hits(name: str, values: ArrayLike) -> Array:
+def as_binary(name: str, values: ArrayLike) -> Array:
     """Return a series of 0 and 1; ValueError where it holds something else."""
-    array = series(name, values)
+    array = as_series(name, values)
     if not np.isin(array, (0.0, 1.0)).all():
         raise ValueError(f"`{name}` must hold 0 and 1 only")
     return array

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-from lstm_stock.scoring.significance.base import Array, HypothesisTest, hits, probability, series
+from lstm_stock.scoring.significance.base import Array, HypothesisTest, as_binary, as_series, probability
 
 
 def kupiec(misses: ArrayLike, p: float) -> HypothesisTest:
@@ -22,7 +22,7 @@ def kupiec(misses: ArrayLike, p: float) -> HypothesisTest:
     Raises:
         ValueError: The misses are too few or not 0 and 1, or `p` is not between 0 and 1.
     """
-    x = hits("misses", misses)
+    x = as_binary("misses", misses)
     probability("p", p)
     n_missed, n = x.sum(), len(x)
     statistic = 2 * (_log_likelihood(n_missed, n, n_missed / n) - _log_likelihood(n_missed, n, p))
@@ -42,7 +42,7 @@ def christoffersen(misses: ArrayLike) -> HypothesisTest:
     Raises:
         ValueError: The misses are too few or not 0 and 1.
     """
-    x = hits("misses", misses)
+    x = as_binary("misses", misses)
     before, after = x[:-1], x[1:]
     statistic = -2 * _log_likelihood(after.sum(), len(after), after.mean())
     for state in (0.0, 1.0):
@@ -66,7 +66,7 @@ def conditional_coverage(misses: ArrayLike, p: float) -> HypothesisTest:
     Raises:
         ValueError: The misses are too few or not 0 and 1, or `p` is not between 0 and 1.
     """
-    x = hits("misses", misses)
+    x = as_binary("misses", misses)
     probability("p", p)
     after = x[1:]
     n_missed, n = after.sum(), len(after)
@@ -88,7 +88,7 @@ def uniformity(pit: ArrayLike) -> HypothesisTest:
     Raises:
         ValueError: They are too few, not finite, or not between 0 and 1.
     """
-    u = series("pit", pit)
+    u = as_series("pit", pit)
     if u.min() < 0 or u.max() > 1:
         raise ValueError(f"`pit` must lie between 0 and 1, got {u.min():g} to {u.max():g}")
     found = stats.cramervonmises(u, "uniform")

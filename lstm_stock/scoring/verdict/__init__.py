@@ -6,7 +6,7 @@ Everything is computed from the forecast table alone, at its first step, so that
 do they hold as often as they say. The chance that a network which knows nothing is said to be better in
 anything at all is at most `ALPHA`; see `claims`.
 
-    evidence       what it is made from, ticker by ticker
+    loss_tables    what it is made from, ticker by ticker
     thresholds     every number that decides what is said
     claims         the three questions, and how they share one level
     calibration    coverage, clusters of misses, PIT
@@ -23,8 +23,8 @@ import pandas as pd
 from lstm_stock.scoring import lag_copy
 from lstm_stock.scoring.verdict import findings, sentences
 from lstm_stock.scoring.verdict.claims import judge_claims
-from lstm_stock.scoring.verdict.evidence import LossTables
 from lstm_stock.scoring.verdict.intervals import judge_calibration
+from lstm_stock.scoring.verdict.loss_tables import LossTables
 from lstm_stock.scoring.verdict.thresholds import ALPHA
 
 __all__ = ["ALPHA", "LossTables", "judge", "judge_evidence", "short_verdict"]
@@ -57,10 +57,10 @@ def judge(forecasts: pd.DataFrame, model: str, calibration: str = "none") -> dic
         str(ticker): LossTables.of(group, model) for ticker, group in rows.groupby("ticker", sort=False)
     }
     tickers = map(str, forecasts["ticker"].unique())
-    return judge_evidence({ticker: by_ticker[ticker] for ticker in tickers}, model, calibration)
+    return judge_loss_tables({ticker: by_ticker[ticker] for ticker in tickers}, model, calibration)
 
 
-def judge_evidence(
+def judge_loss_tables(
     by_ticker: Mapping[str, LossTables], model: str, calibration: str = "none"
 ) -> dict[str, Any]:
     """Judge a network from the evidence of each ticker, as `judge` does from a forecast table.
@@ -80,23 +80,23 @@ def judge_evidence(
     return verdict
 
 
-def _judge(evidence: LossTables, model: str, calibration: str, alpha: float) -> dict[str, Any]:
-    mine = evidence.mine
-    step = int(mine["step"].iloc[0])
+def _judge(loss_tables: LossTables, model: str, calibration: str, alpha: float) -> dict[str, Any]:
+    model_rows = loss_tables.model_rows
+    step = int(model_rows["step"].iloc[0])
     return {
         "step": step,
         "alpha": alpha,
-        "n_tickers": int(mine["ticker"].nunique()),
-        **judge_claims(evidence, model, step, alpha),
-        "calibration": judge_calibration(mine, step, alpha, calibration),
-        "lag_copy": _judge_lag(mine, model, step, alpha),
+        "n_tickers": int(model_rows["ticker"].nunique()),
+        **judge_claims(loss_tables, model, step, alpha),
+        "calibration": judge_calibration(model_rows, step, alpha, calibration),
+        "lag_copy": _judge_lag(model_rows, model, step, alpha),
     }
 
 
-def _judge_lag(mine: pd.DataFrame, model: str, step: int, alpha: float) -> dict[str, Any]:
+def _judge_lag(model_rows: pd.DataFrame, model: str, step: int, alpha: float) -> dict[str, Any]:
     """Look for a shifted price in each ticker; several tickers are counted."""
     found = {}
-    for ticker, table in mine.groupby("ticker", sort=False):
+    for ticker, table in model_rows.groupby("ticker", sort=False):
         came, said, known = (table[name].to_numpy() for name in ("y_true", "y_pred", "last_close"))
         one = lag_copy.lag_copy(came, said, known, alpha) if step == 1 else None
         if one is not None:

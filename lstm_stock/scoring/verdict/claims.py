@@ -30,16 +30,16 @@ from lstm_stock.scoring.significance import (
     skill_interval,
 )
 from lstm_stock.scoring.verdict import findings, sentences
-from lstm_stock.scoring.verdict.evidence import LossTables
 from lstm_stock.scoring.verdict.findings import NO_SKILL, Comparison, DirectionTest, plain
+from lstm_stock.scoring.verdict.loss_tables import LossTables
 from lstm_stock.scoring.verdict.thresholds import POINT_BASELINE, SAME, SKILL_LEVEL
 
 
-def judge_claims(evidence: LossTables, model: str, step: int, alpha: float) -> dict[str, Any]:
+def judge_claims(loss_tables: LossTables, model: str, step: int, alpha: float) -> dict[str, Any]:
     """Answer the three questions at one step.
 
     Args:
-        evidence: Of one ticker or several.
+        loss_tables: Of one ticker or several.
         model: The network's name.
         step: The step.
         alpha: The level that the three questions share.
@@ -47,13 +47,13 @@ def judge_claims(evidence: LossTables, model: str, step: int, alpha: float) -> d
     Returns:
         `point`, `direction` and `distribution`, as `lstm_stock.scoring.verdict.judge` describes them.
     """
-    squares, crps, nll, rmse = evidence.squares, evidence.crps, evidence.nll, evidence.rmse
-    one_ticker = evidence.mine["ticker"].nunique() == 1
+    squares, crps, nll, rmse = loss_tables.squares, loss_tables.crps, loss_tables.nll, loss_tables.rmse
+    one_ticker = loss_tables.model_rows["ticker"].nunique() == 1
     point = [compare(squares, model, POINT_BASELINE, step, root=True)] if POINT_BASELINE in squares else []
     if one_ticker:  # what is shown of one ticker is in its prices, as in the score table
         point = [replace(one, ours=float(rmse[model]), theirs=float(rmse[one.baseline])) for one in point]
     spread = [compare(crps, model, name, step) for name in crps.columns if name != model]
-    signs = judge_signs(evidence.mine, step)
+    signs = judge_signs(loss_tables.model_rows, step)
     sides = {
         "better": [[one.better.p for one in point], [signs.better.p], [one.better.p for one in spread]],
         "worse": [[one.p_worse for one in point], [signs.p_worse], [one.p_worse for one in spread]],
@@ -109,7 +109,7 @@ def judge_signs(mine: pd.DataFrame, step: int) -> DirectionTest:
         nothing = HypothesisTest(math.nan, math.nan, 0)
         return DirectionTest(math.nan, math.nan, math.nan, "none", nothing, math.nan, "")
     tickers = mine["ticker"].to_numpy()
-    expected_hit_rate, constant = _luck(up, forecast, tickers[said])
+    expected_hit_rate, constant = _expected_hit_rate(up, forecast, tickers[said])
     if constant and not always:
         always = "the same"
     shares = float(np.mean(up == forecast)), expected_hit_rate, float(up.mean())
@@ -133,7 +133,9 @@ def judge_signs(mine: pd.DataFrame, step: int) -> DirectionTest:
     )
 
 
-def _luck(up: NDArray[np.bool_], forecast: NDArray[np.bool_], tickers: NDArray[Any]) -> tuple[float, bool]:
+def _expected_hit_rate(
+    up: NDArray[np.bool_], forecast: NDArray[np.bool_], tickers: NDArray[Any]
+) -> tuple[float, bool]:
     """Return the share of right signs that luck would get, and whether each ticker is always told the same.
 
     Luck knows of each ticker how often either side says up, and nothing else.
@@ -147,7 +149,7 @@ def _luck(up: NDArray[np.bool_], forecast: NDArray[np.bool_], tickers: NDArray[A
     return float(right), constant
 
 
-def _word(better: bool, worse: bool, p: float) -> str:
+def _outcome(better: bool, worse: bool, p: float) -> str:
     return "better" if better else "worse" if worse else "not tested" if math.isnan(p) else "no evidence"
 
 
@@ -157,19 +159,19 @@ def _point(
     if not found:
         return _untested(sentences.no_point(naming.model))
     (one,) = found
-    word = _word(better[0], worse[0], one.better.p)
+    outcome = _outcome(better[0], worse[0], one.better.p)
     return {
-        "verdict": word,
+        "verdict": outcome,
         **one.to_json(),
         "level": level,
-        "sentence": sentences.point(one, word, level, naming),
+        "sentence": sentences.point(one, outcome, level, naming),
     }
 
 
 def _direction(signs: DirectionTest, better: bool, worse: bool, level: float, model: str) -> dict[str, Any]:
-    word = _word(better, worse, signs.better.p)
+    outcome = _outcome(better, worse, signs.better.p)
     return {
-        "verdict": word,
+        "verdict": outcome,
         "baseline": "luck",
         "score": plain(signs.right),
         "baseline_score": plain(signs.expected_hit_rate),
@@ -180,7 +182,7 @@ def _direction(signs: DirectionTest, better: bool, worse: bool, level: float, mo
         "n": signs.better.n,
         "test": signs.test,
         "level": level,
-        "sentence": sentences.direction(signs, word, level, model),
+        "sentence": sentences.direction(signs, outcome, level, model),
     }
 
 
@@ -197,16 +199,16 @@ def _distribution(
     lost_to = [one for one, rejected in zip(found, worse, strict=True) if rejected]
     # What is lost to most surely is what is told: it may be another one than the best.
     shown = min(lost_to, key=lambda one: (one is not best, one.p_worse)) if lost_to else best
-    word = _word(0 < n_tested == len(beaten), bool(lost_to), best.better.p)
+    outcome = _outcome(0 < n_tested == len(beaten), bool(lost_to), best.better.p)
     return {
-        "verdict": word,
+        "verdict": outcome,
         **shown.to_json(),
         "level": level,
         "beaten": beaten,
         "lost_to": [one.baseline for one in lost_to],
         "comparisons": [one.to_json() for one in found],
         "partial": partial,
-        "sentence": sentences.distribution(shown, word, beaten, level, model) + sentences.missing(partial),
+        "sentence": sentences.distribution(shown, outcome, beaten, level, model) + sentences.missing(partial),
     }
 
 

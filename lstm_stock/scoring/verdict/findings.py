@@ -91,11 +91,11 @@ class Interval:
     Attributes:
         coverage: Share of outcomes inside.
         calibration: How it was stretched.
-        lean: By how much likelier a miss is after a miss than after a hit.
+        miss_dependence: By how much likelier a miss is after a miss than after a hit.
         tests: Names of the tests of `coverage` and `independence`.
     """
 
     coverage: float
     calibration: str
-    lean: float
+    miss_dependence: float
     tests: Mapping[str, str]

@@ -26,7 +26,7 @@ MISS = 1 - LEVEL / 100
 
 
 def judge_calibration(
-    mine: pd.DataFrame, step: int, alpha: float, calibration: str = "none"
+    model_rows: pd.DataFrame, step: int, alpha: float, calibration: str = "none"
 ) -> dict[str, Any]:
     """Test the network's intervals and its PIT.
 
@@ -38,7 +38,7 @@ def judge_calibration(
     PIT is tested ticker by ticker with Holm's correction.
 
     Args:
-        mine: The network's rows at one step, in order of cutoff.
+        model_rows: The network's rows at one step, in order of cutoff.
         step: The step.
         alpha: The level that the tests share.
         calibration: How the intervals were stretched.
@@ -47,9 +47,9 @@ def judge_calibration(
         `calibration`, as `lstm_stock.scoring.verdict.judge` describes it; `verdict` is 'no evidence' (against it),
         'miscalibrated' or 'not tested'.
     """
-    cutoffs = np.unique(mine["cutoff"].to_numpy())[::step]
-    mine = mine[mine["cutoff"].isin(cutoffs)]
-    missing = bool(mine[[f"lo_{LEVEL}", f"hi_{LEVEL}"]].isna().to_numpy().any())
+    cutoffs = np.unique(model_rows["cutoff"].to_numpy())[::step]
+    model_rows = model_rows[model_rows["cutoff"].isin(cutoffs)]
+    missing = bool(model_rows[[f"lo_{LEVEL}", f"hi_{LEVEL}"]].isna().to_numpy().any())
     if missing or len(cutoffs) <= MIN_OBSERVATIONS:  # a miss and the one before it make one pair less
         return {
             "verdict": "not tested",
@@ -59,20 +59,24 @@ def judge_calibration(
             "n": len(cutoffs),
             "sentence": sentences.no_calibration(None if missing else len(cutoffs)),
         }
-    outside = (mine["y_true"] < mine[f"lo_{LEVEL}"]) | (mine["y_true"] > mine[f"hi_{LEVEL}"])
+    outside = (model_rows["y_true"] < model_rows[f"lo_{LEVEL}"]) | (
+        model_rows["y_true"] > model_rows[f"hi_{LEVEL}"]
+    )
     misses = outside.to_numpy(np.float64)
-    tickers = mine["ticker"].unique()
+    tickers = model_rows["ticker"].unique()
     if len(tickers) == 1:
         share, cluster = kupiec(misses, MISS), christoffersen(misses)
         tests = {"coverage": "Kupiec", "independence": "Christoffersen", "pit": "Cramér-von Mises"}
     else:
-        share = mean_test(by_date(misses - MISS, mine["cutoff"].to_numpy()))
-        cluster = _clusters(mine.assign(miss=misses))
+        share = mean_test(by_date(misses - MISS, model_rows["cutoff"].to_numpy()))
+        cluster = _clusters(model_rows.assign(miss=misses))
         tests = dict.fromkeys(("coverage", "independence"), "by date")
         tests["pit"] = "Cramér-von Mises by ticker, Holm"
     if calibration == "adaptive":
         share = HypothesisTest(math.nan, math.nan, share.n)
-    pit = _uniformity([mine.loc[mine["ticker"] == ticker, "pit"].to_numpy(np.float64) for ticker in tickers])
+    pit = _uniformity(
+        [model_rows.loc[model_rows["ticker"] == ticker, "pit"].to_numpy(np.float64) for ticker in tickers]
+    )
     found = {"coverage": share, "independence": cluster, "pit": pit}
     adjusted = dict(zip(found, holm([one.p for one in found.values()]).tolist(), strict=True))
     faults = [name for name, p in adjusted.items() if p < alpha]
@@ -96,15 +100,17 @@ def judge_calibration(
         },
         "faults": faults,
         "sentence": sentences.calibration(
-            findings.Interval(coverage, calibration, _lean(mine.assign(miss=misses)), tests), found, faults
+            findings.Interval(coverage, calibration, _miss_dependence(model_rows.assign(miss=misses)), tests),
+            found,
+            faults,
         ),
     }
 
 
-def _clusters(mine: pd.DataFrame) -> HypothesisTest:
+def _clusters(model_rows: pd.DataFrame) -> HypothesisTest:
     """Test whether a ticker's miss makes its next one likelier, averaged over the tickers of each date."""
     products, dates = [], []
-    for _, table in mine.groupby("ticker", sort=False):
+    for _, table in model_rows.groupby("ticker", sort=False):
         misses = table["miss"].to_numpy(np.float64)
         centred = misses - misses.mean()
         products.append(centred[1:] * centred[:-1])
@@ -112,11 +118,11 @@ def _clusters(mine: pd.DataFrame) -> HypothesisTest:
     return mean_test(by_date(np.concatenate(products), np.concatenate(dates)))
 
 
-def _lean(mine: pd.DataFrame) -> float:
+def _miss_dependence(model_rows: pd.DataFrame) -> float:
     """Return by how much likelier a miss is after a miss than after a hit, over all tickers."""
     pairs = [
         (misses[:-1], misses[1:])
-        for _, table in mine.groupby("ticker", sort=False)
+        for _, table in model_rows.groupby("ticker", sort=False)
         if len(misses := table["miss"].to_numpy(np.float64)) > 1
     ]
     before, after = (np.concatenate(part) for part in zip(*pairs, strict=True))

@@ -35,13 +35,15 @@ def names_text(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def point(found: Comparison, word: str, level: float, naming: PointLabels) -> str:
+def point(found: Comparison, outcome: str, level: float, naming: PointLabels) -> str:
     """Say how the point stands against its baseline."""
     digits = 2 if max(found.ours, found.theirs) >= 10 else 3
     scores = f"RMSE {found.ours:.{digits}f} against {found.theirs:.{digits}f}{naming.unit}"
-    if word == "not tested":
+    if outcome == "not tested":
         return f"Point: not tested, {found.better.n} cutoffs are too few ({scores})"
-    return f"Point: {_claim(word, naming.model, found.baseline)} ({scores}, {_p_of(found, word, level)})"
+    return (
+        f"Point: {_claim(outcome, naming.model, found.baseline)} ({scores}, {_p_of(found, outcome, level)})"
+    )
 
 
 def no_point(model: str) -> str:
@@ -49,7 +51,7 @@ def no_point(model: str) -> str:
     return f"Point: not tested: {model} forecasts no point, or its baseline is missing"
 
 
-def direction(signs: DirectionTest, word: str, level: float, model: str) -> str:
+def direction(signs: DirectionTest, outcome: str, level: float, model: str) -> str:
     """Say whether the signs know anything."""
     if signs.always == "none":
         return f"Direction: not tested: {model} never leaves the last close, so it names no direction"
@@ -57,33 +59,33 @@ def direction(signs: DirectionTest, word: str, level: float, model: str) -> str:
     if signs.always:
         what = "the same of each ticker" if signs.always == "the same" else signs.always
         return f"Direction: not tested: {model} always says {what}, which knows nothing ({shares})"
-    if word == "not tested":
+    if outcome == "not tested":
         return f"Direction: not tested, {signs.better.n} cutoffs are too few ({shares})"
     said = {
         "better": f"{model} knows something of it",
         "worse": f"{model} is wrong more often than luck would be",
         "no evidence": f"no evidence that {model} knows it",
-    }[word]
+    }[outcome]
     test = "Pesaran-Timmermann " if signs.test == "Pesaran-Timmermann" else ""
-    p = signs.p_worse if word == "worse" else signs.better.p
-    short = _short_of(p, word, level)
+    p = signs.p_worse if outcome == "worse" else signs.better.p
+    short = _short_of(p, outcome, level)
     return (
         f"Direction: {said} ({shares}, luck {100 * signs.expected_hit_rate:.1f} %, {test}{p_text(p)}{short})"
     )
 
 
-def distribution(found: Comparison, word: str, beaten: Sequence[str], level: float, model: str) -> str:
+def distribution(found: Comparison, outcome: str, beaten: Sequence[str], level: float, model: str) -> str:
     """Say how the distribution stands against the best baseline, and which others it beats."""
     gap = 100 * (found.ours / found.theirs - 1)
     scores = f"CRPS {found.ours:.3f} against {found.theirs:.3f}, {gap:+.1f} %"
-    if word == "not tested":
+    if outcome == "not tested":
         return f"Distribution: not tested, {found.better.n} cutoffs are too few ({scores})"
-    tested = f"{scores}, {_p_of(found, word, level)}"
-    if word == "better":
+    tested = f"{scores}, {_p_of(found, outcome, level)}"
+    if outcome == "better":
         return f"Distribution: better than every baseline; against the best, {found.baseline}: {tested}"
     also = f"; better than {names_text(beaten)}" if beaten else ""
-    best = "" if word == "worse" else ", the best baseline"
-    return f"Distribution: {_claim(word, model, found.baseline)}{best} ({tested}){also}"
+    best = "" if outcome == "worse" else ", the best baseline"
+    return f"Distribution: {_claim(outcome, model, found.baseline)}{best} ({tested}){also}"
 
 
 def no_distribution(model: str) -> str:
@@ -107,7 +109,7 @@ def calibration(interval: Interval, found: Mapping[str, HypothesisTest], faults:
         holds += ", which is too " + ("few" if interval.coverage < LEVEL / 100 else "many")
     clusters = "no evidence that misses cluster"
     if "independence" in faults:
-        clusters = "misses " + ("come in clusters" if interval.lean > 0 else "avoid each other")
+        clusters = "misses " + ("come in clusters" if interval.miss_dependence > 0 else "avoid each other")
     clusters += f" ({_test_p('independence', interval, found, faults)})"
     whose = "its" if interval.calibration == "none" else "the trained distribution's"
     shape = f"{whose} shape is wrong" if "pit" in faults else f"no fault seen in {whose} shape"
@@ -169,19 +171,19 @@ def lag_of_many(counts: Mapping[str, int], model: str) -> str:
     return f"Lag: of {n} tickers, the point of {model} is {', '.join(said)}"
 
 
-def _claim(word: str, model: str, baseline: str) -> str:
-    if word == "no evidence":
+def _claim(outcome: str, model: str, baseline: str) -> str:
+    if outcome == "no evidence":
         return f"no evidence that {model} beats {baseline}"
-    return f"{word} than {baseline}"
+    return f"{outcome} than {baseline}"
 
 
-def _p_of(found: Comparison, word: str, level: float) -> str:
-    p = found.p_worse if word == "worse" else found.better.p
-    return p_text(p) + _short_of(p, word, level)
+def _p_of(found: Comparison, outcome: str, level: float) -> str:
+    p = found.p_worse if outcome == "worse" else found.better.p
+    return p_text(p) + _short_of(p, outcome, level)
 
 
-def _short_of(p: float, word: str, level: float) -> str:
+def _short_of(p: float, outcome: str, level: float) -> str:
     """Explain a p-value that looks small and claims nothing."""
-    if word == "no evidence" and p < ALPHA:
+    if outcome == "no evidence" and p < ALPHA:
         return f", where several questions share {100 * ALPHA:.0f} % and this one may use {100 * level:.1f} %"
     return ""

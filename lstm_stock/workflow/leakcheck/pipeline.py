@@ -188,9 +188,9 @@ def _network_forecast(
 ) -> Snapshot:
     returns = forecast_network(config, network, windows)
     # The outcomes handed over reach past the cutoff: an interval that used them would move.
-    fan = calibrator.apply(returns, windows.returns, windows.return_unit)
+    intervals = calibrator.apply(returns, windows.returns, windows.return_unit)
     name = f"the forecast of {config.model.cell} for {windows.series.ticker}"
-    return _forecast("forecast", name, windows, fan)
+    return _forecast("forecast", name, windows, intervals)
 
 
 def _baseline_forecasts(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Iterator[Snapshot]:
@@ -200,8 +200,8 @@ def _baseline_forecasts(windows: Windows, adjusted: pd.DataFrame, split: Split) 
         yield _forecast("baseline", text, windows, Intervals.of(returns, LEVELS))
 
 
-def _forecast(kind: str, name: str, windows: Windows, fan: Intervals) -> Snapshot:
+def _forecast(kind: str, name: str, windows: Windows, intervals: Intervals) -> Snapshot:
     """Take median and all intervals, in prices, at each cutoff."""
-    cells = price_intervals(fan, windows.last_close)
+    cells = price_intervals(intervals, windows.last_close)
     values = np.stack([np.asarray(each, np.float64) for each in cells.values()], axis=-1)
     return Snapshot(kind, name, values, windows.series.dates[windows.cutoffs])

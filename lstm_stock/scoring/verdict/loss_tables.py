@@ -17,7 +17,7 @@ class LossTables:
     """One ticker, or several, at one step.
 
     Attributes:
-        mine: The network's rows of the forecast table, in order of cutoff.
+        model_rows: The network's rows of the forecast table, in order of cutoff.
         squares: Squared errors in percent of the last close: neither tickers nor the years of one ticker compare
             in prices. One column a model, one row a cutoff and ticker, which are the index.
         crps: CRPS, likewise, of the models that have one; no column at all if the network has none.
@@ -25,7 +25,7 @@ class LossTables:
         rmse: Root mean squared error in price, by model.
     """
 
-    mine: pd.DataFrame
+    model_rows: pd.DataFrame
     squares: pd.DataFrame
     crps: pd.DataFrame
     nll: pd.DataFrame
@@ -35,13 +35,13 @@ class LossTables:
     def of(cls, rows: pd.DataFrame, model: str) -> LossTables:
         """Boil down the rows of one ticker at one step; ValueError if none of them is of `model`."""
         rows = rows.sort_values("cutoff", kind="stable")
-        mine = rows[rows["model"] == model]
-        if mine.empty:
+        model_rows = rows[rows["model"] == model]
+        if model_rows.empty:
             raise ValueError(f"the forecast table has no rows of {model!r}")
         errors = rows["y_true"] - rows["y_pred"]
         relative = rows.assign(loss=(100 * errors / rows["last_close"]) ** 2)
         return cls(
-            mine=mine,
+            model_rows=model_rows,
             squares=_by_model(relative, "loss", model),
             crps=_by_model(rows, "crps", model),
             nll=_by_model(rows, "nll", model),
@@ -53,13 +53,13 @@ class LossTables:
         """Put several tickers into one."""
         if len(parts) == 1:
             return parts[0]
-        mine = pd.concat([part.mine for part in parts], ignore_index=True)
+        model_rows = pd.concat([part.model_rows for part in parts], ignore_index=True)
         tables = {
             name: pd.concat([getattr(part, name) for part in parts]).sort_index()
             for name in ("squares", "crps", "nll")
         }
-        mine = mine.sort_values(["cutoff", "ticker"], kind="stable")
-        return cls(mine=mine, rmse=pd.Series(dtype=float), **tables)
+        model_rows = model_rows.sort_values(["cutoff", "ticker"], kind="stable")
+        return cls(model_rows=model_rows, rmse=pd.Series(dtype=float), **tables)
 
 
 def _by_model(rows: pd.DataFrame, score: str, model: str) -> pd.DataFrame:
