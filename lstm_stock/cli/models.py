@@ -9,8 +9,6 @@ import typer
 from lstm_stock.cli.app import ConfigFile, Format, Overrides, app
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from lstm_stock.config import Config
     from lstm_stock.config.cells import NetworkSize
 
@@ -37,9 +35,9 @@ def models(
         writer.writeheader()
         writer.writerows({**row, "options": " ".join(row["options"])} for row in rows)
     else:
-        from lstm_stock.report import console
+        from lstm_stock.report import cell_tables, console
 
-        console.show(_table(rows, settings))
+        console.show(cell_tables.cells_table(rows, settings))
 
 
 def model_rows(config: Config) -> list[dict[str, Any]]:
@@ -81,39 +79,3 @@ def _size(config: Config, cell: str) -> NetworkSize:
         len(config.data.tickers) if embedding else 0,
         embedding,
     )
-
-
-def _table(rows: list[dict[str, Any]], config: Config) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    from lstm_stock.config.cells import RECURRENT_OPTIONS
-
-    model = config.model
-    table = Table(
-        title="cells: `model.cell` in a config, or `train --set model.cell=NAME`",
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
-        caption_justify="left",
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("cell", no_wrap=True)
-    table.add_column("parameters", justify="right", no_wrap=True)
-    table.add_column("of a layer", width=20)
-    table.add_column("what for; paper; options", width=31)
-    for row in rows:
-        is_all = set(row["options"]) == set(RECURRENT_OPTIONS)
-        options = "all" if is_all else ", ".join(row["options"]) or "none"
-        about = f"{row['purpose']}\n{row['paper']}\noptions: {options}"
-        table.add_row(row["cell"], f"{row['parameters']:,}", row["formula"], about)
-        table.add_section()
-    units, dense = (f"[{', '.join(map(str, widths))}]" for widths in (model.units, model.dense))
-    table.caption = (
-        f"parameters: of the whole network with units {units}, dense {dense}, head {model.head}, "
-        f"{len(config.features)} features, horizon {config.window.horizon} (token: its own head and feature). of "
-        "a layer: m inputs, n units. "
-        f"options: all are {', '.join(RECURRENT_OPTIONS)}, each a key of `model`; `dropout` is for every cell. "
-        "docs/models.md has the equations"
-    )
-    return table

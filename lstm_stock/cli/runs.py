@@ -143,29 +143,29 @@ def _predict(
     from lstm_stock.workflow.predict import market_until, predict
 
     market = market_until(run, store, cutoff)
-    outlooks, warnings, failures = [], [], []
+    predictions, warnings, failures = [], [], []
     for one in tickers:
         try:
-            outlooks.append(predict(run, store, one, cutoff, dt.date.today(), market))
-            warnings += [(one, text) for text in outlooks[-1].warnings]
+            predictions.append(predict(run, store, one, cutoff, dt.date.today(), market))
+            warnings += [(one, text) for text in predictions[-1].warnings]
         except ShortHistoryError as error:  # of several, the others can be forecast
             failures.append(error)
             warnings.append((one, f"no forecast of {one}: {error.message}"))
-    if not outlooks:
+    if not predictions:
         raise failures[0]
     for text in group_messages(warnings):
         console.warn(text)
-    forecast = pd.concat([outlook.table for outlook in outlooks], ignore_index=True)
+    forecast = pd.concat([prediction.table for prediction in predictions], ignore_index=True)
     if output == Format.json:
         print(json.dumps(records(forecast), indent=2))
     elif output == Format.csv:
         print(forecast.to_csv(index=False), end="")
     else:
-        if len(outlooks) > MAX_DETAILED_TICKERS:
-            console.show(run_tables.outlooks_table(forecast))
+        if len(predictions) > MAX_DETAILED_TICKERS:
+            console.show(run_tables.predictions_table(forecast))
         else:
-            for outlook in outlooks:
-                console.show(run_tables.outlook_table(outlook.table, outlook.currency))
+            for prediction in predictions:
+                console.show(run_tables.prediction_table(prediction.table, prediction.currency))
         console.note(f"{INTERVALS[run.config.calibration]}; in quoted prices. Not financial advice", quiet)
 
 

@@ -1,6 +1,6 @@
 """Progress bars on stderr: of a fetch, of a training, of counted work.
 
-A bar is drawn only on a terminal; elsewhere, lines tell the progress. `NO_COLOR` is honoured.
+A bar is drawn only on a terminal; elsewhere, lines report the progress. `NO_COLOR` is honoured.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bar
 
 from lstm_stock.report.console import note
@@ -24,8 +31,26 @@ if TYPE_CHECKING:
     from lstm_stock.prices.retry import Retry
 
 
+def _make_bar(*columns: ProgressColumn, quiet: bool, speed_seconds: float = 30.0) -> Bar:
+    """Return a bar that is drawn on a terminal only, and erased when it ends.
+
+    Args:
+        columns: What the line shows.
+        quiet: Draw nothing.
+        speed_seconds: Length of the period whose speed gives the remaining time.
+    """
+    console = Console(stderr=True, highlight=False)
+    return Bar(
+        *columns,
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=True,
+        speed_estimate_period=speed_seconds,
+    )
+
+
 class FetchProgress:
-    """Follows a fetch of one or many tickers; made by `fetch_progress`."""
+    """Progress of a fetch of one or many tickers; `fetch_progress` makes it."""
 
     def __init__(self, bar: Bar, n_tickers: int, quiet: bool) -> None:
         self._bar = bar
@@ -36,12 +61,12 @@ class FetchProgress:
         self._n_done = 0
 
     def begin(self, ticker: str) -> None:
-        """Say which ticker is being asked for."""
+        """Show the ticker that is fetched next."""
         self._ticker = ticker
         self._bar.update(self._task, description=escape(ticker))
 
     def wait(self, retry: Retry) -> None:
-        """Say what failed, and when it is tried again."""
+        """Show the error and the pause before the next attempt."""
         cause = retry.error.message.splitlines()[0]
         text = f"{self._ticker}: {cause}; try {retry.number + 1} in {retry.pause:.0f} s"
         if self._bar.disable:
@@ -50,7 +75,7 @@ class FetchProgress:
             self._bar.update(self._task, description=escape(text), refresh=True)
 
     def end(self, text: str, failed: bool) -> None:
-        """Say what became of the ticker: a failure always, a success where no bar shows it."""
+        """Print the result of a ticker: always after a failure, without a bar also after a success."""
         self._n_done += 1
         self._bar.update(self._task, completed=self._n_done)
         line = f"[{self._n_done}/{self._n_tickers}] {text}"
@@ -65,35 +90,87 @@ class FetchProgress:
 
 @contextmanager
 def fetch_progress(n_tickers: int, quiet: bool) -> Iterator[FetchProgress]:
-    """Follow a fetch: a live bar on a terminal, else a line for each ticker of many and for each wait."""
-    console = Console(stderr=True, highlight=False)
-    with Bar(
+    """Show the progress of a fetch: a bar on a terminal, elsewhere one line per ticker and per pause."""
+    bar = _make_bar(
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        # Last, since what failed may need the rest of the line.
+        # Last: an error text may need the rest of the line.
         TextColumn("{task.description}"),
-        console=console,
-        disable=quiet or not console.is_terminal,
-        transient=True,
-    ) as bar:
+        quiet=quiet,
+    )
+    with bar:
         yield FetchProgress(bar, n_tickers, quiet)
+
+
+class _TrainingProgress:
+    """Latest progress of each member: in the training, and in the refit on train and val that may follow."""
+
+    def __init__(self, bar: Bar, quiet: bool) -> None:
+        self._bar = bar
+        self._task = bar.add_task("epoch", total=None, loss="-", val_loss="-", rate="-")
+        self._quiet = quiet
+        self._trained: dict[int, Progress] = {}
+        self._refitted: dict[int, Progress] = {}
+        self._first: dict[int, tuple[float, int]] = {}  # time and epoch of each member's first report
+        self._start = time.monotonic()
+
+    def update(self, progress: Progress) -> None:
+        """Show the progress; call this after every batch and every epoch."""
+        if not self._trained and self._bar.disable:
+            note(f"training, at most {progress.n_epochs} epochs", self._quiet)
+        latest, member = self._trained.get(progress.member), progress.member
+        is_earlier = latest is not None and (progress.epoch, progress.batch) < (latest.epoch, latest.batch)
+        is_refit = member in self._refitted or is_earlier
+        (self._refitted if is_refit else self._trained)[member] = progress
+        self._first.setdefault(member, (time.monotonic(), progress.epoch))
+        n_epochs_done = progress.epoch - 1 + progress.batch / progress.n_batches
+        prefix = f"network {member}/{progress.n_members}, " if progress.n_members > 1 else ""
+        self._bar.update(
+            self._task,
+            description=f"{prefix}epoch",
+            completed=round((member - 1) * progress.n_epochs + n_epochs_done, 2),
+            total=progress.n_members * progress.n_epochs,
+            loss=_loss(progress.loss),
+            val_loss=_loss(progress.val_loss),
+            rate=f"{progress.learning_rate:.0e}",
+        )
+
+    def print_summary(self) -> None:
+        """Print the number of epochs, the time, the speed and the best validation loss of each member."""
+        if not self._trained:
+            return
+        epochs = " + ".join(str(progress.epoch) for progress in self._trained.values()) + " epochs"
+        if self._refitted:
+            refit = " + ".join(str(progress.epoch) for progress in self._refitted.values())
+            epochs += f", then {refit} on train and val,"
+        losses = ", ".join(_loss(progress.best_val_loss) for progress in self._trained.values())
+        seconds = time.monotonic() - self._start
+        note(
+            f"trained {epochs} in {seconds:.0f} s{self._speed()}, best validation loss {losses}", self._quiet
+        )
+
+    def _speed(self) -> str:
+        """Return the windows per second, validation included, of the member trained last."""
+        member, last = list(self._trained.items())[-1]
+        start, first_epoch = self._first[member]
+        n_epochs = last.epoch - first_epoch + last.batch / last.n_batches
+        seconds = time.monotonic() - start
+        return f" ({n_epochs * last.n_windows / seconds:,.0f} windows/s)" if seconds > 0 else ""
 
 
 @contextmanager
 def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """Follow a training: a live bar on a terminal, and one line when it is over.
+    """Show the progress of a training: a bar on a terminal, and one line at the end.
 
-    The time left is what all epochs would take: early stopping usually ends sooner.
+    The remaining time is that of the maximum number of epochs; early stopping usually ends sooner.
+
+    Yields:
+        A function to call with the progress after every batch and every epoch.
     """
-    console = Console(stderr=True, highlight=False)
-    ended: dict[int, Progress] = {}
-    again: dict[int, Progress] = {}
-    begun: dict[int, tuple[float, int]] = {}
-    started = time.monotonic()
-    with Bar(
+    bar = _make_bar(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
@@ -101,92 +178,52 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         TimeElapsedColumn(),
         TextColumn("at most"),
         TimeRemainingColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
-        transient=True,
-    ) as bar:
-        task = bar.add_task("epoch", total=None, loss="-", val_loss="-", rate="-")
-
-        def follow(progress: Progress) -> None:
-            if not ended and not console.is_terminal:
-                note(f"training, at most {progress.n_epochs} epochs", quiet)
-            before, at = ended.get(progress.member), (progress.epoch, progress.batch)
-            is_again = progress.member in again or (before is not None and at < (before.epoch, before.batch))
-            (again if is_again else ended)[progress.member] = progress
-            begun.setdefault(progress.member, (time.monotonic(), progress.epoch))
-            done = progress.epoch - 1 + progress.batch / progress.n_batches
-            total = progress.n_members * progress.n_epochs
-            member = f"network {progress.member}/{progress.n_members}, " if progress.n_members > 1 else ""
-            bar.update(
-                task,
-                description=f"{member}epoch",
-                completed=round((progress.member - 1) * progress.n_epochs + done, 2),
-                total=total,
-                loss=_loss(progress.loss),
-                val_loss=_loss(progress.val_loss),
-                rate=f"{progress.learning_rate:.0e}",
-            )
-
-        yield follow
-    if ended:
-        epochs = " + ".join(str(progress.epoch) for progress in ended.values())
-        losses = ", ".join(_loss(progress.best_val_loss) for progress in ended.values())
-        seconds = time.monotonic() - started
-        speed = _windows_per_second(ended, begun)
-        refit = " + ".join(str(progress.epoch) for progress in again.values())
-        epochs += f" epochs, then {refit} on train and val," if refit else " epochs"
-        note(f"trained {epochs} in {seconds:.0f} s{speed}, best validation loss {losses}", quiet)
-
-
-def _windows_per_second(ended: dict[int, Progress], begun: dict[int, tuple[float, int]]) -> str:
-    """Say how many windows a second were learnt from, of the network trained last, validation included."""
-    member, last = list(ended.items())[-1]
-    since, first_epoch = begun[member]
-    n_epochs = last.epoch - first_epoch + last.batch / last.n_batches
-    seconds = time.monotonic() - since
-    return f" ({n_epochs * last.n_windows / seconds:,.0f} windows/s)" if seconds > 0 else ""
+        quiet=quiet,
+    )
+    with bar:
+        training = _TrainingProgress(bar, quiet)
+        yield training.update
+    training.print_summary()
 
 
 @contextmanager
 def counted_progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Follow work that is counted: a live bar with the time left on a terminal, and one line when it is over.
+    """Show the progress of counted work: a bar with the remaining time on a terminal, and one line at the end.
 
     Args:
         what: What is counted, in the plural.
         quiet: Show nothing.
 
     Yields:
-        A function to call at the start and after every step, with the number done and of all. What was done
-        before the start counts as done, but not for the speed.
+        A function to call at the start and after every item, with the number of items done and of all items.
+        Items done before the start do not count for the speed.
     """
-    console = Console(stderr=True, highlight=False)
-    started = time.monotonic()
+    start = time.monotonic()
     counts: list[tuple[int, int]] = []
-    with Bar(
+    bar = _make_bar(
         TextColumn(what),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
-        transient=True,
-        # A step may take minutes: the speed is that of the whole work, not of the last half minute.
-        speed_estimate_period=float("inf"),
-    ) as bar:
+        quiet=quiet,
+        # An item may take minutes: the speed is the mean over the whole work.
+        speed_seconds=math.inf,
+    )
+    with bar:
         task = bar.add_task(what, total=None)
 
-        def follow(n_done: int, n_all: int) -> None:
+        def update(n_done: int, n_all: int) -> None:
             if not counts:
                 bar.reset(task, total=n_all, completed=n_done)
             bar.update(task, completed=n_done)
             counts.append((n_done, n_all))
 
-        yield follow
+        yield update
     if counts:
         (n_before, _), (n_done, n_all) = counts[0], counts[-1]
-        note(f"{n_done - n_before} of {n_all} {what} done in {time.monotonic() - started:.0f} s", quiet)
+        note(f"{n_done - n_before} of {n_all} {what} done in {time.monotonic() - start:.0f} s", quiet)
 
 
 def _loss(value: float) -> str:

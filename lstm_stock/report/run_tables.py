@@ -1,4 +1,4 @@
-"""Tables about runs: the next sessions, the list of runs, what a leak check compared."""
+"""Tables of runs: predictions, the list of runs, the values that a leak check compared."""
 
 from __future__ import annotations
 
@@ -10,85 +10,86 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from lstm_stock.report.text import _table, ahead, number
+from lstm_stock.report.table import new_table
+from lstm_stock.report.text import ahead, number
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.scores import best_baselines
 from lstm_stock.scoring.verdict import short_verdict
 
 SHOWN_LEVELS = (50, 90)
-"""Intervals in the table of a forecast, which has to fit a terminal; CSV and JSON hold all."""
+"""Levels of the intervals in the table of one ticker; CSV and JSON hold all levels."""
 
 
-def outlook_table(forecast: pd.DataFrame, currency: str | None) -> Table:
-    """Show the forecast of one ticker's next sessions with its intervals."""
+def prediction_table(forecast: pd.DataFrame, currency: str | None) -> Table:
+    """Return the forecast of one ticker's next sessions, one row per step."""
     first = forecast.iloc[0]
     unit = f" {currency}" if currency else ""
-    table = _table(
-        f"{first['ticker']}: forecast after the close of {first['cutoff']:%F} ({first['last_close']:.2f}{unit})",
+    table = new_table(
         ["step", "date", "median", *(f"{level} %" for level in SHOWN_LEVELS)],
-        left=2,
+        left=("step", "date"),
+        title=f"{first['ticker']}: forecast after the close of {first['cutoff']:%F} "
+        f"({first['last_close']:.2f}{unit})",
     )
     for row in forecast.to_dict("records"):
-        intervals = [
-            "-" if math.isnan(row[f"lo_{level}"]) else f"{row[f'lo_{level}']:.2f} to {row[f'hi_{level}']:.2f}"
-            for level in SHOWN_LEVELS
-        ]
+        intervals = [_interval(row[f"lo_{level}"], row[f"hi_{level}"]) for level in SHOWN_LEVELS]
         table.add_row(str(row["step"]), f"{row['date']:%a %F}", f"{row['y_pred']:.2f}", *intervals)
     return table
 
 
-def outlooks_table(forecast: pd.DataFrame) -> Table:
-    """Show the forecasts of many tickers, a line each: the next session and the last one forecast."""
+def predictions_table(forecast: pd.DataFrame) -> Table:
+    """Return the forecasts of many tickers, one row each: the first step and the last."""
     last_step = int(forecast["step"].max())
-    ends = [1] if last_step == 1 else [1, last_step]
-    days = sorted({f"{day:%F}" for day in forecast["cutoff"]})
-    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    steps = [1] if last_step == 1 else [1, last_step]
+    cutoffs = sorted({f"{cutoff:%F}" for cutoff in forecast["cutoff"]})
+    dates = cutoffs[0] if len(cutoffs) == 1 else f"{cutoffs[0]} to {cutoffs[-1]}"
     header = ["ticker", "close"]
-    for step in ends:
+    for step in steps:
         header += [ahead(step), "90 %"]
     n_tickers = forecast["ticker"].nunique()
-    table = _table(f"{n_tickers} tickers: forecast after the close of {when}", header, left=1)
+    table = new_table(
+        header, left=("ticker",), title=f"{n_tickers} tickers: forecast after the close of {dates}"
+    )
     for ticker, rows in forecast.groupby("ticker", sort=False):
-        first = rows.iloc[0]
-        cells = [str(ticker), f"{first['last_close']:.2f}"]
-        for step in ends:
+        cells = [str(ticker), f"{rows['last_close'].iloc[0]:.2f}"]
+        for step in steps:
             row = rows[rows["step"] == step].iloc[0]
-            low, high = row["lo_90"], row["hi_90"]
-            cells += [f"{row['y_pred']:.2f}", "-" if math.isnan(low) else f"{low:.2f} to {high:.2f}"]
+            cells += [f"{row['y_pred']:.2f}", _interval(row["lo_90"], row["hi_90"])]
         table.add_row(*cells)
-    table.caption = "Median and 90 % interval. `--ticker` shows all steps of one, `--format csv` those of all"
+    table.caption = (
+        "Median and 90 % interval. `--ticker` shows every step of one ticker, `--format csv` those of all"
+    )
     return table
 
 
 def run_summary(run: Run) -> dict[str, Any]:
-    """Take from a run what a list shows: the network's scores one step ahead, and the best baseline's CRPS.
+    """Return the row of a run: the network's scores one step ahead, and the best baseline's CRPS.
 
-    With several tickers the scores are means over tickers.
+    Scores of several tickers are means over tickers.
 
     Raises:
         RunError: The run cannot be read.
     """
     config, scores = run.config, run.scores
     first_step = scores[scores["step"] == 1]
-    numbers = ["skill", "crps", "coverage_90"]
-    means = first_step.groupby("model", sort=False)[numbers].mean().reset_index()
+    columns = ["skill", "crps", "coverage_90"]
+    means = first_step.groupby("model", sort=False)[columns].mean().reset_index()
     network = means[means["model"] == config.model.cell].iloc[0]
     best = best_baselines(means, config.model.cell, "crps")
     return {
         "name": run.name + (" (interrupted)" if run.provenance.interrupted else ""),
         "head": config.model.head,
-        **{name: float(network[name]) for name in numbers},
+        **{name: float(network[name]) for name in columns},
         "verdict": short_verdict(run.verdict),
         "best": f"{means.loc[means['model'] == best[0], 'crps'].iloc[0]:.3f} {best[0]}" if best else "-",
     }
 
 
 def runs_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """List runs, each as `run_summary` tells it."""
-    table = _table(
-        "runs, oldest first: one step ahead, the network beside the best baseline",
+    """Return the table of runs, each a `run_summary`."""
+    table = new_table(
         ["run and verdict", "head", "skill %", "90 %", "CRPS", "best baseline"],
-        left=2,
+        left=("run and verdict", "head"),
+        title="runs, oldest first: scores one step ahead, and the CRPS of the best baseline",
     )
     for row in rows:
         verdict = textwrap.wrap(row["verdict"], max(len(row["name"]) - 2, 20))
@@ -104,8 +105,12 @@ def runs_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def leak_table(n_arrays: Mapping[str, int], n_values: Mapping[str, int]) -> Table:
-    """Show what a leak check compared: of each kind of thing how many, and how many values."""
-    table = _table("values compared", ["what", "times", "values"], left=1)
+    """Return what a leak check compared: per kind, the number of arrays and of values."""
+    table = new_table(["kind", "arrays", "values"], left=("kind",), title="values compared")
     for kind, n in n_arrays.items():
         table.add_row(kind, f"{n:,}", f"{n_values[kind]:,}")
     return table
+
+
+def _interval(low: float, high: float) -> str:
+    return "-" if math.isnan(low) else f"{low:.2f} to {high:.2f}"

@@ -1,6 +1,6 @@
-"""Tables and sentences for a terminal: scores, forecasts, runs.
+"""Tables of scores: by model, by ticker, by fold and pooled.
 
-Everything here turns tables into text. Nothing is computed but the comparison a reader would make.
+Nothing here scores forecasts.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from lstm_stock.report.text import MARK, _table, number
+from lstm_stock.report.table import new_table
+from lstm_stock.report.text import number
 from lstm_stock.scoring.scores import best_baselines
 from lstm_stock.scoring.verdict import short_verdict
 
 RANKED = ("rmse", "crps", "nll")
-"""Scores where less is better; the best baseline in each is marked."""
+"""Scores of which the best baseline is marked; lower is better in each."""
+
+MARK = "*"
 
 
 def score_table(scores: pd.DataFrame, model: str, ticker: str, what: str = "test scores") -> Table:
-    """Show the first and the last step of one ticker: the network, then every baseline.
+    """Return the scores of one ticker at the first step and the last: the network, then every baseline.
 
     Args:
         scores: A score table.
@@ -29,16 +32,16 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str, what: str = "test
         ticker: The ticker to show.
         what: What was scored, for the title.
     """
-    mine = scores[scores["ticker"] == ticker]
-    n_test = int(mine["n"].iloc[0])
-    table = _table(
-        f"{ticker}: {what}, {n_test} cutoffs",
+    of_ticker = scores[scores["ticker"] == ticker]
+    n_test = int(of_ticker["n"].iloc[0])
+    table = new_table(
         ["step", "model", "RMSE", "skill", "dir.", "CRPS", "NLL", "50 %", "90 %", "width"],
-        left=2,
+        left=("step", "model"),
+        title=f"{ticker}: {what}, {n_test} cutoffs",
     )
-    steps = sorted(mine["step"].unique())
+    steps = sorted(of_ticker["step"].unique())
     for step in dict.fromkeys((steps[0], steps[-1])):
-        at_step = mine[mine["step"] == step]
+        at_step = of_ticker[of_ticker["step"] == step]
         best = {score: best_baselines(at_step, model, score) for score in RANKED}
         for i, row in enumerate(at_step.to_dict("records")):
             cells = {
@@ -58,58 +61,57 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str, what: str = "test
                 number(row["width_90"], 2),
             )
         table.add_section()
-    # One line, which rich wraps to the width of the table.
+    # One paragraph: rich wraps it to the width of the table.
     table.caption = (
-        f"{MARK} best baseline in that score; - does not apply. RMSE: price. skill: RMSE gained on naive, %. "
-        "dir.: right signs, %; always_up has the share of up days. CRPS, NLL: log return in %, less is better. "
-        "50 %, 90 %: outcomes inside that interval, % (the network's as its `calibration` made it). width: of "
-        "the 90 % interval, % of price"
+        f"{MARK} best baseline by that score; - does not apply. RMSE: of the price. skill: RMSE reduction "
+        "against naive, %. dir.: correct signs, %; for always_up, the share of up days. CRPS, NLL: of the log "
+        "return in %, lower is better. 50 %, 90 %: coverage of that interval, % (the network's after "
+        "`calibration`). width: mean width of the 90 % interval, % of the price"
     )
     return table
 
 
 def pooled_table(pooled: pd.DataFrame, model: str) -> Table:
-    """Show the network beside each baseline over all tickers, as `evaluation.pooled_scores` tells it."""
+    """Return the rows of `lstm_stock.scoring.scores.pooled_scores`: the network against each baseline."""
     n_tickers = int(pooled["n_tickers"].max())
-    table = _table(
-        f"all {n_tickers} tickers, 1 step ahead: {model} beside each baseline",
+    table = new_table(
         ["baseline", "tickers", "CRPS", model, "better in", "NLL", model, "better in"],
-        left=1,
+        left=("baseline",),
+        title=f"all {n_tickers} tickers, 1 step ahead: {model} against each baseline",
     )
     best = {score: pooled[pooled["n_tickers"] == n_tickers][score].min() for score in ("crps", "nll")}
     for row in pooled.to_dict("records"):
         cells = [str(row["baseline"]), str(row["n_tickers"])]
         for score in ("crps", "nll"):
             has_score = not math.isnan(row[score])
-            mark = MARK if row[score] == best[score] and row["n_tickers"] == n_tickers else " "
+            is_best = row[score] == best[score] and row["n_tickers"] == n_tickers
             cells += [
-                number(row[score], 4) + mark,
+                number(row[score], 4) + (MARK if is_best else " "),
                 number(row[f"{score}_model"], 4),
                 str(row[f"{score}_better"]) if has_score else "-",
             ]
         table.add_row(*cells)
     table.caption = (
-        f"Means over tickers of the log return in %, less is better; {MARK} best baseline of all tickers. A "
-        f"baseline that dropped out for some tickers is compared on the others. better in: tickers in which "
-        f"{model}'s score is less"
+        f"Means over tickers, of the log return in %; lower is better; {MARK} best baseline over all tickers. "
+        "A baseline that could not be fitted to some tickers is compared on the others. better in: number of "
+        f"tickers where {model} scores lower"
     )
     return table
 
 
 def tickers_table(rows: pd.DataFrame, verdicts: Mapping[str, Any], model: str) -> Table:
-    """Show each of several tickers on one line, as `lstm_stock.scoring.scores.ticker_scores` tells them.
+    """Return the rows of `lstm_stock.scoring.scores.ticker_scores`: one row per ticker.
 
     Args:
         rows: The scores, in the order to show.
-        verdicts: What `lstm_stock.scoring.verdict.judge` said of each.
+        verdicts: The result of `lstm_stock.scoring.verdict.judge` for each ticker.
         model: The network's name.
     """
-    table = _table(
-        f"{len(rows)} tickers, 1 step ahead, most skilful first",
-        ["ticker", "skill", "CRPS", "best baseline", "CRPS", "gained %", "90 %", "verdict"],
-        left=1,
+    table = new_table(
+        ["ticker", "skill", "CRPS", "best baseline", "CRPS", "gain %", "90 %", "verdict"],
+        left=("ticker", "best baseline", "verdict"),
+        title=f"{len(rows)} tickers, 1 step ahead, most skilful first",
     )
-    table.columns[3].justify = table.columns[7].justify = "left"
     for row in rows.to_dict("records"):
         table.add_row(
             str(row["ticker"]),
@@ -122,33 +124,34 @@ def tickers_table(rows: pd.DataFrame, verdicts: Mapping[str, Any], model: str) -
             short_verdict(verdicts.get(row["ticker"], {})),
         )
     table.caption = (
-        "skill: RMSE gained on naive, %. CRPS: of the log return in %, less is better; gained %: on the baseline "
-        "that turned out best for the ticker. 90 %: outcomes inside that interval, %. verdict: of "
-        f"{model} on this ticker alone, all of them sharing one level"
+        "skill: RMSE reduction against naive, %. CRPS: of the log return in %, lower is better. best baseline: "
+        "the one with the lowest CRPS on that ticker's test period. gain: CRPS reduction against it. 90 %: "
+        f"coverage of that interval, %. verdict: of {model} on that ticker; all of these tests share one "
+        "significance level"
     )
     return table
 
 
 def fold_table(fold_scores: pd.DataFrame, folds: pd.DataFrame, model: str, ticker: str) -> Table:
-    """Show how the network did in each fold of a backtest, one step ahead, beside that fold's best baseline.
+    """Return the network's scores in each fold of a backtest, one step ahead, and the fold's best baseline.
 
     Args:
         fold_scores: `fold` and the columns of a score table.
-        folds: One row a fold, with `fold test_start`; a block ends where the next one starts.
+        folds: One row per fold, with `fold test_start`; a test block ends where the next one starts.
         model: The network's name.
         ticker: The ticker to show.
     """
-    table = _table(
-        f"{ticker}: fold by fold, one step ahead",
-        ["fold", "from", "n", "skill", "CRPS", "90 %", "best baseline", "CRPS", "gained %"],
-        left=2,
+    table = new_table(
+        ["fold", "from", "n", "skill", "CRPS", "90 %", "best baseline", "CRPS", "gain %"],
+        left=("fold", "from"),
+        title=f"{ticker}: fold by fold, one step ahead",
     )
     first_step = fold_scores[(fold_scores["ticker"] == ticker) & (fold_scores["step"] == 1)]
     for fold in folds.to_dict("records"):
         rows = first_step[first_step["fold"] == fold["fold"]]
         network = rows[rows["model"] == model].iloc[0]
         best = best_baselines(rows, model, "crps")
-        theirs = float(rows.loc[rows["model"] == best[0], "crps"].iloc[0]) if best else math.nan
+        best_crps = float(rows.loc[rows["model"] == best[0], "crps"].iloc[0]) if best else math.nan
         table.add_row(
             str(fold["fold"]),
             f"{fold['test_start']:%F}",
@@ -157,7 +160,7 @@ def fold_table(fold_scores: pd.DataFrame, folds: pd.DataFrame, model: str, ticke
             number(network["crps"], 3),
             number(100 * network["coverage_90"], 1),
             " and ".join(best) or "-",
-            number(theirs, 3),
-            number(100 * (1 - network["crps"] / theirs), 2),
+            number(best_crps, 3),
+            number(100 * (1 - network["crps"] / best_crps), 2),
         )
     return table

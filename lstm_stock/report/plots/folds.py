@@ -12,13 +12,13 @@ from lstm_stock.report.plots.style import (
     DIM,
     NAIVE,
     STYLE,
-    ahead,
     blank_figure,
     known,
     lines_of,
     note,
     set_title,
 )
+from lstm_stock.report.text import ahead
 
 N_BASELINES = 3
 """Baselines drawn beside the network: those with the least pooled CRPS. More would hide each other."""

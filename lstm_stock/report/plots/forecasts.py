@@ -17,12 +17,12 @@ from lstm_stock.report.plots.style import (
     DIM,
     NAIVE,
     STYLE,
-    ahead,
     blank_figure,
     date_axis,
     rows_of,
     set_title,
 )
+from lstm_stock.report.text import ahead
 from lstm_stock.scoring import metrics
 
 BLUE, DOTS = "#0072b2", (0, (1, 1.5))

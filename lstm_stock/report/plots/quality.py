@@ -21,7 +21,6 @@ from lstm_stock.report.plots.style import (
     DIM,
     NAIVE,
     STYLE,
-    ahead,
     blank_figure,
     known,
     lines_of,
@@ -29,6 +28,7 @@ from lstm_stock.report.plots.style import (
     rows_of,
     set_title,
 )
+from lstm_stock.report.text import ahead
 from lstm_stock.scoring import metrics
 
 LEGEND_COLUMNS = 7

@@ -176,12 +176,3 @@ def note(axes: Axes, text: str, y: float = 0.5) -> None:
     """Write into the middle of a panel, its baseline at height `y`."""
     box = {"facecolor": "white", "edgecolor": "0.6", "boxstyle": "round"}
     axes.text(0.5, y, text, transform=axes.transAxes, ha="center", va="bottom", bbox=box)
-
-
-def ahead(step: int) -> str:
-    """Say how far ahead a step is.
-
-    >>> ahead(1), ahead(5)
-    ('1 step ahead', '5 steps ahead')
-    """
-    return f"{step:.0f} {'step' if step == 1 else 'steps'} ahead"

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from scipy.stats import binom
 
 from lstm_stock.errors import DataError
-from lstm_stock.report.plots.style import BAND, DIM, STYLE, ahead, blank_figure, lines_of, set_title
+from lstm_stock.report.plots.style import BAND, DIM, STYLE, blank_figure, lines_of, set_title
+from lstm_stock.report.text import ahead
 
 SHOWN = 3
 """Baselines drawn: the best ones over all tickers."""
