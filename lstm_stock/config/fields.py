@@ -1,6 +1,6 @@
-"""Turn the text of one setting into its value, or say what is wrong with it.
+"""The types of settings: parse the text of one value, or raise a fault that says what is expected.
 
-Each function takes what YAML or a `--set` gives (text, None, a list, a section), or the type itself as Python
+Each parser takes what YAML or a `--set` gives (text, None, a list, a section), or the type itself as Python
 code gives it. Nothing here knows which keys exist.
 """
 
@@ -19,16 +19,16 @@ from lstm_stock.config.tickers import SUFFIX, normalise_ticker
 from lstm_stock.config.yaml_reader import Key, quoted
 from lstm_stock.errors import DataError
 
-_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2100, 12, 31)
+_FIRST_DATE, _LAST_DATE = date(1900, 1, 1), date(2100, 12, 31)
 
 
 def fault(message: str, *keys: Key) -> PydanticCustomError:
-    """Make a fault in our own words; `keys` are the keys to point at, the first that the user gave."""
+    """Return a validation error with this message; it is shown at the first of `keys` that the user gave."""
     return PydanticCustomError("wrong", "{message}", {"message": message, "keys": keys})
 
 
 def received(value: object) -> str:
-    """Say what came."""
+    """Describe a rejected value: `got 'x'`."""
     if value is None:
         return "got nothing"
     if isinstance(value, str):
@@ -41,8 +41,8 @@ def received(value: object) -> str:
     return f"got {text}" if len(text) <= 40 else f"got {text[:37]}..."
 
 
-def _whole(value: object) -> int:
-    # Digits only: Python would also take 1_000 and full-width digits, YAML 1.1 1:30 for 90 and 010 for 8.
+def _int(value: object) -> int:
+    # Digits only: Python also takes 1_000 and full-width digits, YAML 1.1 reads 1:30 as 90 and 010 as 8.
     if isinstance(value, str) and re.fullmatch(r"[+-]?(0|[1-9][0-9]{0,99})", value):
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -50,7 +50,7 @@ def _whole(value: object) -> int:
     raise fault(f"{received(value)}, must be a whole number")
 
 
-def _switch(value: object) -> bool:
+def _bool(value: object) -> bool:
     if isinstance(value, bool):
         return value
     if value in ("true", "false"):
@@ -58,49 +58,36 @@ def _switch(value: object) -> bool:
     raise fault(f"{received(value)}, must be true or false")
 
 
-def _real(value: object) -> float:
+def _float(value: object, expected: str = "must be a number") -> float:
     if isinstance(value, str) and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value):
         value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    raise fault(f"{received(value)}, must be a number")
+    raise fault(f"{received(value)}, {expected}")
 
 
-def _real_or_null(value: object) -> float | None:
-    if value is None:
-        return None
-    try:
-        return _real(value)
-    except PydanticCustomError:
-        raise fault(f"{received(value)}, must be a number or null") from None
+def _float_or_null(value: object) -> float | None:
+    return None if value is None else _float(value, "must be a number or null")
 
 
-def _day(value: object) -> date:
+def _date(value: object) -> date:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         text = value
         try:
             value = date.fromisoformat(text)
         except ValueError:
-            raise fault(f"got {quoted(text)}, which is no day of the calendar") from None
+            raise fault(f"got {quoted(text)}, which is not a day of the calendar") from None
     if type(value) is not date:
         raise fault(f"{received(value)}, must be a date such as 2010-01-31")
-    if not _FIRST_DAY <= value <= _LAST_DAY:
-        raise fault(f"got {value}, must be from {_FIRST_DAY} to {_LAST_DAY}")
+    if not _FIRST_DATE <= value <= _LAST_DATE:
+        raise fault(f"got {value}, must be from {_FIRST_DATE} to {_LAST_DATE}")
     return value
 
 
-def _day_or_null(value: object) -> date | None:
-    return None if value is None else _day(value)
-
-
-def _share_or_day(value: object) -> float | date:
+def _share_or_date(value: object) -> float | date:
     if type(value) is date or (isinstance(value, str) and re.match(r"[0-9]{4}-", value)):
-        return _day(value)
-    try:
-        share = _real(value)
-    except PydanticCustomError:
-        message = "must be a share of the bars such as 0.2, or a date such as 2020-01-31"
-        raise fault(f"{received(value)}, {message}") from None
+        return _date(value)
+    share = _float(value, "must be a share of the bars such as 0.2, or a date such as 2020-01-31")
     if not 0 < share < 1:
         raise fault(f"got {share:g}, must be a share of the bars, between 0 and 1, or a date")
     return share
@@ -121,22 +108,22 @@ def _ticker(value: object) -> str:
 
 
 def check_distinct(values: Sequence[str], key: Key) -> None:
-    """Refuse a list at `key` that holds something twice."""
+    """Raise a fault if the list at `key` holds a value twice."""
     for i, value in enumerate(values):
         if value in values[:i]:
             raise fault(f"{value} is in the list twice", (*key, i))
 
 
-Int: TypeAlias = Annotated[int, BeforeValidator(_whole)]
-Bool: TypeAlias = Annotated[bool, BeforeValidator(_switch)]
-Float: TypeAlias = Annotated[float, BeforeValidator(_real)]
-OptionalFloat: TypeAlias = Annotated[float | None, BeforeValidator(_real_or_null)]
-OptionalDate: TypeAlias = Annotated[date | None, BeforeValidator(_day_or_null)]
+Int: TypeAlias = Annotated[int, BeforeValidator(_int)]
+Bool: TypeAlias = Annotated[bool, BeforeValidator(_bool)]
+Float: TypeAlias = Annotated[float, BeforeValidator(_float)]
+OptionalFloat: TypeAlias = Annotated[float | None, BeforeValidator(_float_or_null)]
+OptionalDate: TypeAlias = Annotated[date, BeforeValidator(_date)] | None
 Ticker: TypeAlias = Annotated[str, BeforeValidator(_ticker)]
-LayerWidth: TypeAlias = Annotated[int, Field(ge=1, le=4096), BeforeValidator(_whole)]
-ShareOrDay: TypeAlias = Annotated[
+LayerWidth: TypeAlias = Annotated[int, Field(ge=1, le=4096), BeforeValidator(_int)]
+ShareOrDate: TypeAlias = Annotated[
     float | date,
-    BeforeValidator(_share_or_day),
+    BeforeValidator(_share_or_date),
     WithJsonSchema(
         {
             "anyOf": [

@@ -21,7 +21,7 @@ from lstm_stock.config.fields import (
     LayerWidth,
     OptionalDate,
     OptionalFloat,
-    ShareOrDay,
+    ShareOrDate,
     Ticker,
     check_distinct,
     fault,
@@ -109,10 +109,10 @@ class WindowConfig(Section):
 class SplitConfig(Section):
     """Which bars validate and which test: train comes first, then val, then test."""
 
-    val: ShareOrDay = Field(
+    val: ShareOrDate = Field(
         default=0.16, description="Validation: share of the bars (0 to 1), or the date on which it starts"
     )
-    test: ShareOrDay = Field(
+    test: ShareOrDate = Field(
         default=0.20,
         description="Test, the newest bars: share of the bars (0 to 1), or the date on which it starts",
     )

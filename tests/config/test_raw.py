@@ -165,7 +165,7 @@ lr: 5
         ("data: {tickers: [A/B]}", f"data.tickers[0]: got 'A/B', {TICKER}"),
         ("data: {start: 2010}", "data.start: got '2010', must be a date such as 2010-01-31"),
         ("data: {start: 20100101}", "data.start: got '20100101', must be a date such as 2010-01-31"),
-        ("data: {start: 2010-02-30}", "data.start: got '2010-02-30', which is no day of the calendar"),
+        ("data: {start: 2010-02-30}", "data.start: got '2010-02-30', which is not a day of the calendar"),
         ("data: {start: 0201-01-01}", "data.start: got 0201-01-01, must be from 1900-01-01 to 2100-12-31"),
         ("split: {test: 20%}", f"split.test: got '20%', {SHARE_OR_DAY}"),
         ("split: {test: 20}", "split.test: got 20, must be a share of the bars, between 0 and 1, or a date"),
