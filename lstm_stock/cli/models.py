@@ -10,7 +10,6 @@ from lstm_stock.cli.app import ConfigFile, Format, Overrides, app
 
 if TYPE_CHECKING:
     from lstm_stock.config import Config
-    from lstm_stock.config.cells import NetworkSize
 
 
 @app.command()
@@ -41,41 +40,18 @@ def models(
 
 
 def model_rows(config: Config) -> list[dict[str, Any]]:
-    """Return what is known of each cell, and the parameters of its network at the config's size."""
-    from lstm_stock.config.cells import CELLS, count_params
+    """Return one row per cell: its facts, and the parameters of its network at the config's size."""
+    from lstm_stock.config.cells import CELLS
+    from lstm_stock.config.size import count_params, with_cell
 
     return [
         {
             "cell": cell,
-            "parameters": count_params(_size(config, cell)),
-            "formula": facts.formula,
-            "purpose": facts.purpose,
-            "paper": facts.paper,
-            "options": list(facts.options),
+            "parameters": count_params(with_cell(config, cell)),
+            "formula": spec.formula,
+            "purpose": spec.purpose,
+            "paper": spec.paper,
+            "options": list(spec.options),
         }
-        for cell, facts in CELLS.items()
+        for cell, spec in CELLS.items()
     ]
-
-
-def _size(config: Config, cell: str) -> NetworkSize:
-    """Take from the config the size of the network that it would have with another cell."""
-    from lstm_stock.config import TOKEN_HEAD, Config
-    from lstm_stock.config.cells import NetworkSize
-
-    # `token` has its own head and features, and no other cell has them.
-    default = Config()
-    is_token = config.model.cell == "token"
-    model, features = config.model, default.features if is_token else config.features
-    head = TOKEN_HEAD if cell == "token" else default.model.head if is_token else model.head
-    embedding = 0 if cell == "token" else model.ticker_embedding  # which `token` refuses
-    return NetworkSize(
-        cell,
-        model.units,
-        model.dense,
-        head,
-        model.vocabulary,
-        len(features),
-        config.window.horizon,
-        len(config.data.tickers) if embedding else 0,
-        embedding,
-    )

@@ -12,7 +12,6 @@ Nothing here imports numpy.
 from lstm_stock.config.load import dump_yaml, load_config, packaged_config, packaged_config_names
 from lstm_stock.config.schema import MARKET_SCALE, Config, json_schema, require_market
 from lstm_stock.config.sections import (
-    TOKEN_HEAD,
     CalibrationName,
     CellName,
     DataConfig,
@@ -33,7 +32,6 @@ from lstm_stock.config.tickers import normalise_ticker
 
 __all__ = [
     "MARKET_SCALE",
-    "TOKEN_HEAD",
     "CalibrationName",
     "CellName",
     "Config",

@@ -1,22 +1,20 @@
-"""What is known of each cell without building it: its parameters, its purpose, the options that apply to it.
+"""The registry of cells: purpose, parameters, options, required settings.
 
-Plain numbers and words, so that a config can be checked and a table printed without loading TensorFlow. What a
-cell computes stands in `lstm_stock.network.cells`; a test holds the counts here against the networks built there.
+Names and numbers alone: nothing here loads TensorFlow. `lstm_stock.network.cells` holds the layers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from lstm_stock.config.heads import HEADS
 from lstm_stock.config.registry import Target
 
 N_SLOTS, SLOT_WIDTH = 16, 8
 """Size of the memory of each `ntm` layer."""
 
 WORD_WIDTH = 16
-"""Numbers learnt of each word of `token`."""
+"""Width of the embedding of each token."""
 
 RECURRENT_OPTIONS = ("recurrent_dropout", "zoneout", "recurrent_constraint", "kernel_constraint", "l2")
 KERNEL_OPTIONS = ("kernel_constraint", "l2")
@@ -24,17 +22,21 @@ KERNEL_OPTIONS = ("kernel_constraint", "l2")
 
 @dataclass(frozen=True)
 class CellSpec:
-    """What is known of a cell.
+    """Facts about a cell.
 
     Attributes:
         purpose: What it is for.
         paper: Who described it.
-        formula: Its parameters in short: m inputs, n units.
-        count: Maps the number of features and `units` to the number of its parameters and the width of the vector
-            that it outputs.
+        formula: The number of parameters of a layer with m inputs and n units, as text.
+        count: Maps the number of inputs and `units` to the number of parameters of all layers and the width of
+            the output.
         build: Target of a function from windows `(batch, look_back, n_features)` and an `Architecture` to one
             vector per window, `(batch, width)`.
         options: The regularisers among the keys of `model` that apply to it.
+        head: Its own head, which no other cell has; None if it takes any of the heads without a cell.
+        requires: Values that keys at the top level of a config must have.
+        has_ticker: Whether it reads the ticker embedding.
+        one_step: Whether the network outputs the next bar alone, and longer forecasts are simulated from it.
     """
 
     purpose: str
@@ -43,12 +45,16 @@ class CellSpec:
     count: Callable[[int, Sequence[int]], tuple[int, int]]
     build: Target
     options: tuple[str, ...] = RECURRENT_OPTIONS
+    head: str | None = None
+    requires: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    has_ticker: bool = True
+    one_step: bool = False
 
 
 def _stacked(
     layer: Callable[[int, int], int], width: Callable[[int], int] = lambda n: n
 ) -> Callable[[int, Sequence[int]], tuple[int, int]]:
-    """Count a stack of layers of `layer(m, n)` parameters, each of which outputs `width(n)` numbers."""
+    """Return the `count` of stacked layers, each with `layer(m, n)` parameters and `width(n)` outputs."""
 
     def count(m: int, units: Sequence[int]) -> tuple[int, int]:
         total = 0
@@ -65,7 +71,7 @@ def _lstm(m: int, n: int) -> int:
 
 
 def _ntm(m: int, n: int) -> int:
-    # Both heads: key, strength, gate, three shifts, sharpening. The write head: what to erase and what to add.
+    # Both heads: key, strength, gate, three shifts, sharpening. The write head also: erase and add vectors.
     n_emitted = 2 * (SLOT_WIDTH + 6) + 2 * SLOT_WIDTH
     return _lstm(m + SLOT_WIDTH, n) + (n + 1) * n_emitted
 
@@ -78,9 +84,9 @@ def _attention(m: int, units: Sequence[int]) -> tuple[int, int]:
 def _transformer(m: int, units: Sequence[int]) -> tuple[int, int]:
     total = 0
     for i, n in enumerate(units):
-        # Features are always projected, the output of a block only where the next one has another width.
+        # A projection before the first block, and before each block of another width than the last.
         total += (m + 1) * n if i == 0 or m != n else 0
-        # Four square maps, 2n relu units and back, two layer normalisations.
+        # Four square maps, a dense layer of 2n and one back to n, two layer normalisations.
         total += 4 * (n + 1) * n + (n + 1) * 2 * n + (2 * n + 1) * n + 2 * 2 * n
         m = n
     return total + 2 * m, m
@@ -151,48 +157,24 @@ CELLS: dict[str, CellSpec] = {
         count=lambda _, units: _stacked(_lstm)(WORD_WIDTH, units),
         build="lstm_stock.network.token:token",
         options=(),
+        head="vocabulary",
+        # Tokens are one-bar returns in units of a volatility that closes alone tell.
+        requires={
+            "features": ("log_return",),
+            "target": "log_return",
+            "target_scale": "trailing_vol",
+            "scaler": "none",
+        },
+        has_ticker=False,
+        one_step=True,
     ),
 }
 
 
 def cells_with(option: str) -> tuple[str, ...]:
-    """Name the cells that an option of `model` applies to.
+    """Return the cells that an option of `model` applies to.
 
     >>> "transformer" in cells_with("zoneout"), "transformer" in cells_with("l2")
     (False, True)
     """
-    return tuple(name for name, facts in CELLS.items() if option in facts.options)
-
-
-@dataclass(frozen=True)
-class NetworkSize:
-    """What decides how many parameters a network has: keys of `model`, features of a bar, steps, tickers."""
-
-    cell: str
-    units: Sequence[int]
-    dense: Sequence[int]
-    head: str
-    vocabulary: int
-    n_features: int
-    horizon: int
-    n_tickers: int = 0
-    ticker_embedding: int = 0
-
-
-def count_params(size: NetworkSize) -> int:
-    """Count the parameters of a network: cell, dense layers and head.
-
-    >>> count_params(NetworkSize("lstm", (128, 64), (32,), "student_t", 8, n_features=7, horizon=5))
-    121615
-    """
-    total, width = CELLS[size.cell].count(size.n_features + size.ticker_embedding, size.units)
-    total += (size.n_tickers + 1) * size.ticker_embedding  # one more for a ticker that it does not know
-    if size.head == "vocabulary":  # one step, of which every word has a probability
-        n_outputs = size.vocabulary
-        total += WORD_WIDTH * size.vocabulary
-    else:
-        n_outputs = size.horizon * (HEADS[size.head].n_params or 0)
-    for n in (*size.dense, n_outputs):
-        total += (width + 1) * n
-        width = n
-    return total
+    return tuple(name for name, spec in CELLS.items() if option in spec.options)

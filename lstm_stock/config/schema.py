@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from lstm_stock.config.cells import CELLS
 from lstm_stock.config.fields import Int, check_distinct, fault
 from lstm_stock.config.heads import HEADS
 from lstm_stock.config.sections import (
-    TOKEN_NEEDS,
     CalibrationName,
     DataConfig,
     FeatureName,
@@ -23,6 +23,7 @@ from lstm_stock.config.sections import (
     TargetScaleName,
     TrainingConfig,
     WindowConfig,
+    cell_spec,
 )
 from lstm_stock.errors import ConfigError
 
@@ -77,21 +78,13 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _close_has_no_scale(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and values.get("target") == "close" and "target_scale" not in values:
-            return {**values, "target_scale": "none"}
-        return values
-
-    @model_validator(mode="before")
-    @classmethod
-    def _tokens_have_one_feature(cls, values: Any) -> Any:
+    def _defaults_that_follow(cls, values: Any) -> Any:
+        """Give the target `close` no scale, and a cell the settings that it requires, unless the user set them."""
         if not isinstance(values, Mapping):
             return values
-        model = values.get("model")
-        cell = model.get("cell") if isinstance(model, Mapping) else getattr(model, "cell", None)
-        if cell != "token":
-            return values
-        return {"features": TOKEN_NEEDS["features"], "scaler": TOKEN_NEEDS["scaler"], **values}
+        no_scale = {"target_scale": "none"} if values.get("target") == "close" else {}
+        spec = cell_spec(values.get("model"))
+        return {**({} if spec is None else spec.requires), **no_scale, **values}
 
     @field_validator("features")
     @classmethod
@@ -124,30 +117,25 @@ class Config(Section):
 
     @field_validator("model")
     @classmethod
+    def _settings_fit_cell(cls, model: ModelConfig, info: ValidationInfo) -> ModelConfig:
+        requires = CELLS[model.cell].requires
+        unmet = [key for key, needed in requires.items() if info.data.get(key, needed) != needed]
+        if unmet:
+            needs = [f"{key}: {_in_yaml(requires[key])}, not {_in_yaml(info.data[key])}" for key in unmet]
+            message = f"cell {model.cell} needs {'; '.join(needs)} (or leave it out)"
+            raise fault(message, *((key,) for key in unmet))
+        return model
+
+    @field_validator("model")
+    @classmethod
     def _head_fits_target(cls, model: ModelConfig, info: ValidationInfo) -> ModelConfig:
-        if (
-            model.cell != "token"
-            and info.data.get("target") == "close"
-            and not HEADS[model.head].forecasts_prices
-        ):
+        if info.data.get("target") == "close" and not HEADS[model.head].forecasts_prices:
             names = [name for name, head in HEADS.items() if head.forecasts_prices]
             message = (
                 f"head {model.head} cannot forecast target close, as it gives weight to prices below zero; "
                 f"model.head must be {' or '.join(names)}"
             )
             raise fault(message, ("model", "head"), ("target",))
-        return model
-
-    @field_validator("model")
-    @classmethod
-    def _inputs_fit_cell(cls, model: ModelConfig, info: ValidationInfo) -> ModelConfig:
-        if model.cell != "token":
-            return model
-        unmet = [key for key, needed in TOKEN_NEEDS.items() if info.data.get(key, needed) != needed]
-        if unmet:
-            needs = [f"{key}: {_in_yaml(TOKEN_NEEDS[key])}, not {_in_yaml(info.data[key])}" for key in unmet]
-            message = f"cell token needs {'; '.join(needs)} (or leave it out)"
-            raise fault(message, *((key,) for key in unmet))
         return model
 
 

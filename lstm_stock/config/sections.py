@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from lstm_stock.config.cells import CELLS, cells_with
+from lstm_stock.config.cells import CELLS, CellSpec, cells_with
 from lstm_stock.config.features import FEATURES
 from lstm_stock.config.fields import (
     Bool,
@@ -37,17 +37,6 @@ CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
 ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "none"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]
 FeatureName: TypeAlias = Annotated[str, OneOf(FEATURES)]
-
-TOKEN_HEAD = "vocabulary"
-"""Head of the cell token, and of no other."""
-
-TOKEN_NEEDS = {
-    "features": ("log_return",),
-    "target": "log_return",
-    "target_scale": "trailing_vol",
-    "scaler": "none",
-}
-"""What the cell token needs: it reads and draws one-bar returns, in units of what closes alone tell."""
 
 # Sections and keys stand in the order in which they are written. Upper bounds stand where a typo would hang
 # the machine.
@@ -205,31 +194,32 @@ class ModelConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _tokens_have_a_head(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and values.get("cell") == "token" and "head" not in values:
-            return {**values, "head": TOKEN_HEAD}
-        return values
+    def _default_head_of_cell(cls, values: Any) -> Any:
+        spec = cell_spec(values)
+        return values if spec is None or spec.head is None else {"head": spec.head, **values}
 
     @field_validator("head")
     @classmethod
     def _head_fits_cell(cls, head: str, info: ValidationInfo) -> str:
         cell = info.data.get("cell")
-        if cell == "token" and head != TOKEN_HEAD:
-            raise fault(f"got '{head}', must be {TOKEN_HEAD} (or left out) with model.cell: token")
-        if cell not in (None, "token") and head == TOKEN_HEAD:
-            raise fault(
-                f"got '{head}', which only model.cell: token has", ("model", "head"), ("model", "cell")
-            )
+        if cell is None:
+            return head
+        required = CELLS[cell].head
+        if required is not None and head != required:
+            raise fault(f"got '{head}', must be {required} (or left out) with model.cell: {cell}")
+        owner = next((name for name, spec in CELLS.items() if spec.head == head), cell)
+        if owner != cell:
+            message = f"got '{head}', which only model.cell: {owner} has"
+            raise fault(message, ("model", "head"), ("model", "cell"))
         return head
 
     @field_validator("ticker_embedding")
     @classmethod
-    def _tokens_have_no_ticker(cls, value: int, info: ValidationInfo) -> int:
-        if value and info.data.get("cell") == "token":
-            keys = (("model", "ticker_embedding"), ("model", "cell"))
-            raise fault(
-                f"got {value}, must be 0 (or left out) with cell token, which reads words alone", *keys
-            )
+    def _cell_reads_ticker(cls, value: int, info: ValidationInfo) -> int:
+        cell = info.data.get("cell")
+        if value and cell is not None and not CELLS[cell].has_ticker:
+            message = f"got {value}, must be 0 (or left out) with cell {cell}, which does not read the ticker"
+            raise fault(message, ("model", "ticker_embedding"), ("model", "cell"))
         return value
 
     @field_validator("recurrent_dropout", "zoneout", "kernel_constraint", "recurrent_constraint", "l2")
@@ -245,6 +235,12 @@ class ModelConfig(Section):
                 ("model", "cell"),
             )
         return value
+
+
+def cell_spec(model: Any) -> CellSpec | None:
+    """Return the spec of the cell in an unchecked `model`; None where the cell is unknown or left out."""
+    cell = model.get("cell") if isinstance(model, Mapping) else getattr(model, "cell", None)
+    return CELLS.get(cell) if isinstance(cell, str) else None
 
 
 class EarlyStoppingConfig(Section):

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 import lstm_stock.config
 from lstm_stock.config import (
-    TOKEN_HEAD,
     Config,
     DataConfig,
     EarlyStoppingConfig,
@@ -32,6 +31,7 @@ from lstm_stock.config import (
     packaged_config,
     packaged_config_names,
 )
+from lstm_stock.config.cells import CELLS
 from lstm_stock.config.features import FEATURES
 from lstm_stock.config.heads import HEADS
 from lstm_stock.errors import ConfigError
@@ -202,7 +202,8 @@ def configs(draw: st.DrawFn) -> Config:
     start, val, test, end = sorted(
         draw(st.lists(st.dates(date(1900, 1, 1), date(2100, 12, 31)), min_size=4, max_size=4, unique=True))
     )
-    heads = ("point", "quantile") if target == "close" else [name for name in HEADS if name != TOKEN_HEAD]
+    of_cells = {spec.head for spec in CELLS.values()}
+    heads = ("point", "quantile") if target == "close" else [name for name in HEADS if name not in of_cells]
     stopping = st.builds(
         EarlyStoppingConfig, monitor=st.sampled_from(["val_loss", "loss"]), patience=st.integers(1, 10_000)
     )

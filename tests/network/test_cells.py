@@ -12,8 +12,9 @@ from keras import layers
 
 from lstm_stock import config
 from lstm_stock.config import cells
-from lstm_stock.config.cells import CELLS, NetworkSize, count_params
+from lstm_stock.config.cells import CELLS
 from lstm_stock.config.heads import HEADS
+from lstm_stock.config.size import count_params, with_cell
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture, Regularisers
 from lstm_stock.network.build import build_ensemble, build_network
@@ -70,9 +71,10 @@ def test_the_config_reaches_the_regularisers():
 def test_parameters_follow_the_formula(cell, units):
     head, n_features = ("vocabulary", 1) if cell == "token" else ("student_t", 2)
     shape = replace(TINY, cell=cell, units=units, dense=(2,), head=head, horizon=2, n_features=n_features)
-    assert build_network(shape).count_params() == count_params(
-        NetworkSize(cell, units, (2,), head, 8, n_features, 2)
-    )
+    features = ("log_return", "open_gap")[:n_features]
+    model = config.ModelConfig(units=units, dense=(2,))
+    settings = config.Config(features=features, window=config.WindowConfig(horizon=2), model=model)
+    assert build_network(shape).count_params() == count_params(with_cell(settings, cell))
 
 
 def test_parameters_of_one_layer_by_hand():
