@@ -1,4 +1,4 @@
-"""Files and folders on disk that are whole or absent, and the hidden folder of unfinished work.
+"""Files and folders on disk that are whole or absent, and hidden folders of unfinished work.
 
 Nothing here knows what they hold.
 """
@@ -10,8 +10,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,10 +20,16 @@ from filelock import FileLock, Timeout
 from lstm_stock.errors import RunError
 
 TEMP_PREFIX = ".building-"
-"""How the name of a folder begins while it is being filled."""
+"""Start of the name of a temporary folder."""
 
-ABANDONED_SECONDS = 24 * 3600
-"""A folder that was not touched for so long is nobody's work any more."""
+LOCK = ".lock"
+"""File in a hidden folder; the process that uses the folder holds its lock."""
+
+TEMP_DAYS = 1
+"""A temporary folder that no process holds is removed after this time."""
+
+WORK_DAYS = 30
+"""A `WorkDir` that no process holds is removed after this time."""
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], None] | bytes, fsync: bool = True) -> None:
@@ -69,49 +75,64 @@ def _fsync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def write_dir_atomically(folder: Path, name: str, write: Callable[[Path], None]) -> Path:
-    """Make a folder whole or not at all.
+@contextmanager
+def temporary_dir(parent: Path) -> Iterator[Path]:
+    """Make a hidden folder in `parent` and remove it at the end.
 
-    Args:
-        folder: Where it will be.
-        name: Its name.
-        write: Puts the files, and no folders, into the folder that it is called with.
-
-    Returns:
-        Its path; `name` gets a number behind it when there is one of that name.
+    It is locked meanwhile, so that other processes leave it alone however long that takes. A folder that a killed
+    process left is removed by a call `TEMP_DAYS` later.
 
     Raises:
         OSError: The disk refuses.
     """
-    building = None
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_unused(parent, f"{TEMP_PREFIX}*", TEMP_DAYS)
+    folder = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=parent))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder)
-        building = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=folder))
+        with FileLock(folder / LOCK, timeout=0):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_unused(parent: Path, pattern: str, days: float) -> None:
+    """Remove the folders that were not touched for some days, and that no process holds."""
+    for folder in parent.glob(pattern):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > days * 24 * 3600:
+                with FileLock(folder / LOCK, timeout=0):
+                    pass
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_dir_atomically(parent: Path, name: str, write: Callable[[Path], None]) -> Path:
+    """Make a folder whole or not at all.
+
+    Args:
+        parent: Where it will be.
+        name: Its name; `-02`, `-03`, ... is appended when there is one of that name.
+        write: Puts the files, and no folders, into the folder that it is called with.
+
+    Returns:
+        Its path.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    with temporary_dir(parent) as temporary:
+        building = temporary / name
+        building.mkdir()
         write(building)
         for file in building.iterdir():
             with file.open("r+b") as opened:  # Windows flushes no file that is opened to read
                 os.fsync(opened.fileno())
-        building.chmod(0o755)  # mkdtemp makes folders that only their owner can read
         _fsync_folder(building)
-        moved = _move_into_place(building, folder / name)
-        _fsync_folder(folder)
-        return moved
-    finally:
-        if building is not None:
-            shutil.rmtree(building, ignore_errors=True)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what a killed process was building; nothing takes a day to be saved."""
-    for building in folder.glob(f"{TEMP_PREFIX}*"):
-        with suppress(OSError):
-            if time.time() - building.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(building, ignore_errors=True)
+        path = _move_into_place(building, parent / name)
+        _fsync_folder(parent)
+    return path
 
 
 def _move_into_place(building: Path, wanted: Path) -> Path:
-    """Rename to `wanted`, or to `wanted-02`, ... when another run of the same second has that name."""
     n = 1
     while True:
         target = wanted if n == 1 else wanted.with_name(f"{wanted.name}-{n:02}")
@@ -126,19 +147,16 @@ def _move_into_place(building: Path, wanted: Path) -> Path:
         n += 1
 
 
-LOCK = ".lock"
-
-FORGOTTEN_SECONDS = 30 * 24 * 3600
-"""Work that nobody went on with for so long is given up."""
-
-
 class WorkDir:
-    """The folder; used as a context, it keeps another process from working on the same at the same time.
+    """A hidden folder of unfinished work, beside the results to come.
+
+    Its name holds a key of everything that decides the results: the same work finds it again, other work does
+    not. Used as a context, it is locked. A folder that nobody went on with is removed after `WORK_DAYS`.
 
     Args:
         runs_dir: Where the results will be.
-        kind: What is kept: `backtest` or `training`.
-        key: `fingerprint` everything that decides the results.
+        kind: What is unfinished: `backtest` or `training`.
+        key: `lstm_stock.runs.provenance.fingerprint` of what decides the results.
     """
 
     def __init__(self, runs_dir: Path, kind: str, key: str) -> None:
@@ -154,22 +172,23 @@ class WorkDir:
             OSError: It cannot be made.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        _remove_forgotten(self.path.parent)
         try:
             self._lock.acquire()
         except Timeout as error:
             raise RunError(
-                f"another process is working on this very {self._kind}", "wait until it is done, or end it"
+                f"another process is working on the same {self._kind}", "wait until it is done, or end it"
             ) from error
+        for kind in ("backtest", "training"):
+            _remove_unused(self.path.parent, f".{kind}-*", WORK_DAYS)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Unlock the folder, and remove it if nothing is in it."""
+        """Unlock the folder, and remove it if it is empty."""
         self._lock.release()
         if self.path.is_dir() and not any(file for file in self.path.iterdir() if file.name != LOCK):
             self.remove()
 
-    def write(self, name: str, write: Callable[[BinaryIO], None]) -> None:
+    def write(self, name: str, write: Callable[[BinaryIO], None] | bytes) -> None:
         """Write a file of the folder whole, as `write_file` does.
 
         Raises:
@@ -178,20 +197,12 @@ class WorkDir:
         write_file(self.path / name, write)
 
     def clear(self) -> None:
-        """Forget what is kept, but stay locked."""
+        """Delete the files; the folder stays locked."""
         for file in self.path.iterdir():
             if file.name != LOCK:
                 with suppress(OSError):
                     file.unlink()
 
     def remove(self) -> None:
-        """Forget what is kept: the results are saved."""
+        """Delete the folder: the results are saved."""
         shutil.rmtree(self.path, ignore_errors=True)
-
-
-def _remove_forgotten(runs_dir: Path) -> None:
-    for kind in ("backtest", "training"):
-        for folder in runs_dir.glob(f".{kind}-*"):
-            with suppress(OSError):
-                if time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)

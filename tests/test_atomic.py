@@ -4,13 +4,16 @@ import errno
 import os
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from lstm_stock import atomic
-from lstm_stock.atomic import write_dir_atomically, write_file
+from lstm_stock.atomic import WorkDir, temporary_dir, write_dir_atomically, write_file
+from lstm_stock.errors import RunError
 
 NAME = "prices.parquet"
 
@@ -119,3 +122,78 @@ def test_a_rename_is_flushed_with_its_folder(tmp_path, monkeypatch):
     write_dir_atomically(tmp_path / "runs", "run", lambda folder: (folder / "a").write_bytes(b"1"))
     assert flushed[0].name == "a"
     assert flushed[-1] == tmp_path / "runs"
+
+
+# --- folders in use, and folders left behind --------------------------------------------------------------------
+
+HOLD = """
+import sys
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_by_another_process(folder):
+    command = [sys.executable, "-c", HOLD, str(folder / atomic.LOCK)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield
+        process.communicate()
+
+
+def make_old(folder, days):
+    then = time.time() - (days + 0.1) * 24 * 3600
+    os.utime(folder, (then, then))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "days"),
+    [(atomic.TEMP_PREFIX, 1), (".training-", 30), (".backtest-", 30)],
+)
+def test_a_folder_left_behind_is_removed_once_it_is_old_and_no_process_holds_it(tmp_path, prefix, days):
+    left, old, new = (tmp_path / f"{prefix}{name}" for name in ("left", "old", "new"))
+    for folder in (left, old, new):
+        folder.mkdir()
+        (folder / "a").write_bytes(b"1")
+    with held_by_another_process(old):
+        make_old(left, days)
+        make_old(old, days)
+        with temporary_dir(tmp_path), WorkDir(tmp_path, "training", "key"):
+            assert (old / "a").exists()
+            assert (new / "a").exists()
+            assert not left.exists()
+    make_old(old, days)
+    with temporary_dir(tmp_path), WorkDir(tmp_path, "training", "key"):
+        assert not old.exists()
+        assert new.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {new.name}
+
+
+def test_a_temporary_folder_of_a_long_work_survives_another_save(tmp_path):
+    with temporary_dir(tmp_path) as scratch:
+        make_old(scratch, 40)
+        write_dir_atomically(tmp_path, "run", lambda folder: write_file(folder / "a", b"1"))
+        assert scratch.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_unfinished_work_is_found_again_however_old_it_is(tmp_path):
+    with WorkDir(tmp_path, "training", "key") as folder:
+        folder.write("a", b"1")
+    make_old(folder.path, 40)
+    with WorkDir(tmp_path, "training", "key") as folder:
+        assert (folder.path / "a").read_bytes() == b"1"
+
+
+def test_a_work_folder_is_locked_and_vanishes_when_empty(tmp_path):
+    with WorkDir(tmp_path, "training", "key") as folder:
+        with pytest.raises(RunError, match="another process is working on the same training"):
+            WorkDir(tmp_path, "training", "key").__enter__()
+        folder.write("a", b"1")
+    assert [path.name for path in folder.path.iterdir() if path.name != atomic.LOCK] == ["a"]
+    with WorkDir(tmp_path, "training", "key") as folder:
+        folder.clear()
+    assert not folder.path.exists()

@@ -1,42 +1,71 @@
-"""Find the runs and backtests of a folder."""
+"""Find the runs and backtests of a folder, in the order in which they were made."""
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 from lstm_stock.errors import RunError
+from lstm_stock.runs.files import read_json
 from lstm_stock.runs.run import CALIBRATION, CONFIG, FILES, FOLDS, PROVENANCE, Run
+
+_NAME_TIME = "%Y%m%d-%H%M%S"
 
 
 def list_runs(runs_dir: Path) -> list[Run]:
-    """Return the runs in `runs_dir`, oldest first; hidden and unfinished folders and backtests are not runs."""
+    """Return the runs in `runs_dir`, oldest first; hidden folders and backtests are no runs.
+
+    Raises:
+        RunError: The folder cannot be read.
+    """
     return [Run(path) for path in _saved(runs_dir) if not is_backtest(path)]
 
 
 def list_backtests(runs_dir: Path) -> list[Path]:
-    """Return the folders of backtests in `runs_dir`, oldest first."""
+    """Return the folders of backtests in `runs_dir`, oldest first; RunError if it cannot be read."""
     return [path for path in _saved(runs_dir) if is_backtest(path)]
 
 
 def is_backtest(path: Path) -> bool:
-    """Say whether a folder is a backtest's."""
-    return _is_there(path / FOLDS)
+    """Return whether a folder is a backtest's."""
+    return _exists(path / FOLDS)
 
 
 def _saved(runs_dir: Path) -> list[Path]:
     try:
         if not runs_dir.is_dir():
             return []
-        folders = [path for path in sorted(runs_dir.iterdir()) if not path.name.startswith(".")]
+        folders = [path for path in runs_dir.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise RunError(
             f"{runs_dir} cannot be read: {error.strerror or error}", "choose another folder with `--runs-dir`"
         ) from error
-    return [path for path in folders if _is_there(path / PROVENANCE) or _is_there(path / CONFIG)]
+    saved = [path for path in folders if _exists(path / PROVENANCE) or _exists(path / CONFIG)]
+    return sorted(saved, key=lambda path: (_created(path), path.name))
 
 
-def _is_there(path: Path) -> bool:
-    """Say whether something has this name; a name too long or a folder that may not be read has nothing."""
+def _created(path: Path) -> dt.datetime:
+    """Return when a run was made; where its provenance cannot be read, by its name or the time of the folder."""
+    try:
+        return _utc(dt.datetime.fromisoformat(read_json(path / PROVENANCE)["created"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    try:
+        return _utc(dt.datetime.strptime(path.name[:15], _NAME_TIME))
+    except ValueError:
+        pass
+    try:
+        return dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+    except OSError:
+        return dt.datetime.min.replace(tzinfo=dt.UTC)
+
+
+def _utc(time: dt.datetime) -> dt.datetime:
+    return time.replace(tzinfo=dt.UTC) if time.tzinfo is None else time
+
+
+def _exists(path: Path) -> bool:
+    """Return whether a path exists; False if its name is too long, or its folder may not be read."""
     try:
         return path.exists()
     except OSError:
@@ -55,19 +84,19 @@ def find_run(runs_dir: Path, name: str | None) -> Run:
             raise RunError(f"there is no run in {runs_dir}", "make one with `lstm-stock train`")
         run = runs[-1]
     else:
-        run = Run(runs_dir / name) if _is_there(runs_dir / name) else Run(Path(name))
-        if not _is_there(run.path):
-            known = ", ".join(one.name for one in runs[-5:])
+        run = Run(runs_dir / name) if _exists(runs_dir / name) else Run(Path(name))
+        if not _exists(run.path):
+            newest = ", ".join(one.name for one in runs[-5:])
             raise RunError(
                 f"there is no run {name!r} in {runs_dir}",
-                f"the newest are: {known}" if known else "make one with `lstm-stock train`",
+                f"the newest are: {newest}" if newest else "make one with `lstm-stock train`",
             )
     if is_backtest(run.path):
         raise RunError(
             f"{run.name} is a backtest, not a run: it holds the forecasts of many networks, and none of them",
             "name a run (`lstm-stock runs` lists them); the figures of a backtest are in its `plots`",
         )
-    missing = [file for file in FILES if not _is_there(run.path / file)]
+    missing = [file for file in FILES if not _exists(run.path / file)]
     if {CONFIG, PROVENANCE} <= set(missing):
         raise RunError(f"{run.path} is not a run", "`lstm-stock runs` lists the runs there are")
     if missing == [CALIBRATION]:

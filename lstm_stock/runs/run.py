@@ -24,7 +24,7 @@ from lstm_stock.dataset.split import Split
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.errors import ConfigError, RunError
 from lstm_stock.prices.reader import TickerOrigin
-from lstm_stock.runs.files import _read_json, join_tickers, read_forecasts, records, write_json
+from lstm_stock.runs.files import join_tickers, read_forecasts, read_json, records, write_json
 from lstm_stock.runs.folder import save_folder
 from lstm_stock.runs.provenance import RunProvenance
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
@@ -107,7 +107,7 @@ class Run:
         """What was fitted on the train bars of each ticker."""
 
         def parse(path: Path) -> dict[str, FittedTicker]:
-            scalers = {name: FittedTicker.from_json(one) for name, one in _read_json(path).items()}
+            scalers = {name: FittedTicker.from_json(one) for name, one in read_json(path).items()}
             _require(tuple(scalers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
             features = {scaler.inputs.features for scaler in scalers.values()}
             _require(features == {self.config.features}, f"its features are not those of {CONFIG}")
@@ -120,7 +120,7 @@ class Run:
         """How the intervals of each ticker are stretched."""
 
         def parse(path: Path) -> dict[str, Calibrator]:
-            calibrators = {name: Calibrator.from_json(one) for name, one in _read_json(path).items()}
+            calibrators = {name: Calibrator.from_json(one) for name, one in read_json(path).items()}
             _require(tuple(calibrators) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
             wanted = (self.config.calibration, LEVELS, (self.config.window.horizon, len(LEVELS)))
             found = {(one.kind, one.levels, one.factors.shape) for one in calibrators.values()}
@@ -148,7 +148,7 @@ class Run:
         """`SCORE_COLUMNS`."""
 
         def parse(path: Path) -> pd.DataFrame:
-            return pd.DataFrame(_read_json(path)["scores"]).replace({None: np.nan})
+            return pd.DataFrame(read_json(path)["scores"]).replace({None: np.nan})
 
         return self._read_table(SCORES, parse, SCORE_COLUMNS)
 
@@ -157,7 +157,7 @@ class Run:
         """What `lstm_stock.scoring.verdict.judge` said; empty in a run saved without one."""
 
         def parse(path: Path) -> dict[str, Any]:
-            verdict: dict[str, Any] = _read_json(path).get("verdict", {})
+            verdict: dict[str, Any] = read_json(path).get("verdict", {})
             _require(isinstance(verdict, dict), "its verdict is no object")
             return verdict
 
@@ -168,7 +168,7 @@ class Run:
         """Where the run comes from."""
 
         def parse(path: Path) -> RunProvenance:
-            data = _read_json(path)
+            data = read_json(path)
             tickers = {name: TickerOrigin(**origin) for name, origin in data.pop("tickers").items()}
             _require(tuple(tickers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
             return RunProvenance(**data, tickers=tickers)

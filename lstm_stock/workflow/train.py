@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -13,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from lstm_stock.atomic import TEMP_PREFIX, WorkDir
+from lstm_stock.atomic import WorkDir, temporary_dir
 from lstm_stock.config import Config
 from lstm_stock.dataset.build import build_dataset
 from lstm_stock.dataset.series import TickerSeries
@@ -204,11 +203,8 @@ def _checkpoints(
 def _scratch(runs_dir: Path) -> Iterator[Path]:
     """Make a folder for what is not whole yet, on the disk where the run will be."""
     try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=TEMP_PREFIX, dir=runs_dir, ignore_cleanup_errors=True
-        ) as folder:
-            yield Path(folder)
+        with temporary_dir(runs_dir) as folder:
+            yield folder
     except OSError as error:
         raise cannot_save(runs_dir, error) from error
 

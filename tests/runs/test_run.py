@@ -18,7 +18,7 @@ from lstm_stock.errors import RunError
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.build import build_ensemble, build_network
 from lstm_stock.prices.reader import TickerOrigin
-from lstm_stock.runs.catalog import find_run, list_runs
+from lstm_stock.runs.catalog import find_run, list_backtests, list_runs
 from lstm_stock.runs.files import records
 from lstm_stock.runs.provenance import RunProvenance, package_versions
 from lstm_stock.runs.run import FILES, HISTORY_COLUMNS, ModelArtifacts, RunResults, save_run
@@ -110,6 +110,32 @@ def test_the_newest_run_is_taken_when_none_is_named(tmp_path):
     newest = save_run(tmp_path, results("2025-01-02T03:04:05+00:00"))
     save_run(tmp_path, results("2024-06-02T03:04:05+00:00"))
     assert find_run(tmp_path, None).path == newest.path
+
+
+def test_the_newest_run_is_the_one_made_last_whatever_its_name(tmp_path):
+    old = save_run(tmp_path, results("2024-01-02T03:04:05+00:00"))
+    renamed = old.path.rename(tmp_path / "best-aapl")
+    newest = save_run(tmp_path, results("2025-01-02T03:04:05+00:00"))
+    assert [run.path for run in list_runs(tmp_path)] == [renamed, newest.path]
+    assert find_run(tmp_path, None).path == newest.path
+
+
+def test_runs_whose_provenance_cannot_be_read_are_ordered_by_name_or_time_of_the_folder(tmp_path):
+    save_run(tmp_path, results("2024-01-02T03:04:05+00:00"))
+    for name, content in (("20250101-000000-A-lstm", "{"), ("20230101-000000-B-lstm", "[]"), ("best", "{}")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "provenance.json").write_text(content)
+    os.utime(tmp_path / "best", (0, 0))
+    names = [run.name[-8:] for run in list_runs(tmp_path)]
+    assert names == ["best", "0-B-lstm", "APL-lstm", "0-A-lstm"]
+
+
+def test_backtests_are_listed_by_when_they_were_made(tmp_path):
+    for name, created in (("a", "2025-01-01"), ("b", "2024-01-01")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "folds.csv").write_text("")
+        (tmp_path / name / "provenance.json").write_text(json.dumps({"created": f"{created}T00:00:00+00:00"}))
+    assert [path.name for path in list_backtests(tmp_path)] == ["b", "a"]
 
 
 def test_a_run_may_be_named_by_its_path(tmp_path):

@@ -218,7 +218,7 @@ def test_a_damaged_part_is_done_again_and_another_backtest_is_not_taken_for_this
         path.write_bytes(path.read_bytes()[:-100])
         assert kept.read("fold-001-network") is None
         assert kept.read("fold-002-network") is None
-        with pytest.raises(RunError, match="another process is working on this very backtest"):
+        with pytest.raises(RunError, match="another process is working on the same backtest"):
             PartsFolder(tmp_path, key).__enter__()
 
 

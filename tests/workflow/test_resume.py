@@ -1,20 +1,15 @@
 from __future__ import annotations
 
-import os
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from lstm_stock import atomic
 from lstm_stock.atomic import WorkDir
 from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
-from lstm_stock.errors import RunError
 from lstm_stock.network.architecture import Regularisers
 from lstm_stock.network.checkpoints import Checkpoints, State
 from lstm_stock.network.training import fit_network
-from lstm_stock.runs.provenance import fingerprint
 from tests.network.test_training import TINY, TRAIN, VAL, weights
 
 
@@ -133,39 +128,3 @@ def test_a_disk_that_refuses_is_told_once_and_the_training_goes_on(folder, monke
     assert said == [
         "no checkpoint could be kept (No space left on device): after a kill this training would begin again"
     ]
-
-
-def test_a_kept_folder_is_locked_and_vanishes_when_empty(tmp_path):
-    with WorkDir(tmp_path, "training", "key") as folder:
-        with pytest.raises(RunError, match="another process is working on this very training"):
-            WorkDir(tmp_path, "training", "key").__enter__()
-        folder.write("a", lambda file: file.write(b"1"))
-    assert [path.name for path in folder.path.iterdir() if path.name != atomic.LOCK] == ["a"]
-    with WorkDir(tmp_path, "training", "key") as folder:
-        folder.clear()
-    assert not folder.path.exists()
-
-
-def test_work_that_nobody_went_on_with_is_forgotten_and_other_work_is_not(tmp_path):
-    for name, age in ((".training-old", atomic.FORGOTTEN_SECONDS + 60), (".backtest-new", 60), ("run", 1e9)):
-        (tmp_path / name).mkdir()
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
-    with WorkDir(tmp_path, "training", "key"):
-        assert {path.name for path in tmp_path.iterdir()} == {".backtest-new", "run", ".training-key"}
-
-
-def test_a_write_that_fails_leaves_what_was_there(folder):
-    folder.write("a", lambda file: file.write(b"old"))
-
-    def fail(file):
-        file.write(b"new")
-        raise KilledError
-
-    with pytest.raises(KilledError):
-        folder.write("a", fail)
-    assert (folder.path / "a").read_bytes() == b"old"
-    assert not list(folder.path.glob(".a*"))
-
-
-def test_a_key_depends_on_everything_that_decides():
-    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1}) != fingerprint({"a": 1, "b": 3})
