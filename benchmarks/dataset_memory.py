@@ -49,20 +49,20 @@ def main() -> None:
     n_tickers, n_bars = (
         int(sys.argv[i]) if len(sys.argv) > i else default for i, default in ((1, 500), (2, 3500))
     )
-    recipe = WindowSpec(FEATURES, "log_return", "trailing_vol", 60, 5, "minmax")
+    spec = WindowSpec(FEATURES, "log_return", "trailing_vol", 60, 5, "minmax")
     dates = simulated(n_bars, 0).index.to_numpy().astype("datetime64[D]")
     split = Split.by_share(dates, 0.16, 0.20)
-    fit_ticker("warm-up", simulated(n_bars, 0), recipe, split)  # imports happen before the measurement
+    fit_ticker("warm-up", simulated(n_bars, 0), spec, split)  # imports happen before the measurement
 
     tracemalloc.start()
-    series = [fit_ticker(f"T{i}", simulated(n_bars, i), recipe, split) for i in range(n_tickers)]
-    windows = [windows_of(one, recipe, split, "train") for one in series]
+    series = [fit_ticker(f"T{i}", simulated(n_bars, i), spec, split) for i in range(n_tickers)]
+    windows = [windows_of(one, spec, split, "train") for one in series]
     batches = WindowBatches(windows, batch_size=256, seed=0)
     n_seen = sum(len(batches[i][0]) for i in range(len(batches)))
     peak = tracemalloc.get_traced_memory()[1]
 
     table = 4 * n_tickers * n_bars * len(FEATURES)
-    copied = 4 * n_seen * recipe.look_back * len(FEATURES)
+    copied = 4 * n_seen * spec.look_back * len(FEATURES)
     print(f"{n_tickers} tickers x {n_bars} bars x {len(FEATURES)} features, {n_seen} train windows")
     print(f"float32 feature table  {table / 2**20:8.1f} MiB")
     print(f"peak while building    {peak / 2**20:8.1f} MiB   {peak / table:.2f} x the table")

@@ -43,22 +43,22 @@ class SplitWindows:
 
 
 def windows_by_split(
-    tickers: Sequence[str], adjusted: Callable[[str], pd.DataFrame], recipe: WindowSpec, split: Split
+    tickers: Sequence[str], adjusted: Callable[[str], pd.DataFrame], spec: WindowSpec, split: Split
 ) -> SplitWindows:
     """Fit each ticker's scaler on its train bars and cut its windows.
 
     Args:
         tickers: Their names.
         adjusted: Gives the adjusted bars of a ticker; called once for each.
-        recipe: What a window holds.
+        spec: What a window holds.
         split: Where train, val and test meet.
 
     Raises:
         DataError: A ticker has too few bars for a part.
     """
-    series = [fit_ticker(ticker, adjusted(ticker), recipe, split) for ticker in tickers]
+    series = [fit_ticker(ticker, adjusted(ticker), spec, split) for ticker in tickers]
     train, val, test = (
-        [windows_of(one, recipe, split, part) for one in series] for part in ("train", "val", "test")
+        [windows_of(one, spec, split, part) for one in series] for part in ("train", "val", "test")
     )
     return SplitWindows(split, train, val, test)
 
@@ -71,9 +71,9 @@ def refit_windows(config: Config, adjusted: Callable[[str], pd.DataFrame], split
         adjusted: Gives the adjusted bars of a ticker.
         split: The split that had a val.
     """
-    recipe, wide = window_spec(config), split.without_val
-    series = [fit_ticker(ticker, adjusted(ticker), recipe, wide) for ticker in config.data.tickers]
-    train, test = ([windows_of(one, recipe, wide, part) for one in series] for part in ("train", "test"))
+    spec, wide = window_spec(config), split.without_val
+    series = [fit_ticker(ticker, adjusted(ticker), spec, wide) for ticker in config.data.tickers]
+    train, test = ([windows_of(one, spec, wide, part) for one in series] for part in ("train", "test"))
     return SplitWindows(wide, train, [], test)
 
 
@@ -98,19 +98,19 @@ def windows_skipping_short(
         ShortHistoryError: None is left.
         DataError: The bars of a ticker cannot be used.
     """
-    recipe, cut, short = window_spec(config), {}, {}
+    spec, cut, short = window_spec(config), {}, {}
     for ticker in config.data.tickers:
         try:
-            cut[ticker] = windows_by_split([ticker], adjusted, recipe, split)
+            cut[ticker] = windows_by_split([ticker], adjusted, spec, split)
         except ShortHistoryError as error:
             short[ticker] = error
     if short:
         config = _without(config, short, on_note)
-        recipe = window_spec(config)
+        spec = window_spec(config)
 
     def of_all(part: str) -> list[Windows]:
         # A ticker's code depends on which tickers there are.
-        return [replace(windows, recipe=recipe) for one in cut.values() for windows in getattr(one, part)]
+        return [replace(windows, spec=spec) for one in cut.values() for windows in getattr(one, part)]
 
     return config, SplitWindows(split, of_all("train"), of_all("val"), of_all("test"))
 
@@ -159,12 +159,12 @@ class Dataset:
 
     Attributes:
         config: That of the tickers that are left.
-        parts: Their windows.
+        windows: Theirs.
         adjusted: Gives the bars that those were cut from, with the market beside them where it is needed.
     """
 
     config: Config
-    parts: SplitWindows
+    windows: SplitWindows
     adjusted: Callable[[str], pd.DataFrame]
 
 

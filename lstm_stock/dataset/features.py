@@ -44,7 +44,7 @@ class Bars:
         volume: Shares traded.
         volatility: `trailing_volatility`, NaN while it warms up.
         range_volatility: `range_volatility`, likewise.
-        market: `lstm_stock.dataset.market.Market.surprise`, where it is given beside the bars.
+        market: `lstm_stock.dataset.market.Market.volatility_surprise`, where it is given beside the bars.
     """
 
     open: Array

@@ -35,8 +35,13 @@ LEAST_SHARE = 0.5
 """Least deviation of the Student-t, as a share of the plain one. Of returns that are mostly 0, as of a ticker that
 hardly trades, the likeliest scale is 0, and nothing can be told in units of that."""
 
-HAR_NUMBERS = ("usual", "lowest", "highest", "spread")
-"""The attributes of a `HarModel` that are one number each, in order."""
+JSON_KEYS = {
+    "usual": "mean_variance",
+    "lowest": "min_log_variance",
+    "highest": "max_log_variance",
+    "spread": "return_scale",
+}
+"""The keys of a saved `HarModel` beside `weights`, and the attribute behind each."""
 
 N_OWN = 6
 """Columns of the regression that a ticker's own bars give, the constant among them."""
@@ -50,24 +55,25 @@ class HarModel:
     bars, is regressed by least squares on the last day's, its means over 5 and 22 days, the log of the EWMA of
     squared returns, and the last return where it is a fall (Corsi 2009, Journal of Financial Econometrics 7; the
     fall as in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). With the market it has a sixth
-    regressor, how much wider than usual the day was for all tickers: `lstm_stock.dataset.market.Market.surprise`.
+    regressor, how much wider than usual the day was for all tickers:
+    `lstm_stock.dataset.market.Market.volatility_surprise`.
 
     Attributes:
         weights: Of a constant and the five regressors, shape `(6,)`, or six, `(7,)`.
-        usual: Mean variance of the bars it was fitted on: falls are told in units of its root.
-        lowest: Least log variance that was to be forecast there.
-        highest: Greatest. Beyond anything seen a straight line is no guide (Swanson & White 1997, Int. J. of
+        mean_variance: Mean variance of the bars it was fitted on: falls are told in units of its root.
+        min_log_variance: Least log variance that was to be forecast there.
+        max_log_variance: Greatest. Beyond anything seen a straight line is no guide (Swanson & White 1997, Int. J. of
             Forecasting 13), and forecasts are cut there.
-        spread: Standard deviation there of one-bar returns in units of the volatility forecast for them, as that
+        return_scale: Standard deviation there of one-bar returns in units of the volatility forecast for them, as that
             of the Student-t with 5 degrees of freedom that is most likely: a few wild days, such as those after
             earnings, would make a plain standard deviation too great for all others.
     """
 
     weights: Array
-    usual: float
-    lowest: float
-    highest: float
-    spread: float
+    mean_variance: float
+    min_log_variance: float
+    max_log_variance: float
+    return_scale: float
 
     @classmethod
     def fit(cls, bars: Bars, n_insample: int, step: int = 1, with_market: bool = False) -> HarModel:
@@ -83,8 +89,8 @@ class HarModel:
             ShortHistoryError: They are too few.
         """
         day = day_variance(bars.open, bars.high, bars.low, bars.close)
-        usual = float(np.nanmean(day[1:n_insample])) if n_insample > 1 else np.nan
-        inputs = _inputs(bars, day, usual, with_market)
+        mean_variance = float(np.nanmean(day[1:n_insample])) if n_insample > 1 else np.nan
+        inputs = _inputs(bars, day, mean_variance, with_market)
         known = np.asarray(np.isfinite(inputs).all(axis=1))
         rows = np.flatnonzero(known[: max(n_insample - step, 0)])
         if len(rows) < MIN_ROWS:
@@ -94,10 +100,10 @@ class HarModel:
             )
         ahead = np.log(_mean_ahead(day, step))[rows]
         weights = np.asarray(np.linalg.lstsq(inputs[rows], ahead, rcond=None)[0], np.float64)
-        lowest, highest = float(ahead.min()), float(ahead.max())
-        logs = np.clip(inputs[rows] @ weights, lowest, highest)
-        spread = t_deviation(log_returns(bars.close)[rows + 1] / np.exp(logs / 2))
-        return cls(weights, usual, lowest, highest, spread)
+        min_log_variance, max_log_variance = float(ahead.min()), float(ahead.max())
+        logs = np.clip(inputs[rows] @ weights, min_log_variance, max_log_variance)
+        return_scale = t_deviation(log_returns(bars.close)[rows + 1] / np.exp(logs / 2))
+        return cls(weights, mean_variance, min_log_variance, max_log_variance, return_scale)
 
     def variance(self, bars: Bars) -> Array:
         """Return the variance a bar that was forecast at each close, `(n_bars,)`; NaN while it warms up.
@@ -105,32 +111,35 @@ class HarModel:
         It is the exponential of the mean log variance, less than the mean variance.
         """
         day = day_variance(bars.open, bars.high, bars.low, bars.close)
-        inputs = _inputs(bars, day, self.usual, with_market=len(self.weights) > N_OWN)
+        inputs = _inputs(bars, day, self.mean_variance, with_market=len(self.weights) > N_OWN)
         known = np.isfinite(inputs).all(axis=1)
         variance = np.full(len(inputs), np.nan)
-        variance[known] = np.exp(np.clip(inputs[known] @ self.weights, self.lowest, self.highest))
+        variance[known] = np.exp(
+            np.clip(inputs[known] @ self.weights, self.min_log_variance, self.max_log_variance)
+        )
         return variance
 
     def volatility(self, bars: Bars) -> Array:
         """Return the deviation forecast at each close for the next one-bar log return, `(n_bars,)`."""
-        return np.maximum(np.sqrt(self.variance(bars)) * self.spread, MIN_VOLATILITY)
+        return np.maximum(np.sqrt(self.variance(bars)) * self.return_scale, MIN_VOLATILITY)
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain dictionary."""
-        return {**vars(self), "weights": self.weights.tolist()}
+        numbers = {key: getattr(self, name) for key, name in JSON_KEYS.items()}
+        return {"weights": self.weights.tolist(), **numbers}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> HarModel:
         """Rebuild what `to_json` gave."""
-        numbers = (float(data[name]) for name in HAR_NUMBERS)
-        return cls(np.asarray(data["weights"], np.float64), *numbers)
+        numbers = {name: float(data[key]) for key, name in JSON_KEYS.items()}
+        return cls(np.asarray(data["weights"], np.float64), **numbers)
 
 
-def _inputs(bars: Bars, day: Array, usual: float, with_market: bool) -> Array:
+def _inputs(bars: Bars, day: Array, mean_variance: float, with_market: bool) -> Array:
     """Return the regressors as known at each bar, shape `(n_bars, 6)` or `(n_bars, 7)`; NaN while they warm up."""
     logs = pd.Series(np.log(day))
     week, month = (logs.rolling(n).mean().to_numpy(np.float64) for n in (WEEK, MONTH))
-    fall = np.minimum(log_returns(bars.close), 0) / np.sqrt(usual)
+    fall = np.minimum(log_returns(bars.close), 0) / np.sqrt(mean_variance)
     ewma = 2 * np.log(bars.volatility)
     own = [np.ones(len(day)), logs, week, month, ewma, fall]
     if not with_market:

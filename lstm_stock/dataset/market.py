@@ -44,7 +44,7 @@ def market_of(config: Config, adjusted: Callable[[str], pd.DataFrame]) -> Market
 
 def beside(market: Market | None, adjusted: Callable[[str], pd.DataFrame]) -> Callable[[str], pd.DataFrame]:
     """Give the bars of a ticker with the market beside them, if there is one."""
-    return adjusted if market is None else lambda ticker: market.beside(adjusted(ticker))
+    return adjusted if market is None else lambda ticker: market.with_market_column(adjusted(ticker))
 
 
 def with_market(config: Config, adjusted: Callable[[str], pd.DataFrame]) -> Callable[[str], pd.DataFrame]:
@@ -92,13 +92,14 @@ class Market:
 
     Attributes:
         dates: Every date on which a ticker has a bar, sorted, shape `(n_dates,)`.
-        surprise: The mean of `day_surprise` over the tickers that have one; 0, a usual day, where it is not known.
+        volatility_surprise: The mean of `volatility_surprise` over the tickers that have one; 0, that of a usual
+            day, where `known` is false.
         known: Whether at least two tickers have one, and at least half of those that were listed by then. A ticker
             whose bars have ended counts as listed: of prices that were fetched for a few alone, no market is made.
     """
 
     dates: NDArray[np.datetime64]
-    surprise: Array
+    volatility_surprise: Array
     known: NDArray[np.bool_]
 
     @classmethod
@@ -112,7 +113,7 @@ class Market:
         days, values = [np.empty(0, "datetime64[D]")], [np.empty(0)]
         for table in tables:
             days.append(table.index.to_numpy().astype("datetime64[D]"))
-            values.append(day_surprise(table))
+            values.append(volatility_surprise(table))
         dates, rows = np.unique(np.concatenate(days), return_inverse=True)
         flat = np.concatenate(values)
         there = np.isfinite(flat)
@@ -127,9 +128,9 @@ class Market:
         known = (count >= MIN_TICKERS) & (2 * count >= listed)
         return cls(dates, np.divide(total, count, out=np.zeros(len(dates)), where=known), known)
 
-    def beside(self, adjusted: pd.DataFrame) -> pd.DataFrame:
+    def with_market_column(self, adjusted: pd.DataFrame) -> pd.DataFrame:
         """Lay the surprise of its date beside each bar of a ticker, as the column `market`."""
-        by_date = pd.Series(self.surprise, index=pd.DatetimeIndex(self.dates))
+        by_date = pd.Series(self.volatility_surprise, index=pd.DatetimeIndex(self.dates))
         return adjusted.assign(market=by_date.reindex(adjusted.index, fill_value=0.0).to_numpy(np.float64))
 
     def is_known(self, day: pd.Timestamp) -> bool:
@@ -142,7 +143,7 @@ class Market:
         return int((~self.known[int(np.argmax(self.known)) :]).sum()) if self.known.any() else len(self.known)
 
 
-def day_surprise(adjusted: pd.DataFrame) -> Array:
+def volatility_surprise(adjusted: pd.DataFrame) -> Array:
     """Return the log of each day's variance less its mean over the last 22 bars, shape `(n_bars,)`.
 
     A day without any movement says nothing, and is left out; NaN on such a day, and where fewer than half of the

@@ -50,7 +50,7 @@ def insample_mae(close: Array) -> float:
     return float(np.mean(np.abs(np.diff(close))))
 
 
-UNKNOWN = 0
+UNKNOWN_TICKER_ID = 0
 """The code of every ticker that the network was not trained on."""
 
 HAR_SCALES = ("har", MARKET_SCALE)
@@ -79,9 +79,9 @@ class WindowSpec:
     scaler: str
     tickers: tuple[str, ...] = ()
 
-    def code(self, ticker: str) -> int:
-        """Return the number by which the network knows a ticker: from 1 on, and `UNKNOWN` for all others."""
-        return self.tickers.index(ticker) + 1 if ticker in self.tickers else UNKNOWN
+    def ticker_id(self, ticker: str) -> int:
+        """Return the ticker's id, from 1 on; `UNKNOWN_TICKER_ID` for a ticker that is not in `tickers`."""
+        return self.tickers.index(ticker) + 1 if ticker in self.tickers else UNKNOWN_TICKER_ID
 
     @property
     def sqrt_steps(self) -> Array:
@@ -94,7 +94,7 @@ class FittedTicker:
     """Everything that was fitted on one ticker's train bars.
 
     Attributes:
-        inputs: The scaler of the features.
+        scaler: Of the features.
         return_std: Standard deviation of the one-bar log return: the target's unit when `target_scale` is none.
         close_offset: Least train close: the zero of the target `close`.
         close_scale: Range of the train closes: the unit of the target `close`.
@@ -102,7 +102,7 @@ class FittedTicker:
         har: What forecasts the volatility that returns are measured in, when `target_scale` is har or har_market.
     """
 
-    inputs: Scaler
+    scaler: Scaler
     return_std: float
     close_offset: float
     close_scale: float
@@ -112,7 +112,7 @@ class FittedTicker:
     def to_json(self) -> dict[str, Any]:
         """Return a plain dictionary."""
         return {
-            "features": self.inputs.to_json(),
+            "features": self.scaler.to_json(),
             "return_std": self.return_std,
             "close_offset": self.close_offset,
             "close_scale": self.close_scale,
@@ -126,8 +126,8 @@ class FittedTicker:
         numbers = ("return_std", "close_offset", "close_scale", "insample_mae")
         return_std, close_offset, close_scale, insample_mae = (float(data[name]) for name in numbers)
         har = None if data.get("har") is None else HarModel.from_json(data["har"])
-        inputs = Scaler.from_json(data["features"])
-        return cls(inputs, return_std, close_offset, close_scale, insample_mae, har)
+        scaler = Scaler.from_json(data["features"])
+        return cls(scaler, return_std, close_offset, close_scale, insample_mae, har)
 
 
 @dataclass(frozen=True)
@@ -139,18 +139,18 @@ class TickerSeries:
         dates: Day of each bar, shape `(n_bars,)`.
         close: Adjusted close, shape `(n_bars,)`.
         inputs: Scaled features, float32, shape `(n_bars, n_features)`.
-        unit: What a one-bar log return is divided by: the trailing volatility, or a constant, shape `(n_bars,)`.
-        first: First row where features and unit are known; earlier rows are the warm-up.
-        scaler: What was fitted on the train bars.
+        volatility_scale: What a one-bar log return is divided by: the trailing volatility, or a constant, shape `(n_bars,)`.
+        first: First row where features and volatility are known; earlier rows are the warm-up.
+        fitted: What was fitted on the train bars.
     """
 
     ticker: str
     dates: Dates
     close: Array
     inputs: NDArray[np.float32]
-    unit: NDArray[np.float32]
+    volatility_scale: NDArray[np.float32]
     first: int
-    scaler: FittedTicker
+    fitted: FittedTicker
 
 
 def _too_few(
@@ -164,14 +164,14 @@ def _too_few(
     )
 
 
-def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: WindowSpec, split: Split) -> TickerSeries:
+def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Split) -> TickerSeries:
     """Compute the features of one ticker and scale them by its train bars.
 
     Args:
         ticker: Its name, for messages.
         adjusted: Columns `open high low close volume`, adjusted, indexed by date, and `market` where the recipe
             needs it.
-        recipe: What a window holds.
+        spec: What a window holds.
         split: Where train ends.
 
     Raises:
@@ -179,15 +179,11 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: WindowSpec, split: S
         DataError: Its price never moves on them, or a feature cannot be computed on a bar.
     """
     n_train = split.first_rows(_days(adjusted))[0]
-    har = (
-        _fit_har(ticker, adjusted, n_train, recipe.target_scale)
-        if recipe.target_scale in HAR_SCALES
-        else None
-    )
-    raw = _raw_inputs(adjusted, recipe, har)
+    har = _fit_har(ticker, adjusted, n_train, spec.target_scale) if spec.target_scale in HAR_SCALES else None
+    raw = _raw_inputs(adjusted, spec, har)
     first = _first_known(raw)
-    if n_train - first < recipe.look_back + recipe.horizon:
-        raise _too_few(n_train, recipe.look_back, recipe.horizon, first, f"the train part of {ticker}")
+    if n_train - first < spec.look_back + spec.horizon:
+        raise _too_few(n_train, spec.look_back, spec.horizon, first, f"the train part of {ticker}")
     _require_computable(ticker, adjusted, raw.features, first)
     close = adjusted["close"].to_numpy(np.float64)
     train_close = close[:n_train]
@@ -197,27 +193,25 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, recipe: WindowSpec, split: S
             f"the close of {ticker} never changes on its {n_train} train bars (always {train_close[0]:g})",
             "a price without movement cannot be learnt from: check the data, or choose other dates",
         )
-    scaler = FittedTicker(
-        inputs=fit_scaler(recipe.scaler, recipe.features, raw.features[first:n_train]),
+    fitted = FittedTicker(
+        scaler=fit_scaler(spec.scaler, spec.features, raw.features[first:n_train]),
         return_std=return_std,
         close_offset=float(train_close.min()),
         close_scale=float(train_close.max() - train_close.min()),
         insample_mae=insample_mae(train_close),
         har=har,
     )
-    return _series(ticker, adjusted, raw, first, scaler)
+    return _series(ticker, adjusted, raw, first, fitted)
 
 
-def apply_ticker(
-    ticker: str, adjusted: pd.DataFrame, recipe: WindowSpec, scaler: FittedTicker
-) -> TickerSeries:
+def apply_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, fitted: FittedTicker) -> TickerSeries:
     """Compute the features of one ticker and scale them with a scaler fitted earlier."""
-    raw = _raw_inputs(adjusted, recipe, scaler.har)
+    raw = _raw_inputs(adjusted, spec, fitted.har)
     first = _first_known(raw)
     # Bars before one on which a feature cannot be computed are of no use here, and need not be told of.
     unknown = np.flatnonzero(~raw.known[first:])
     first += int(unknown[-1]) + 1 if len(unknown) else 0
-    return _series(ticker, adjusted, raw, first, scaler)
+    return _series(ticker, adjusted, raw, first, fitted)
 
 
 @dataclass(frozen=True)
@@ -243,11 +237,11 @@ def _fit_har(ticker: str, adjusted: pd.DataFrame, n_train: int, target_scale: st
         ) from error
 
 
-def _raw_inputs(adjusted: pd.DataFrame, recipe: WindowSpec, har: HarModel | None) -> _RawInputs:
+def _raw_inputs(adjusted: pd.DataFrame, spec: WindowSpec, har: HarModel | None) -> _RawInputs:
     bars = Bars.of(adjusted)
-    volatility = bars.volatility_for(recipe.target_scale) if har is None else har.volatility(bars)
+    volatility = bars.volatility_for(spec.target_scale) if har is None else har.volatility(bars)
     with np.errstate(divide="ignore"):  # An open of 0, for which `_require_computable` has words.
-        return _RawInputs(feature_table(bars, recipe.features, volatility), volatility)
+        return _RawInputs(feature_table(bars, spec.features, volatility), volatility)
 
 
 def _first_known(raw: _RawInputs) -> int:
@@ -268,18 +262,18 @@ def _require_computable(ticker: str, adjusted: pd.DataFrame, features: Array, fi
 
 
 def _series(
-    ticker: str, adjusted: pd.DataFrame, raw: _RawInputs, first: int, scaler: FittedTicker
+    ticker: str, adjusted: pd.DataFrame, raw: _RawInputs, first: int, fitted: FittedTicker
 ) -> TickerSeries:
-    unit = np.full(len(adjusted), scaler.return_std) if raw.volatility is None else raw.volatility
+    unit = np.full(len(adjusted), fitted.return_std) if raw.volatility is None else raw.volatility
     return TickerSeries(
         ticker=ticker,
         dates=_days(adjusted),
         # A copy: a view of one column would keep the whole price table in memory.
         close=np.array(adjusted["close"], np.float64),
-        inputs=scaler.inputs.transform(raw.features),
-        unit=unit.astype(np.float32),
+        inputs=fitted.scaler.transform(raw.features),
+        volatility_scale=unit.astype(np.float32),
         first=first,
-        scaler=scaler,
+        fitted=fitted,
     )
 
 

@@ -53,12 +53,12 @@ class Windows:
 
     Attributes:
         series: The ticker.
-        recipe: What a window holds.
+        spec: What a window holds.
         cutoffs: Row of the last bar that each window sees, shape `(n_windows,)`.
     """
 
     series: TickerSeries
-    recipe: WindowSpec
+    spec: WindowSpec
     cutoffs: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -67,24 +67,24 @@ class Windows:
     @property
     def inputs(self) -> NDArray[np.float32]:
         """The scaled features of the bars up to each cutoff, shape `(n_windows, look_back, n_features)`."""
-        look_back = self.recipe.look_back
+        look_back = self.spec.look_back
         views = sliding_window_view(self.series.inputs, look_back, axis=0).swapaxes(1, 2)
         return views[self.cutoffs - look_back + 1]
 
     @property
-    def codes(self) -> NDArray[np.int32]:
+    def ticker_ids(self) -> NDArray[np.int32]:
         """The code of the ticker, once for each window, shape `(n_windows,)`."""
-        return np.full(len(self), self.recipe.code(self.series.ticker), np.int32)
+        return np.full(len(self), self.spec.ticker_id(self.series.ticker), np.int32)
 
     @property
-    def given(self) -> NDArray[np.float32] | list[NDArray[Any]]:
-        """What the network is given: `inputs`, and with them `codes` where it tells tickers apart."""
-        return [self.inputs, self.codes] if self.recipe.tickers else self.inputs
+    def network_inputs(self) -> NDArray[np.float32] | list[NDArray[Any]]:
+        """What the network is given: `inputs`, and with them `ticker_ids` where it tells tickers apart."""
+        return [self.inputs, self.ticker_ids] if self.spec.tickers else self.inputs
 
     @property
     def future_rows(self) -> NDArray[np.int64]:
         """Rows of the bars that each window forecasts, shape `(n_windows, horizon)`."""
-        return self.cutoffs[:, None] + np.arange(1, self.recipe.horizon + 1)
+        return self.cutoffs[:, None] + np.arange(1, self.spec.horizon + 1)
 
     @property
     def last_close(self) -> Array:
@@ -104,18 +104,18 @@ class Windows:
         return np.where(rows < n_bars, came, np.nan)
 
     @property
-    def return_unit(self) -> Array:
+    def volatility_scale(self) -> Array:
         """What a k-bar log return is measured in: one-bar volatility x sqrt(k), `(n_windows, horizon)`."""
-        return self.series.unit[self.cutoffs][:, None] * self.recipe.sqrt_steps
+        return self.series.volatility_scale[self.cutoffs][:, None] * self.spec.sqrt_steps
 
     @property
     def targets(self) -> NDArray[np.float32]:
         """What the network is asked for, in its own units, shape `(n_windows, horizon)`."""
-        if self.recipe.target == "close":
-            scaler = self.series.scaler
-            scaled = (self.series.close[self.future_rows] - scaler.close_offset) / scaler.close_scale
+        if self.spec.target == "close":
+            fitted = self.series.fitted
+            scaled = (self.series.close[self.future_rows] - fitted.close_offset) / fitted.close_scale
         else:
-            scaled = self.returns / self.return_unit
+            scaled = self.returns / self.volatility_scale
         return scaled.astype(np.float32)
 
     def to_returns(self, forecast: Distribution) -> Distribution:
@@ -124,10 +124,10 @@ class Windows:
         Args:
             forecast: Distribution of `targets`, shape `(n_windows, horizon)`.
         """
-        if self.recipe.target == "log_return":
-            return forecast.rescale(self.return_unit)
-        scaler = self.series.scaler
-        return _price_to_return(forecast.rescale(scaler.close_scale, scaler.close_offset), self.last_close)
+        if self.spec.target == "log_return":
+            return forecast.rescale(self.volatility_scale)
+        fitted = self.series.fitted
+        return _price_to_return(forecast.rescale(fitted.close_scale, fitted.close_offset), self.last_close)
 
 
 def _price_to_return(price: Distribution, last_close: Array) -> Distribution:
@@ -143,7 +143,7 @@ def _price_to_return(price: Distribution, last_close: Array) -> Distribution:
     raise TypeError(f"a {type(price).__name__} of prices has no distribution of log returns: mass below zero")
 
 
-def windows_of(series: TickerSeries, recipe: WindowSpec, split: Split, part: SplitName) -> Windows:
+def windows_of(series: TickerSeries, spec: WindowSpec, split: Split, part: SplitName) -> Windows:
     """Find every window whose whole future lies inside one part.
 
     A label never crosses a border: the last `horizon - 1` cutoffs before val and before test are purged. The
@@ -155,23 +155,23 @@ def windows_of(series: TickerSeries, recipe: WindowSpec, split: Split, part: Spl
     val_row, test_row = split.first_rows(series.dates)
     borders = {"train": (0, val_row), "val": (val_row, test_row), "test": (test_row, len(series.dates))}
     start, end = borders[part]
-    earliest = max(start - 1, series.first + recipe.look_back - 1)
-    cutoffs = np.arange(earliest, end - recipe.horizon)
+    earliest = max(start - 1, series.first + spec.look_back - 1)
+    cutoffs = np.arange(earliest, end - spec.horizon)
     if len(cutoffs) == 0:
         raise ShortHistoryError(
             f"the {part} part of {series.ticker} has {end - start} bars: not one window with "
-            f"`horizon` {recipe.horizon} and `look_back` {recipe.look_back} fits",
+            f"`horizon` {spec.horizon} and `look_back` {spec.look_back} fits",
             f"fetch an earlier `start`, or enlarge `split.{part if part != 'train' else 'val'}`",
         )
-    return Windows(series, recipe, cutoffs)
+    return Windows(series, spec, cutoffs)
 
 
-def windows_up_to(series: TickerSeries, recipe: WindowSpec, row: int, first: int | None = None) -> Windows:
+def windows_up_to(series: TickerSeries, spec: WindowSpec, row: int, first: int | None = None) -> Windows:
     """Return the windows that end at the rows from `first` to `row`; their futures need not exist yet.
 
     Args:
         series: The ticker.
-        recipe: What a window holds.
+        spec: What a window holds.
         row: Row of the last cutoff.
         first: Row of the first cutoff, if there are enough bars before it; None, or a later row than `row`, is
             `row` alone.
@@ -179,8 +179,8 @@ def windows_up_to(series: TickerSeries, recipe: WindowSpec, row: int, first: int
     Raises:
         ShortHistoryError: There are too few bars up to `row`.
     """
-    earliest = series.first + recipe.look_back - 1
+    earliest = series.first + spec.look_back - 1
     if row < earliest:
-        raise _too_few(row + 1, recipe.look_back, 0, series.first, f"{series.ticker} up to its cutoff")
+        raise _too_few(row + 1, spec.look_back, 0, series.first, f"{series.ticker} up to its cutoff")
     start = row if first is None else min(max(first, earliest), row)
-    return Windows(series, recipe, np.arange(start, row + 1))
+    return Windows(series, spec, np.arange(start, row + 1))

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lstm_stock.dataset.series import UNKNOWN
+from lstm_stock.dataset.series import UNKNOWN_TICKER_ID
 from lstm_stock.dataset.windows import Windows
 
 UNKNOWN_SHARE = 0.1
@@ -44,22 +44,24 @@ class WindowBatches(keras.utils.PyDataset):  # type: ignore[misc]
         if self._random is not None:
             order = self._random.permutation(len(self._rows))
             self._owners, self._rows = self._owners[order], self._rows[order]
-            if self._parts[0].recipe.tickers:
+            if self._parts[0].spec.tickers:
                 self._hidden = self._random.random(len(self._rows)) < UNKNOWN_SHARE
 
     def __getitem__(self, index: int) -> tuple[Any, np.ndarray[Any, Any]]:
         """Gather batch `index`."""
         chosen = slice(index * self._batch_size, (index + 1) * self._batch_size)
         owners, rows = self._owners[chosen], self._rows[chosen]
-        recipe = self._parts[0].recipe
-        x = np.empty((len(rows), recipe.look_back, len(recipe.features)), np.float32)
-        y = np.empty((len(rows), recipe.horizon), np.float32)
-        codes = np.empty(len(rows), np.int32)
+        spec = self._parts[0].spec
+        x = np.empty((len(rows), spec.look_back, len(spec.features)), np.float32)
+        y = np.empty((len(rows), spec.horizon), np.float32)
+        ticker_ids = np.empty(len(rows), np.int32)
         for owner in np.unique(owners):
             mine = owners == owner
             part = self._parts[owner]
             batch = replace(part, cutoffs=part.cutoffs[rows[mine]])
-            x[mine], y[mine], codes[mine] = batch.inputs, batch.targets, batch.codes
-        if not recipe.tickers:
+            x[mine], y[mine], ticker_ids[mine] = batch.inputs, batch.targets, batch.ticker_ids
+        if not spec.tickers:
             return x, y[..., None]
-        return (x, np.where(self._hidden[chosen], UNKNOWN, codes).astype(np.int32)), y[..., None]
+        return (x, np.where(self._hidden[chosen], UNKNOWN_TICKER_ID, ticker_ids).astype(np.int32)), y[
+            ..., None
+        ]

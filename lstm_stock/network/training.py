@@ -246,11 +246,11 @@ def forecast_returns(
         if sampling is None:
             raise ValueError("the head `vocabulary` forecasts by paths: `sampling` must say how")
         # The row of a bar is the number of returns before and at it.
-        unit = windows.series.unit[windows.cutoffs].astype(np.float64)
+        unit = windows.series.volatility_scale[windows.cutoffs].astype(np.float64)
         start = PathStart(windows.inputs, unit, windows.cutoffs)
-        params = forecast_paths(network, start, windows.recipe.horizon, sampling)
+        params = forecast_paths(network, start, windows.spec.horizon, sampling)
     else:
-        params = network.predict(windows.given, batch_size=PREDICT_BATCH, verbose=0)
+        params = network.predict(windows.network_inputs, batch_size=PREDICT_BATCH, verbose=0)
     return windows.to_returns(to_distribution(head, params))
 
 

@@ -109,7 +109,7 @@ class Run:
         def parse(path: Path) -> dict[str, FittedTicker]:
             scalers = {name: FittedTicker.from_json(one) for name, one in read_json(path).items()}
             _require(tuple(scalers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
-            features = {scaler.inputs.features for scaler in scalers.values()}
+            features = {scaler.scaler.features for scaler in scalers.values()}
             _require(features == {self.config.features}, f"its features are not those of {CONFIG}")
             return scalers
 

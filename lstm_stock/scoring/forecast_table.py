@@ -56,7 +56,7 @@ def forecast_table(
         the sign of the move forecast, which a model may have without having a price; `crps` and `nll` are of
         the log return in percent; `pit` is the probability the forecast gave to less than what came.
     """
-    series, horizon = windows.series, windows.recipe.horizon
+    series, horizon = windows.series, windows.spec.horizon
     percent = returns.rescale(PERCENT)
     came = PERCENT * windows.returns
     cells = {
@@ -76,5 +76,5 @@ def forecast_table(
     table["cutoff"] = np.repeat(series.dates[windows.cutoffs], horizon).astype("datetime64[s]")
     table["step"] = np.tile(np.arange(1, horizon + 1, dtype=np.int64), len(windows))
     table["date"] = series.dates[windows.future_rows].ravel().astype("datetime64[s]")
-    table["insample_mae"] = series.scaler.insample_mae
+    table["insample_mae"] = series.fitted.insample_mae
     return table[list(FORECAST_COLUMNS)]

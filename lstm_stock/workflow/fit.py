@@ -132,7 +132,7 @@ def forecast_network(config: Config, network: keras.Model, windows: Windows) -> 
 def fit_calibrator(config: Config, network: keras.Model, val: Windows) -> Calibrator:
     """Learn from one ticker's val windows how far its intervals must be stretched."""
     held_out = forecast_network(config, network, val)
-    return Calibrator.fit(config.calibration, LEVELS, held_out, val.returns, val.return_unit)
+    return Calibrator.fit(config.calibration, LEVELS, held_out, val.returns, val.volatility_scale)
 
 
 def network_table(
@@ -140,7 +140,7 @@ def network_table(
 ) -> pd.DataFrame:
     """Forecast one ticker's test windows with the network, as a forecast table."""
     returns = forecast_network(config, network, windows)
-    intervals = calibrator.apply(returns, windows.returns, windows.return_unit)
+    intervals = calibrator.apply(returns, windows.returns, windows.volatility_scale)
     return forecast_table(windows, config.model.cell, returns, intervals)
 
 
@@ -163,4 +163,4 @@ def baseline_tables(
 def baseline_task(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Task:
     """Ask the baselines what the network is asked: the same steps from the same cutoffs."""
     n_insample = split.first_rows(windows.series.dates)[1]
-    return Task(Bars.of(adjusted), n_insample, windows.cutoffs, windows.recipe.horizon)
+    return Task(Bars.of(adjusted), n_insample, windows.cutoffs, windows.spec.horizon)

@@ -73,8 +73,8 @@ def _attention(run: Run, store: Store, ticker: str) -> NDArray[np.float32]:
     """Weigh the bars of the test windows, `(n_windows, n_members, look_back)`."""
     from lstm_stock.network.cells.attention import attention_weights
 
-    recipe, reader = window_spec(run.config), PriceReader(run.config.data, store)
+    spec, reader = window_spec(run.config), PriceReader(run.config.data, store)
     adjusted = with_market(run.config, reader.adjusted)
-    series = apply_ticker(ticker, adjusted(ticker), recipe, run.scalers[ticker])
-    test = windows_of(series, recipe, run.provenance.split, "test")
-    return attention_weights(run.network, test.given)
+    series = apply_ticker(ticker, adjusted(ticker), spec, run.scalers[ticker])
+    test = windows_of(series, spec, run.provenance.split, "test")
+    return attention_weights(run.network, test.network_inputs)

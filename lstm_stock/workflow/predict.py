@@ -85,7 +85,7 @@ def predict(
     """
     run.require_ticker(ticker)
     config, history = run.config, store.read(ticker)
-    recipe = window_spec(config)
+    spec = window_spec(config)
     table = between(history.table, None, cutoff)
     if table.empty:
         raise ShortHistoryError(
@@ -97,27 +97,27 @@ def predict(
         price_table.adjusted(table) if origin is None else _at_level_of(origin, price_table.adjusted(table))
     )
     if market is not None:
-        adjusted = market.beside(adjusted)
+        adjusted = market.with_market_column(adjusted)
         if origin is None:
             both = (*config.data.tickers, ticker)
             require_one_close({name: store.read(name).provenance.exchange for name in both})
     series, calibrator = _known(run, ticker, adjusted) if origin else _unknown(run, ticker, adjusted)
     # An adaptive interval is taught by every outcome since the test period began.
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
-    windows = windows_up_to(series, recipe, len(table) - 1, first)
+    windows = windows_up_to(series, spec, len(table) - 1, first)
     stream = forecast_network(config, run.network, windows)
-    intervals = calibrator.apply(stream, windows.known_returns, windows.return_unit)
+    intervals = calibrator.apply(stream, windows.known_returns, windows.volatility_scale)
 
     # Forecasts are made in adjusted prices; what a user compares with is the close as the store has it.
     last_close = float(table["close"].iloc[-1])
     cells = price_intervals(intervals.last, np.array([[last_close]]))
     exchange = history.provenance.exchange
-    dates = calendars.next_sessions(exchange, table.index[-1], recipe.horizon)
+    dates = calendars.next_sessions(exchange, table.index[-1], spec.horizon)
     forecast = pd.DataFrame(
         {
             "ticker": ticker,
             "cutoff": table.index[-1],
-            "step": np.arange(1, recipe.horizon + 1),
+            "step": np.arange(1, spec.horizon + 1),
             "date": dates,
             **{name: cells[name].ravel() for name in ("y_pred", *INTERVAL_COLUMNS)},
             "last_close": last_close,
@@ -143,16 +143,16 @@ def _unknown(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSerie
     or as the median ticker's where it has none, or where the network has learnt from those days, of other tickers.
     """
     config, split = run.config, run.provenance.split
-    recipe = window_spec(config)
+    spec = window_spec(config)
     try:
-        series = fit_ticker(ticker, adjusted, recipe, run.scaler_split)
+        series = fit_ticker(ticker, adjusted, spec, run.scaler_split)
     except ShortHistoryError:
         after = np.datetime64(adjusted.index[-1], "D") + 1
-        series = fit_ticker(ticker, adjusted, recipe, Split(after, after))
+        series = fit_ticker(ticker, adjusted, spec, Split(after, after))
     try:
         if run.scaler_split != split:
             raise ShortHistoryError("nothing was held out from the network")
-        val = windows_of(series, recipe, split, "val")
+        val = windows_of(series, spec, split, "val")
         return series, fit_calibrator(config, run.network, val)
     except ShortHistoryError:
         factors = np.median([one.factors for one in run.calibrators.values()], axis=0)

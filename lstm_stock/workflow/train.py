@@ -77,7 +77,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     started = dt.datetime.now(dt.UTC)
     reader = PriceReader(config.data, store)
     cut = build_dataset(config, reader, reports.note)
-    config, parts, adjusted = cut.config, cut.parts, cut.adjusted
+    config, parts, adjusted = cut.config, cut.windows, cut.adjusted
     split = parts.split
     origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
     _tell_constant_features(parts.series, reports.note)
@@ -118,7 +118,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
             platform=platform,
             key=key,
         )
-        scalers = {test.series.ticker: test.series.scaler for test in ready.test}
+        scalers = {test.series.ticker: test.series.fitted for test in ready.test}
         results = RunResults(
             config=config,
             fitted=ModelArtifacts(fit.network, scalers, ready.calibrators),
@@ -211,5 +211,5 @@ def _scratch(runs_dir: Path) -> Iterator[Path]:
 
 def _tell_constant_features(series: Sequence[TickerSeries], on_note: Callable[[str], None]) -> None:
     for one in series:
-        for name in one.scaler.inputs.constant_features():
+        for name in one.fitted.scaler.constant_features():
             on_note(f"{one.ticker}: `{name}` never changes on the train bars: it tells the network nothing")

@@ -49,7 +49,7 @@ def test_the_regression_is_least_squares_on_day_week_month_ewma_and_fall():
     ]
     expected = sm.OLS(logs[list(rows)], np.array(x)).fit()
     np.testing.assert_allclose(MODEL.weights, expected.params, rtol=1e-6, atol=1e-9)
-    logs_forecast = np.clip(expected.fittedvalues, MODEL.lowest, MODEL.highest)
+    logs_forecast = np.clip(expected.fittedvalues, MODEL.min_log_variance, MODEL.max_log_variance)
     np.testing.assert_allclose(MODEL.variance(BARS)[list(rows)], np.exp(logs_forecast), rtol=1e-6)
 
 
@@ -135,10 +135,10 @@ def test_a_ticker_is_measured_in_it_by_a_model_of_its_train_bars_that_is_saved_w
     train = windows_of(series, RECIPE, SPLIT, "train")
     assert train.targets[:, 0].std() == pytest.approx(1, abs=0.05)
     n_train = SPLIT.first_rows(series.dates)[0]
-    assert series.scaler.har.to_json() == HarModel.fit(Bars.of(TABLE), n_train).to_json()
-    scaler = FittedTicker.from_json(json.loads(json.dumps(series.scaler.to_json())))
+    assert series.fitted.har.to_json() == HarModel.fit(Bars.of(TABLE), n_train).to_json()
+    scaler = FittedTicker.from_json(json.loads(json.dumps(series.fitted.to_json())))
     again = apply_ticker("AAA", TABLE, RECIPE, scaler)
-    np.testing.assert_array_equal(again.unit, series.unit)
+    np.testing.assert_array_equal(again.volatility_scale, series.volatility_scale)
     np.testing.assert_array_equal(again.inputs, series.inputs)
 
 

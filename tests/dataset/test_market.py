@@ -17,7 +17,7 @@ from lstm_stock.baselines import Task, forecast_all, har_market_t, har_range_t
 from lstm_stock.config import load_config
 from lstm_stock.dataset.build import build_dataset
 from lstm_stock.dataset.features import Bars
-from lstm_stock.dataset.market import Market, day_surprise, require_one_close, with_market
+from lstm_stock.dataset.market import Market, require_one_close, volatility_surprise, with_market
 from lstm_stock.errors import ConfigError, LeakError
 from lstm_stock.prices import calendars
 from lstm_stock.prices import table as price_table
@@ -79,7 +79,7 @@ def stored(root, tables=TABLES, exchange: str | None = "XNYS") -> Store:
 
 
 def surprises(table: pd.DataFrame) -> pd.Series:
-    """`day_surprise`, told in pandas."""
+    """`volatility_surprise`, told in pandas."""
     gap = np.log(table["open"] / table["close"].shift())
     logs = np.log(gap**2 + np.log(table["high"] / table["low"]) ** 2 / (4 * np.log(2)))
     return logs - logs.rolling(22, min_periods=11).mean()
@@ -88,10 +88,12 @@ def surprises(table: pd.DataFrame) -> pd.Series:
 def test_it_is_the_mean_of_what_each_days_log_variance_has_over_that_of_its_month():
     expected = pd.DataFrame({ticker: surprises(table) for ticker, table in ADJUSTED.items()}).mean(axis=1)
     assert expected.first_valid_index() == expected.index[11]
-    np.testing.assert_allclose(MARKET.surprise, expected.fillna(0), atol=1e-12)
+    np.testing.assert_allclose(MARKET.volatility_surprise, expected.fillna(0), atol=1e-12)
     np.testing.assert_array_equal(MARKET.known, expected.notna())
     assert MARKET.n_unknown == 0
-    np.testing.assert_array_equal(MARKET.beside(ADJUSTED["BBB"])["market"], MARKET.surprise)
+    np.testing.assert_array_equal(
+        MARKET.with_market_column(ADJUSTED["BBB"])["market"], MARKET.volatility_surprise
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -108,7 +110,9 @@ def test_it_knows_no_later_bar_no_unit_and_no_order(row, scales, ends):
         table.iloc[row + 1 :] *= np.random.default_rng(0).uniform(0.5, 2, (len(table) - row - 1, 1))
         spoilt.append(table.iloc[: row + 1 + end])
     again = Market.of(spoilt)
-    np.testing.assert_allclose(again.surprise[: row + 1], MARKET.surprise[: row + 1], atol=1e-9)
+    np.testing.assert_allclose(
+        again.volatility_surprise[: row + 1], MARKET.volatility_surprise[: row + 1], atol=1e-9
+    )
     np.testing.assert_array_equal(again.known[: row + 1], MARKET.known[: row + 1])
 
 
@@ -118,8 +122,8 @@ def test_where_few_tickers_have_a_bar_nothing_unusual_is_taken_to_have_happened(
     market = Market.of([one, *(table.iloc[:-60] for table in rest)])
     assert market.known[-61] and not market.known[-60:].any()
     assert market.n_unknown == 60
-    assert (market.surprise[-60:] == 0).all()
-    np.testing.assert_array_equal(market.surprise[:-60], MARKET.surprise[:-60])
+    assert (market.volatility_surprise[-60:] == 0).all()
+    np.testing.assert_array_equal(market.volatility_surprise[:-60], MARKET.volatility_surprise[:-60])
     assert market.is_known(one.index[-61]) and not market.is_known(one.index[-1])
     assert not Market.of([one]).known.any()
     half = Market.of([one, rest[0], *(table.iloc[:-60] for table in rest[1:])])
@@ -129,28 +133,28 @@ def test_where_few_tickers_have_a_bar_nothing_unusual_is_taken_to_have_happened(
 def test_tickers_that_are_listed_later_join_when_half_of_their_month_is_there():
     early, late = (ADJUSTED["AAA"], ADJUSTED["BBB"]), ADJUSTED["CCC"].iloc[200:]
     market = Market.of([*early, late])
-    before = np.mean([day_surprise(table) for table in early], axis=0)
-    np.testing.assert_allclose(market.surprise[11:211], before[11:211], atol=1e-12)
-    all_three = (2 * before[211:] + day_surprise(late)[11:]) / 3
-    np.testing.assert_allclose(market.surprise[211:], all_three, atol=1e-12)
+    before = np.mean([volatility_surprise(table) for table in early], axis=0)
+    np.testing.assert_allclose(market.volatility_surprise[11:211], before[11:211], atol=1e-12)
+    all_three = (2 * before[211:] + volatility_surprise(late)[11:]) / 3
+    np.testing.assert_allclose(market.volatility_surprise[211:], all_three, atol=1e-12)
 
 
 def test_a_day_without_movement_says_nothing():
     halted = ADJUSTED["AAA"].copy()
     halted.iloc[200:205, :4] = halted["close"].iloc[199]
     market = Market.of([halted, *list(ADJUSTED.values())[1:]])
-    rest = np.mean([day_surprise(table) for table in list(ADJUSTED.values())[1:]], axis=0)
-    np.testing.assert_allclose(market.surprise[200:205], rest[200:205], atol=1e-12)
-    assert np.abs(market.surprise - MARKET.surprise).max() < 1.5
-    assert np.isnan(day_surprise(halted)[200:205]).all()
+    rest = np.mean([volatility_surprise(table) for table in list(ADJUSTED.values())[1:]], axis=0)
+    np.testing.assert_allclose(market.volatility_surprise[200:205], rest[200:205], atol=1e-12)
+    assert np.abs(market.volatility_surprise - MARKET.volatility_surprise).max() < 1.5
+    assert np.isnan(volatility_surprise(halted)[200:205]).all()
 
 
 def test_dates_that_the_market_does_not_have_are_usual_days_and_so_are_all_of_no_market():
     bar = ADJUSTED["AAA"].iloc[[0]]
     sunday = bar.set_axis([pd.Timestamp("2015-06-07")])
-    assert MARKET.beside(sunday)["market"].tolist() == [0]
+    assert MARKET.with_market_column(sunday)["market"].tolist() == [0]
     nothing = Market.of([])
-    assert nothing.beside(bar)["market"].tolist() == [0]
+    assert nothing.with_market_column(bar)["market"].tolist() == [0]
     assert not nothing.is_known(bar.index[0]) and nothing.n_unknown == 0
     assert len(Market.of([bar.iloc[:0]]).dates) == 0
 
@@ -164,7 +168,7 @@ def test_the_baseline_that_knows_the_market_is_there_where_the_market_is_and_bet
     market = Market.of(tables)
     gains = []
     for adjusted in tables:
-        bars = Bars.of(market.beside(adjusted))
+        bars = Bars.of(market.with_market_column(adjusted))
         task = Task(bars, n_insample, np.arange(n_insample - 1, 699), 1)
         y = np.log(bars.close[task.cutoffs + 1] / bars.close[task.cutoffs])[:, None]
         gains.append(har_range_t(task).log_score(y).mean() - har_market_t(task).log_score(y).mean())
@@ -274,7 +278,7 @@ def test_what_the_market_did_does_not_leak_and_a_market_that_looks_ahead_is_name
 
     def tomorrow(cls, each):
         market = honest(cls, each)
-        return replace(market, surprise=np.append(market.surprise[1:], 0.0))
+        return replace(market, volatility_surprise=np.append(market.volatility_surprise[1:], 0.0))
 
     monkeypatch.setattr(Market, "of", classmethod(tomorrow))
     with pytest.raises(LeakError, match=f"the market beside AAA on {in_test} moved"):

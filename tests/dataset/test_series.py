@@ -24,12 +24,12 @@ DATES = np.arange("2020-01-01", "2020-12-31", dtype="datetime64[D]")
 SPLIT = Split(DATES[200], DATES[300])
 
 
-def series_of(recipe: WindowSpec, n_bars: int = 365, seed: int = 0):
+def series_of(spec: WindowSpec, n_bars: int = 365, seed: int = 0):
     table = random_prices(n_bars, seed)
     table.index = table.index[:0].append(
         type(table.index)(DATES[:n_bars].astype("datetime64[s]"), name="date")
     )
-    return table, fit_ticker("AAA", adjusted(table), recipe, SPLIT)
+    return table, fit_ticker("AAA", adjusted(table), spec, SPLIT)
 
 
 @given(
@@ -80,17 +80,17 @@ def test_a_split_between_bars_starts_with_the_bar_after_it():
     assert (str(weekdays[val_row]), str(weekdays[test_row])) == ("2020-03-02", "2020-05-04")
 
 
-@pytest.mark.parametrize("recipe", [RETURNS, LEVELS], ids=["returns", "levels"])
-def test_no_label_crosses_a_border_and_no_cutoff_is_lost(recipe):
-    _, series = series_of(recipe)
-    parts = {part: windows_of(series, recipe, SPLIT, part) for part in ("train", "val", "test")}
+@pytest.mark.parametrize("spec", [RETURNS, LEVELS], ids=["returns", "levels"])
+def test_no_label_crosses_a_border_and_no_cutoff_is_lost(spec):
+    _, series = series_of(spec)
+    parts = {part: windows_of(series, spec, SPLIT, part) for part in ("train", "val", "test")}
     assert parts["train"].future_rows.max() == 199
     assert parts["val"].future_rows.min() == 200
     assert parts["val"].future_rows.max() == 299
     assert parts["test"].future_rows.min() == 300
     assert parts["test"].future_rows.max() == 364
-    purged = 2 * (recipe.horizon - 1)
-    all_windows = 365 - series.first - recipe.look_back - recipe.horizon + 1
+    purged = 2 * (spec.horizon - 1)
+    all_windows = 365 - series.first - spec.look_back - spec.horizon + 1
     assert sum(map(len, parts.values())) == all_windows - purged
 
 
@@ -121,10 +121,10 @@ def test_return_targets_are_in_units_of_trailing_volatility_and_the_root_of_the_
 
 
 def test_without_volatility_scaling_the_unit_is_the_train_deviation():
-    recipe = WindowSpec(("log_return",), "log_return", "none", 10, 2, "standard")
-    table, series = series_of(recipe)
+    spec = WindowSpec(("log_return",), "log_return", "none", 10, 2, "standard")
+    table, series = series_of(spec)
     train_returns = np.diff(np.log(table["close"].to_numpy()[:200]))
-    np.testing.assert_allclose(series.unit, train_returns.std(), rtol=1e-6)
+    np.testing.assert_allclose(series.volatility_scale, train_returns.std(), rtol=1e-6)
     assert series.first == 1
 
 
@@ -133,18 +133,18 @@ def test_the_scaler_is_fitted_on_train_bars_and_nothing_after_them():
     wrecked = table.copy()
     wrecked.iloc[200:] *= np.random.default_rng(1).uniform(0.2, 9, (165, 1))
     again = fit_ticker("AAA", adjusted(wrecked), RETURNS, SPLIT)
-    assert again.scaler.to_json() == series.scaler.to_json()
+    assert again.fitted.to_json() == series.fitted.to_json()
     np.testing.assert_array_equal(again.inputs[:200], series.inputs[:200])
     wrecked.iloc[199] *= 1.5
-    assert fit_ticker("AAA", adjusted(wrecked), RETURNS, SPLIT).scaler.to_json() != series.scaler.to_json()
+    assert fit_ticker("AAA", adjusted(wrecked), RETURNS, SPLIT).scaler.to_json() != series.fitted.to_json()
 
 
 def test_a_saved_scaler_gives_the_same_series():
     table, series = series_of(RETURNS)
-    scaler = FittedTicker.from_json(json.loads(json.dumps(series.scaler.to_json())))
+    scaler = FittedTicker.from_json(json.loads(json.dumps(series.fitted.to_json())))
     again = apply_ticker("AAA", adjusted(table), RETURNS, scaler)
     np.testing.assert_array_equal(again.inputs, series.inputs)
-    np.testing.assert_array_equal(again.unit, series.unit)
+    np.testing.assert_array_equal(again.volatility_scale, series.volatility_scale)
 
 
 def test_the_newest_window_needs_no_future():
@@ -178,7 +178,7 @@ def test_forecasts_of_returns_come_back_in_log_returns():
     _, series = series_of(RETURNS)
     windows = Windows(series, RETURNS, np.array([150, 151]))
     forecast = windows.to_returns(Normal(np.zeros((2, 3)), np.ones((2, 3))))
-    np.testing.assert_allclose(forecast.quantile(0.975), 1.959964 * windows.return_unit, rtol=1e-6)
+    np.testing.assert_allclose(forecast.quantile(0.975), 1.959964 * windows.volatility_scale, rtol=1e-6)
 
 
 def test_forecasts_of_the_close_come_back_in_log_returns():
@@ -202,11 +202,11 @@ def test_a_level_forecast_below_zero_counts_as_one_percent_of_the_last_close():
 
 
 def test_an_open_of_zero_long_before_the_window_is_no_obstacle_to_a_forecast():
-    recipe = WindowSpec(("log_return", "open_gap"), "log_return", "trailing_vol", 10, 3, "minmax")
-    table, series = series_of(recipe)
+    spec = WindowSpec(("log_return", "open_gap"), "log_return", "trailing_vol", 10, 3, "minmax")
+    table, series = series_of(spec)
     table.iloc[90, table.columns.get_loc("open")] = 0.0
-    again = apply_ticker("AAA", adjusted(table), recipe, series.scaler)
+    again = apply_ticker("AAA", adjusted(table), spec, series.fitted)
     assert again.first == 91
     np.testing.assert_array_equal(again.inputs[91:], series.inputs[91:])
     with pytest.raises(DataError, match=r"cannot be computed on 1 bar, 2020-03-31 to 2020-03-31"):
-        fit_ticker("AAA", adjusted(table), recipe, SPLIT)
+        fit_ticker("AAA", adjusted(table), spec, SPLIT)

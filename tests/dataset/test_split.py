@@ -48,19 +48,19 @@ def test_a_rolling_window_keeps_the_length_of_the_first_past():
     window=st.sampled_from(["expanding", "rolling"]),
 )
 def test_no_label_crosses_into_what_it_must_not_know(n_folds, horizon, window):
-    recipe = WindowSpec(("log_return",), "log_return", "trailing_vol", 5, horizon, "minmax")
+    spec = WindowSpec(("log_return",), "log_return", "trailing_vol", 5, horizon, "minmax")
     cutoffs = []
     for fold in plan_folds(DATES, SPLIT, n_folds, window, horizon):
         bars = adjusted(fold.cut(TABLE, horizon))
-        series = fit_ticker("AAA", bars, recipe, fold.split)
-        train, val, test = (windows_of(series, recipe, fold.split, part) for part in ("train", "val", "test"))
+        series = fit_ticker("AAA", bars, spec, fold.split)
+        train, val, test = (windows_of(series, spec, fold.split, part) for part in ("train", "val", "test"))
         assert series.dates[train.future_rows].max() < fold.val_start
         assert series.dates[val.future_rows].max() < fold.test_start
         assert series.dates[test.cutoffs].min() == series.dates[series.dates < fold.test_start].max()
         assert series.dates[0] == fold.train_start
         cutoffs += series.dates[test.cutoffs].tolist()
-    whole = fit_ticker("AAA", adjusted(TABLE), recipe, SPLIT)
-    every = windows_of(whole, recipe, SPLIT, "test")
+    whole = fit_ticker("AAA", adjusted(TABLE), spec, SPLIT)
+    every = windows_of(whole, spec, SPLIT, "test")
     assert cutoffs == whole.dates[every.cutoffs].tolist(), "each cutoff of the test period is forecast once"
 
 

@@ -159,11 +159,13 @@ def test_the_first_step_is_exactly_the_histogram_that_the_network_outputs(by_hea
     edges = stats.t.ppf(np.arange(1, 8) / 8, 5, scale=np.sqrt(3 / 5))
     for y in (-7.0, -0.3, 0.0, 0.2, 4.0):
         share = PROBABILITY[np.searchsorted(edges, y)]
-        unit = windows.return_unit[:, 0]
+        unit = windows.volatility_scale[:, 0]
         expected = -np.log(share * 8 * unit_t(y) / unit)
-        np.testing.assert_allclose(forecast.log_score(y * windows.return_unit)[:, 0], expected, atol=1e-6)
+        np.testing.assert_allclose(
+            forecast.log_score(y * windows.volatility_scale)[:, 0], expected, atol=1e-6
+        )
     below = 0.3 + 0.05  # the two lowest bins
-    np.testing.assert_allclose(forecast.cdf(edges[1] * windows.return_unit)[:, 0], below, atol=1e-6)
+    np.testing.assert_allclose(forecast.cdf(edges[1] * windows.volatility_scale)[:, 0], below, atol=1e-6)
 
 
 def test_temperature_sharpens_or_flattens_the_forecast(by_heart):
@@ -305,7 +307,7 @@ def test_training_finds_a_pattern_that_a_histogram_of_all_days_cannot(fit):
 
 def test_the_val_loss_is_the_mean_log_score_of_the_first_step(fit):
     val = whipsaw_windows("val")
-    start = PathStart(val.inputs, val.return_unit[:, 0], val.cutoffs)
+    start = PathStart(val.inputs, val.volatility_scale[:, 0], val.cutoffs)
     forecast = to_distribution("vocabulary", forecast_paths(fit.network, start, 1, MAX_DETAILED_TICKERS))
     scores = forecast.log_score(val.targets[:, :1].astype(np.float64))
     assert scores.mean() == pytest.approx(fit.history["val_loss"].min(), abs=1e-4)

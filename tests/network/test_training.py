@@ -108,7 +108,7 @@ def test_the_best_weights_are_restored_and_the_history_says_which():
     history = fit.history
     best = history["val_loss"].idxmin()
     assert len(history) == best + 1 + 3 < 30
-    forecast = forecast_returns(fit.network, "student_t", VAL).rescale(1 / VAL.return_unit)
+    forecast = forecast_returns(fit.network, "student_t", VAL).rescale(1 / VAL.volatility_scale)
     by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
     assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(history["val_loss"].min(), abs=1e-4)
 
@@ -130,7 +130,7 @@ def test_the_weights_kept_are_those_that_were_validated(ema_momentum, stop):
     )
     val_loss = fit.history["val_loss"]
     kept = val_loss.min() if stop == "early" else val_loss.iloc[-1]
-    forecast = forecast_returns(fit.network, "student_t", VAL).rescale(1 / VAL.return_unit)
+    forecast = forecast_returns(fit.network, "student_t", VAL).rescale(1 / VAL.volatility_scale)
     by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
     assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(kept, abs=1e-4)
 
@@ -244,7 +244,7 @@ def test_forecasts_are_returns_of_each_window():
     forecast = forecast_returns(fit.network, "student_t", TEST)
     width = forecast.quantile(0.95) - forecast.quantile(0.05)
     assert width.shape == TEST.returns.shape
-    assert np.corrcoef(width[:, 0], TEST.return_unit[:, 0])[0, 1] > 0.9
+    assert np.corrcoef(width[:, 0], TEST.volatility_scale[:, 0])[0, 1] > 0.9
 
 
 def test_a_process_that_ignores_ctrl_c_trains_on():

@@ -120,17 +120,17 @@ def test_a_feature_of_volume_that_looks_ahead_is_named(network, monkeypatch):
 
 
 def test_a_scaler_fitted_on_all_bars_is_named(network, monkeypatch):
-    def fit_ticker(ticker, adjusted, recipe, split):
+    def fit_ticker(ticker, adjusted, spec, split):
         everything = Split(days_of(adjusted)[-1], split.test_start)
-        return series.fit_ticker(ticker, adjusted, recipe, everything)
+        return series.fit_ticker(ticker, adjusted, spec, everything)
 
     monkeypatch.setattr(leakcheck, "fit_ticker", fit_ticker)
     assert "leak: the scaler of AAA moved" in leak_of(network, TRAIN_END)
 
 
 def test_a_scaler_fitted_on_train_and_val_bars_is_named(network, monkeypatch):
-    def fit_ticker(ticker, adjusted, recipe, split):
-        return series.fit_ticker(ticker, adjusted, recipe, Split(split.test_start, split.test_start))
+    def fit_ticker(ticker, adjusted, spec, split):
+        return series.fit_ticker(ticker, adjusted, spec, Split(split.test_start, split.test_start))
 
     monkeypatch.setattr(leakcheck, "fit_ticker", fit_ticker)
     assert "leak: the scaler of AAA moved" in leak_of(network, TRAIN_END, VAL_END)
@@ -152,11 +152,11 @@ def test_a_split_that_looks_at_prices_is_named(network, monkeypatch):
 
 
 def test_labels_that_reach_into_val_are_named(network, monkeypatch):
-    def without_purge(series, recipe, split, part):
-        cut = windows.windows_of(series, recipe, split, part)
+    def without_purge(series, spec, split, part):
+        cut = windows.windows_of(series, spec, split, part)
         if part != "train":
             return cut
-        more = np.arange(cut.cutoffs[-1] + 1, cut.cutoffs[-1] + recipe.horizon)
+        more = np.arange(cut.cutoffs[-1] + 1, cut.cutoffs[-1] + spec.horizon)
         return replace(cut, cutoffs=np.append(cut.cutoffs, more))
 
     monkeypatch.setattr(leakcheck, "windows_of", without_purge)
@@ -165,9 +165,9 @@ def test_labels_that_reach_into_val_are_named(network, monkeypatch):
 
 def test_a_training_that_sees_the_test_period_is_named(network, monkeypatch):
     def on_everything(shape, train, val, config, seed):
-        ends = [len(one.series.dates) - one.recipe.horizon for one in train]
+        ends = [len(one.series.dates) - one.spec.horizon for one in train]
         train = [
-            Windows(one.series, one.recipe, np.arange(end - 64, end))
+            Windows(one.series, one.spec, np.arange(end - 64, end))
             for one, end in zip(train, ends, strict=True)
         ]
         return fit_network(shape, train, val, config, seed)

@@ -18,7 +18,7 @@ import pytest
 from lstm_stock.cli.train import show_scores
 from lstm_stock.config import load_config
 from lstm_stock.dataset.build import build_dataset, windows_skipping_short
-from lstm_stock.dataset.series import UNKNOWN, fit_ticker, window_spec
+from lstm_stock.dataset.series import UNKNOWN_TICKER_ID, fit_ticker, window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.network.batches import UNKNOWN_SHARE, WindowBatches
@@ -114,7 +114,7 @@ def test_refitted_it_has_learnt_from_train_and_val_and_is_scaled_by_both(made, c
     reader, before_test = PriceReader(config.data, made.store), run.provenance.split.without_val
     for ticker in TICKERS:
         again = fit_ticker(ticker, reader.adjusted(ticker), window_spec(config), before_test)
-        assert run.scalers[ticker].to_json() == again.scaler.to_json()
+        assert run.scalers[ticker].to_json() == again.fitted.to_json()
     checked = cli("leakcheck", "--cutoffs", "1", *made.folders)
     assert checked.code == 0, checked
 
@@ -163,12 +163,12 @@ def test_a_ticker_that_is_left_out_decides_no_split_either(store, tmp_path):
     config = made_config("AAA", "CRY", "LATE", "BBB")
     config = config.model_copy(update={"data": config.data.model_copy(update={"end": dt.date(2020, 1, 1)})})
     cut = build_dataset(config, PriceReader(config.data, Store(tmp_path)), said.append)
-    fits, parts = cut.config, cut.parts
+    fits, parts = cut.config, cut.windows
     assert fits.data.tickers == ("AAA", "BBB")
     assert "LATE has no bar between None and 2020-01-01" in said[0]
     assert "CRY: one window needs" in said[1]
     cut = build_dataset(fits, PriceReader(fits.data, Store(tmp_path)), pytest.fail)
-    again, same = cut.config, cut.parts
+    again, same = cut.config, cut.windows
     assert (again, same.split) == (fits, parts.split)
 
 
@@ -224,7 +224,7 @@ def test_all_tickers_are_split_on_the_same_dates_and_scaled_each_by_its_own_trai
         assert dates[windows.future_rows].max() < parts.split.val_start
         bars = windows.series.inputs[windows.series.first : np.searchsorted(dates, parts.split.val_start)]
         np.testing.assert_allclose(np.median(bars.max(axis=0)), 1, atol=0.6)
-    offsets = {tuple(one.scaler.inputs.offset) for one in parts.series}
+    offsets = {tuple(one.fitted.scaler.offset) for one in parts.series}
     assert len(offsets) == len(TICKERS)
 
 
@@ -232,8 +232,8 @@ def test_calm_and_wild_tickers_look_alike_to_the_network(store):
     _, parts = parts_of(store, *TICKERS)
     spreads = [windows.targets[:, 0].std() for windows in parts.train]
     assert max(spreads) / min(spreads) < 1.5
-    assert max(one.scaler.return_std for one in parts.series) > 5 * min(
-        one.scaler.return_std for one in parts.series
+    assert max(one.fitted.return_std for one in parts.series) > 5 * min(
+        one.fitted.return_std for one in parts.series
     )
 
 
@@ -241,20 +241,20 @@ def test_each_window_of_a_batch_is_of_one_ticker_with_its_code(store):
     config, parts = parts_of(store, "AAA", SHORT, "BBB", ticker_embedding=1)
     assert config.data.tickers == ("AAA", "BBB")
     batches = WindowBatches(parts.train, batch_size=64, seed=3)
-    x, codes = gathered(batches)
+    x, ticker_ids = gathered(batches)
     known = {
         code: {row.tobytes() for row in windows.inputs} for code, windows in enumerate(parts.train, start=1)
     }
-    for window, code in zip(x, codes, strict=True):
-        assert code == UNKNOWN or window.tobytes() in known[code]
-    assert abs((codes == UNKNOWN).mean() - UNKNOWN_SHARE) < 0.05
+    for window, code in zip(x, ticker_ids, strict=True):
+        assert code == UNKNOWN_TICKER_ID or window.tobytes() in known[code]
+    assert abs((ticker_ids == UNKNOWN_TICKER_ID).mean() - UNKNOWN_SHARE) < 0.05
     assert set(gathered(WindowBatches(parts.val, batch_size=64))[1]) == {1, 2}
 
 
 def gathered(batches: WindowBatches) -> tuple[np.ndarray, np.ndarray]:
     """Return the windows and the codes of a whole epoch."""
     inputs = [batches[i][0] for i in range(len(batches))]
-    return np.concatenate([x for x, _ in inputs]), np.concatenate([codes for _, codes in inputs])
+    return np.concatenate([x for x, _ in inputs]), np.concatenate([ticker_ids for _, ticker_ids in inputs])
 
 
 # --- what is done with it -------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def check_run(
         if ticker in changed or (changed and with_all):
             continue
         again = fit_ticker(ticker, adjusted(ticker), window_spec(config), run.scaler_split)
-        if again.scaler.to_json() != run.scalers[ticker].to_json():
+        if again.fitted.to_json() != run.scalers[ticker].to_json():
             raise LeakError(
                 f"leak: the saved scaler of {ticker} is not the one that the train bars give",
                 "it was fitted on other bars, or the run was changed after it was saved: train again",

@@ -17,7 +17,7 @@ import pandas as pd
 from lstm_stock.baselines import forecast_all
 from lstm_stock.config import Config
 from lstm_stock.dataset.features import Bars, feature_table
-from lstm_stock.dataset.har import HAR_NUMBERS
+from lstm_stock.dataset.har import JSON_KEYS
 from lstm_stock.dataset.market import with_market
 from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, window_spec
 from lstm_stock.dataset.split import Dates, Split, split_of
@@ -69,13 +69,13 @@ def train_briefly(config: Config, tables: Tables) -> keras.Model:
         KeyboardInterrupt: Ctrl-C ended it early.
     """
     split = split_of(config.split, all_dates([days_of(table) for table in tables.values()]))
-    recipe = window_spec(config)
+    spec = window_spec(config)
     # What a refit learns from, and is scaled by, reaches up to the test period.
     wide = split.without_val if config.training.refit else split
     adjusted = with_market(config, lambda ticker: price_table.adjusted(tables[ticker]))
-    series = [fit_ticker(ticker, adjusted(ticker), recipe, wide) for ticker in tables]
-    train = [_newest(windows_of(one, recipe, wide, "train"), TRAINED_WINDOWS) for one in series]
-    val = [_newest(windows_of(one, recipe, split, "val"), TRAINED_WINDOWS) for one in series]
+    series = [fit_ticker(ticker, adjusted(ticker), spec, wide) for ticker in tables]
+    train = [_newest(windows_of(one, spec, wide, "train"), TRAINED_WINDOWS) for one in series]
+    val = [_newest(windows_of(one, spec, split, "val"), TRAINED_WINDOWS) for one in series]
     training = config.training.model_copy(update={"epochs": 1, "members": 1})
     fit = fit_network(architecture_of(config), train, val, training, config.seed)
     if fit.interrupted:  # Ctrl-C: weights of half a training would differ without any leak
@@ -161,20 +161,20 @@ def _features(
 
 def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datetime64) -> Iterator[Snapshot]:
     """What the train bars decide: the scaler, the scaled inputs, and the targets of train and val windows."""
-    ticker, scaler = series.ticker, series.scaler
-    numbers = (scaler.return_std, scaler.close_offset, scaler.close_scale, scaler.insample_mae)
-    inputs = scaler.inputs
+    ticker, fitted = series.ticker, series.fitted
+    numbers = (fitted.return_std, fitted.close_offset, fitted.close_scale, fitted.insample_mae)
+    scaler = fitted.scaler
     har = (
         []
-        if scaler.har is None
-        else [*scaler.har.weights, *(getattr(scaler.har, name) for name in HAR_NUMBERS)]
+        if fitted.har is None
+        else [*fitted.har.weights, *(getattr(fitted.har, name) for name in JSON_KEYS.values())]
     )
-    values = np.concatenate([inputs.offset, inputs.scale, inputs.low, inputs.high, numbers, har])
+    values = np.concatenate([scaler.offset, scaler.scale, scaler.low, scaler.high, numbers, har])
     yield Snapshot("scaler", f"the scaler of {ticker}", values)
     n = int(np.searchsorted(series.dates, cutoff, side="right"))
     days = series.dates[:n]
     yield Snapshot("inputs", f"the scaled inputs of {ticker}", series.inputs[:n], days)
-    yield Snapshot("unit", f"the unit of the targets of {ticker}", series.unit[:n], days)
+    yield Snapshot("unit", f"the unit of the targets of {ticker}", series.volatility_scale[:n], days)
     for part, end in (("train", split.val_start), ("val", split.test_start)):
         is_there = part == "train" or split.val_start < split.test_start
         if is_there and n >= int(np.searchsorted(series.dates, end)):
@@ -188,7 +188,7 @@ def _network_forecast(
 ) -> Snapshot:
     returns = forecast_network(config, network, windows)
     # The outcomes handed over reach past the cutoff: an interval that used them would move.
-    intervals = calibrator.apply(returns, windows.returns, windows.return_unit)
+    intervals = calibrator.apply(returns, windows.returns, windows.volatility_scale)
     name = f"the forecast of {config.model.cell} for {windows.series.ticker}"
     return _forecast("forecast", name, windows, intervals)
 
