@@ -59,14 +59,13 @@ class HarModel:
     `lstm_stock.dataset.market.Market.volatility_surprise`.
 
     Attributes:
-        weights: Of a constant and the five regressors, shape `(6,)`, or six, `(7,)`.
-        mean_variance: Mean variance of the bars it was fitted on: falls are told in units of its root.
-        min_log_variance: Least log variance that was to be forecast there.
-        max_log_variance: Greatest. Beyond anything seen a straight line is no guide (Swanson & White 1997, Int. J. of
-            Forecasting 13), and forecasts are cut there.
-        return_scale: Standard deviation there of one-bar returns in units of the volatility forecast for them, as that
-            of the Student-t with 5 degrees of freedom that is most likely: a few wild days, such as those after
-            earnings, would make a plain standard deviation too great for all others.
+        weights: Coefficients of the constant and the five regressors, shape `(6,)`, or `(7,)` with the market.
+        mean_variance: Mean variance of the in-sample bars; a fall is divided by its square root.
+        min_log_variance: Least in-sample value of the regressand. Forecasts are clipped to the range seen, as a
+            straight line is no guide beyond it (Swanson & White 1997, Int. J. of Forecasting 13).
+        max_log_variance: Greatest in-sample value of the regressand.
+        return_scale: `t_deviation` of the in-sample one-bar returns divided by their forecast volatility. A plain
+            standard deviation would be too great for most days, because of a few such as those after earnings.
     """
 
     weights: Array

@@ -139,7 +139,7 @@ class TickerSeries:
         dates: Day of each bar, shape `(n_bars,)`.
         close: Adjusted close, shape `(n_bars,)`.
         inputs: Scaled features, float32, shape `(n_bars, n_features)`.
-        volatility_scale: What a one-bar log return is divided by: the trailing volatility, or a constant, shape `(n_bars,)`.
+        volatility_scale: Divisor of a one-bar log return: a volatility, or a constant, shape `(n_bars,)`.
         first: First row where features and volatility are known; earlier rows are the warm-up.
         fitted: What was fitted on the train bars.
     """

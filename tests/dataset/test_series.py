@@ -136,7 +136,7 @@ def test_the_scaler_is_fitted_on_train_bars_and_nothing_after_them():
     assert again.fitted.to_json() == series.fitted.to_json()
     np.testing.assert_array_equal(again.inputs[:200], series.inputs[:200])
     wrecked.iloc[199] *= 1.5
-    assert fit_ticker("AAA", adjusted(wrecked), RETURNS, SPLIT).scaler.to_json() != series.fitted.to_json()
+    assert fit_ticker("AAA", adjusted(wrecked), RETURNS, SPLIT).fitted.to_json() != series.fitted.to_json()
 
 
 def test_a_saved_scaler_gives_the_same_series():
