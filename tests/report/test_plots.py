@@ -35,7 +35,7 @@ def made_up_forecasts(n=700, horizon=5, tickers=("AAA",), seed=0) -> pd.DataFram
         dates = pd.bdate_range("2021-03-15", periods=n + horizon, unit="s")
         cutoff, step = np.divmod(np.arange(n * horizon), horizon)
         step = step + 1
-        came = np.log(close[cutoff + step] / close[cutoff])
+        y_true = np.log(close[cutoff + step] / close[cutoff])
         guess = volatility * np.exp(random.normal(0, 0.15, n + horizon))
         for model in MODELS:
             known = {"lstm": volatility, "ewma": guess}.get(model, np.full(n + horizon, volatility.mean()))
@@ -43,7 +43,7 @@ def made_up_forecasts(n=700, horizon=5, tickers=("AAA",), seed=0) -> pd.DataFram
             centre = np.zeros(len(step))
             if model != "naive":
                 centre = random.normal(0, 0.0006, len(step)) if model == "lstm" else 0.0001 * step
-            z = (came - centre) / scale
+            z = (y_true - centre) / scale
             table = pd.DataFrame(
                 {
                     "ticker": ticker,
@@ -110,7 +110,7 @@ def forecasts():
 
 
 @pytest.fixture(scope="module")
-def pointed(forecasts):
+def of_point(forecasts):
     return without_distribution(forecasts)
 
 
@@ -179,13 +179,13 @@ def test_attention_is_drawn_by_bars_before_the_cutoff():
     figure = plots.attention_by_lag(weights.astype(np.float32), "attention on AAA")
     (axes,) = figure.axes
     assert title(figure) == "attention on AAA, 2 windows: half of the attention is on the last bar"
-    assert labels(axes) == ["90 % of windows", "mean over windows", "all bars alike"]
+    assert labels(axes) == ["90 % of windows", "mean over windows", "uniform"]
     mean = dict(line(axes, "mean over windows").get_xydata().tolist())
     assert mean == pytest.approx({3: 10, 2: 10, 1: 30, 0: 50})
-    assert line(axes, "all bars alike").get_ydata()[0] == 25
+    assert line(axes, "uniform").get_ydata()[0] == 25
     assert band(axes, "90 % of windows")[0] == pytest.approx((41, 59))
     assert axes.get_xlim() == (3.5, -0.5)
-    with pytest.raises(DataError, match="there is no window whose attention could be drawn"):
+    with pytest.raises(DataError, match="got no window, expected at least one to draw its attention"):
         plots.attention_by_lag(weights[:0])
 
 
@@ -206,18 +206,18 @@ def test_test_period_shows_prices_above_and_returns_below(forecasts):
     inside = (shown["lo_90"] <= shown["y_true"]) & (shown["y_true"] <= shown["hi_90"])
     assert len(line(returns, "actual").get_ydata()) == inside.sum()
     assert len(line(returns, "actual, outside").get_ydata()) == (~inside).sum() > 0
-    edges = np.array(list(band(prices, "lstm, 90 % band").values()))
+    edges = np.array(list(band(prices, "lstm, 90 % interval").values()))
     np.testing.assert_allclose(edges, shown[["lo_90", "hi_90"]])
     assert prices.get_ylabel() == "close"
     assert returns.get_ylabel() == "1-bar log return, %"
 
 
-def test_test_period_tells_the_scores_of_all_cutoffs(forecasts):
+def test_the_title_of_the_test_period_has_the_scores_of_all_cutoffs(forecasts):
     scores = score_table(forecasts).query("step == 2").set_index("model")
     text = title(plots.test_period(forecasts, "AAA", step=2, n_last=100))
     assert text == (
         "lstm on AAA, 2 steps ahead: the last 100 of 700 test cutoffs\n"
-        f"Over all 700: the 90 % band holds {100 * scores.loc['lstm', 'coverage_90']:.1f} %; "
+        f"Over all 700: the 90 % interval covers {100 * scores.loc['lstm', 'coverage_90']:.1f} %; "
         f"RMSE: lstm {scores.loc['lstm', 'rmse']:.3f}, naive {scores.loc['naive', 'rmse']:.3f}"
     )
     whole = plots.test_period(forecasts, "AAA", n_last=None)
@@ -225,10 +225,10 @@ def test_test_period_tells_the_scores_of_all_cutoffs(forecasts):
     assert len(line(whole.axes[0], "actual").get_ydata()) == 700
 
 
-def test_test_period_of_a_point_forecast_has_no_band(pointed):
-    figure = plots.test_period(pointed, "AAA")
+def test_test_period_of_a_point_forecast_has_no_band(of_point):
+    figure = plots.test_period(of_point, "AAA")
     prices, returns = figure.axes
-    assert "Over all 700: a point forecast, without a band; RMSE: lstm " in title(figure)
+    assert "Over all 700: a point forecast without interval; RMSE: lstm " in title(figure)
     assert labels(prices) == ["lstm, point", "naive", "actual"]
     assert labels(returns) == ["lstm, point", "actual"]
     assert len(line(returns, "actual").get_ydata()) == 250
@@ -236,7 +236,7 @@ def test_test_period_of_a_point_forecast_has_no_band(pointed):
 
 def test_test_period_without_naive(forecasts):
     figure = plots.test_period(forecasts[forecasts["model"] != "naive"], "AAA")
-    assert labels(figure.axes[0]) == ["lstm, 90 % band", "lstm, median", "actual"]
+    assert labels(figure.axes[0]) == ["lstm, 90 % interval", "lstm, median", "actual"]
     assert re.search(r"RMSE: lstm [\d.]+$", title(figure))
 
 
@@ -251,7 +251,7 @@ def test_figures_are_of_the_ticker_asked_for():
 
 
 @pytest.mark.parametrize("draw", [plots.test_period, plots.calibration])
-def test_rows_that_are_not_there_are_named(forecasts, draw):
+def test_missing_rows_are_an_error_that_lists_the_contents(forecasts, draw):
     with pytest.raises(DataError, match="there is no forecast of lstm on ZZZ at step 1") as caught:
         draw(forecasts, "ZZZ")
     known = "the table has ticker AAA; model lstm, naive, drift, constant_t, ewma; step 1, 2, 3, 4, 5"
@@ -273,7 +273,7 @@ def test_fan_starts_at_the_last_bar_without_a_gap(forecasts):
     assert title(figure) == (
         f"AAA: forecast after the close of {recent.index[-1]:%F} ({last:.2f})\n"
         f"On {end['date']:%F} the median is {end['y_pred']:.2f}, "
-        f"90 % between {end['lo_90']:.2f} and {end['hi_90']:.2f}"
+        f"the 90 % interval {end['lo_90']:.2f} to {end['hi_90']:.2f}"
     )
     for axes, n_bars in ((wide, 120), (close, 12)):
         assert line(axes, "close").get_ydata().tolist() == recent["close"].iloc[-n_bars:].tolist()
@@ -292,14 +292,16 @@ def test_fan_starts_at_the_last_bar_without_a_gap(forecasts):
     assert shades == sorted(shades, reverse=True)  # the 95 % band first and lightest
 
 
-def test_fan_of_one_step_of_few_bars_and_of_a_point(forecasts, pointed):
+def test_fan_of_one_step_of_few_bars_and_of_a_point(forecasts, of_point):
     recent, fan = made_up_fan(forecasts)
     figure = plots.forecast_fan(recent.iloc[-5:], fan.iloc[:1], "AAA")
     assert figure.axes[0].get_title(loc="left") == "last 5 bars and the next one"
-    figure = plots.forecast_fan(*made_up_fan(pointed), "AAA")
-    assert re.search(r"the point forecast is [\d.]+, without a band$", title(figure))
+    figure = plots.forecast_fan(*made_up_fan(of_point), "AAA")
+    assert re.search(r"the point forecast is [\d.]+, without interval$", title(figure))
     assert labels(figure.axes[0]) == ["close", "point", "last close (naive)"]
-    with pytest.raises(DataError, match="AAA: a fan needs a bar and a step, got 0 bars and 5 steps"):
+    with pytest.raises(
+        DataError, match="AAA: got 0 bars and 5 steps, expected at least one of each to draw a fan"
+    ):
         plots.forecast_fan(recent.iloc[:0], fan, "AAA")
 
 
@@ -318,8 +320,11 @@ def test_calibration_counts_outcomes_by_probability_and_interval(forecasts):
         assert line(right, model).get_ydata() == pytest.approx(expected)
     assert labels(right) == ["90 % of points, if calibrated", "calibrated", "lstm", "naive", "ewma"]
     assert len({line(right, model).get_marker() for model in ("lstm", "naive", "ewma")}) == 3
-    held = 100 * scores.loc["lstm", "coverage_90"]
-    assert title(figure) == f"lstm on AAA, 1 step ahead: the 90 % interval holds {held:.1f} % of 700 outcomes"
+    coverage = 100 * scores.loc["lstm", "coverage_90"]
+    assert (
+        title(figure)
+        == f"lstm on AAA, 1 step ahead: the 90 % interval covers {coverage:.1f} % of 700 outcomes"
+    )
 
 
 def test_calibration_band_is_binomial(forecasts):
@@ -336,33 +341,31 @@ def test_calibration_of_few_outcomes_has_fewer_bins_and_of_later_steps_a_warning
     figure = plots.calibration(made_up_forecasts(n=80, horizon=3), "AAA", step=3)
     heights = [bar.get_height() for bar in figure.axes[0].patches if bar.get_width() == pytest.approx(0.1)]
     assert len(heights) == 10
-    assert title(figure).endswith(
-        "\n3-bar returns overlap: chance moves bars and points further than the bands say"
-    )
+    assert title(figure).endswith("\n3-bar returns overlap: bars and points scatter more than the bands show")
 
 
-def test_calibration_of_a_point_forecast_says_so(pointed):
-    figure = plots.calibration(pointed, "AAA")
+def test_calibration_of_a_point_forecast_says_so(of_point):
+    figure = plots.calibration(of_point, "AAA")
     left, right = figure.axes
-    assert title(figure) == "lstm on AAA, 1 step ahead: a point forecast, no interval to check"
-    assert texts(left) == ["lstm is a point forecast:\nit gives no probabilities"]
+    assert title(figure) == "lstm on AAA, 1 step ahead: a point forecast without interval"
+    assert texts(left) == ["lstm is a point forecast:\nit has no PIT"]
     assert labels(right) == ["90 % of points, if calibrated", "calibrated", "naive", "ewma"]
 
 
 # Scores by step
 
 
-def test_scores_are_told_against_a_baseline(forecasts):
+def test_scores_are_relative_to_a_baseline(forecasts):
     scores = score_table(forecasts)
     figure = plots.scores_by_step(scores, "AAA")
     crps, nll, skill, coverage = figure.axes
     table = {name: scores.pivot(index="step", columns="model", values=name) for name in scores}
     names = [axes.get_title(loc="left") for axes in figure.axes]
     assert names == [
-        "CRPS gained on naive, % (more is better)",
-        "NLL gained on constant_t (more is better)",
-        "RMSE gained on naive, % (more is better)",
-        "Outcomes inside the 90 % interval, % (90 is best)",
+        "CRPS improvement over naive, %",
+        "NLL improvement over constant_t",
+        "RMSE improvement over naive, %",
+        "Coverage of the 90 % interval, % (90 is best)",
     ]
     gained = 100 * (1 - table["crps"]["lstm"] / table["crps"]["naive"])
     np.testing.assert_allclose(line(crps, "lstm").get_ydata(), gained)
@@ -380,18 +383,18 @@ def test_scores_are_told_against_a_baseline(forecasts):
     )
 
 
-def test_a_model_far_off_leaves_the_others_the_axis(pointed):
-    scores = score_table(pointed)
+def test_a_model_that_would_lengthen_the_axis_is_named_as_text(of_point):
+    scores = score_table(of_point)
     figure = plots.scores_by_step(scores, "AAA")
     crps, nll, skill, coverage = figure.axes
     off = scores[scores["model"] == "lstm"]["skill"]
     assert off.max() < -100
-    assert texts(skill) == [f"lstm: {off.min():.0f} to {off.max():.0f}, off this axis"]
+    assert texts(skill) == [f"lstm: {off.min():.0f} to {off.max():.0f}, outside this axis"]
     assert "lstm" not in labels(skill)
     low, high = skill.get_ylim()
     assert -2 < low < 0 < high < 2
     for axes in (crps, nll, coverage):
-        assert texts(axes) == ["lstm: none, it forecasts no distribution"]
+        assert texts(axes) == ["lstm forecasts no distribution"]
     assert re.search(r"1 step ahead: RMSE [\d.]+, best baseline \w+ [\d.]+$", title(figure))
 
 
@@ -399,7 +402,7 @@ def test_a_fan_without_density_has_no_nll(forecasts):
     table = forecasts.copy()
     table.loc[table["model"] == "lstm", "nll"] = np.nan
     crps, nll, *_ = plots.scores_by_step(score_table(table), "AAA").axes
-    assert texts(nll) == ["lstm: none, it forecasts no density"]
+    assert texts(nll) == ["lstm forecasts no density"]
     assert "lstm" in labels(crps)
 
 
@@ -416,7 +419,7 @@ def test_scores_of_one_step_and_of_the_network_alone():
     assert [tick for tick in figure.axes[2].get_xticks() if tick == 1] == [1]
     assert figure.axes[2].get_xlim() == pytest.approx((0.7, 1.3))
     alone = plots.scores_by_step(scores[scores["model"] == "lstm"], "AAA")
-    assert alone.axes[0].get_title(loc="left") == "CRPS of the return (less is better)"
+    assert alone.axes[0].get_title(loc="left") == "CRPS of the return (lower is better)"
     assert title(alone) == "lstm on AAA, 60 test cutoffs"
     with pytest.raises(DataError, match="there are no scores of gru on AAA"):
         plots.scores_by_step(scores, "AAA", model="gru")
@@ -454,7 +457,7 @@ def all_figures(forecasts):
     }
 
 
-def test_figures_are_written_whole_and_alike(forecasts, tmp_path):
+def test_figures_are_written_whole_and_reproducibly(forecasts, tmp_path):
     written = []
     for name, figure in all_figures(forecasts).items():
         assert isinstance(figure, Figure)
@@ -488,20 +491,20 @@ def test_a_figure_that_cannot_be_written_leaves_nothing(tmp_path):
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["training.png", "training.svg"]
 
 
-def test_settings_of_the_process_are_left_as_they_were(forecasts, tmp_path):
+def test_matplotlib_settings_stay_unchanged(forecasts, tmp_path):
     before = dict(mpl.rcParams)
     plots.save_figure(plots.calibration(forecasts, "AAA"), tmp_path, "calibration")
     assert dict(mpl.rcParams) == before
 
 
-def test_a_ticker_is_not_read_as_a_formula(tmp_path):
+def test_a_dollar_sign_in_a_ticker_is_no_formula(tmp_path):
     table = made_up_forecasts(n=40, horizon=1, tickers=("$A_B^$",))
     figure = plots.test_period(table, "$A_B^$")
     plots.save_figure(figure, tmp_path, "test_period")
     assert title(figure).startswith("lstm on $A_B^$, 1 step ahead")
 
 
-def test_cuts_of_the_learning_rate_too_near_to_each_other_share_a_name():
+def test_cuts_with_overlapping_labels_have_one_label():
     rates = [1e-3] * 10 + [1e-4] * 4 + [1e-5] * 40 + [1e-6] * 6
     history = pd.DataFrame({"member": 1, "epoch": np.arange(1, 61), "loss": 1.0, "val_loss": 1.0})
     figure = plots.training_history(history.assign(learning_rate=rates))

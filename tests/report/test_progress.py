@@ -19,14 +19,14 @@ def test_a_terminal_shows_the_wait_in_the_progress_line_and_failures_above_it(mo
         bar.end("[AAA]: error: no", failed=True)
         bar.begin("BBB")
         bar.end("BBB: 5 bars, 5 of them new", failed=False)
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "[AAA]: Yahoo did not answer within 3 s; try 2 in 4 s" in said.err
-    assert "[1/2] [AAA]: error: no" in said.err
-    assert "BBB: 5 bars" not in said.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "[AAA]: Yahoo did not answer within 3 s; try 2 in 4 s" in printed.err
+    assert "[1/2] [AAA]: error: no" in printed.err
+    assert "BBB: 5 bars" not in printed.err
 
 
-def test_elsewhere_each_ticker_and_each_wait_is_a_line(capsys):
+def test_without_a_terminal_each_ticker_and_each_wait_is_a_line(capsys):
     with progress.fetch_progress(2, quiet=False) as bar:
         bar.begin("AAA")
         bar.wait(RETRY)

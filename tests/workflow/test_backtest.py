@@ -373,15 +373,16 @@ def test_the_figure_shows_the_network_and_the_best_baselines():
         "all\nfolds",
     ]
     title = figure.get_suptitle()
-    assert "refitted in 2 folds: CRPS better than a's\nin 1 of them, and 33.33 % worse over all" in title
+    assert "refitted in each of 2 folds: CRPS against the best baseline, a:\n" in title
+    assert title.endswith("better in 1 folds, 33.33 % worse over all folds")
 
 
 def test_the_figure_of_a_point_forecast_tells_of_points():
     forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0)}))
     forecasts.loc[forecasts["model"] == "lstm", ["crps", "nll"]] = np.nan
     figure = skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "AAA")
-    assert "RMSE better than naive's" in figure.get_suptitle()
-    assert "lstm: none, it forecasts no distribution" in [text.get_text() for text in figure.axes[0].texts]
+    assert "RMSE against the best baseline, naive:" in figure.get_suptitle()
+    assert "lstm forecasts no distribution" in [text.get_text() for text in figure.axes[0].texts]
 
 
 def test_the_figure_of_nothing_is_told():

@@ -1,8 +1,8 @@
 """Figures: training, test period, forecast fan, calibration, scores by step, skill by fold or ticker, attention.
 
-Each function turns a table into a `Figure` whose title says what is seen. Lines differ in dash, marker and
-lightness, never in hue alone, so that they hold in greyscale. Nothing here reads a run or opens a window; only
-`save_figure` writes.
+Each function turns a table into a `Figure` whose title states the result. Lines differ in dash, marker and
+lightness, not in hue alone, so that they can be told apart in greyscale. Nothing here reads a run or opens a
+window; only `save_figure` writes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Forecasts beside prices: over the test period, and of what comes next."""
+"""Figures of forecasts and prices: the test period, and the fan of the next sessions."""
 
 from __future__ import annotations
 
@@ -28,101 +28,104 @@ from lstm_stock.scoring import metrics
 BLUE, DOTS = "#0072b2", (0, (1, 1.5))
 
 RECENT_BARS, CLOSE_BARS = 120, 12
-"""Bars before a forecast in the wide view and in the close one."""
+"""Bars before the forecast in the left panel and in the right one."""
 
 
 def test_period(
     forecasts: pd.DataFrame, ticker: str, step: int = 1, model: str = "lstm", n_last: int | None = 250
 ) -> Figure:
-    """Draw what came against the model's median and 90 % band: the prices above, the returns below.
+    """Draw outcomes, medians and 90 % intervals: prices above, returns below.
 
-    On the price panel every sensible forecast looks like yesterday's price; the return panel shows what the model
-    really says, how far the price may move.
+    In the price panel every sensible forecast looks like yesterday's price; the return panel shows what the
+    model forecasts: how far the price may move.
 
     Args:
         forecasts: A forecast table.
         ticker: The ticker to draw.
         step: The step to draw.
-        model: The model to draw, beside the naive one.
-        n_last: Draw so many of the newest cutoffs; all of them if None. The scores in the title are of all.
+        model: The model to draw, with the naive forecast.
+        n_last: Number of newest cutoffs drawn; None draws all. The scores in the title are those of all.
 
     Raises:
         DataError: The table has no such rows.
     """
-    whole = rows_of(forecasts, ticker, model, step)
-    of_naive = (forecasts["ticker"] == ticker) & (forecasts["step"] == step) & (forecasts["model"] == NAIVE)
-    naive = forecasts[of_naive].sort_values("date")
-    shown = whole if n_last is None else whole.iloc[-n_last:]
-    date, has_band = shown["date"], bool(shown["lo_90"].notna().all())
+    rows = rows_of(forecasts, ticker, model, step)
+    is_naive = (forecasts["ticker"] == ticker) & (forecasts["step"] == step) & (forecasts["model"] == NAIVE)
+    naive = forecasts[is_naive].sort_values("date")
+    shown = rows if n_last is None else rows.iloc[-n_last:]
+    date, has_interval = shown["date"], bool(shown["lo_90"].notna().all())
     with mpl.rc_context(STYLE):
         figure, (prices, returns) = blank_figure(2, 1, heights=[3, 2])
-        for axes, unit in ((prices, lambda price: price), (returns, lambda price: _log_return(price, shown))):
-            if has_band:
-                low, high = unit(shown["lo_90"]), unit(shown["hi_90"])
-                axes.fill_between(date, low, high, color=BAND, lw=0, label=f"{model}, 90 % band")
-            label = f"{model}, {'median' if has_band else 'point'}"
-            axes.plot(date, unit(shown["y_pred"]), color="black", ls=(0, (4, 2)), lw=1.2, label=label)
+        for axes, scaled in (
+            (prices, lambda price: price),
+            (returns, lambda price: _log_return(price, shown)),
+        ):
+            if has_interval:
+                low, high = scaled(shown["lo_90"]), scaled(shown["hi_90"])
+                axes.fill_between(date, low, high, color=BAND, lw=0, label=f"{model}, 90 % interval")
+            label = f"{model}, {'median' if has_interval else 'point'}"
+            axes.plot(date, scaled(shown["y_pred"]), color="black", ls=(0, (4, 2)), lw=1.2, label=label)
         if len(naive):
-            beside = naive[naive["date"] >= date.iloc[0]]
-            prices.plot(beside["date"], beside["y_pred"], color=BLUE, ls=DOTS, label="naive")
+            recent = naive[naive["date"] >= date.iloc[0]]
+            prices.plot(recent["date"], recent["y_pred"], color=BLUE, ls=DOTS, label="naive")
         prices.plot(date, shown["y_true"], color="black", lw=1.0, label="actual")
-        _draw_outcomes(returns, shown, has_band)
+        _draw_outcomes(returns, shown, has_interval)
         prices.set(ylabel="close")
         returns.set(ylabel=f"{step}-bar log return, %")
         for axes in (prices, returns):
             axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0))
         date_axis(returns)
-        set_title(figure, _test_title(whole, naive, len(shown)))
+        set_title(figure, _test_title(rows, naive, len(shown)))
     return figure
 
 
-def _draw_outcomes(axes: Axes, shown: pd.DataFrame, has_band: bool) -> None:
-    came = _log_return(shown["y_true"], shown)
+def _draw_outcomes(axes: Axes, shown: pd.DataFrame, has_interval: bool) -> None:
+    actual = _log_return(shown["y_true"], shown)
     axes.axhline(0, color=DIM, lw=0.8)
     inside = (shown["lo_90"] <= shown["y_true"]) & (shown["y_true"] <= shown["hi_90"])
-    if not has_band:
-        axes.plot(shown["date"], came, ".", color=DIM, ms=5, label="actual")
+    if not has_interval:
+        axes.plot(shown["date"], actual, ".", color=DIM, ms=5, label="actual")
         return
-    axes.plot(shown["date"][inside], came[inside], ".", color=DIM, ms=5, label="actual")
+    axes.plot(shown["date"][inside], actual[inside], ".", color=DIM, ms=5, label="actual")
     outside: dict[str, Any] = {"color": "black", "ms": 7, "mew": 1.8, "label": "actual, outside"}
-    axes.plot(shown["date"][~inside], came[~inside], "x", **outside)
+    axes.plot(shown["date"][~inside], actual[~inside], "x", **outside)
 
 
 def _log_return(price: pd.Series[float], rows: pd.DataFrame) -> pd.Series[float]:
     return pd.Series(100 * np.log(price / rows["last_close"]))
 
 
-def _test_title(whole: pd.DataFrame, naive: pd.DataFrame, n_shown: int) -> str:
-    first = whole.iloc[0]
-    model, n = first["model"], len(whole)
-    part = f"the last {n_shown} of {n} test cutoffs" if n_shown < n else "the test period"
+def _test_title(rows: pd.DataFrame, naive: pd.DataFrame, n_shown: int) -> str:
+    first = rows.iloc[0]
+    model, n = first["model"], len(rows)
+    period = f"the last {n_shown} of {n} test cutoffs" if n_shown < n else "the test period"
     errors = [
-        f"{name} {metrics.rmse(rows['y_true'], rows['y_pred']):.3f}"
-        for name, rows in ((model, whole), (NAIVE, naive))
-        if len(rows)
+        f"{name} {metrics.rmse(table['y_true'], table['y_pred']):.3f}"
+        for name, table in ((model, rows), (NAIVE, naive))
+        if len(table)
     ]
-    held = metrics.coverage(whole["y_true"], whole["lo_90"], whole["hi_90"])
-    band = f"the 90 % band holds {100 * held:.1f} %"
-    if np.isnan(held):
-        band = "a point forecast, without a band"
-    start = f"{model} on {first['ticker']}, {ahead(first['step'])}: {part}"
-    return f"{start}\nOver all {n}: {band}; RMSE: {', '.join(errors)}"
+    coverage = metrics.coverage(rows["y_true"], rows["lo_90"], rows["hi_90"])
+    interval = f"the 90 % interval covers {100 * coverage:.1f} %"
+    if np.isnan(coverage):
+        interval = "a point forecast without interval"
+    start = f"{model} on {first['ticker']}, {ahead(first['step'])}: {period}"
+    return f"{start}\nOver all {n}: {interval}; RMSE: {', '.join(errors)}"
 
 
 def forecast_fan(recent: pd.DataFrame, fan: pd.DataFrame, ticker: str) -> Figure:
-    """Draw the last bars and the fan of what comes next: the wide view, and the fan seen close.
+    """Draw the last bars and the fan of the next sessions: on the left 120 bars, on the right 12.
 
     Args:
-        recent: Column `close`, index `date`; the last row is the bar forecast from.
-        fan: Columns `date y_pred lo_50 ... hi_95`, one row a step.
-        ticker: Whose prices they are, for the title.
+        recent: Column `close`, index `date`; the last row is the bar of the cutoff.
+        fan: Columns `date y_pred lo_50 ... hi_95`, one row per step.
+        ticker: The ticker, for the title.
 
     Raises:
         DataError: There is no bar or no step.
     """
     if recent.empty or fan.empty:
         raise DataError(
-            f"{ticker}: a fan needs a bar and a step, got {len(recent)} bars and {len(fan)} steps"
+            f"{ticker}: got {len(recent)} bars and {len(fan)} steps, expected at least one of each to draw a fan"
         )
     last_date, last_close = recent.index[-1], float(recent["close"].iloc[-1])
     dates = pd.concat([pd.Series([last_date]), fan["date"]], ignore_index=True)
@@ -141,7 +144,7 @@ def forecast_fan(recent: pd.DataFrame, fan: pd.DataFrame, ticker: str) -> Figure
                 low, high = from_last(f"lo_{level}"), from_last(f"hi_{level}")
                 axes.fill_between(dates, low, high, color=greys[level], lw=0, label=f"{level} %")
             bars, is_close = recent.iloc[-n_bars:], n_bars == CLOSE_BARS
-            # Markers show single bars where there is room for them.
+            # Only the right panel has room for a marker per bar.
             dot, diamond = ("o", "D") if is_close else ("", "")
             axes.plot(bars.index, bars["close"], color="black", marker=dot, ms=4, lw=1.4, label="close")
             median = from_last("y_pred")
@@ -159,8 +162,8 @@ def forecast_fan(recent: pd.DataFrame, fan: pd.DataFrame, ticker: str) -> Figure
 
 def _fan_title(fan: pd.DataFrame, ticker: str, last_date: pd.Timestamp, last_close: float) -> str:
     end = fan.iloc[-1]
-    says = f"the median is {end['y_pred']:.2f}, 90 % between {end['lo_90']:.2f} and {end['hi_90']:.2f}"
+    text = f"the median is {end['y_pred']:.2f}, the 90 % interval {end['lo_90']:.2f} to {end['hi_90']:.2f}"
     if np.isnan(end["lo_90"]):
-        says = f"the point forecast is {end['y_pred']:.2f}, without a band"
+        text = f"the point forecast is {end['y_pred']:.2f}, without interval"
     start = f"{ticker}: forecast after the close of {last_date:%F} ({last_close:.2f})"
-    return f"{start}\nOn {end['date']:%F} {says}"
+    return f"{start}\nOn {end['date']:%F} {text}"

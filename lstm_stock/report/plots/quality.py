@@ -1,4 +1,4 @@
-"""How good forecasts are: calibration, and scores by step."""
+"""Figures of forecast quality: calibration, and scores by step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lstm_stock.report.plots.style import (
     NAIVE,
     STYLE,
     blank_figure,
-    known,
+    contents_text,
     lines_of,
     note,
     rows_of,
@@ -32,18 +32,18 @@ from lstm_stock.report.text import ahead
 from lstm_stock.scoring import metrics
 
 LEGEND_COLUMNS = 7
-"""Names that fit beside each other under a figure."""
+"""Number of names in one row of the legend."""
 
-CROWDED = 6
-"""A series that would make an axis this many times longer than the others need is told in words instead."""
+MAX_AXIS_RATIO = 6
+"""A series that would lengthen an axis by more than this factor is reported as text instead."""
 
 
 def calibration(forecasts: pd.DataFrame, ticker: str, step: int = 1, model: str = "lstm") -> Figure:
-    """Draw whether outcomes fall where the forecast said: PIT histogram, nominal against observed coverage.
+    """Draw the calibration of a forecast: PIT histogram, and nominal against observed coverage.
 
-    Of a calibrated forecast the histogram is flat and the coverage lies on the diagonal (Diebold, Gunther & Tay
-    1998, International Economic Review 39). The bands hold 90 % of bars, or of points, if it is calibrated and
-    outcomes are independent. Beside the model stand the naive forecast and the baseline with the least CRPS.
+    A calibrated forecast has a flat histogram and coverage on the diagonal (Diebold, Gunther & Tay 1998,
+    International Economic Review 39). The bands hold 90 % of the bars, or points, of a calibrated forecast of
+    independent outcomes. The coverage panel also shows the naive forecast and the baseline with the lowest CRPS.
 
     Args:
         forecasts: A forecast table.
@@ -57,7 +57,7 @@ def calibration(forecasts: pd.DataFrame, ticker: str, step: int = 1, model: str 
     rows = rows_of(forecasts, ticker, model, step)
     at_step = forecasts[(forecasts["ticker"] == ticker) & (forecasts["step"] == step)]
     crps = at_step[at_step["model"] != model].groupby("model", sort=False)["crps"].mean().dropna()
-    beside = {name for name in (NAIVE, *crps.nsmallest(1).index) if name in crps.index}
+    baselines = {name for name in (NAIVE, *crps.nsmallest(1).index) if name in crps.index}
     lines = lines_of(at_step["model"], model)
     with mpl.rc_context(STYLE):
         figure, (left, right) = blank_figure(1, 2)
@@ -65,7 +65,7 @@ def calibration(forecasts: pd.DataFrame, ticker: str, step: int = 1, model: str 
         _draw_nominal(right, len(rows))
         for name, line in lines.items():
             observed = _observed(at_step[at_step["model"] == name])
-            if name in (model, *beside) and not np.isnan(observed).any():
+            if name in (model, *baselines) and not np.isnan(observed).any():
                 points = {**line.settings(), "linestyle": "none", "ms": 10, "mew": 1.8}
                 points |= {} if name == model else {"mfc": "none"}
                 right.plot(LEVELS, observed, **points, label=name)
@@ -82,27 +82,25 @@ def _observed(rows: pd.DataFrame) -> list[float]:
 
 def _calibration_title(rows: pd.DataFrame) -> str:
     first, at_90 = rows.iloc[0], _observed(rows)[LEVELS.index(90)]
-    seen = f"the 90 % interval holds {at_90:.1f} % of {len(rows)} outcomes"
+    result = f"the 90 % interval covers {at_90:.1f} % of {len(rows)} outcomes"
     if np.isnan(at_90):
-        seen = "a point forecast, no interval to check"
-    title = f"{first['model']} on {first['ticker']}, {ahead(first['step'])}: {seen}"
+        result = "a point forecast without interval"
+    title = f"{first['model']} on {first['ticker']}, {ahead(first['step'])}: {result}"
     if first["step"] > 1:
-        title += (
-            f"\n{first['step']}-bar returns overlap: chance moves bars and points further than the bands say"
-        )
+        title += f"\n{first['step']}-bar returns overlap: bars and points scatter more than the bands show"
     return title
 
 
 def _draw_pit(axes: Axes, pit: np.ndarray[Any, np.dtype[np.float64]], model: str) -> None:
     axes.set(
-        xlabel="probability the forecast gave to less than what came",
-        ylabel="share of outcomes, 1 = as forecast",
+        xlabel="PIT: forecast probability of a return below the actual one",
+        ylabel="density of outcomes",
     )
     axes.set_title("PIT histogram")
     axes.set_xlim(0, 1)
     if not len(pit):
         axes.set(yticks=[], ylabel="")
-        note(axes, f"{model} is a point forecast:\nit gives no probabilities")
+        note(axes, f"{model} is a point forecast:\nit has no PIT")
         return
     n_bins = 20 if len(pit) >= 400 else 10
     density, edges = np.histogram(pit, bins=n_bins, range=(0, 1), density=True)
@@ -124,9 +122,9 @@ def _draw_nominal(axes: Axes, n: int) -> None:
 
 
 def scores_by_step(scores: pd.DataFrame, ticker: str, model: str = "lstm") -> Figure:
-    """Draw what CRPS, NLL and RMSE gain on a baseline, and the 90 % coverage, of every model by step.
+    """Draw the improvement in CRPS, NLL and RMSE over a baseline, and the 90 % coverage, of every model by step.
 
-    A model so far off that it would squeeze the others is named in words at the edge, and leaves them the axis.
+    A model whose scores would compress the others' lines is reported as text in the panel.
 
     Args:
         scores: A score table.
@@ -138,21 +136,21 @@ def scores_by_step(scores: pd.DataFrame, ticker: str, model: str = "lstm") -> Fi
     """
     rows = scores[scores["ticker"] == ticker]
     if model not in set(rows["model"]):
-        raise DataError(f"there are no scores of {model} on {ticker}", known(scores))
+        raise DataError(f"there are no scores of {model} on {ticker}", contents_text(scores))
     lines = lines_of(rows["model"], model)
-    has_spread = bool(rows.loc[rows["model"] == model, "crps"].notna().any())
+    has_distribution = bool(rows.loc[rows["model"] == model, "crps"].notna().any())
     with mpl.rc_context(STYLE):
         figure, grid = blank_figure(2, 2)
         for axes, (label, table, resolution) in zip(grid, _panels(rows, model), strict=True):
-            off = _crowding(table, resolution)
-            # The network last, on top.
+            outliers = _outliers(table, resolution)
+            # The network is drawn last, on top.
             for name in sorted(lines, key=lambda each: each == model):
-                if name not in off and table[name].notna().any():
-                    look = lines[name].settings() | ({} if name == model else {"mfc": "none"})
-                    axes.plot(table.index, table[name], **look, label=name)
+                if name not in outliers and table[name].notna().any():
+                    style = lines[name].settings() | ({} if name == model else {"mfc": "none"})
+                    axes.plot(table.index, table[name], **style, label=name)
             axes.set_title(label)
-            _stretch(axes, resolution)
-            _tell(axes, table, off, model, has_spread)
+            _widen_axis(axes, resolution)
+            _note_missing(axes, table, outliers, model, has_distribution)
         grid[-1].axhline(90, color=DIM, lw=1.0)
         for axes in grid[2:]:
             axes.set(xlabel="step, bars ahead", xlim=(rows["step"].min() - 0.3, rows["step"].max() + 0.3))
@@ -170,10 +168,10 @@ def scores_by_step(scores: pd.DataFrame, ticker: str, model: str = "lstm") -> Fi
 
 
 def _panels(rows: pd.DataFrame, model: str) -> list[tuple[str, pd.DataFrame, float]]:
-    """Return each panel's title, its scores by step and model, and the least difference worth an axis.
+    """Return each panel's title, its scores by step and model, and the minimum length of its axis.
 
-    Scores grow with the step, far more than models differ, so CRPS and NLL are told against a baseline's: that of
-    the naive forecast, or of the first baseline that has one.
+    Scores differ more between steps than between models, so CRPS and NLL are shown relative to a baseline: the
+    naive forecast, or the first baseline that has the score.
     """
 
     def by_step(score: str) -> pd.DataFrame:
@@ -186,50 +184,52 @@ def _panels(rows: pd.DataFrame, model: str) -> list[tuple[str, pd.DataFrame, flo
             each for each in dict.fromkeys(rows["model"]) if each != model and table[each].notna().all()
         ]
         if not baselines:
-            panels.append((f"{name} of the return (less is better)", table, 0.02))
+            panels.append((f"{name} of the return (lower is better)", table, 0.02))
             continue
         base = NAIVE if NAIVE in baselines else baselines[0]
         difference = table.rsub(table[base], axis=0)
         if name == "CRPS":
             relative = 100 * difference.div(table[base], axis=0)
-            panels.append((f"CRPS gained on {base}, % (more is better)", relative, 1.0))
+            panels.append((f"CRPS improvement over {base}, %", relative, 1.0))
         else:
-            panels.append((f"NLL gained on {base} (more is better)", difference, 0.02))
-    panels.append(("RMSE gained on naive, % (more is better)", by_step("skill"), 1.0))
-    panels.append(("Outcomes inside the 90 % interval, % (90 is best)", 100 * by_step("coverage_90"), 2.0))
+            panels.append((f"NLL improvement over {base}", difference, 0.02))
+    panels.append(("RMSE improvement over naive, %", by_step("skill"), 1.0))
+    panels.append(("Coverage of the 90 % interval, % (90 is best)", 100 * by_step("coverage_90"), 2.0))
     return panels
 
 
-def _crowding(table: pd.DataFrame, resolution: float) -> list[str]:
-    """Name the series, worst first, without which the others would need a much shorter axis."""
+def _outliers(table: pd.DataFrame, resolution: float) -> list[str]:
+    """Return the series, worst first, that lengthen the axis by more than `MAX_AXIS_RATIO`."""
 
-    def length(part: pd.DataFrame) -> float:
-        return max(float(np.ptp(part.to_numpy()[np.isfinite(part)])), resolution)
+    def length(series: pd.DataFrame) -> float:
+        return max(float(np.ptp(series.to_numpy()[np.isfinite(series)])), resolution)
 
-    off: list[str] = []
+    outliers: list[str] = []
     kept = table.dropna(axis="columns", how="all")
     while kept.shape[1] > 1:
         without = {name: length(kept.drop(columns=name)) for name in kept}
         name = min(without, key=without.__getitem__)
-        if length(kept) < CROWDED * without[name]:
+        if length(kept) < MAX_AXIS_RATIO * without[name]:
             break
-        off.append(str(name))
+        outliers.append(str(name))
         kept = kept.drop(columns=name)
-    return off
+    return outliers
 
 
-def _stretch(axes: Axes, resolution: float) -> None:
-    """Keep differences that mean nothing from filling the panel."""
+def _widen_axis(axes: Axes, resolution: float) -> None:
+    """Widen the y axis to at least `resolution`, so that negligible differences look small."""
     low, high = axes.get_ylim()
-    lacking = max(0.0, resolution - (high - low)) / 2
-    axes.set_ylim(low - lacking, high + lacking)
+    margin = max(0.0, resolution - (high - low)) / 2
+    axes.set_ylim(low - margin, high + margin)
 
 
-def _tell(axes: Axes, table: pd.DataFrame, off: Sequence[str], model: str, has_spread: bool) -> None:
-    """Say in words, below the lines, what the axis does not show."""
-    lines = [f"{name}: {_range_text(table[name])}, off this axis" for name in off]
+def _note_missing(
+    axes: Axes, table: pd.DataFrame, outliers: Sequence[str], model: str, has_distribution: bool
+) -> None:
+    """Write below the lines which series the axis does not show."""
+    lines = [f"{name}: {_range_text(table[name])}, outside this axis" for name in outliers]
     if table[model].isna().all():
-        lines.append(f"{model}: none, it forecasts no {'density' if has_spread else 'distribution'}")
+        lines.append(f"{model} forecasts no {'density' if has_distribution else 'distribution'}")
     if lines:
         low, high = axes.get_ylim()
         axes.set_ylim(low - (0.1 + 0.12 * len(lines)) * (high - low), high)
@@ -245,14 +245,13 @@ def _range_text(values: pd.Series[float]) -> str:
 
 def _scores_title(rows: pd.DataFrame, ticker: str, model: str) -> str:
     first = rows[rows["step"] == rows["step"].min()].set_index("model")
-    mine, rest = first.loc[model], first.drop(index=model)
-    title = f"{model} on {ticker}, {mine['n']:.0f} test cutoffs"
-    score = "rmse" if np.isnan(mine["crps"]) else "crps"
-    if rest[score].notna().any():
-        best = rest[score].idxmin()
-        ours, theirs = (
-            f"{score.upper()} {mine[score]:.3f}",
-            f"best baseline {best} {rest.loc[best, score]:.3f}",
+    network, baselines = first.loc[model], first.drop(index=model)
+    title = f"{model} on {ticker}, {network['n']:.0f} test cutoffs"
+    score = "rmse" if np.isnan(network["crps"]) else "crps"
+    if baselines[score].notna().any():
+        best = baselines[score].idxmin()
+        title += (
+            f"; {ahead(network['step'])}: {score.upper()} {network[score]:.3f}, "
+            f"best baseline {best} {baselines.loc[best, score]:.3f}"
         )
-        title += f"; {ahead(mine['step'])}: {ours}, {theirs}"
     return title

@@ -1,4 +1,4 @@
-"""What all figures share: style, lines of the models, rows of a table, writing a file."""
+"""Shared by all figures: style, lines of the models, rows of a table, writing a file."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ STYLE: dict[Any, Any] = {
     "legend.handlelength": 2.8,
     "lines.linewidth": 1.6,
     "lines.markersize": 7,
-    # Element names in an SVG are hashes of this: the same figure is the same file.
+    # A fixed salt gives the same figure the same element names in an SVG.
     "svg.hashsalt": "lstm-stock",
-    # A ticker may hold a dollar sign.
+    # A ticker may contain a dollar sign.
     "text.parse_math": False,
 }
 
@@ -53,7 +53,7 @@ DIM = "0.45"
 
 @dataclass(frozen=True)
 class Line:
-    """How one model is drawn wherever it appears."""
+    """Colour, dash and marker of one model, the same in every figure."""
 
     color: str
     linestyle: str | tuple[int, tuple[float, ...]]
@@ -78,7 +78,7 @@ BASELINE_LINES = {
     "har_range_t": Line("#1b7837", (0, (12, 2)), "d"),
     "har_market_t": Line("#4d4d00", (0, (12, 2, 1, 2, 1, 2)), "H"),
 }
-"""Fixed for the baselines of every run (colours of Okabe & Ito 2008, of unlike lightness)."""
+"""Fixed lines of the baselines; colours after Okabe & Ito 2008, with different lightness."""
 
 OTHER_LINES = (
     Line("#d55e00", (0, (3, 1)), "P"),
@@ -89,9 +89,9 @@ OTHER_LINES = (
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `<name>.png` and `<name>.svg`, each whole or not at all, replacing what was there.
+    """Write `<name>.png` and `<name>.svg` atomically, replacing existing files.
 
-    The same figure gives the same bytes: no date, and element names that are hashes of the content.
+    The same figure gives the same bytes.
 
     Returns:
         The two paths.
@@ -99,7 +99,7 @@ def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     Raises:
         RunError: The folder cannot be made or written to.
     """
-    # Laid out anew at every drawing, panels would creep by a hair each time.
+    # The layout is computed once: a second pass would shift the panels slightly.
     with mpl.rc_context(STYLE):
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
@@ -129,7 +129,7 @@ def _write(figure: Figure, path: Path) -> None:
 def blank_figure(
     n_rows: int, n_columns: int, heights: Sequence[float] | None = None, widths: Sequence[float] | None = None
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure of the usual size and its panels, row by row; panels of one column share their x axis."""
+    """Return an empty figure and its panels, row by row; the panels of one column share their x axis."""
     figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
     grid = figure.subplots(
         n_rows, n_columns, sharex="col", squeeze=False, height_ratios=heights, width_ratios=widths
@@ -138,41 +138,47 @@ def blank_figure(
 
 
 def set_title(figure: Figure, text: str) -> None:
-    """Say what is seen, above everything, from the left edge."""
+    """Set the title of the figure, at its top left."""
     figure.suptitle(text, x=0.012, ha="left")
 
 
 def rows_of(forecasts: pd.DataFrame, ticker: str, model: str, step: int) -> pd.DataFrame:
-    """Return one model's rows at one step, in order of date; DataError if there is none."""
+    """Return one model's rows at one step, sorted by date.
+
+    Raises:
+        DataError: There is no such row.
+    """
     chosen = (forecasts["ticker"] == ticker) & (forecasts["model"] == model) & (forecasts["step"] == step)
     if not chosen.any():
-        raise DataError(f"there is no forecast of {model} on {ticker} at step {step}", known(forecasts))
+        raise DataError(
+            f"there is no forecast of {model} on {ticker} at step {step}", contents_text(forecasts)
+        )
     return forecasts[chosen].sort_values("date")
 
 
-def known(table: pd.DataFrame) -> str:
-    """Say which tickers, models and steps a table has."""
-    found = [f"{name} {', '.join(map(str, table[name].unique()))}" for name in ("ticker", "model", "step")]
-    return f"the table has {'; '.join(found)}"
+def contents_text(table: pd.DataFrame) -> str:
+    """List the tickers, models and steps of a table."""
+    contents = [f"{name} {', '.join(map(str, table[name].unique()))}" for name in ("ticker", "model", "step")]
+    return f"the table has {'; '.join(contents)}"
 
 
 def lines_of(models: Iterable[str], network: str) -> dict[str, Line]:
-    """Return how each model is drawn: the network first, baselines always alike, the rest in order."""
+    """Return the line of each model: the network's first, then those of `models` in order."""
     names = list(dict.fromkeys([network, *models]))
     others = [name for name in names if name != network and name not in BASELINE_LINES]
-    spare = {name: OTHER_LINES[i % len(OTHER_LINES)] for i, name in enumerate(others)}
-    drawn = {**BASELINE_LINES, **spare, network: NETWORK_LINE}
-    return {name: drawn[name] for name in names}
+    assigned = {name: OTHER_LINES[i % len(OTHER_LINES)] for i, name in enumerate(others)}
+    lines = {**BASELINE_LINES, **assigned, network: NETWORK_LINE}
+    return {name: lines[name] for name in names}
 
 
 def date_axis(axes: Axes) -> None:
-    """Label the x axis with few, short dates."""
+    """Label the x axis with at most nine short dates."""
     locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def note(axes: Axes, text: str, y: float = 0.5) -> None:
-    """Write into the middle of a panel, its baseline at height `y`."""
+    """Write into the horizontal centre of a panel, at height `y` (0 to 1)."""
     box = {"facecolor": "white", "edgecolor": "0.6", "boxstyle": "round"}
     axes.text(0.5, y, text, transform=axes.transAxes, ha="center", va="bottom", bbox=box)

@@ -1,4 +1,4 @@
-"""How training went."""
+"""The figure of a training: loss by epoch."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from matplotlib.ticker import MaxNLocator
 from lstm_stock.errors import DataError
 from lstm_stock.report.plots.style import DIM, STYLE, blank_figure, set_title
 
-NAME_WIDTH = 0.1
-"""Room that the name of a cut of the learning rate takes, as a share of the epochs."""
+LABEL_WIDTH = 0.1
+"""Width of the label of a learning-rate cut, as a share of the epochs."""
 
 
 def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
-    """Draw loss and validation loss by epoch; mark the best epoch and every cut of the learning rate.
+    """Draw loss and validation loss by epoch; mark the best epoch and every learning-rate cut.
 
     Args:
         history: Columns `member epoch loss val_loss learning_rate`, one row per member and epoch.
@@ -36,7 +36,7 @@ def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
     with mpl.rc_context(STYLE):
         figure, (axes,) = blank_figure(1, 1)
         for i, (member, at) in enumerate(zip(members, best, strict=True)):
-            # Labels that start with an underscore are left out of the legend: one entry a kind is enough.
+            # Matplotlib leaves labels that start with an underscore out of the legend.
             hidden = "" if i == 0 else "_"
             epoch, val_loss = member["epoch"], member["val_loss"]
             width = 2.0 if len(members) == 1 else 1.2
@@ -56,7 +56,7 @@ def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
                 at["epoch"], at["val_loss"], "*", color="black", ms=18, label=f"{hidden}best epoch, kept"
             )
             if len(members) == 1:
-                _name_cuts(axes, member[cut], len(member))
+                _label_cuts(axes, member[cut], len(member))
         axes.set(xlabel="epoch", ylabel="loss", xlim=(0.5, history["epoch"].max() + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
@@ -64,13 +64,13 @@ def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
     return figure
 
 
-def _name_cuts(axes: Axes, cuts: pd.DataFrame, n_epochs: int) -> None:
-    """Say what each cut left; of cuts too near to each other for their names, the first."""
-    named = -np.inf
+def _label_cuts(axes: Axes, cuts: pd.DataFrame, n_epochs: int) -> None:
+    """Label each cut with the new learning rate; of cuts whose labels would overlap, only the first."""
+    last_labelled = -np.inf
     for _, cut in cuts.iterrows():
-        if cut["epoch"] - named < NAME_WIDTH * n_epochs:
+        if cut["epoch"] - last_labelled < LABEL_WIDTH * n_epochs:
             continue
-        named = cut["epoch"]
+        last_labelled = cut["epoch"]
         rate = f"to {cut['learning_rate']:.0e}".replace("e-0", "e-")
         at = (cut["epoch"], cut["val_loss"])
         axes.annotate(rate, at, xytext=(0, 12), textcoords="offset points", ha="center")
