@@ -1,26 +1,38 @@
 """The command line: parse, load the config, call, print.
 
-Data goes to stdout, everything else to stderr. What computes is imported inside the commands, so that `--help`
+Data goes to stdout, everything else to stderr. Heavy modules are imported inside the commands, so that `--help`
 and a mistyped option answer at once.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import NoReturn
 
 import typer
 
-from lstm_stock.cli import backtest, config, data, fetch, models, runs, train  # noqa: F401 - they add commands
-from lstm_stock.cli.app import INTERRUPTED, app, config_app, data_app, tell
+from lstm_stock.cli import (  # noqa: F401 - each adds its command
+    backtest,
+    config,
+    data,
+    demo,
+    fetch,
+    leakcheck,
+    models,
+    plot,
+    predict,
+    runs,
+    train,
+)
+from lstm_stock.cli.app import INTERRUPTED, app, config_app, data_app, print_error
+from lstm_stock.cli.streams import discard, lenient_streams
 from lstm_stock.errors import LstmStockError
 
 COMMANDS = ("fetch", "train", "predict", "plot", "runs", "demo", "backtest", "leakcheck", "models")
 """The order in which `--help` lists the commands; `data` and `config`, which have subcommands, come last."""
 
 READER_GONE = 141
-"""Exit code when whoever read the output has enough, as `head` does: 128 + SIGPIPE."""
+"""Exit code when the reader of stdout has left, as `head` does: 128 + SIGPIPE."""
 
 app.registered_commands.sort(
     key=lambda command: COMMANDS.index(str(getattr(command.callback, "__name__", "")))
@@ -30,30 +42,33 @@ app.add_typer(config_app, name="config")
 
 
 def main() -> NoReturn:
-    """Run the command line; this is what `lstm-stock` calls.
+    """Run the command line; the entry point of `lstm-stock`.
 
-    Ends with 0 when done, 2 for the user's input, config or data, 3 for a source, 130 when interrupted. A bug
-    of ours keeps its traceback and ends with 1.
+    Exit codes: 0 done; 2 the user's input, config or data; 3 a source; 130 interrupted; 141 no reader of stdout.
+    A bug of ours keeps its traceback and ends with 1.
     """
+    with lenient_streams():
+        sys.exit(_run())
+
+
+def _run() -> int:
+    """Run one command and return its exit code."""
     try:
         code = app(prog_name="lstm-stock", standalone_mode=False)
         sys.stdout.flush()
     except LstmStockError as error:
-        _fail(error.message, error.hint, error.exit_code)
+        print_error(error.message, error.hint)
+        return error.exit_code
     except (BrokenPipeError, SystemExit) as ended:
         if isinstance(ended, SystemExit) and ended.code != 1:
             raise
-        # Typer ends a broken pipe with `sys.exit(1)`, and nothing else so; but 1 is for bugs of ours. What is
-        # still buffered has no reader either: without this Python would complain while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(READER_GONE)
+        # Typer turns a broken pipe into `sys.exit(1)`, and nothing else. Python flushes stdout when it ends, which
+        # would fail again.
+        discard(sys.stdout)
+        return READER_GONE
     except typer.TyperException as error:
-        _fail(error.format_message().rstrip("."), "`lstm-stock --help` lists the commands and options", 2)
+        print_error(error.format_message().rstrip("."), "`lstm-stock --help` lists the commands and options")
+        return 2
     if code == INTERRUPTED:
         print("interrupted", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _fail(message: str, hint: str, code: int) -> NoReturn:
-    tell(message, hint)
-    sys.exit(code)
+    return code if isinstance(code, int) else 0

@@ -1,9 +1,10 @@
-"""The command tree, to which each module of this package adds its commands."""
+"""The command tree, to which each module of this package adds a command, and the options that several share."""
 
 from __future__ import annotations
 
 import datetime as dt
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
+"""Exit code after Ctrl-C, as in shells: 128 + SIGINT."""
 
 
 class SourceName(StrEnum):
@@ -51,7 +52,7 @@ ConfigFile = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help="YAML file, or the packaged `default`, `classic` or `many`.",
+        help="YAML file, or a packaged config: `default`, `classic` or `many`.",
         show_default=False,
     ),
 ]
@@ -67,24 +68,29 @@ Overrides = Annotated[
 ]
 RunName = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[RUN]", help="Name or path of a run; the newest if left out.", show_default=False
-    ),
+    typer.Argument(metavar="[RUN]", help="Name or path of a run [default: the newest].", show_default=False),
 ]
 
 
-def open_store(data_dir: Path) -> Store:
-    """Return the price store; nothing is made or read yet."""
+def open_store(data_dir: Path, tickers: Sequence[str] = ()) -> Store:
+    """Return the price store; read `tickers`, so that a missing one is an error before TensorFlow loads.
+
+    Raises:
+        DataError: The store lacks one of the tickers.
+    """
     from lstm_stock.prices.store import Store
 
-    return Store(data_dir)
+    store = Store(data_dir)
+    for ticker in tickers:
+        store.read(ticker)
+    return store
 
 
 def parse_date(text: str | None, option: str) -> dt.date | None:
-    """Read the date that an option was given.
+    """Parse the date of an option.
 
     Raises:
-        ConfigError: It is none, or not from 1900 to 2100.
+        ConfigError: It is not a date from 1900 to 2100.
     """
     if text is None:
         return None
@@ -99,18 +105,18 @@ def parse_date(text: str | None, option: str) -> dt.date | None:
         ) from error
 
 
-def tell(message: str, hint: str) -> None:
-    """Print an error, and what to do about it, on stderr."""
+def print_error(message: str, hint: str = "") -> None:
+    """Print an error, and the hint what to do about it, to stderr."""
     print(f"error: {message}", file=sys.stderr)
     if hint:
         print(f"\nhint: {hint}", file=sys.stderr)
 
 
-def write_whole(file: Path, text: str, force: bool = False) -> None:
-    """Write a file that the user named, whole or not at all.
+def write_output(file: Path, text: str, force: bool = False) -> None:
+    """Write a file that the user named.
 
     Raises:
-        ConfigError: There is such a file, and `force` is not given; or it cannot be written.
+        ConfigError: The file exists and `force` is False, or it cannot be written.
     """
     if file.exists() and not force:
         raise ConfigError(f"{file} exists already", "choose another name, or delete it first")
@@ -120,10 +126,7 @@ def write_whole(file: Path, text: str, force: bool = False) -> None:
         raise ConfigError(f"{file} cannot be written: {error.strerror}", "choose another folder") from error
 
 
-HELP = "Forecast stocks with an LSTM, honestly: calibrated fans, every score beside a baseline."
-
 app = typer.Typer(
-    help=HELP,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -1,4 +1,4 @@
-"""The commands that put a model to the proof: `backtest` and `leakcheck`."""
+"""The command `backtest`."""
 
 from __future__ import annotations
 
@@ -15,27 +15,26 @@ from lstm_stock.cli.app import (
     DataDir,
     Overrides,
     Quiet,
-    RunName,
     RunsDir,
     app,
     open_store,
 )
 from lstm_stock.cli.train import show_scores
-from lstm_stock.errors import ConfigError, DataError
+from lstm_stock.errors import DataError
 
 if TYPE_CHECKING:
     from lstm_stock.runs.backtest import Backtest
 
 
 class WindowKind(StrEnum):
-    """What a later fold learns from."""
+    """Train bars of the later folds."""
 
     expanding = "expanding"
     rolling = "rolling"
 
 
 class BackendKind(StrEnum):
-    """Who does the work."""
+    """Engine of the workers."""
 
     loky = "loky"
     dask = "dask"
@@ -46,22 +45,22 @@ class BackendKind(StrEnum):
 def backtest(
     config: ConfigFile = None,
     overrides: Overrides = None,
-    folds: Annotated[int, typer.Option(min=1, help="Blocks of the test period, each with its refit.")] = 8,
+    folds: Annotated[
+        int, typer.Option(min=1, help="Number of blocks of the test period, each with a refit.")
+    ] = 8,
     window: Annotated[
         WindowKind,
-        typer.Option(help="Learn from all bars before a block, or from as many as the first fold has."),
+        typer.Option(help="Train on all bars before a block, or on as many as the first fold has."),
     ] = WindowKind.expanding,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Workers [default: one a core].", show_default=False)
+        int | None, typer.Option(min=1, help="Workers [default: one per core].", show_default=False)
     ] = None,
     backend: Annotated[
-        BackendKind, typer.Option(help="Who does the work: this machine's cores, or another engine.")
+        BackendKind, typer.Option(help="Engine of the workers: this machine's cores, Dask or Ray.")
     ] = BackendKind.loky,
     cluster: Annotated[
         str | None,
-        typer.Option(
-            metavar="ADDRESS", help="A running Dask or Ray cluster; one on this machine if left out."
-        ),
+        typer.Option(metavar="ADDRESS", help="A running Dask or Ray cluster [default: one on this machine]."),
     ] = None,
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
@@ -69,9 +68,8 @@ def backtest(
 ) -> None:
     """Refit at each of several folds, forecast the next block, and score all blocks together.
 
-    Everything is refitted: scaler, network and baselines, each on the bars before its block. The blocks tile the
-    test period of the config's `split`. Interrupted, it goes on where it stopped when the same command is
-    given again.
+    Scaler, network and baselines are refitted on the bars before each block. The blocks tile the test period of
+    the config's `split`. After an interruption, the same command continues where it stopped.
     """
     from lstm_stock.config import load_config
     from lstm_stock.config.schema import require_market
@@ -81,9 +79,7 @@ def backtest(
 
     settings = load_config(config, overrides or [])
     require_market(settings)
-    store = open_store(data_dir)
-    for ticker in settings.data.tickers:
-        store.read(ticker)  # so that a missing ticker is told before anything heavy loads
+    store = open_store(data_dir, settings.data.tickers)
     require_writable(runs_dir)
     from lstm_stock.workflow.backtest import Plan, backtest
 
@@ -94,67 +90,15 @@ def backtest(
                 settings, store, runs_dir, plan, on_progress, lambda text: console.note(text, quiet)
             )
     except KeyboardInterrupt:
-        console.warn("interrupted: what was done is kept, and the same command goes on from there")
+        console.warn("interrupted: finished parts are kept, and the same command continues from there")
         raise SystemExit(INTERRUPTED) from None
-    _show(results)
-    for figure in _draw(results, path):
+    _show_backtest(results)
+    for figure in _draw_backtest(results, path):
         console.note(f"wrote {figure}", quiet)
     console.note(f"\nsaved {path}", quiet)
 
 
-@app.command()
-def leakcheck(
-    run: RunName = None,
-    config: ConfigFile = None,
-    overrides: Overrides = None,
-    cutoffs: Annotated[
-        int, typer.Option(min=1, help="Dates of the test period after which to change the bars.")
-    ] = 5,
-    data_dir: DataDir = Path("data"),
-    runs_dir: RunsDir = Path("runs"),
-    quiet: Quiet = False,
-) -> None:
-    """Change every bar after a cutoff, and see whether anything known at the cutoff moves by a bit.
-
-    Checks a run (the newest if left out), or what a config would train: `--config default`. Ends with 2, and the
-    name of the first thing that moved, if there is a leak.
-    """
-    from lstm_stock.config import load_config
-    from lstm_stock.config.schema import require_market
-    from lstm_stock.network.tensorflow_setup import load_tensorflow
-    from lstm_stock.report import console, progress, run_tables
-    from lstm_stock.runs.catalog import find_run
-
-    of_config = config is not None or bool(overrides)
-    if run is not None and of_config:
-        raise ConfigError(
-            f"got the run {run} and a config: one of them can be checked at a time", "leave out one of them"
-        )
-    saved = None if of_config else find_run(runs_dir, run)
-    settings = load_config(config, overrides or []) if saved is None else saved.config
-    require_market(settings)
-    store = open_store(data_dir)
-    for ticker in settings.data.tickers:
-        store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load
-    load_tensorflow()
-    from lstm_stock.workflow.leakcheck.check import check_config, check_run
-
-    with progress.counted_progress("walks", quiet) as on_progress:
-        if saved is None:
-            checked = check_config(
-                settings, store, cutoffs, on_progress, lambda text: console.note(text, quiet)
-            )
-        else:
-            checked = check_run(saved, store, cutoffs, on_progress, console.warn)
-    console.show(run_tables.leak_table(checked.n_arrays, checked.n_values))
-    first, last = checked.cutoffs[0], checked.cutoffs[-1]
-    print(
-        f"no leak: {len(checked.cutoffs)} cutoffs from {first} to {last};\n"
-        "whatever came after them, nothing known at the cutoff moved by a bit"
-    )
-
-
-def _show(results: Backtest) -> None:
+def _show_backtest(results: Backtest) -> None:
     from lstm_stock.report import console, score_tables
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison, verdict_text
 
@@ -171,7 +115,7 @@ def _show(results: Backtest) -> None:
     print("\n" + verdict_text(results.verdict))
 
 
-def _draw(results: Backtest, path: Path) -> list[Path]:
+def _draw_backtest(results: Backtest, path: Path) -> list[Path]:
     from urllib.parse import quote
 
     from lstm_stock.report import plots
@@ -180,7 +124,7 @@ def _draw(results: Backtest, path: Path) -> list[Path]:
     tickers, model = results.config.data.tickers, results.config.model.cell
     written: list[Path] = []
     if len(tickers) > MAX_DETAILED_TICKERS:
-        with suppress(DataError):  # a point without spread
+        with suppress(DataError):  # a point forecast has no skill to draw
             figure = plots.skill_by_ticker(results.scores, model)
             written += plots.save_figure(figure, path / "plots", "tickers")
         return written

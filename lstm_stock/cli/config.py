@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lstm_stock.cli.app import ConfigFile, Overrides, config_app, write_whole
+from lstm_stock.cli.app import ConfigFile, Overrides, config_app, write_output
 
 
 @config_app.command("show")
@@ -40,5 +40,5 @@ def config_init(
     # The first line points editors at a schema that lies beside the packaged files, but not beside this one.
     lines = packaged_config(base).splitlines(keepends=True)
     text = "".join(line for line in lines if not line.startswith("# yaml-language-server"))
-    write_whole(path, text)
+    write_output(path, text)
     console.note(f"wrote {path}; use it with `lstm-stock train --config {path}`", quiet=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstm_stock.cli.app import DataDir, Format, Quiet, data_app, open_store, write_whole
+from lstm_stock.cli.app import DataDir, Format, Quiet, data_app, open_store, write_output
 from lstm_stock.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def data_export(
     if file is None:
         print(text, end="")
         return
-    write_whole(file, text, force)
+    write_output(file, text, force)
     console.note(f"wrote {file}", quiet)
 
 

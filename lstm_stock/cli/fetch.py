@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstm_stock.cli.app import INTERRUPTED, DataDir, Quiet, SourceName, app, open_store, parse_date, tell
+from lstm_stock.cli.app import (
+    INTERRUPTED,
+    DataDir,
+    Quiet,
+    SourceName,
+    app,
+    open_store,
+    parse_date,
+    print_error,
+)
 from lstm_stock.config.tickers import distinct, read_tickers_file
 from lstm_stock.errors import ConfigError, LstmStockError, SourceError
 
@@ -168,7 +177,7 @@ def _fetch_all(store: Store, names: list[str], options: FetchOptions, pause: flo
         print(f"interrupted: {n_kept} of {len(names)} tickers are fetched and stay", file=sys.stderr)
         sys.exit(INTERRUPTED)
     if failed:
-        tell(f"{len(failed)} of {len(names)} tickers failed: {', '.join(failed)}", "")
+        print_error(f"{len(failed)} of {len(names)} tickers failed: {', '.join(failed)}")
         raise typer.Exit(SourceError.exit_code)
 
 

@@ -1,4 +1,4 @@
-"""The command that makes runs: `train`."""
+"""The command `train`; other commands train and print scores with its functions."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ def train(
     config: ConfigFile = None,
     overrides: Overrides = None,
     each: Annotated[
-        bool, typer.Option("--each", help="Train one network for each ticker instead of one for all.")
+        bool, typer.Option("--each", help="Train one network per ticker instead of one for all.")
     ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Workers for `--each` [default: one a core].", show_default=False),
+        typer.Option(min=1, help="Workers for `--each` [default: one per core].", show_default=False),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Go on with the same training where it was killed, to the same weights."
+            "--resume", help="Continue the same training where it was interrupted, to the same weights."
         ),
     ] = False,
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
-    """Train the network, judge it beside the baselines, and save the run.
+    """Train the network, score it beside the baselines, and save the run.
 
     Several tickers train one network, unless `--each` is given.
     """
@@ -58,15 +58,13 @@ def train(
 
     settings = load_config(config, overrides or [])
     if jobs is not None and not each:
-        raise ConfigError("`--jobs` is for `--each`", "leave it out, or train `--each` ticker by itself")
+        raise ConfigError("`--jobs` needs `--each`", "leave out `--jobs`, or add `--each`")
     from lstm_stock.runs.folder import require_writable
     from lstm_stock.workflow.parallel import n_cores
 
     require_market(settings)
-    store = open_store(data_dir)
-    for ticker in settings.data.tickers:
-        store.read(ticker)  # so that a missing ticker is told before TensorFlow takes its seconds to load
-    require_writable(runs_dir)  # and a folder that cannot be written before the training takes its minutes
+    store = open_store(data_dir, settings.data.tickers)
+    require_writable(runs_dir)  # before the training takes minutes
     if not each:
         train_together(settings, store, runs_dir, quiet, resume)
         return
@@ -77,7 +75,7 @@ def train(
 
 
 def train_together(config: Config, store: Store, runs_dir: Path, quiet: bool, resume: bool = False) -> Run:
-    """Train one network for all tickers of a config, save the run and show its scores."""
+    """Train one network for all tickers of a config, save the run and print its scores."""
     from lstm_stock.network.tensorflow_setup import load_tensorflow
     from lstm_stock.report import console, progress
     from lstm_stock.report.text import MAX_DETAILED_TICKERS
@@ -100,7 +98,7 @@ def train_together(config: Config, store: Store, runs_dir: Path, quiet: bool, re
 def _train_each(
     config: Config, store: Store, runs_dir: Path, n_jobs: int, resume: bool, quiet: bool
 ) -> Trained:
-    """Train one network for each ticker, and show all scores together."""
+    """Train one network per ticker, and print all scores together."""
     from lstm_stock.report import console, progress
     from lstm_stock.workflow.train_each import TrainJob, train_each
 
@@ -109,7 +107,7 @@ def _train_each(
             job = TrainJob(config, store.root, runs_dir, resume)
             trained = train_each(job, n_jobs, on_progress, lambda text: console.note(text, quiet))
     except KeyboardInterrupt:
-        console.warn("interrupted: what was done is kept, and `--resume` goes on from there")
+        console.warn("interrupted: finished runs are kept, and `--resume` continues from there")
         raise SystemExit(INTERRUPTED) from None
     for ticker, failure in trained.failures.items():
         console.warn(f"{ticker} was not trained: {failure}")
@@ -120,7 +118,7 @@ def _train_each(
 
 
 def show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) -> None:
-    """Print a table a ticker, or, of many tickers, one line each; then the verdict."""
+    """Print one table per ticker, or one line per ticker where they are many; then the verdict."""
     from lstm_stock.report import console, score_tables
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison, verdict_text
     from lstm_stock.scoring.scores import pooled_scores, ticker_scores
@@ -133,6 +131,6 @@ def show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) -
     else:
         rows, pooled = ticker_scores(scores, model), pooled_scores(scores, model)
         console.show(score_tables.tickers_table(rows, verdict["tickers"], model))
-        if len(pooled):  # a point without spread has no score that means over tickers could be taken of
+        if len(pooled):  # empty for point forecasts: RMSE in prices has no mean over tickers
             console.show(score_tables.pooled_table(pooled, model))
     print("\n" + verdict_text(verdict))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lstm_stock.cli.runs import INTERVALS
+from lstm_stock.cli.predict import INTERVALS
 from lstm_stock.config import CalibrationName
 from tests.conftest import TINY, Trained
 from tests.helpers import COMMAND, assert_fits

@@ -188,7 +188,7 @@ def test_ctrl_c_keeps_what_is_done(data, tmp_path, n_jobs):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
-    assert "warning: interrupted: what was done is kept, and the same command goes on from there" in err
+    assert "warning: interrupted: finished parts are kept, and the same command continues from there" in err
     assert "Traceback" not in err
     parts = [path.name for path in tmp_path.glob(".backtest-*/*")]
     assert any(name.endswith(".parquet") for name in parts)
@@ -244,7 +244,7 @@ def test_runs_tells_of_backtests_but_does_not_list_them(cli, done):
     answer = cli("runs", "--runs-dir", done)
     assert answer.code == 0
     assert answer.out == ""
-    assert f"backtests lie beside the runs, the newest last: {folder_of(done).name}" in answer.err
+    assert f"newest backtests in {done}: {folder_of(done).name}" in answer.err
 
 
 @pytest.mark.parametrize(

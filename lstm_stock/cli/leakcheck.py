@@ -1,0 +1,59 @@
+"""The command `leakcheck`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstm_stock.cli.app import ConfigFile, DataDir, Overrides, Quiet, RunName, RunsDir, app, open_store
+from lstm_stock.errors import ConfigError
+
+
+@app.command()
+def leakcheck(
+    run: RunName = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    cutoffs: Annotated[
+        int, typer.Option(min=1, help="Number of cutoffs in the test period after which bars are changed.")
+    ] = 5,
+    data_dir: DataDir = Path("data"),
+    runs_dir: RunsDir = Path("runs"),
+    quiet: Quiet = False,
+) -> None:
+    """Change every bar after a cutoff, and check that nothing known at the cutoff changes by a bit.
+
+    Checks a run (the newest if left out), or what a config would train: `--config default`. A leak ends with
+    exit code 2 and the name of the first value that changed.
+    """
+    from lstm_stock.config import load_config
+    from lstm_stock.config.schema import require_market
+    from lstm_stock.network.tensorflow_setup import load_tensorflow
+    from lstm_stock.report import console, progress, run_tables
+    from lstm_stock.runs.catalog import find_run
+
+    of_config = config is not None or bool(overrides)
+    if run is not None and of_config:
+        raise ConfigError(f"got the run {run} and a config, expected one of them", "leave out one of them")
+    saved = None if of_config else find_run(runs_dir, run)
+    settings = load_config(config, overrides or []) if saved is None else saved.config
+    require_market(settings)
+    store = open_store(data_dir, settings.data.tickers)
+    load_tensorflow()
+    from lstm_stock.workflow.leakcheck.check import check_config, check_run
+
+    with progress.counted_progress("passes", quiet) as on_progress:
+        if saved is None:
+            checked = check_config(
+                settings, store, cutoffs, on_progress, lambda text: console.note(text, quiet)
+            )
+        else:
+            checked = check_run(saved, store, cutoffs, on_progress, console.warn)
+    console.show(run_tables.leak_table(checked.n_arrays, checked.n_values))
+    first, last = checked.cutoffs[0], checked.cutoffs[-1]
+    print(
+        f"no leak: {len(checked.cutoffs)} cutoffs from {first} to {last};\n"
+        "with every later bar changed, nothing known at the cutoff changed by a bit"
+    )
