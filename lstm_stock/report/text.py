@@ -96,6 +96,10 @@ def ahead(step: float) -> str:
 
 
 def _gap(of_model: float, of_best: float, score: str) -> str:
+    if math.isinf(of_model) or math.isinf(of_best):
+        if of_model == of_best:
+            return "no difference"
+        return f"infinitely {'better' if of_model < of_best else 'worse'}"
     # NLL has no natural zero: its difference is absolute, that of the others relative.
     gap = abs(of_model - of_best) if score == "nll" else 100 * abs(of_model / of_best - 1)
     unit = "" if score == "nll" else " %"

@@ -154,12 +154,13 @@ class Run:
 
     @cached_property
     def verdict(self) -> dict[str, Any]:
-        """What `lstm_stock.scoring.verdict.judge` said; empty in a run saved without one."""
+        """The verdict of `lstm_stock.scoring.verdict.judge`; empty in a run saved without one."""
+        from lstm_stock.scoring.verdict import read_verdict  # loads scipy.stats, which few commands need
 
         def parse(path: Path) -> dict[str, Any]:
             verdict: dict[str, Any] = read_json(path).get("verdict", {})
             _require(isinstance(verdict, dict), "its verdict is no object")
-            return verdict
+            return read_verdict(verdict)
 
         return self._read(SCORES, parse)
 

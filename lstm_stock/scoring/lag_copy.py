@@ -1,15 +1,14 @@
 """Whether a point forecast is an old price, shifted: arrays in, numbers out.
 
-A curve that is late by a day looks perfect beside three years of prices. What it hides shows in its changes:
-they follow the price's changes of the days before, and not those they should forecast. Nothing here judges a
-distribution, and the one test here asks whether they follow the right ones after all.
+A curve that is one day late looks perfect beside three years of prices. Its changes show the delay: they follow
+the price's past changes instead of those they forecast. Nothing here scores a distribution.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,21 +18,21 @@ from lstm_stock.scoring.significance import MIN_OBSERVATIONS, mean_test
 Array = NDArray[np.float64]
 
 MAX_LAG = 10
-"""Bars back at which the forecast's changes are compared with the price's: two weeks."""
+"""Largest lag, in bars, at which the forecast's changes are compared with the price's: two weeks."""
 
 MAX_RELATIVE_MOVE = 0.25
-"""A forecast whose move is less than this share of the price's usual move stays at the last close.
+"""A forecast whose moves are less than this share of the price's moves is near the last close.
 
-A forecast that explained a share R2 of the moves that come would move by sqrt(R2) of them. Nobody has shown
-an R2 of 6 % for the next day's return of a stock, so an honest forecast stays below 0.25, knowing or not."""
+A forecast that explains a share R2 of the moves moves by sqrt(R2) of them. Nobody has shown an R2 of 6 % for the
+next day's return of a stock, so a forecast without look-ahead stays below 0.25."""
 
 MIN_SHARE = 0.8
-"""Least share of a copy's variance that the last close explains."""
+"""Least share of a shifted price's variance that the last close explains."""
 
 MIN_CORRELATION = 0.2
-"""Least correlation of a copy's changes with those of the price some bars ago."""
+"""Least correlation of a shifted price's changes with those of the price some bars earlier."""
 
-Kind = Literal["stays", "copy", "other"]
+Kind = Literal["near_last_close", "shifted", "other"]
 
 
 @dataclass(frozen=True)
@@ -41,18 +40,17 @@ class LagCopy:
     """How a point forecast follows the price.
 
     Attributes:
-        kind: `stays`: it hardly leaves the last close, as it should where the next move is not known. `copy`:
-            it leaves it by as much as the price moves, follows the price's past changes and knows nothing of
-            the next one.
-            `other`: neither.
-        peak_lag: Bars ago of the price's changes that the forecast's changes follow best; 0 would be the
+        kind: `near_last_close`: it hardly leaves the last close, as it should if the next move cannot be
+            predicted. `shifted`: it leaves the last close by as much as the price moves, follows the price's past
+            changes, and does not predict the next one. `other`: neither.
+        peak_lag: Bars by which the price's changes that the forecast's changes follow best are earlier; 0 is the
             change that it forecasts.
         peak: Correlation there.
-        at_zero: Correlation with the changes it forecasts.
+        at_zero: Correlation with the changes that it forecasts.
         share: Share of the forecast's variance that the last close explains (R squared).
-        stray: Root mean square of the move forecast, relative to that of the move that came.
-        p: One-sided p-value of `at_zero` being no more than luck.
-        n: Forecasts looked at.
+        relative_move: Root mean square of the forecast move, relative to that of the realised move.
+        p: One-sided p-value of the test that `at_zero` is above 0.
+        n: Number of forecasts.
     """
 
     kind: Kind
@@ -64,53 +62,60 @@ class LagCopy:
     p: float
     n: int
 
+    def to_json(self) -> dict[str, Any]:
+        """Return a plain dictionary, under the names of `scores.json`."""
+        data = asdict(self)
+        data["stray"] = data.pop("relative_move")
+        return data | {"p": self.p if math.isfinite(self.p) else None}
+
 
 def lag_copy(y_true: ArrayLike, y_pred: ArrayLike, last_close: ArrayLike, alpha: float) -> LagCopy | None:
-    """Look at the one-step forecasts of one ticker for the signs of a shifted price.
+    """Look for the signs of a shifted price in the one-step forecasts of one ticker.
 
     Args:
-        y_true: What came, in order of date, shape `(n,)`.
-        y_pred: What was forecast for it.
-        last_close: The price known when it was forecast: what came one bar before.
-        alpha: Below this `p`, the forecast knows something of the next move and is no copy.
+        y_true: Realised prices in order of date, shape `(n,)`.
+        y_pred: Their forecasts, shape `(n,)`.
+        last_close: Price at each cutoff, one bar before `y_true`, shape `(n,)`.
+        alpha: Below this `p` the forecast predicts the next move and is not a shifted price.
 
     Returns:
-        None where there is nothing to look at: too few rows, no point forecast, or one that never changes.
+        None if nothing can be compared: there are too few rows, or no point forecast, or one that never changes.
 
     Raises:
         ValueError: The shapes differ.
     """
-    came, said, known = (np.asarray(part, np.float64) for part in (y_true, y_pred, last_close))
-    if not came.shape == said.shape == known.shape or came.ndim != 1:
+    y_true, y_pred, last_close = (np.asarray(one, np.float64) for one in (y_true, y_pred, last_close))
+    if not y_true.shape == y_pred.shape == last_close.shape or y_true.ndim != 1:
         raise ValueError(
-            f"arrays must have one axis and one shape, got {came.shape}, {said.shape}, {known.shape}"
+            f"arrays must have one axis and one shape, got {y_true.shape}, {y_pred.shape}, {last_close.shape}"
         )
-    n = len(came)
-    if (
-        n < MIN_OBSERVATIONS + MAX_LAG
-        or not np.isfinite(said).all()
-        or np.ptp(said) == 0
-        or np.ptp(came) == 0
-    ):
+    n = len(y_true)
+    if n < MIN_OBSERVATIONS + MAX_LAG or not np.isfinite(y_pred).all():
         return None
-    step_said, step_came = np.diff(said), np.diff(came)
-    follows = [_correlation(step_said[lag:], step_came[: len(step_came) - lag]) for lag in range(MAX_LAG + 1)]
-    peak_lag = int(np.argmax(follows))
-    share = _correlation(said, known) ** 2
-    move, forecast = came - known, said - known
-    relative_move = math.sqrt(float(np.mean(forecast**2) / np.mean(move**2)))
-    together = (step_came - step_came.mean()) * (step_said - step_said.mean())
-    p = mean_test(together, alternative="greater").p
+    if np.ptp(y_pred) == 0 or np.ptp(y_true) == 0:
+        return None
+    changes_pred, changes_true = np.diff(y_pred), np.diff(y_true)
+    correlations = [
+        _correlation(changes_pred[lag:], changes_true[: len(changes_true) - lag])
+        for lag in range(MAX_LAG + 1)
+    ]
+    peak_lag = int(np.argmax(correlations))
+    peak = correlations[peak_lag]
+    share = _correlation(y_pred, last_close) ** 2
+    move, forecast_move = y_true - last_close, y_pred - last_close
+    relative_move = math.sqrt(float(np.mean(forecast_move**2) / np.mean(move**2)))
+    products = (changes_true - changes_true.mean()) * (changes_pred - changes_pred.mean())
+    p = mean_test(products, alternative="greater").p
     kind: Kind = "other"
     if relative_move < MAX_RELATIVE_MOVE:
-        kind = "stays"
-    elif peak_lag > 0 and follows[peak_lag] >= MIN_CORRELATION and share >= MIN_SHARE and not p < alpha:
-        kind = "copy"
-    return LagCopy(kind, peak_lag, follows[peak_lag], follows[0], share, relative_move, p, n)
+        kind = "near_last_close"
+    elif peak_lag > 0 and peak >= MIN_CORRELATION and share >= MIN_SHARE and not p < alpha:
+        kind = "shifted"
+    return LagCopy(kind, peak_lag, peak, correlations[0], share, relative_move, p, n)
 
 
 def _correlation(a: Array, b: Array) -> float:
-    """Return Pearson's correlation; 0 where one of the two does not vary."""
+    """Return Pearson's correlation; 0 where one of them does not vary."""
     a, b = a - a.mean(), b - b.mean()
     size = math.sqrt(float(a @ a) * float(b @ b))
     return float(a @ b) / size if size > 0 else 0.0

@@ -109,30 +109,8 @@ def width(lo: ArrayLike, hi: ArrayLike, last_close: ArrayLike) -> float:
     37.5
     """
     last_close, lo, hi = _checked({"last_close": last_close, "lo": lo, "hi": hi})
-    return float(100 * np.mean((hi - lo) / last_close))
-
-
-def pinball(y_true: ArrayLike, y_pred: ArrayLike, p: float) -> float:
-    """Mean pinball loss of a quantile forecast, `mean(max(p e, (p - 1) e))` with `e = y_true - y_pred`.
-
-    Koenker & Bassett 1978 (Econometrica 46, p. 38). Its least expectation is at the p-quantile.
-
-    Args:
-        y_true: What came.
-        y_pred: Forecast of the p-quantile.
-        p: Probability, between 0 and 1.
-
-    Raises:
-        ValueError: `p` is not between 0 and 1.
-
-    >>> pinball([1.0, 5.0], [2.0, 3.0], p=0.75)  # (0.25 * 1 + 0.75 * 2) / 2
-    0.875
-    """
-    if not 0 < p < 1:
-        raise ValueError(f"`p` must lie between 0 and 1, got {p}")
-    y_true, y_pred = _checked({"y_true": y_true, "y_pred": y_pred})
-    error = y_true - y_pred
-    return float(np.mean(np.maximum(p * error, (p - 1) * error)))
+    with np.errstate(invalid="ignore"):
+        return float(100 * np.mean((hi - lo) / last_close))
 
 
 def _checked(columns: dict[str, ArrayLike]) -> list[Array]:

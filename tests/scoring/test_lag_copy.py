@@ -17,32 +17,32 @@ def judged(said, came=CAME, known=KNOWN):
 
 def test_a_forecast_of_the_last_close_stays_and_is_not_accused():
     found = judged(KNOWN)
-    assert (found.kind, found.peak_lag, found.relative_move) == ("stays", 1, 0.0)
+    assert (found.kind, found.peak_lag, found.relative_move) == ("near_last_close", 1, 0.0)
     assert found.peak == pytest.approx(1)
     assert found.share == pytest.approx(1)
 
 
 def test_a_drift_and_a_faint_opinion_stay_too():
-    assert judged(KNOWN * 1.001).kind == "stays"
-    assert judged(KNOWN * np.exp(0.1 * RETURNS[9:-1])).kind == "stays"
+    assert judged(KNOWN * 1.001).kind == "near_last_close"
+    assert judged(KNOWN * np.exp(0.1 * RETURNS[9:-1])).kind == "near_last_close"
 
 
 @pytest.mark.parametrize("lag", [2, 3, 5])
 def test_an_older_price_is_a_copy_and_its_age_is_told(lag):
     found = judged(CLOSE[10 - lag : -lag])
-    assert (found.kind, found.peak_lag) == ("copy", lag)
+    assert (found.kind, found.peak_lag) == ("shifted", lag)
     assert found.peak == pytest.approx(1)
 
 
 def test_the_last_close_with_noise_is_a_copy():
-    assert judged(KNOWN * np.exp(RANDOM.normal(0, 0.008, 750))).kind == "copy"
+    assert judged(KNOWN * np.exp(RANDOM.normal(0, 0.008, 750))).kind == "shifted"
 
 
 def test_a_smoothed_price_too_low_is_a_copy():
     """What a network does whose states saturate: late by a few bars, and with less amplitude."""
     smooth = np.convolve(CLOSE, np.ones(4) / 4, "valid")[6:-1]
     found = judged(40 + 0.4 * smooth)
-    assert found.kind == "copy"
+    assert found.kind == "shifted"
     assert 1 <= found.peak_lag <= 4
     assert found.relative_move > 5
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import mean_absolute_error, mean_pinball_loss, root_mean_squared_error
+from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from lstm_stock.dataset import series
 from lstm_stock.scoring import metrics
@@ -36,23 +36,6 @@ def test_errors_are_scikit_learns(columns):
     assert metrics.mae(y_true, y_pred) == pytest.approx(mean_absolute_error(y_true, y_pred), rel=1e-12)
     assert metrics.mae(y_true, y_pred) <= metrics.rmse(y_true, y_pred) * (1 + 1e-12)
     assert metrics.rmse(y_true, y_true) == 0.0
-
-
-@given(pairs, st.floats(0.01, 0.99))
-def test_pinball_is_scikit_learns(columns, p):
-    y_true, y_pred = columns
-    expected = mean_pinball_loss(y_true, y_pred, alpha=p)
-    assert metrics.pinball(y_true, y_pred, p) == pytest.approx(expected, rel=1e-9, abs=1e-12)
-    assert 2 * metrics.pinball(y_true, y_pred, 0.5) == pytest.approx(metrics.mae(y_true, y_pred), rel=1e-12)
-
-
-@pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
-def test_pinball_is_least_at_the_quantile(p):
-    y_true = np.random.default_rng(0).normal(size=2001)
-    losses = {
-        at: metrics.pinball(y_true, np.full(2001, np.quantile(y_true, at)), p) for at in (0.05, 0.1, 0.5, 0.8)
-    }
-    assert min(losses, key=losses.__getitem__) == p
 
 
 @given(pairs, st.floats(0.1, 10))
@@ -132,7 +115,6 @@ def test_without_intervals_there_is_neither_coverage_nor_width():
             r"got `y_true` \(1,\), `lo` \(1,\), `hi` \(2,\)",
         ),
         (lambda: metrics.width([1.0], [2.0], [math.nan]), r"`last_close` must be finite, got 1 of 1"),
-        (lambda: metrics.pinball([1.0], [1.0], 1.0), r"`p` must lie between 0 and 1, got 1.0"),
         (lambda: metrics.mase([1.0], [1.0], 0.0), r"`insample_mae` must be greater than 0, got 0.0"),
         (lambda: metrics.mase([1.0], [1.0], math.nan), r"`insample_mae` must be greater than 0, got nan"),
     ],

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -18,10 +17,8 @@ from lstm_stock.scoring.significance import (
     HypothesisTest,
     by_date,
     christoffersen,
-    conditional_coverage,
     diebold_mariano,
     direction_products,
-    every_kth,
     holm,
     kupiec,
     long_run_variance,
@@ -246,18 +243,6 @@ def test_christoffersen_worked_by_hand():
     assert christoffersen(misses).statistic == pytest.approx(2 * (alone - together), abs=1e-12)
 
 
-def test_conditional_coverage_is_a_markov_chain_against_independent_misses():
-    loglikelihood = {0.0: 0.0, 1.0: 0.0}
-    for before, after in pairwise(MISSES):
-        follows = MISSES[1:][MISSES[:-1] == before].mean()
-        loglikelihood[1.0] += math.log(follows if after else 1 - follows)
-        loglikelihood[0.0] += math.log(0.15 if after else 0.85)
-    expected = 2 * (loglikelihood[1.0] - loglikelihood[0.0])
-    found = conditional_coverage(MISSES, 0.15)
-    assert found.statistic == pytest.approx(expected, abs=1e-8)
-    assert found.p == pytest.approx(stats.chi2.sf(expected, 2), abs=1e-8)
-
-
 def test_an_interval_that_is_never_missed_has_no_clusters():
     assert christoffersen(np.zeros(50)) == HypothesisTest(0.0, 1.0, 50)
     assert christoffersen(np.ones(50)) == HypothesisTest(0.0, 1.0, 50)
@@ -290,10 +275,6 @@ def test_uniformity_has_the_quantiles_of_anderson_and_darling():
         assert found.p == pytest.approx(p, rel=0.06)
     with pytest.raises(ValueError, match="between 0 and 1"):
         uniformity(np.linspace(-0.1, 1, 30))
-
-
-def test_thinned_steps_do_not_overlap():
-    np.testing.assert_array_equal(every_kth(np.arange(11), 5), [0, 5, 10])
 
 
 # --- many questions ---------------------------------------------------------------------------------------------

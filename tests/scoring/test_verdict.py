@@ -9,11 +9,12 @@ import pytest
 
 from benchmarks.verdict_size_power import claims_under_the_null
 from lstm_stock.distributions import Distribution, PointForecast, SignForecast, StudentT
-from lstm_stock.distributions.intervals import LEVELS, Intervals
-from lstm_stock.report.text import verdict_text
+from lstm_stock.distributions.intervals import LEVELS, Calibrator, Intervals
+from lstm_stock.report.text import comparison, verdict_text
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS, price_intervals
-from lstm_stock.scoring.significance import diebold_mariano, kupiec, pesaran_timmermann
-from lstm_stock.scoring.verdict import ALPHA, judge, short_verdict
+from lstm_stock.scoring.scores import pooled_scores, score_table, ticker_scores
+from lstm_stock.scoring.significance import christoffersen, diebold_mariano, kupiec, pesaran_timmermann
+from lstm_stock.scoring.verdict import ALPHA, judge, read_verdict, short_verdict
 
 SECTIONS = ("point", "direction", "distribution", "calibration")
 N = 600
@@ -35,10 +36,8 @@ def t_forecast(volatility, centre=0.0) -> StudentT:
     return StudentT(np.broadcast_to(centre, (N,))[:, None], scale, DF)
 
 
-def rows(
-    model: str, returns: Distribution, came: np.ndarray, ticker: str = "AAA", step: int = 1
-) -> pd.DataFrame:
-    """One model's rows of a forecast table at one step."""
+def rows(model: str, returns: Distribution, came: np.ndarray, ticker: str = "AAA") -> pd.DataFrame:
+    """One model's rows of a forecast table, one step ahead."""
     close = 100 * np.exp(np.concatenate([[0.0], np.cumsum(came)]))
     last, y = close[:-1, None], came[:, None]
     percent = returns.rescale(100.0)
@@ -53,15 +52,15 @@ def rows(
     }
     dates = pd.bdate_range("2015-01-01", periods=N + 1, unit="s")
     table = pd.DataFrame({name: np.ravel(values) for name, values in cells.items()})
-    table = table.assign(ticker=ticker, model=model, step=step, insample_mae=1.0)
+    table = table.assign(ticker=ticker, model=model, step=1, insample_mae=1.0)
     return table.assign(cutoff=dates[:-1], date=dates[1:])[list(FORECAST_COLUMNS)]
 
 
-def baselines(came, ticker="AAA", step=1) -> list[pd.DataFrame]:
+def baselines(came, ticker="AAA") -> list[pd.DataFrame]:
     flat, drifting = t_forecast(0.015), t_forecast(0.015, 0.0005)
     up = SignForecast(np.ones((N, 1)))
     named = {"naive": flat, "constant_t": drifting, "always_up": up}
-    return [rows(name, returns, came, ticker, step) for name, returns in named.items()]
+    return [rows(name, returns, came, ticker) for name, returns in named.items()]
 
 
 def verdict_of(network: Distribution, came: np.ndarray) -> dict:
@@ -79,7 +78,7 @@ def test_who_knows_everything_is_better_in_everything():
     assert verdict["point"]["sentence"].startswith("Point: better than naive (RMSE ")
     assert verdict["distribution"]["beaten"] == ["naive", "constant_t"]
     assert "better than every baseline" in verdict["distribution"]["sentence"]
-    assert "knows something of it" in verdict["direction"]["sentence"]
+    assert "predicts it better than chance" in verdict["direction"]["sentence"]
 
 
 def test_who_knows_the_volatility_is_better_in_the_distribution_only():
@@ -99,7 +98,7 @@ def test_a_noisy_centre_and_a_wrong_width_are_worse():
     assert "which is too few" in verdict["calibration"]["sentence"]
     assert verdict["point"]["sentence"].startswith("Point: worse than naive")
     assert short_verdict(verdict) == "worse point and distribution, miscalibrated"
-    assert verdict["lag_copy"]["kind"] == "copy"
+    assert verdict["lag_copy"]["kind"] == "shifted"
 
 
 def test_who_is_naive_gets_a_p_of_one_and_no_claim():
@@ -116,16 +115,16 @@ def test_who_always_says_up_names_no_direction():
     verdict = verdict_of(t_forecast(VOLATILITY, 0.0004), CAME)
     assert verdict["direction"]["verdict"] == "not tested"
     assert verdict["direction"]["p"] is None
-    assert "always says up" in verdict["direction"]["sentence"]
+    assert "always forecasts up" in verdict["direction"]["sentence"]
 
 
 def test_a_point_claims_no_distribution_and_is_judged_as_a_point():
     verdict = verdict_of(PointForecast((0.3 * CAME)[:, None]), CAME)
     assert verdict["point"]["verdict"] == "better"
     assert verdict["distribution"]["verdict"] == "not tested"
-    assert "claims no distribution" in verdict["distribution"]["sentence"]
+    assert "forecasts a point, not a distribution" in verdict["distribution"]["sentence"]
     assert verdict["calibration"]["verdict"] == "not tested"
-    assert "there is none" in verdict["calibration"]["sentence"]
+    assert "the forecast has none" in verdict["calibration"]["sentence"]
 
 
 def test_the_numbers_are_those_of_the_tests():
@@ -169,7 +168,7 @@ def test_too_few_cutoffs_are_not_tested():
     assert [verdict[name]["verdict"] for name in SECTIONS] == ["not tested"] * 4
     for name in SECTIONS:
         assert "15 cutoffs are too few" in verdict[name]["sentence"], name
-    assert "not looked at" in verdict["lag_copy"]["sentence"]
+    assert "Lag: not tested" in verdict["lag_copy"]["sentence"]
 
 
 @pytest.mark.parametrize("n", [1, 19, 20, 21, 30])
@@ -210,18 +209,6 @@ def test_without_the_baseline_of_the_point_the_rest_is_judged():
     assert verdict["distribution"]["baseline"] == "constant_t"
 
 
-def test_a_step_further_the_tests_allow_for_overlap():
-    network = t_forecast(VOLATILITY, NOISE)
-    near = verdict_of(network, CAME)
-    table = pd.concat([rows("lstm", network, CAME, step=5), *baselines(CAME, step=5)])
-    far = judge(table, "lstm")
-    assert far["step"] == 5
-    assert far["calibration"]["n"] == N / 5
-    assert far["direction"]["test"] == "by date"
-    # The variance of the differences reaches over five bars at step 1 already.
-    assert far["point"]["statistic"] == pytest.approx(near["point"]["statistic"])
-
-
 # --- several tickers --------------------------------------------------------------------------------------------
 
 
@@ -243,7 +230,7 @@ def test_several_tickers_are_judged_together_and_one_by_one(panel):
     assert list(panel["tickers"]) == ["A", "B", "C"]
     assert panel["alpha"] == ALPHA / 2
     assert all(one["alpha"] == ALPHA / 6 for one in panel["tickers"].values())
-    assert panel["lag_copy"]["kinds"] == {"stays": 3, "copy": 0, "other": 0}
+    assert panel["lag_copy"]["kinds"] == {"near_last_close": 3, "shifted": 0, "other": 0}
     assert panel["calibration"]["verdict"] == "no evidence"
     assert panel["direction"]["test"] == "by date"
 
@@ -294,7 +281,7 @@ def test_luck_knows_how_often_each_ticker_rises():
     ]
     direction = judge(pd.concat(tables), "lstm")["direction"]
     assert direction["verdict"] == "not tested"
-    assert "always says the same of each ticker" in direction["sentence"]
+    assert "always forecasts the same direction for each ticker" in direction["sentence"]
     assert direction["score"] == pytest.approx(direction["baseline_score"])
 
 
@@ -321,7 +308,7 @@ def test_a_small_p_that_claims_nothing_is_explained():
     direction = verdict_of(t_forecast(0.015, signs), CAME)["direction"]
     assert ALPHA / 3 < direction["p"] < ALPHA
     assert direction["verdict"] == "no evidence"
-    assert "several questions share 5 % and this one may use 1.7 %" in direction["sentence"]
+    assert "not significant: the questions share 5 %, 1.7 % are for this one" in direction["sentence"]
 
 
 # --- the promise ------------------------------------------------------------------------------------------------
@@ -340,15 +327,184 @@ def test_skill_is_rarely_claimed_of_those_who_have_none():
     assert max(found.values()) <= 4, found
 
 
-def test_intervals_that_follow_their_hits_are_told_and_not_tested():
-    table = pd.concat([rows("lstm", t_forecast(0.4 * VOLATILITY), CAME), *baselines(CAME)])
-    uncalibrated, adaptive = (judge(table, "lstm", kind)["calibration"] for kind in ("none", "adaptive"))
-    assert "which is too few" in uncalibrated["sentence"]
-    assert adaptive["p"] is None
-    assert adaptive["score"] == uncalibrated["score"]
-    assert "kept there by its own hits and misses and so not tested" in adaptive["sentence"]
-    assert "the trained distribution's shape is wrong" in adaptive["sentence"]
-    assert adaptive["faults"] == ["pit"]
+def adaptive_rows(returns: Distribution, came: np.ndarray, ticker: str = "AAA") -> pd.DataFrame:
+    """The network's rows with adaptive intervals."""
+    table = rows("lstm", returns, came, ticker)
+    start = np.ones((1, len(LEVELS)))
+    intervals = Calibrator("adaptive", LEVELS, start).apply(returns, came[:, None], np.ones((len(came), 1)))
+    prices = price_intervals(intervals, table["last_close"].to_numpy()[:, None])
+    return table.assign(**{name: values.ravel() for name, values in prices.items()})
+
+
+def test_of_adaptive_intervals_the_trained_ones_are_tested():
+    network = t_forecast(0.4 * VOLATILITY)
+    table = adaptive_rows(network, CAME)
+    trained = rows("lstm", network, CAME)
+    found = judge(pd.concat([table, *baselines(CAME)]), "lstm", "adaptive")["calibration"]
+    misses = ((trained["pit"] < 0.05) | (trained["pit"] > 0.95)).astype(float)
+    outside = (trained["y_true"] < trained["lo_90"]) | (trained["y_true"] > trained["hi_90"])
+    assert misses.tolist() == outside.astype(float).tolist()
+    assert found["tests"]["coverage"]["p"] == pytest.approx(kupiec(misses, 0.1).p)
+    assert found["tests"]["independence"]["p"] == pytest.approx(christoffersen(misses).p)
+    assert (found["tested"], found["tested_score"]) == ("trained", pytest.approx(1 - misses.mean()))
+    reported = (table["y_true"] < table["lo_90"]) | (table["y_true"] > table["hi_90"])
+    assert found["score"] == pytest.approx(1 - reported.mean())
+    assert found["score"] > found["tested_score"] + 0.1
+    assert {"coverage", "pit"} <= set(found["faults"])
+    assert "not tested: adaptive intervals reach their level by construction" in found["sentence"]
+    assert (
+        f"the trained interval covers {100 * found['tested_score']:.1f} %, which is too few (Kupiec p <"
+        in found["sentence"]
+    )
+    assert "the shape of the trained distribution is wrong" in found["sentence"]
+
+
+def test_misses_of_adaptive_intervals_that_avoid_each_other_are_no_fault():
+    """An adaptive interval widens after a miss, so that its misses avoid each other whatever the forecast."""
+    network = t_forecast(VOLATILITY)
+    table = adaptive_rows(network, CAME)
+    every_tenth = np.arange(N) % 10 == 0
+    last = table["last_close"]
+    table = table.assign(lo_90=np.where(every_tenth, 2 * last, 0.01 * last), hi_90=100 * last)
+    verdicts = {
+        kind: judge(pd.concat([table, *baselines(CAME)]), "lstm", kind) for kind in ("none", "adaptive")
+    }
+    assert verdicts["none"]["calibration"]["faults"] == ["independence"]
+    assert verdicts["adaptive"]["calibration"]["faults"] == []
+    assert "miscalibrated" not in short_verdict(verdicts["adaptive"])
+
+
+def test_calibration_of_the_truth_is_tested_alike_with_and_without_adaptive_intervals():
+    """The same three tests share one level, so that the promise of 5 % holds for both."""
+    for seed in range(5):
+        came, volatility = volatile_returns(seed)
+        network = t_forecast(volatility)
+        plain, adaptive = (
+            judge(pd.concat([table, *baselines(came)]), "lstm", kind)["calibration"]
+            for table, kind in (
+                (rows("lstm", network, came), "none"),
+                (adaptive_rows(network, came), "adaptive"),
+            )
+        )
+        assert plain["tests"] == adaptive["tests"]
+        assert plain["faults"] == adaptive["faults"]
+
+
+def test_adaptive_intervals_of_several_tickers_are_tested_by_date():
+    tables = []
+    for i, ticker in enumerate("AB"):
+        came, volatility = volatile_returns(i)
+        tables += [adaptive_rows(t_forecast(0.4 * volatility), came, ticker), *baselines(came, ticker)]
+    found = judge(pd.concat(tables), "lstm", "adaptive")["calibration"]
+    assert found["tests"]["coverage"]["test"] == "by date"
+    assert "coverage" in found["faults"]
+
+
+def test_adaptive_intervals_around_a_point_are_described_and_not_tested():
+    point = rows("lstm", PointForecast(np.zeros((N, 1))), CAME)
+    half = np.exp(2.0 * VOLATILITY)
+    table = point.assign(lo_90=point["last_close"] / half, hi_90=point["last_close"] * half)
+    found = judge(pd.concat([table, *baselines(CAME)]), "lstm", "adaptive")["calibration"]
+    assert found["verdict"] == "not tested"
+    assert found["score"] > 0.8
+    assert found["sentence"].endswith("(not tested: adaptive intervals reach their level by construction)")
+
+
+# --- infinite losses --------------------------------------------------------------------------------------------
+
+
+def with_infinite(score: str, *models: str) -> pd.DataFrame:
+    network = t_forecast(VOLATILITY, 1e-5 * np.sign(NOISE))
+    table = pd.concat([rows("lstm", network, CAME), *baselines(CAME)], ignore_index=True)
+    rows_of = [table.index[table["model"] == model][5] for model in models]
+    table.loc[rows_of, score] = np.inf
+    return table
+
+
+@pytest.mark.parametrize(
+    ("score", "models", "question", "outcome", "sentence"),
+    [
+        (
+            "nll",
+            ["lstm"],
+            "distribution",
+            "better",
+            "the NLL of lstm is infinite: an outcome had a density of 0",
+        ),
+        ("nll", ["naive"], "distribution", "better", "the NLL of naive is infinite: an outcome"),
+        ("nll", ["lstm", "naive"], "distribution", "better", "the NLL of lstm and naive is infinite"),
+        ("crps", ["lstm"], "distribution", "not tested", "not tested: the CRPS of lstm is infinite"),
+        ("crps", ["naive"], "distribution", "better", "; not compared with naive, whose CRPS is infinite"),
+        ("crps", ["lstm", "naive", "constant_t"], "distribution", "not tested", "the CRPS of lstm and "),
+        (
+            "y_pred",
+            ["lstm"],
+            "point",
+            "not tested",
+            "Point: not tested: the RMSE of lstm is infinite (RMSE inf",
+        ),
+        ("y_pred", ["naive"], "point", "not tested", "Point: not tested: the RMSE of naive is infinite"),
+    ],
+)
+def test_an_infinite_loss_is_stated_and_stops_nothing(score, models, question, outcome, sentence):
+    table = with_infinite(score, *models)
+    verdict = judge(table, "lstm")
+    assert json.loads(json.dumps(verdict, allow_nan=False)) == verdict
+    assert sentence in verdict[question]["sentence"]
+    assert verdict[question]["verdict"] == outcome
+    assert "nan" not in verdict_text(verdict)
+    scores = score_table(table)
+    assert np.isinf(scores.set_index("model").loc[models, "rmse" if score == "y_pred" else score]).all()
+    assert "nan" not in comparison(scores, "lstm", "AAA")
+    pooled_scores(scores, "lstm")
+    ticker_scores(scores, "lstm")
+
+
+def test_an_infinite_loss_of_one_of_several_tickers_is_stated():
+    tables = [with_infinite("nll", "lstm").assign(ticker="A")]
+    tables += [rows("lstm", t_forecast(VOLATILITY), CAME, "B"), *baselines(CAME, "B")]
+    verdict = judge(pd.concat(tables), "lstm")
+    assert "the NLL of lstm is infinite" in verdict["distribution"]["sentence"]
+    assert "infinite" not in verdict["tickers"]["B"]["distribution"]["sentence"]
+
+
+def test_an_interval_without_ends_covers_everything():
+    table = with_infinite("hi_90", "lstm")
+    table["lo_90"] = np.where(np.isinf(table["hi_90"]), -np.inf, table["lo_90"])
+    assert judge(table, "lstm")["calibration"]["score"] > 0
+    assert np.isinf(score_table(table)["width_90"][0])
+
+
+# --- saved verdicts ---------------------------------------------------------------------------------------------
+
+
+def test_a_verdict_of_today_is_read_as_it_was_written(panel):
+    assert read_verdict(panel) == panel
+    assert read_verdict({}) == {}
+
+
+def test_an_old_verdict_is_read_in_the_terms_of_today():
+    test = {"test": "", "statistic": None, "p": None, "p_holm": None, "n": 700}
+    saved = {
+        "calibration": {
+            "verdict": "miscalibrated",
+            "tests": {"coverage": test, "independence": test | {"p": 0.001}, "pit": test | {"p": 0.5}},
+            "faults": ["independence"],
+            "sentence": "90 % interval: covers 89.8 %; misses avoid each other (Christoffersen p = 0.001); no",
+        },
+        "lag_copy": {"kind": "stays", "stray": 0.1},
+    }
+    found = read_verdict(saved)
+    assert found["lag_copy"] == {"kind": "near_last_close", "stray": 0.1}
+    assert (found["calibration"]["verdict"], found["calibration"]["faults"]) == ("no evidence", [])
+    assert found["calibration"]["sentence"] == "90 % interval: covers 89.8 %; no"
+    assert short_verdict(found) == "no evidence"
+    both = {**saved["calibration"], "faults": ["independence", "pit"]}
+    assert read_verdict({"calibration": both})["calibration"]["verdict"] == "miscalibrated"
+    counts = {"stays": 3, "copy": 1, "other": 0}
+    read = read_verdict({"tickers": {"A": saved}, "lag_copy": {"kinds": counts}})
+    assert read["lag_copy"]["kinds"] == {"near_last_close": 3, "shifted": 1, "other": 0}
+    assert read["tickers"]["A"] == found
 
 
 def test_misses_that_avoid_each_other_are_not_called_clusters():
@@ -359,7 +515,7 @@ def test_misses_that_avoid_each_other_are_not_called_clusters():
     assert "misses avoid each other" in judge(table, "lstm")["calibration"]["sentence"]
     runs = (np.arange(len(table)) // 6) % 10 == 0
     table = table.assign(hi_90=np.where(runs, narrow, wide))
-    assert "misses come in clusters" in judge(table, "lstm")["calibration"]["sentence"]
+    assert "; misses cluster" in judge(table, "lstm")["calibration"]["sentence"]
 
 
 def test_a_point_is_tested_in_percent_and_shown_in_prices():

@@ -23,8 +23,6 @@ from lstm_stock.scoring.significance.accuracy import (
 from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, Alternative, HypothesisTest
 from lstm_stock.scoring.significance.coverage import (
     christoffersen,
-    conditional_coverage,
-    every_kth,
     kupiec,
     uniformity,
 )
@@ -37,10 +35,8 @@ __all__ = [
     "HypothesisTest",
     "by_date",
     "christoffersen",
-    "conditional_coverage",
     "diebold_mariano",
     "direction_products",
-    "every_kth",
     "holm",
     "kupiec",
     "long_run_variance",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-from lstm_stock.scoring.significance.base import Array, HypothesisTest, as_binary, as_series, probability
+from lstm_stock.scoring.significance.base import HypothesisTest, as_binary, as_series, probability
 
 
 def kupiec(misses: ArrayLike, p: float) -> HypothesisTest:
@@ -52,34 +51,12 @@ def christoffersen(misses: ArrayLike) -> HypothesisTest:
     return _chi_squared(statistic, 1, len(x))
 
 
-def conditional_coverage(misses: ArrayLike, p: float) -> HypothesisTest:
-    """Test both at once: `p` misses, and none after the other (Christoffersen 1998).
-
-    The sum of the two statistics, both conditional on the first observation as the second one is, which makes
-    it exactly the likelihood of the Markov chain against that of independent misses of probability `p`;
-    chi-squared with two degrees of freedom.
-
-    Args:
-        misses: 1 where the outcome fell outside, 0 where inside, in order of time, shape `(n,)`.
-        p: The nominal share of misses.
-
-    Raises:
-        ValueError: The misses are too few or not 0 and 1, or `p` is not between 0 and 1.
-    """
-    x = as_binary("misses", misses)
-    probability("p", p)
-    after = x[1:]
-    n_missed, n = after.sum(), len(after)
-    share = 2 * (_log_likelihood(n_missed, n, n_missed / n) - _log_likelihood(n_missed, n, p))
-    return _chi_squared(christoffersen(x).statistic + share, 2, len(x))
-
-
 def uniformity(pit: ArrayLike) -> HypothesisTest:
     """Test whether PIT values are uniform on 0..1, as those of right forecasts are (Rosenblatt 1952).
 
     Cramér-von Mises, `W2 = 1 / (12 n) + sum_i ((2i - 1) / (2n) - u_(i))^2`, which weighs all of the
     distribution alike, where Kolmogorov-Smirnov looks at one place. It takes the values as independent, which
-    those of overlapping steps are not (thin them first: see `every_kth`), and their distribution as fully known
+    those of overlapping steps are not (keep every k-th first), and their distribution as fully known
     beforehand, which it is when the parameters come from other bars than these.
 
     Args:
@@ -93,15 +70,6 @@ def uniformity(pit: ArrayLike) -> HypothesisTest:
         raise ValueError(f"`pit` must lie between 0 and 1, got {u.min():g} to {u.max():g}")
     found = stats.cramervonmises(u, "uniform")
     return HypothesisTest(float(found.statistic), float(found.pvalue), len(u))
-
-
-def every_kth(values: ArrayLike, step: int) -> Array:
-    """Keep every `step`-th value, so that k-bar outcomes do not overlap any more.
-
-    >>> every_kth([1.0, 2.0, 3.0, 4.0, 5.0], 2).tolist()
-    [1.0, 3.0, 5.0]
-    """
-    return np.asarray(values, np.float64)[::step]
 
 
 def _log_likelihood(n_missed: float, n: int, p: float) -> float:

@@ -1,11 +1,10 @@
-"""The three questions about skill, and how they share one level.
+"""The three questions about skill, and how they share one significance level.
 
-Each baseline's comparison is a null hypothesis of its own: 'the network is no better than this one'. Better
-'than every baseline' is said only if all of them are rejected, so that the best baseline need not be chosen
-on the test set before it is tested against. The questions are three families that share `alpha`; each uses
-its part by Holm's rule, and one that is rejected whole hands its part on
-(`significance.rejected_in_families`). Claims of 'worse' are tested likewise on the other side, with an
-`alpha` of their own.
+Each baseline's comparison is a null hypothesis of its own: 'the network is no better than this one'. 'Better than
+every baseline' is claimed only if all of them are rejected, so the best baseline need not be chosen on the test
+set before it is tested against. The questions are three families that share `alpha`. Each uses its part by Holm's
+rule, and one that is rejected whole passes its part on (`significance.rejected_in_families`). Claims of 'worse'
+are tested in the same way on the other side, with an `alpha` of their own.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from numpy.typing import NDArray
 
 from lstm_stock.scoring.significance import (
     MIN_OBSERVATIONS,
-    HypothesisTest,
     by_date,
     diebold_mariano,
     direction_products,
@@ -29,124 +27,135 @@ from lstm_stock.scoring.significance import (
     rejected_in_families,
     skill_interval,
 )
-from lstm_stock.scoring.verdict import findings, sentences
-from lstm_stock.scoring.verdict.findings import NO_SKILL, Comparison, DirectionTest, plain
+from lstm_stock.scoring.verdict import sentences
+from lstm_stock.scoring.verdict.findings import (
+    NO_SKILL,
+    Comparison,
+    DirectionTest,
+    PointLabels,
+    plain,
+    untested,
+)
 from lstm_stock.scoring.verdict.loss_tables import LossTables
 from lstm_stock.scoring.verdict.thresholds import POINT_BASELINE, SAME, SKILL_LEVEL
 
 
-def judge_claims(loss_tables: LossTables, model: str, step: int, alpha: float) -> dict[str, Any]:
-    """Answer the three questions at one step.
+def judge_claims(loss_tables: LossTables, model: str, alpha: float) -> dict[str, Any]:
+    """Answer the three questions.
 
     Args:
         loss_tables: Of one ticker or several.
         model: The network's name.
-        step: The step.
-        alpha: The level that the three questions share.
+        alpha: The significance level that the three questions share.
 
     Returns:
         `point`, `direction` and `distribution`, as `lstm_stock.scoring.verdict.judge` describes them.
     """
-    squares, crps, nll, rmse = loss_tables.squares, loss_tables.crps, loss_tables.nll, loss_tables.rmse
+    squares, rmse = loss_tables.squares, loss_tables.rmse
     one_ticker = loss_tables.model_rows["ticker"].nunique() == 1
-    point = [compare(squares, model, POINT_BASELINE, step, root=True)] if POINT_BASELINE in squares else []
-    if one_ticker:  # what is shown of one ticker is in its prices, as in the score table
-        point = [replace(one, ours=float(rmse[model]), theirs=float(rmse[one.baseline])) for one in point]
-    spread = [compare(crps, model, name, step) for name in crps.columns if name != model]
-    signs = judge_signs(loss_tables.model_rows, step)
-    sides = {
-        "better": [[one.better.p for one in point], [signs.better.p], [one.better.p for one in spread]],
-        "worse": [[one.p_worse for one in point], [signs.p_worse], [one.p_worse for one in spread]],
-    }
-    better, levels = rejected_in_families(sides["better"], alpha)
-    worse, _ = rejected_in_families(sides["worse"], alpha)
+    point = [compare(squares, model, POINT_BASELINE, root=True)] if POINT_BASELINE in squares else []
+    if one_ticker:  # The sentence states the RMSE of one ticker in its prices, as the score table does.
+        point = [
+            replace(one, score=float(rmse[model]), baseline_score=float(rmse[one.baseline])) for one in point
+        ]
+    crps, log_score = (_compare_all(table, model) for table in (loss_tables.crps, loss_tables.nll))
+    direction = direction_test(loss_tables.model_rows)
+    better, alphas = rejected_in_families(
+        [[one.better.p for one in point], [direction.better.p], [one.better.p for one in crps]], alpha
+    )
+    worse, _ = rejected_in_families(
+        [[one.p_worse for one in point], [direction.p_worse], [one.p_worse for one in crps]], alpha
+    )
+    distribution = _distribution(crps, better[2], worse[2], alphas[2], model)
+    distribution["log_score"] = [one.to_json() for one in log_score]
+    distribution["sentence"] += sentences.infinite_nll(log_score)
     return {
-        "point": _point(point, better[0], worse[0], levels[0], findings.PointLabels(model, one_ticker)),
-        "direction": _direction(signs, better[1][0], worse[1][0], levels[1], model),
-        "distribution": _distribution(spread, better[2], worse[2], levels[2], model)
-        | {"log_score": [compare(nll, model, name, step).to_json() for name in nll.columns if name != model]},
+        "point": _point(point, better[0], worse[0], alphas[0], PointLabels(model, one_ticker)),
+        "direction": _direction(direction, better[1][0], worse[1][0], alphas[1], model),
+        "distribution": distribution,
     }
 
 
-def compare(losses: pd.DataFrame, model: str, baseline: str, step: int, root: bool = False) -> Comparison:
+def _compare_all(losses: pd.DataFrame, model: str) -> list[Comparison]:
+    return [compare(losses, model, name) for name in losses.columns if name != model]
+
+
+def compare(losses: pd.DataFrame, model: str, baseline: str, root: bool = False) -> Comparison:
     """Test the network's losses against one baseline's, on the cutoffs and tickers that both have.
 
     Args:
         losses: One column per model, indexed by `cutoff` and `ticker`.
         model: The network.
-        baseline: The other.
-        step: How many steps ahead.
-        root: Show the square roots of the mean losses.
+        baseline: The baseline.
+        root: Whether the scores are the square roots of the mean losses.
     """
     both = losses[[model, baseline]].dropna()
     complete = len(both) == losses[model].notna().sum()
     dates = both.index.get_level_values("cutoff").to_numpy()
     ours, theirs = (by_date(both[name].to_numpy(np.float64), dates) for name in (model, baseline))
     means = [float(np.mean(part)) if len(part) else math.nan for part in (ours, theirs)]
-    mine, other = (math.sqrt(value) for value in means) if root else means
+    score, baseline_score = (math.sqrt(value) for value in means) if root else means
+    infinite = tuple(name for name in (model, baseline) if not np.isfinite(both[name]).all())
+    if infinite or len(ours) < MIN_OBSERVATIONS:
+        nothing = untested(len(ours))
+        return Comparison(baseline, score, baseline_score, nothing, math.nan, NO_SKILL, complete, infinite)
     difference = ours - theirs
-    if len(difference) < MIN_OBSERVATIONS:
-        nothing = HypothesisTest(math.nan, math.nan, len(difference))
-        return Comparison(baseline, mine, other, nothing, math.nan, NO_SKILL, complete)
     if np.abs(difference).max() <= SAME * np.abs(theirs).mean():
         difference = np.zeros_like(difference)
     skill = NO_SKILL
-    if theirs.min() >= 0 and theirs.mean() > 0:  # a log score has no zero to take percents of
-        skill = (100 * (1 - mine / other), *skill_interval(ours, theirs, step, SKILL_LEVEL, root))
-    better = diebold_mariano(difference, step, "less")
-    worse = diebold_mariano(difference, step, "greater")
-    return Comparison(baseline, mine, other, better, worse.p, skill, complete)
+    if theirs.min() >= 0 and theirs.mean() > 0:  # A log score has no zero that a percentage could refer to.
+        interval = skill_interval(ours, theirs, level=SKILL_LEVEL, root=root)
+        skill = (100 * (1 - score / baseline_score), *interval)
+    better = diebold_mariano(difference, alternative="less")
+    worse = diebold_mariano(difference, alternative="greater")
+    return Comparison(baseline, score, baseline_score, better, worse.p, skill, complete)
 
 
-def judge_signs(mine: pd.DataFrame, step: int) -> DirectionTest:
-    """Test the network's directions: Pesaran-Timmermann, or by date where steps overlap or tickers are several."""
-    moves = (mine["y_true"] - mine["last_close"]).to_numpy(np.float64)
-    signs = mine["direction"].to_numpy(np.float64)
-    said = (moves != 0) & np.isin(signs, (-1.0, 1.0))
-    up, forecast = moves[said] > 0, signs[said] > 0
-    always = "" if forecast.min(initial=1) < forecast.max(initial=0) else "up" if forecast.any() else "down"
-    if not said.any():
-        nothing = HypothesisTest(math.nan, math.nan, 0)
-        return DirectionTest(math.nan, math.nan, math.nan, "none", nothing, math.nan, "")
-    tickers = mine["ticker"].to_numpy()
-    expected_hit_rate, constant = _expected_hit_rate(up, forecast, tickers[said])
-    if constant and not always:
+def direction_test(model_rows: pd.DataFrame) -> DirectionTest:
+    """Test the network's directions: by Pesaran-Timmermann for one ticker, by date for several."""
+    moves = (model_rows["y_true"] - model_rows["last_close"]).to_numpy(np.float64)
+    signs = model_rows["direction"].to_numpy(np.float64)
+    moved = (moves != 0) & np.isin(signs, (-1.0, 1.0))
+    if not moved.any():
+        return DirectionTest(math.nan, math.nan, math.nan, "none", untested(0), math.nan, "")
+    up, forecast_up = moves[moved] > 0, signs[moved] > 0
+    tickers = model_rows["ticker"].to_numpy()
+    expected_hit_rate, constant = _expected_hit_rate(up, forecast_up, tickers[moved])
+    always = ""
+    if forecast_up.all() or not forecast_up.any():
+        always = "up" if forecast_up.all() else "down"
+    elif constant:
         always = "the same"
-    shares = float(np.mean(up == forecast)), expected_hit_rate, float(up.mean())
-    if step == 1 and mine["ticker"].nunique() == 1:
-        tested = (pesaran_timmermann(moves[said], signs[said], side) for side in ("greater", "less"))
-        better, worse = tested
+    shares = float(np.mean(up == forecast_up)), expected_hit_rate, float(up.mean())
+    if model_rows["ticker"].nunique() == 1:
+        better, worse = (pesaran_timmermann(moves[moved], signs[moved], side) for side in ("greater", "less"))
         return DirectionTest(*shares, always, better, worse.p, "Pesaran-Timmermann")
-    signs = np.where(said, signs, 0.0)
+    signs = np.where(moved, signs, 0.0)
     products = np.zeros(len(moves))
     for ticker in np.unique(tickers):
         of_ticker = tickers == ticker
         products[of_ticker] = direction_products(moves[of_ticker], signs[of_ticker])
-    daily = by_date(products, mine["cutoff"].to_numpy())
+    daily = by_date(products, model_rows["cutoff"].to_numpy())
     if len(daily) < MIN_OBSERVATIONS or not daily.any():
-        return DirectionTest(
-            *shares, always, HypothesisTest(math.nan, math.nan, len(daily)), math.nan, "by date"
-        )
-    better = mean_test(daily, step=step, alternative="greater")
-    return DirectionTest(
-        *shares, always, better, mean_test(daily, step=step, alternative="less").p, "by date"
-    )
+        return DirectionTest(*shares, always, untested(len(daily)), math.nan, "by date")
+    better, worse = (mean_test(daily, alternative=side) for side in ("greater", "less"))
+    return DirectionTest(*shares, always, better, worse.p, "by date")
 
 
 def _expected_hit_rate(
-    up: NDArray[np.bool_], forecast: NDArray[np.bool_], tickers: NDArray[Any]
+    up: NDArray[np.bool_], forecast_up: NDArray[np.bool_], tickers: NDArray[Any]
 ) -> tuple[float, bool]:
-    """Return the share of right signs that luck would get, and whether each ticker is always told the same.
+    """Return the share of right signs expected by chance, and whether each ticker's forecast never changes.
 
-    Luck knows of each ticker how often either side says up, and nothing else.
+    By chance means: outcome and forecast are independent, each with its own share of rises in each ticker.
     """
-    right, constant = 0.0, True
+    expected, constant = 0.0, True
     for ticker in np.unique(tickers):
-        mine = tickers == ticker
-        p, q = up[mine].mean(), forecast[mine].mean()
-        right += mine.mean() * (p * q + (1 - p) * (1 - q))
+        of_ticker = tickers == ticker
+        p, q = up[of_ticker].mean(), forecast_up[of_ticker].mean()
+        expected += of_ticker.mean() * (p * q + (1 - p) * (1 - q))
         constant = constant and q in (0.0, 1.0)
-    return float(right), constant
+    return float(expected), constant
 
 
 def _outcome(better: bool, worse: bool, p: float) -> str:
@@ -154,65 +163,70 @@ def _outcome(better: bool, worse: bool, p: float) -> str:
 
 
 def _point(
-    found: list[Comparison], better: list[bool], worse: list[bool], level: float, naming: findings.PointLabels
+    found: list[Comparison], better: list[bool], worse: list[bool], alpha: float, labels: PointLabels
 ) -> dict[str, Any]:
     if not found:
-        return _untested(sentences.no_point(naming.model))
+        return _no_comparison(sentences.no_point(labels.model))
     (one,) = found
     outcome = _outcome(better[0], worse[0], one.better.p)
     return {
         "verdict": outcome,
         **one.to_json(),
-        "level": level,
-        "sentence": sentences.point(one, outcome, level, naming),
+        "level": alpha,
+        "sentence": sentences.point(one, outcome, alpha, labels),
     }
 
 
-def _direction(signs: DirectionTest, better: bool, worse: bool, level: float, model: str) -> dict[str, Any]:
-    outcome = _outcome(better, worse, signs.better.p)
+def _direction(found: DirectionTest, better: bool, worse: bool, alpha: float, model: str) -> dict[str, Any]:
+    outcome = _outcome(better, worse, found.better.p)
     return {
         "verdict": outcome,
         "baseline": "luck",
-        "score": plain(signs.right),
-        "baseline_score": plain(signs.expected_hit_rate),
-        "up": plain(signs.up),
-        "statistic": plain(signs.better.statistic),
-        "p": plain(signs.better.p),
-        "p_worse": plain(signs.p_worse),
-        "n": signs.better.n,
-        "test": signs.test,
-        "level": level,
-        "sentence": sentences.direction(signs, outcome, level, model),
+        "score": plain(found.right),
+        "baseline_score": plain(found.expected_hit_rate),
+        "up": plain(found.up),
+        "statistic": plain(found.better.statistic),
+        "p": plain(found.better.p),
+        "p_worse": plain(found.p_worse),
+        "n": found.better.n,
+        "test": found.test,
+        "level": alpha,
+        "sentence": sentences.direction(found, outcome, alpha, model),
     }
 
 
 def _distribution(
-    found: list[Comparison], better: list[bool], worse: list[bool], level: float, model: str
+    found: list[Comparison], better: list[bool], worse: list[bool], alpha: float, model: str
 ) -> dict[str, Any]:
     if not found:
-        return _untested(sentences.no_distribution(model))
-    # A baseline that a ticker lacks was not scored on the same returns: it is tested, but is not the best.
-    best = min(found, key=lambda one: (not one.complete, one.theirs if one.better.n else math.inf))
-    partial = [one.baseline for one in found if not one.complete]
-    n_tested = sum(not math.isnan(one.better.p) for one in found)
+        return _no_comparison(sentences.no_distribution(model))
+
+    # A baseline that a ticker lacks is scored on other returns: it is tested, but is not called the best.
+    def rank(one: Comparison) -> tuple[bool, float]:
+        comparable = one.better.n > 0 and math.isfinite(one.baseline_score)
+        return not one.complete, one.baseline_score if comparable else math.inf
+
+    best = min(found, key=rank)
+    tested = [one for one in found if not math.isnan(one.better.p)]
     beaten = [one.baseline for one, rejected in zip(found, better, strict=True) if rejected]
     lost_to = [one for one, rejected in zip(found, worse, strict=True) if rejected]
-    # What is lost to most surely is what is told: it may be another one than the best.
+    # If the network is worse, the sentence names the best baseline, or the one with the least p-value.
     shown = min(lost_to, key=lambda one: (one is not best, one.p_worse)) if lost_to else best
-    outcome = _outcome(0 < n_tested == len(beaten), bool(lost_to), best.better.p)
+    outcome = _outcome(0 < len(tested) == len(beaten), bool(lost_to), best.better.p)
     return {
         "verdict": outcome,
         **shown.to_json(),
-        "level": level,
+        "level": alpha,
         "beaten": beaten,
         "lost_to": [one.baseline for one in lost_to],
         "comparisons": [one.to_json() for one in found],
-        "partial": partial,
-        "sentence": sentences.distribution(shown, outcome, beaten, level, model) + sentences.missing(partial),
+        "partial": [one.baseline for one in found if not one.complete],
+        "sentence": sentences.distribution(shown, outcome, beaten, alpha, model)
+        + sentences.incomplete_baselines(found),
     }
 
 
-def _untested(sentence: str) -> dict[str, Any]:
+def _no_comparison(sentence: str) -> dict[str, Any]:
     return {
         "verdict": "not tested",
         "baseline": None,

@@ -1,12 +1,12 @@
-"""Whether the intervals hold as often as they say, and whether their misses come one by one."""
+"""Whether intervals cover as often as stated, whether misses cluster, and whether the PIT is uniform."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lstm_stock.scoring.significance import (
     MIN_OBSERVATIONS,
@@ -18,99 +18,115 @@ from lstm_stock.scoring.significance import (
     mean_test,
     uniformity,
 )
-from lstm_stock.scoring.verdict import findings, sentences
-from lstm_stock.scoring.verdict.findings import plain
+from lstm_stock.scoring.verdict import sentences
+from lstm_stock.scoring.verdict.findings import IntervalTests, plain, untested
 from lstm_stock.scoring.verdict.thresholds import LEVEL
 
+Array = NDArray[np.float64]
+
 MISS = 1 - LEVEL / 100
+"""Nominal share of misses."""
 
 
-def judge_calibration(
-    model_rows: pd.DataFrame, step: int, alpha: float, calibration: str = "none"
-) -> dict[str, Any]:
+def judge_intervals(model_rows: pd.DataFrame, alpha: float, calibration: str = "none") -> dict[str, Any]:
     """Test the network's intervals and its PIT.
 
-    Intervals that follow their own hits and misses hold about as often as they say whatever the forecasts are
-    worth: of `adaptive` ones the share is told and not tested. The PIT is that of the distribution as trained,
-    before any stretching.
+    Adaptive intervals follow their own hits and misses: they reach their level, and their misses avoid each other,
+    whatever the forecasts are worth. Their coverage is only described. The interval of the distribution as trained
+    is tested instead: an outcome is inside the central 90 % interval if its PIT is between 0.05 and 0.95. The PIT
+    is always that of the distribution as trained.
 
-    Of steps that overlap, every k-th cutoff is used. Of several tickers, misses are averaged by date, and the
-    PIT is tested ticker by ticker with Holm's correction.
+    Misses of several tickers are averaged by date. The PIT is tested ticker by ticker with Holm's correction.
 
     Args:
-        model_rows: The network's rows at one step, in order of cutoff.
-        step: The step.
-        alpha: The level that the tests share.
-        calibration: How the intervals were stretched.
+        model_rows: The network's rows of the forecast table at the first step, in order of cutoff.
+        alpha: The significance level that the tests share, by Holm's rule.
+        calibration: How the intervals were calibrated: `none`, `conformal` or `adaptive`.
 
     Returns:
-        `calibration`, as `lstm_stock.scoring.verdict.judge` describes it; `verdict` is 'no evidence' (against it),
-        'miscalibrated' or 'not tested'.
+        `calibration`, as `lstm_stock.scoring.verdict.judge` describes it. `verdict` is 'miscalibrated', 'no
+        evidence' of that or 'not tested'. `score` is the coverage of the reported interval, `tested_score` that of
+        the interval tested, which `tested` names: `reported` or `trained`.
     """
-    cutoffs = np.unique(model_rows["cutoff"].to_numpy())[::step]
-    model_rows = model_rows[model_rows["cutoff"].isin(cutoffs)]
+    n = model_rows["cutoff"].nunique()
     missing = bool(model_rows[[f"lo_{LEVEL}", f"hi_{LEVEL}"]].isna().to_numpy().any())
-    if missing or len(cutoffs) <= MIN_OBSERVATIONS:  # a miss and the one before it make one pair less
-        return {
-            "verdict": "not tested",
-            "baseline": f"nominal {LEVEL} %",
-            "statistic": None,
-            "p": None,
-            "n": len(cutoffs),
-            "sentence": sentences.no_calibration(None if missing else len(cutoffs)),
-        }
+    if missing or n <= MIN_OBSERVATIONS:  # A miss and the one before it make one pair less.
+        return _not_tested(n, sentences.no_interval(None if missing else n))
     outside = (model_rows["y_true"] < model_rows[f"lo_{LEVEL}"]) | (
         model_rows["y_true"] > model_rows[f"hi_{LEVEL}"]
     )
-    misses = outside.to_numpy(np.float64)
-    tickers = model_rows["ticker"].unique()
-    if len(tickers) == 1:
-        share, cluster = kupiec(misses, MISS), christoffersen(misses)
-        tests = {"coverage": "Kupiec", "independence": "Christoffersen", "pit": "Cramér-von Mises"}
-    else:
-        share = mean_test(by_date(misses - MISS, model_rows["cutoff"].to_numpy()))
-        cluster = _clusters(model_rows.assign(miss=misses))
-        tests = dict.fromkeys(("coverage", "independence"), "by date")
-        tests["pit"] = "Cramér-von Mises by ticker, Holm"
+    coverage = float(1 - outside.mean())
     if calibration == "adaptive":
-        share = HypothesisTest(math.nan, math.nan, share.n)
-    pit = _uniformity(
-        [model_rows.loc[model_rows["ticker"] == ticker, "pit"].to_numpy(np.float64) for ticker in tickers]
+        if model_rows["pit"].isna().any():
+            sentence = sentences.interval(IntervalTests(coverage, calibration))
+            return {**_not_tested(n, sentence), "score": coverage}
+        outside = (model_rows["pit"] - 0.5).abs() > LEVEL / 200
+    rows = model_rows.assign(miss=outside.to_numpy(np.float64))
+    results, names = _test(rows)
+    adjusted = dict(zip(results, holm([one.p for one in results.values()]).tolist(), strict=True))
+    found = IntervalTests(
+        coverage=coverage,
+        calibration=calibration,
+        tested_coverage=float(1 - rows["miss"].mean()),
+        miss_dependence=_miss_dependence(rows),
+        results=results,
+        names=names,
+        faults=[name for name, p in adjusted.items() if p < alpha],
     )
-    found = {"coverage": share, "independence": cluster, "pit": pit}
-    adjusted = dict(zip(found, holm([one.p for one in found.values()]).tolist(), strict=True))
-    faults = [name for name, p in adjusted.items() if p < alpha]
-    coverage = float(1 - misses.mean())
     return {
-        "verdict": "miscalibrated" if faults else "no evidence",
+        "verdict": "miscalibrated" if found.faults else "no evidence",
         "baseline": f"nominal {LEVEL} %",
         "score": coverage,
-        "statistic": plain(share.statistic),
-        "p": plain(share.p),
-        "n": share.n,
+        "tested": "trained" if calibration == "adaptive" else "reported",
+        "tested_score": found.tested_coverage,
+        "statistic": plain(results["coverage"].statistic),
+        "p": plain(results["coverage"].p),
+        "n": results["coverage"].n,
         "tests": {
             name: {
-                "test": tests[name],
+                "test": names[name],
                 "statistic": plain(one.statistic),
                 "p": plain(one.p),
                 "p_holm": plain(adjusted[name]),
                 "n": one.n,
             }
-            for name, one in found.items()
+            for name, one in results.items()
         },
-        "faults": faults,
-        "sentence": sentences.calibration(
-            findings.Interval(coverage, calibration, _miss_dependence(model_rows.assign(miss=misses)), tests),
-            found,
-            faults,
-        ),
+        "faults": found.faults,
+        "sentence": sentences.interval(found),
     }
 
 
-def _clusters(model_rows: pd.DataFrame) -> HypothesisTest:
+def _not_tested(n: int, sentence: str) -> dict[str, Any]:
+    return {
+        "verdict": "not tested",
+        "baseline": f"nominal {LEVEL} %",
+        "statistic": None,
+        "p": None,
+        "n": n,
+        "sentence": sentence,
+    }
+
+
+def _test(rows: pd.DataFrame) -> tuple[dict[str, HypothesisTest], dict[str, str]]:
+    """Return the results of the tests `coverage`, `independence` and `pit`, and the names of these tests."""
+    misses = rows["miss"].to_numpy(np.float64)
+    pits = [table["pit"].to_numpy(np.float64) for _, table in rows.groupby("ticker", sort=False)]
+    if len(pits) == 1:
+        coverage, independence = kupiec(misses, MISS), christoffersen(misses)
+        names = {"coverage": "Kupiec", "independence": "Christoffersen", "pit": "Cramér-von Mises"}
+    else:
+        coverage = mean_test(by_date(misses - MISS, rows["cutoff"].to_numpy()))
+        independence = _independence_by_date(rows)
+        names = dict.fromkeys(("coverage", "independence"), "by date")
+        names["pit"] = "Cramér-von Mises by ticker, Holm"
+    return {"coverage": coverage, "independence": independence, "pit": _uniformity(pits)}, names
+
+
+def _independence_by_date(rows: pd.DataFrame) -> HypothesisTest:
     """Test whether a ticker's miss makes its next one likelier, averaged over the tickers of each date."""
     products, dates = [], []
-    for _, table in model_rows.groupby("ticker", sort=False):
+    for _, table in rows.groupby("ticker", sort=False):
         misses = table["miss"].to_numpy(np.float64)
         centred = misses - misses.mean()
         products.append(centred[1:] * centred[:-1])
@@ -118,11 +134,11 @@ def _clusters(model_rows: pd.DataFrame) -> HypothesisTest:
     return mean_test(by_date(np.concatenate(products), np.concatenate(dates)))
 
 
-def _miss_dependence(model_rows: pd.DataFrame) -> float:
-    """Return by how much likelier a miss is after a miss than after a hit, over all tickers."""
+def _miss_dependence(rows: pd.DataFrame) -> float:
+    """Return how much likelier a miss is after a miss than after a hit, over all tickers."""
     pairs = [
         (misses[:-1], misses[1:])
-        for _, table in model_rows.groupby("ticker", sort=False)
+        for _, table in rows.groupby("ticker", sort=False)
         if len(misses := table["miss"].to_numpy(np.float64)) > 1
     ]
     before, after = (np.concatenate(part) for part in zip(*pairs, strict=True))
@@ -131,13 +147,13 @@ def _miss_dependence(model_rows: pd.DataFrame) -> float:
     return float(after[before == 1].mean() - after[before == 0].mean())
 
 
-def _uniformity(pits: list[np.ndarray]) -> HypothesisTest:
-    """Return the test of the ticker whose PIT is least uniform, its p-value corrected for their number.
+def _uniformity(pits: list[Array]) -> HypothesisTest:
+    """Return the test of the ticker whose PIT is least uniform, its p-value corrected for the number of tickers.
 
-    NaN for a point whose intervals come from calibration: it has no distribution, and so no PIT.
+    NaN for intervals around a point forecast, which has no PIT.
     """
     tested = [uniformity(pit) for pit in pits if len(pit) >= MIN_OBSERVATIONS and not np.isnan(pit).any()]
     if not tested:
-        return HypothesisTest(math.nan, math.nan, 0)
+        return untested(0)
     least = min(tested, key=lambda one: one.p)
     return HypothesisTest(least.statistic, min(1.0, least.p * len(tested)), least.n)

@@ -1,7 +1,7 @@
-"""What a verdict is made from: the network's forecasts, and the losses of all models, one column each.
+"""The data that a verdict is computed from: the network's forecasts, and the losses of every model.
 
-A forecast table has a row for every model. Of many tickers that is far more than a verdict needs, so each ticker
-is boiled down by itself, and the rest is forgotten.
+A forecast table has a row for every model, cutoff and step. `LossTables` keeps only what a verdict needs, so that
+the forecasts of many tickers need not be in memory together.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class LossTables:
-    """One ticker, or several, at one step.
+    """The first step of one ticker or several.
+
+    Each loss table has one column per model and one row per cutoff and ticker, which are the index.
 
     Attributes:
         model_rows: The network's rows of the forecast table, in order of cutoff.
-        squares: Squared errors in percent of the last close: neither tickers nor the years of one ticker compare
-            in prices. One column a model, one row a cutoff and ticker, which are the index.
-        crps: CRPS, likewise, of the models that have one; no column at all if the network has none.
+        squares: Squared errors in percent of the last close, since prices of several tickers, or of one ticker in
+            several years, do not compare.
+        crps: CRPS of the models that have one; no column at all if the network has none.
         nll: Negative log likelihood, likewise.
-        rmse: Root mean squared error in price, by model.
+        rmse: Root mean squared error in price, by model; empty for several tickers.
     """
 
     model_rows: pd.DataFrame
@@ -33,7 +35,7 @@ class LossTables:
 
     @classmethod
     def of(cls, rows: pd.DataFrame, model: str) -> LossTables:
-        """Boil down the rows of one ticker at one step; ValueError if none of them is of `model`."""
+        """Reduce the rows of one ticker and step; ValueError if none of them is of `model`."""
         rows = rows.sort_values("cutoff", kind="stable")
         model_rows = rows[rows["model"] == model]
         if model_rows.empty:
@@ -49,10 +51,8 @@ class LossTables:
         )
 
     @classmethod
-    def together(cls, parts: Sequence[LossTables]) -> LossTables:
-        """Put several tickers into one."""
-        if len(parts) == 1:
-            return parts[0]
+    def concat(cls, parts: Sequence[LossTables]) -> LossTables:
+        """Join the tables of several tickers."""
         model_rows = pd.concat([part.model_rows for part in parts], ignore_index=True)
         tables = {
             name: pd.concat([getattr(part, name) for part in parts]).sort_index()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 ALPHA = 0.05
-"""The chance, at most, that something is claimed of a network that does not have it.
+"""Probability, at most, of a false claim about the network.
 
-It holds three times over: for all that is said to be better, for all that is said to be worse, and for what
-is said against the intervals."""
+It holds for three groups of claims, each by itself: that something is better, that something is worse, and that
+the intervals are miscalibrated."""
 
 POINT_BASELINE = "naive"
-"""What a point forecast must beat, chosen beforehand: no baseline is better founded."""
+"""The baseline that a point forecast is compared with. It is fixed beforehand, not chosen by its score."""
 
 LEVEL = 90
 """The interval whose coverage is tested, percent."""
 
 SKILL_LEVEL = 90
-"""The bootstrap interval given for a skill, percent: its ends leave 5 % on each side, as one-sided tests do."""
+"""The bootstrap interval of a skill, percent: it leaves 5 % on each side, as the one-sided tests do."""
 
 SAME = 1e-12
-"""Losses that differ by less than this share of their mean differ by rounding only."""
+"""Losses that differ by less than this share of their mean differ by rounding alone."""
