@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -143,7 +144,12 @@ def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[st
             short[ticker] = error
     config = _without(config, short, on_note) if short else config
     if config.target_scale == MARKET_SCALE:
-        unknown = require_one_close({ticker: reader.exchanges[ticker] for ticker in config.data.tickers})
+        origins = [reader.origins[ticker] for ticker in config.data.tickers]
+        unknown = require_one_close(
+            {ticker: reader.exchanges[ticker] for ticker in config.data.tickers},
+            dt.date.fromisoformat(min(origin.first for origin in origins)),
+            dt.date.fromisoformat(max(origin.last for origin in origins)),
+        )
         if unknown:
             on_note(
                 f"`target_scale: {MARKET_SCALE}` needs sessions that end together, and of {len(unknown)} of "

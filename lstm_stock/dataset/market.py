@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,14 @@ from lstm_stock.config.schema import MARKET_SCALE, require_market
 from lstm_stock.dataset.har import MONTH
 from lstm_stock.dataset.volatility import MIN_VARIANCE, Array, day_variance
 from lstm_stock.errors import ConfigError
-from lstm_stock.prices.calendars import usual_end
+from lstm_stock.prices import calendars
 
 SAME_CLOSE = dt.timedelta(minutes=30)
 """Sessions that end within this of one another end together."""
+
+MAX_SHARE_APART = 0.02
+"""Share of the common dates on which sessions may end apart. Half holidays are fewer; the weeks between the clock
+changes of two countries are more."""
 
 
 def market_of(config: Config, adjusted: Callable[[str], pd.DataFrame]) -> Market | None:
@@ -56,30 +61,48 @@ def with_market(config: Config, adjusted: Callable[[str], pd.DataFrame]) -> Call
     return beside(market_of(config, adjusted), adjusted)
 
 
-def require_one_close(exchanges: Mapping[str, str | None]) -> list[str]:
-    """Refuse a market of tickers whose sessions end at different hours.
+def require_one_close(exchanges: Mapping[str, str | None], first: dt.date, last: dt.date) -> list[str]:
+    """Refuse a market of tickers whose sessions end at different times.
 
-    The bar that New York has of a date is not known when Tokyo's session of that date ends.
+    The bar that New York has of a date is not known when Tokyo's session of that date ends. Winter and summer
+    differ, as not every exchange changes its clocks: all dates that two exchanges have in common are compared, of
+    the years from `first` to `last`.
 
     Args:
         exchanges: Of each ticker; None where it is unknown.
+        first: Date of the first bar.
+        last: Date of the last bar.
 
     Returns:
-        The tickers of which it is not known when their sessions end.
+        The tickers whose sessions end at an unknown time.
 
     Raises:
-        ConfigError: Two differ by more than `SAME_CLOSE`.
+        ConfigError: Two exchanges end apart on more than `MAX_SHARE_APART` of their common dates.
     """
-    ends = {ticker: None if code is None else usual_end(code) for ticker, code in exchanges.items()}
-    known = sorted((end, ticker) for ticker, end in ends.items() if end is not None)
-    if known and known[-1][0] - known[0][0] > SAME_CLOSE:
-        early, late = known[0][1], known[-1][1]
-        raise ConfigError(
-            f"`target_scale: {MARKET_SCALE}` needs tickers whose sessions end together: "
-            f"{early} trades at {exchanges[early]}, {late} at {exchanges[late]}",
-            "train them apart, or set `target_scale: har`, which looks at each alone",
-        )
-    return [ticker for ticker, end in ends.items() if end is None]
+    codes = sorted({code for code in exchanges.values() if code is not None})
+    ends = {code: calendars.session_ends(code, first.year, last.year) for code in codes}
+    known = {code: times for code, times in ends.items() if len(times)}
+    for one, other in combinations(known, 2):
+        gaps = (known[one] - known[other]).dropna()  # on common dates
+        apart = gaps[gaps.abs() > SAME_CLOSE]
+        if len(apart) > MAX_SHARE_APART * len(gaps):
+            raise _ends_apart(exchanges, one, other, apart)
+    return [ticker for ticker, code in exchanges.items() if code not in known]
+
+
+def _ends_apart(exchanges: Mapping[str, str | None], one: str, other: str, apart: pd.Series) -> ConfigError:
+    """Name two tickers and a usual day among the dates on which their sessions end `apart`."""
+    usual = apart[apart == apart.quantile(interpolation="lower")]
+    gap, day = usual.iloc[-1], usual.index[-1]
+    early, late = (one, other) if gap < pd.Timedelta(0) else (other, one)
+    first = min(ticker for ticker, code in exchanges.items() if code == early)
+    second = max(ticker for ticker, code in exchanges.items() if code == late)
+    minutes = abs(gap.total_seconds()) / 60
+    return ConfigError(
+        f"`target_scale: {MARKET_SCALE}` needs tickers whose sessions end together: {first} trades at {early}, "
+        f"{second} at {late}, and on {day:%F} their sessions ended {minutes:.0f} minutes apart",
+        "train them apart, or set `target_scale: har`, which looks at each alone",
+    )
 
 
 MIN_TICKERS = 2

@@ -162,18 +162,23 @@ def session_end(exchange: str | None, day: dt.date) -> dt.datetime | None:
     return end.replace(tzinfo=dt.UTC)
 
 
-def usual_end(exchange: str) -> dt.timedelta | None:
-    """Return how long after midnight UTC of a date its session ends, on a winter day without a holiday.
+def session_ends(exchange: str, first_year: int, last_year: int) -> pd.Series:
+    """Return when each session of some years ends, early closes included.
 
     Returns:
-        A duration; None where no calendar knows that winter.
+        Times in UTC, indexed by the session's date; empty where the calendar knows none of these years.
 
     Raises:
         DataError: The exchange is unknown to the calendars.
     """
-    (day,) = next_sessions(exchange, dt.date(2024, 1, 16), 1)
-    end = session_end(exchange, day.date())
-    return None if end is None else end - dt.datetime.combine(day, dt.time(), dt.UTC)
+    code, years = check_exchange(exchange), range(first_year, last_year + 1)
+    whole = _calendar_around(code, _year(first_year)[0], _year(last_year)[1])
+    parts = [whole] if whole is not None else [_calendar(code, *_year(year)) for year in years]
+    known = [part for part in parts if part is not None]
+    none = np.array([], "datetime64[s]")  # of no known year
+    dates = pd.DatetimeIndex(np.concatenate([none, *(part.sessions for part in known)]))
+    ends = pd.Series(np.concatenate([none, *(part.ends for part in known)]), dates)
+    return ends[dates.year.isin(years)]
 
 
 def last_session_over(exchange: str, now: dt.datetime) -> dt.date:

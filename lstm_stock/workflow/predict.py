@@ -100,7 +100,8 @@ def predict(
         adjusted = market.with_market_column(adjusted)
         if origin is None:
             both = (*config.data.tickers, ticker)
-            require_one_close({name: store.read(name).provenance.exchange for name in both})
+            exchanges = {name: store.read(name).provenance.exchange for name in both}
+            require_one_close(exchanges, table.index[0], table.index[-1])
     series, calibrator = _known(run, ticker, adjusted) if origin else _unknown(run, ticker, adjusted)
     # An adaptive interval is taught by every outcome since the test period began.
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
