@@ -21,6 +21,7 @@ from lstm_stock.dataset.series import WindowSpec, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import windows_of
 from lstm_stock.network.batches import WindowBatches
+from lstm_stock.prices.table import days_of
 
 FEATURES = (
     *("log_return", "open_gap", "high_gap", "low_gap"),
@@ -50,7 +51,7 @@ def main() -> None:
         int(sys.argv[i]) if len(sys.argv) > i else default for i, default in ((1, 500), (2, 3500))
     )
     spec = WindowSpec(FEATURES, "log_return", "trailing_vol", 60, 5, "minmax")
-    dates = simulated(n_bars, 0).index.to_numpy().astype("datetime64[D]")
+    dates = days_of(simulated(n_bars, 0))
     split = Split.by_share(dates, 0.16, 0.20)
     fit_ticker("warm-up", simulated(n_bars, 0), spec, split)  # imports happen before the measurement
 

@@ -24,7 +24,7 @@ from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.series import window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.distributions import Distribution, StudentT
-from lstm_stock.prices.reader import days_of
+from lstm_stock.prices.table import days_of
 from lstm_stock.workflow.fit import fit_parts, forecast_network
 
 N_BARS, BURN_IN = 2500, 500

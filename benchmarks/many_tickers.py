@@ -20,7 +20,7 @@ from pathlib import Path
 from dataset_memory import simulated
 
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
+from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 
 SETTINGS = (
     "target_scale=har_market",
@@ -45,7 +45,9 @@ def main() -> None:
             table = table.assign(adj_close=table["close"], dividends=0.0, splits=0.0)
             table = table[["open", "high", "low", "close", "adj_close", "volume", "dividends", "splits"]]
             table.index = table.index.astype("datetime64[s]")
-            origin = Provenance("csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(table))
+            origin = PriceProvenance(
+                "csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(table)
+            )
             Store(root).write(PriceHistory(name, table, origin))
         (root / "names.txt").write_text("\n".join(names), encoding="utf-8")
         settings = [word for one in SETTINGS for word in ("--set", one)]

@@ -95,12 +95,12 @@ def measure() -> tuple[dict[str, Array], dict[str, Array]]:
     from lstm_stock.dataset.series import window_spec
     from lstm_stock.dataset.split import split_of
     from lstm_stock.network.build import build_ensemble, build_network
-    from lstm_stock.prices.reader import days_of
-    from lstm_stock.prices.sources import SAMPLE_TICKER, FetchRequest, fetch_prices
-    from lstm_stock.prices.table import adjusted
+    from lstm_stock.prices.fetch import fetch_prices
+    from lstm_stock.prices.sources import SAMPLE_TICKER, FetchOptions
+    from lstm_stock.prices.table import adjusted, days_of
     from lstm_stock.workflow.fit import architecture_of, fit_parts
 
-    table = adjusted(fetch_prices("sample", FetchRequest(SAMPLE_TICKER)).table)
+    table = adjusted(fetch_prices(SAMPLE_TICKER, FetchOptions("sample")).table)
     before: dict[str, list[Array]] = {}
     after: dict[str, list[Array]] = {}
     for name, case in CASES.items():

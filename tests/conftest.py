@@ -71,8 +71,9 @@ class Trained:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     from lstm_stock.config import load_config
+    from lstm_stock.prices.sources import FetchOptions
     from lstm_stock.prices.store import Store
-    from lstm_stock.prices.update import FetchOptions, fetch_into
+    from lstm_stock.prices.update import fetch_into
     from lstm_stock.workflow.train import Reports, train
 
     root = tmp_path_factory.mktemp("trained")

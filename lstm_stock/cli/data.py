@@ -127,7 +127,7 @@ def data_check(
         origin = found.provenance
         odd = session_mismatches(found.table, origin.exchange)
         notes = [
-            *session_notes(odd, origin.exchange, frozenset(origin.asked_again)),
+            *session_notes(odd, origin.exchange, origin.source, frozenset(origin.confirmed_mismatches)),
             *quality_warnings(found.table),
         ]
         if origin.exchange is None:

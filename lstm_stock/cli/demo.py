@@ -20,8 +20,8 @@ def demo(
 ) -> None:
     """Fetch, train, predict and plot on the AAPL sample in the package; needs no network."""
     from lstm_stock.config import Config
-    from lstm_stock.prices.sources import SAMPLE_TICKER
-    from lstm_stock.prices.update import FetchOptions, fetch_into
+    from lstm_stock.prices.sources import SAMPLE_TICKER, FetchOptions
+    from lstm_stock.prices.update import fetch_into
     from lstm_stock.report import console
 
     store = open_store(data_dir)

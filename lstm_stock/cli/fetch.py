@@ -25,8 +25,9 @@ from lstm_stock.config.tickers import distinct, read_tickers_file
 from lstm_stock.errors import ConfigError, LstmStockError, SourceError
 
 if TYPE_CHECKING:
+    from lstm_stock.prices.sources import FetchOptions
     from lstm_stock.prices.store import Store
-    from lstm_stock.prices.update import FetchOptions, FetchResult
+    from lstm_stock.prices.update import FetchResult
     from lstm_stock.report.price_tables import FetchOutcome
     from lstm_stock.report.progress import FetchProgress
 
@@ -97,7 +98,7 @@ def fetch(
     quiet: Quiet = False,
 ) -> None:
     """Download daily prices into the local store: what is new, or all where the past has changed."""
-    from lstm_stock.prices.update import FetchOptions
+    from lstm_stock.prices.sources import FetchOptions
 
     names = _all_tickers(tickers or [], tickers_file)
     if source is SourceName.csv and from_csv is None:

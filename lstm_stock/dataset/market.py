@@ -22,6 +22,7 @@ from lstm_stock.dataset.har import MONTH
 from lstm_stock.dataset.volatility import MIN_VARIANCE, Array, day_variance
 from lstm_stock.errors import ConfigError
 from lstm_stock.prices import calendars
+from lstm_stock.prices.table import days_of
 
 SAME_CLOSE = dt.timedelta(minutes=30)
 """Sessions that end within this of one another end together."""
@@ -135,7 +136,7 @@ class Market:
         """
         days, values = [np.empty(0, "datetime64[D]")], [np.empty(0)]
         for table in tables:
-            days.append(table.index.to_numpy().astype("datetime64[D]"))
+            days.append(days_of(table))
             values.append(volatility_surprise(table))
         dates, rows = np.unique(np.concatenate(days), return_inverse=True)
         flat = np.concatenate(values)

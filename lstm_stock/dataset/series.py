@@ -23,6 +23,7 @@ from lstm_stock.dataset.scaler import Scaler, fit_scaler
 from lstm_stock.dataset.split import Dates, Split
 from lstm_stock.dataset.volatility import VOLATILITY_WARM_UP, Array, log_returns
 from lstm_stock.errors import DataError, ShortHistoryError
+from lstm_stock.prices.table import days_of
 
 
 def window_spec(config: Config) -> WindowSpec:
@@ -178,7 +179,7 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
         ShortHistoryError: The ticker has too few train bars.
         DataError: Its price never moves on them, or a feature cannot be computed on a bar.
     """
-    n_train = split.first_rows(_days(adjusted))[0]
+    n_train = split.first_rows(days_of(adjusted))[0]
     har = _fit_har(ticker, adjusted, n_train, spec.target_scale) if spec.target_scale in HAR_SCALES else None
     raw = _raw_inputs(adjusted, spec, har)
     first = _first_known(raw)
@@ -252,7 +253,7 @@ def _first_known(raw: _RawInputs) -> int:
 def _require_computable(ticker: str, adjusted: pd.DataFrame, features: Array, first: int) -> None:
     unknown = np.flatnonzero(~np.isfinite(features[first:]).all(axis=1)) + first
     if len(unknown):
-        days = _days(adjusted)[unknown]
+        days = days_of(adjusted)[unknown]
         n_bars = "1 bar" if len(unknown) == 1 else f"{len(unknown)} bars"
         raise DataError(
             f"the features of {ticker} cannot be computed on {n_bars}, {days[0]} to {days[-1]}, most "
@@ -267,7 +268,7 @@ def _series(
     unit = np.full(len(adjusted), fitted.return_std) if raw.volatility is None else raw.volatility
     return TickerSeries(
         ticker=ticker,
-        dates=_days(adjusted),
+        dates=days_of(adjusted),
         # A copy: a view of one column would keep the whole price table in memory.
         close=np.array(adjusted["close"], np.float64),
         inputs=fitted.scaler.transform(raw.features),
@@ -275,7 +276,3 @@ def _series(
         first=first,
         fitted=fitted,
     )
-
-
-def _days(table: pd.DataFrame) -> Dates:
-    return table.index.to_numpy().astype("datetime64[D]")

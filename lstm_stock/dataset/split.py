@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lstm_stock.config import SplitConfig
 from lstm_stock.errors import DataError
+from lstm_stock.prices.table import days_of
 
 SplitName = Literal["train", "val", "test"]
 Dates = NDArray[np.datetime64]
@@ -109,7 +110,7 @@ class Fold:
             table: A table indexed by date.
             horizon: Steps forecast.
         """
-        days = table.index.to_numpy().astype("datetime64[D]")
+        days = days_of(table)
         first = int(np.searchsorted(days, self.train_start))
         after = int(np.searchsorted(days, self.test_end, side="right"))
         return table.iloc[first : after + horizon - 1]

@@ -16,7 +16,7 @@ import pandas as pd
 
 from lstm_stock.prices.calendars import sessions_between
 from lstm_stock.prices.quality import session_mismatches
-from lstm_stock.prices.table import PriceHistory, Provenance
+from lstm_stock.prices.table import PriceHistory, PriceProvenance
 
 OVERLAP: Final = 30
 """How many stored bars are fetched again to be compared."""
@@ -179,11 +179,12 @@ def plan_update(
     if len(table) == 0 or _lacks_start(stored, table, start):
         return plan_full(stored, start, end)
     first, last = _ends(table)
-    odd = session_mismatches(table, stored.provenance.exchange).dates - set(stored.provenance.asked_again)
-    if not odd and not _lacks_end(stored, last, end, now):
+    mismatches = session_mismatches(table, stored.provenance.exchange).dates
+    to_refetch = mismatches - set(stored.provenance.confirmed_mismatches)
+    if not to_refetch and not _lacks_end(stored, last, end, now):
         return None
     overlap: dt.date = pd.DatetimeIndex(table.index)[-min(OVERLAP, len(table))].date()
-    begin = min([overlap, *(dt.date.fromisoformat(day) for day in odd)])
+    begin = min([overlap, *(dt.date.fromisoformat(day) for day in to_refetch)])
     if begin <= first:
         return plan_full(stored, start, end)
     return FetchRange(begin, None if end is None else max(end, last), whole=False)
@@ -212,7 +213,7 @@ def _lacks_end(stored: PriceHistory, last: dt.date, end: dt.date | None, now: dt
     return not (end <= until and end < fetched - dt.timedelta(days=1))
 
 
-def _asked_start(provenance: Provenance) -> dt.date | None:
+def _asked_start(provenance: PriceProvenance) -> dt.date | None:
     start = provenance.requested_start
     return None if start is None else dt.date.fromisoformat(start)
 

@@ -1,4 +1,4 @@
-"""A price history as an Arrow table and back: columns, types and provenance in the metadata."""
+"""Convert a price history to Parquet bytes and back; the provenance is in the file's metadata."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lstm_stock.prices.table import COLUMNS, PriceHistory, Provenance, price_table
+from lstm_stock.prices.table import COLUMNS, PriceHistory, PriceProvenance, days_of, price_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,25 +20,26 @@ _READABLE_FORMATS = (1, 2)
 
 
 def _encode(history: PriceHistory) -> bytes:
-    """Turn prices into the bytes of a Parquet file; `date` is of Parquet's own type for days."""
+    """Return prices as the bytes of a Parquet file; `date` is of type date32."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = history.table
-    days = pa.array(table.index.to_numpy().astype("datetime64[D]"), type=pa.date32())
     facts = {"format": _FORMAT, "ticker": history.ticker, **asdict(history.provenance)}
-    arrow = pa.table({"date": days, **{name: pa.array(table[name].to_numpy()) for name in COLUMNS}})
+    facts["asked_again"] = facts.pop("confirmed_mismatches")
+    columns = {name: pa.array(table[name].to_numpy()) for name in COLUMNS}
+    arrow = pa.table({"date": pa.array(days_of(table), type=pa.date32()), **columns})
     buffer = io.BytesIO()
     pq.write_table(arrow.replace_schema_metadata({_METADATA_KEY: json.dumps(facts)}), buffer)
     return buffer.getvalue()
 
 
 def _decode(raw: bytes) -> PriceHistory:
-    """Read the bytes of a Parquet file without pandas' help, whose metadata and types change with versions.
+    """Read the bytes of a Parquet file without pandas, whose metadata and types change with its version.
 
     Raises:
-        ValueError: It is no Parquet file, or not one of ours.
-        TypeError: Its provenance lacks something, or has too much.
+        ValueError: They are no Parquet file, or not a file of `_encode`.
+        TypeError: Keys of the provenance are missing or unknown.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -46,7 +47,7 @@ def _decode(raw: bytes) -> PriceHistory:
     try:
         arrow = pq.read_table(pa.BufferReader(raw))
         return _from_arrow(arrow)
-    except (pa.ArrowException, OSError) as error:  # OSError: a page of the file cannot be decompressed.
+    except (pa.ArrowException, OSError) as error:  # OSError: a corrupt page
         raise ValueError(str(error)) from error
 
 
@@ -59,12 +60,13 @@ def _from_arrow(arrow: pa.Table) -> PriceHistory:
     if facts.pop("format", None) not in _READABLE_FORMATS:
         raise ValueError("it was written by a newer version")
     ticker = facts.pop("ticker")
-    for name in ("asked_again", "notes"):  # Format 1 had none of them.
+    for name in ("asked_again", "notes"):  # format 1 has neither
         lines = facts.get(name, [])
         if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
             raise ValueError(f"its `{name}` are no list of lines")
         facts[name] = tuple(lines)
-    return PriceHistory(ticker, _to_table(arrow), Provenance(**facts))
+    facts["confirmed_mismatches"] = facts.pop("asked_again")
+    return PriceHistory(ticker, _to_table(arrow), PriceProvenance(**facts))
 
 
 def _to_table(arrow: pa.Table) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lstm_stock.prices.calendars import recorded_sessions
+from lstm_stock.prices.sources import SOURCES
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -62,25 +63,31 @@ def session_mismatches(table: pd.DataFrame, exchange: str | None) -> SessionMism
     )
 
 
-def session_notes(odd: SessionMismatches, exchange: str | None, asked_again: frozenset[str]) -> list[str]:
-    """Describe odd sessions in lines for the user.
+def session_notes(
+    mismatches: SessionMismatches, exchange: str | None, source: str, confirmed: frozenset[str]
+) -> list[str]:
+    """Describe session mismatches in lines for the user.
 
     Args:
-        odd: What `session_mismatches` found.
-        exchange: The exchange that it was compared with.
-        asked_again: Dates (ISO) for which a second fetch brought nothing else.
+        mismatches: Of one ticker's bars.
+        exchange: The exchange that the bars were compared with.
+        source: The source of the bars; only an incremental one is asked again for these dates.
+        confirmed: Dates (ISO) that a second fetch did not change.
     """
     notes = []
-    for dates, subject in (
-        (odd.missing, f"of {exchange} without a bar"),
-        (odd.surplus, f"on a day without a session of {exchange}"),
+    for dates, word, subject in (
+        (mismatches.missing, "session", f"of {exchange} without a bar"),
+        (mismatches.surplus, "bar", f"on a day without a session of {exchange}"),
     ):
         if len(dates) == 0:
             continue
-        word = "session" if dates is odd.missing else "bar"
-        settled = all(f"{date:%F}" in asked_again for date in dates)
-        rest = "asking again changed nothing" if settled else "the next fetch asks again"
-        notes.append(f"{_count(len(dates), word)} {subject}: {_some(dates)}; {rest}")
+        if source not in SOURCES or not SOURCES[source].is_incremental:
+            outcome = f"not asked again: the source {source} is read whole each time"
+        elif all(f"{date:%F}" in confirmed for date in dates):
+            outcome = "asking again changed nothing"
+        else:
+            outcome = "the next fetch asks again"
+        notes.append(f"{_count(len(dates), word)} {subject}: {_some(dates)}; {outcome}")
     return notes
 
 

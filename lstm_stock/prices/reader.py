@@ -13,7 +13,7 @@ from lstm_stock.config import DataConfig
 from lstm_stock.errors import DataError, ShortHistoryError
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import Days, PriceHistory
+from lstm_stock.prices.table import Days, PriceHistory, between, days_of
 
 
 class PriceReader:
@@ -76,19 +76,6 @@ class PriceReader:
                 f"change `data.start` and `data.end`, or fetch more: `lstm-stock fetch {ticker}`",
             )
         return replace(history, table=table)
-
-
-def between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
-    """Return the bars from `start` to `end`, both included; None is no bound."""
-    days = days_of(table)
-    first = 0 if start is None else int(np.searchsorted(days, np.datetime64(start, "D")))
-    after = len(days) if end is None else int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
-    return table.iloc[first:after]
-
-
-def days_of(table: pd.DataFrame) -> Days:
-    """Return the day of each bar, shape `(n_bars,)`."""
-    return table.index.to_numpy().astype("datetime64[D]")
 
 
 def all_dates(dates: Sequence[Days]) -> Days:

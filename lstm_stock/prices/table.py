@@ -10,6 +10,7 @@ Nothing here reads or writes files, and nothing repairs: a table is right or ref
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ _SHOWN_FAULTS = 20
 
 
 @dataclass(frozen=True)
-class Provenance:
+class PriceProvenance:
     """Where a price table comes from.
 
     Attributes:
@@ -46,9 +47,9 @@ class Provenance:
         exchange: ISO code of the exchange (`XNYS`), `24/7`, or None where unknown.
         hash: `table_hash` of the table.
         partial: Date (ISO) of a last bar whose session was not over when it was fetched, or None.
-        asked_again: Dates (ISO) that do not fit the exchange's sessions, missing or surplus, and for which a
-            second fetch brought nothing else.
-        notes: What there was to tell of the table when it was fetched, in lines for the user.
+        confirmed_mismatches: Dates (ISO) of missing sessions and of bars without a session that a second fetch
+            did not change.
+        notes: Findings about the table when it was fetched, in lines for the user.
     """
 
     source: str
@@ -59,7 +60,7 @@ class Provenance:
     exchange: str | None
     hash: str
     partial: str | None = None
-    asked_again: tuple[str, ...] = ()
+    confirmed_mismatches: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -69,11 +70,11 @@ class PriceHistory:
 
     ticker: str
     table: pd.DataFrame
-    provenance: Provenance
+    provenance: PriceProvenance
 
 
 @dataclass(frozen=True)
-class Fault:
+class InvalidRows:
     """One thing that is wrong with some rows.
 
     Attributes:
@@ -103,6 +104,25 @@ def price_table(dates: npt.ArrayLike, columns: Mapping[str, npt.ArrayLike]) -> p
     )
 
 
+def days_of(table: pd.DataFrame) -> Days:
+    """Return the day of each bar, `datetime64[D]`, shape `(n_bars,)`."""
+    return table.index.to_numpy().astype("datetime64[D]")
+
+
+def between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
+    """Return the bars from `start` to `end`, both inclusive; None is no bound.
+
+    Args:
+        table: Bars with increasing dates.
+        start: First date.
+        end: Last date.
+    """
+    days = days_of(table)
+    first = 0 if start is None else int(np.searchsorted(days, np.datetime64(start, "D")))
+    after = len(days) if end is None else int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
+    return table.iloc[first:after]
+
+
 def validate(table: pd.DataFrame, name: str) -> None:
     """Check that `table` is a price table.
 
@@ -120,7 +140,7 @@ def validate(table: pd.DataFrame, name: str) -> None:
         dates = table.index.to_numpy()
         faults = [
             describe(fault, lambda row: f"row {row + 1} ({str(dates[row])[:10]})")
-            for fault in find_faults(dates, {column: table[column].to_numpy() for column in COLUMNS})
+            for fault in find_invalid_rows(dates, {column: table[column].to_numpy() for column in COLUMNS})
         ]
     if faults:
         raise DataError(
@@ -129,7 +149,7 @@ def validate(table: pd.DataFrame, name: str) -> None:
         )
 
 
-def find_faults(dates: Days, columns: Mapping[str, Array]) -> list[Fault]:
+def find_invalid_rows(dates: Days, columns: Mapping[str, Array]) -> list[InvalidRows]:
     """Find what is wrong with dated rows of numbers.
 
     Args:
@@ -142,7 +162,7 @@ def find_faults(dates: Days, columns: Mapping[str, Array]) -> list[Fault]:
     return _date_faults(dates) + _value_faults(columns)
 
 
-def describe(fault: Fault, place: Callable[[int], str]) -> str:
+def describe(fault: InvalidRows, place: Callable[[int], str]) -> str:
     """Write one line: the first row's place, what is wrong, how many more rows have it."""
     more = len(fault.rows) - 1
     subject = f"`{fault.column}` " if fault.column else ""
@@ -178,8 +198,7 @@ def table_hash(table: pd.DataFrame) -> str:
     machine. A slice of a table has the hash of the same bars fetched alone.
     """
     digest = hashlib.sha256()
-    days = table.index.to_numpy().astype("datetime64[D]").astype("<i8")
-    digest.update(days.tobytes())
+    digest.update(days_of(table).astype("<i8").tobytes())
     for column in COLUMNS:
         digest.update(column.encode() + b"\0")
         # Adding zero turns -0.0, which equals 0.0, into 0.0.
@@ -215,27 +234,27 @@ def _form_faults(table: pd.DataFrame) -> list[str]:
     return faults
 
 
-def _date_faults(dates: Days) -> list[Fault]:
+def _date_faults(dates: Days) -> list[InvalidRows]:
     faults = []
     dated = np.flatnonzero(~np.isnat(dates))
     known = dates[dated]
     days = known.astype("datetime64[D]")
     timed = dated[days != known]
     if len(timed):
-        faults.append(Fault(f"{known[days != known][0]} has a time of day, must be a date", timed))
+        faults.append(InvalidRows(f"{known[days != known][0]} has a time of day, must be a date", timed))
     order = np.argsort(days, kind="stable")
     repeats = np.zeros(len(days), dtype=bool)
     repeats[order[1:]] = days[order[1:]] == days[order[:-1]]
     if repeats.any():
-        faults.append(Fault("the date stands more than once", dated[repeats]))
+        faults.append(InvalidRows("the date stands more than once", dated[repeats]))
     fallen = np.flatnonzero(days[1:] < days[:-1]) + 1
     if len(fallen):
         before = days[fallen[0] - 1]
-        faults.append(Fault(f"the date comes after {before}, dates must increase", dated[fallen]))
+        faults.append(InvalidRows(f"the date comes after {before}, dates must increase", dated[fallen]))
     return faults
 
 
-def _value_faults(columns: Mapping[str, Array]) -> list[Fault]:
+def _value_faults(columns: Mapping[str, Array]) -> list[InvalidRows]:
     faults = []
     for name in COLUMNS:
         values = columns[name]
@@ -248,10 +267,10 @@ def _value_faults(columns: Mapping[str, Array]) -> list[Fault]:
         for bad, text in kinds:
             if bad.any():
                 rows = np.flatnonzero(bad)
-                faults.append(Fault(text.format(values[rows[0]]), rows, name))
+                faults.append(InvalidRows(text.format(values[rows[0]]), rows, name))
     high, low = columns["high"], columns["low"]
     crossed = np.flatnonzero(high < low)
     if len(crossed):
         first = crossed[0]
-        faults.append(Fault(f"`high` {high[first]:g} is below `low` {low[first]:g}", crossed))
+        faults.append(InvalidRows(f"`high` {high[first]:g} is below `low` {low[first]:g}", crossed))
     return faults

@@ -1,8 +1,8 @@
-"""Fill the store from a source: what `fetch` does for one ticker.
+"""Fetch one ticker into the store.
 
-What the store has is continued where the source can bring a part, and where the past is still the same; otherwise
-all of it is fetched again. The ticker is locked from the first look at the store to the last byte written, so that
-two processes neither lose nor mix bars. Prices of two sources are never mixed.
+New bars are added to the stored ones if the source is incremental and its past has not changed; otherwise
+everything is fetched again. The ticker is locked from reading the store to writing it, so that two processes
+neither lose nor mix bars. Prices of two sources are never mixed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from pathlib import Path
 
 import pandas as pd
 
 from lstm_stock.errors import DataError, SourceError, UnknownTickerError
 from lstm_stock.prices.calendars import check_exchange, last_session_over, sessions_between
+from lstm_stock.prices.fetch import fetch_prices
 from lstm_stock.prices.incremental import (
     FetchRange,
     complete_bars,
@@ -29,49 +29,20 @@ from lstm_stock.prices.incremental import (
 )
 from lstm_stock.prices.quality import quality_warnings, session_mismatches, session_notes
 from lstm_stock.prices.retry import Retry, ignore_retry
-from lstm_stock.prices.sources import SOURCES, Fetched, FetchRequest, fetch_prices
+from lstm_stock.prices.sources import SOURCES, Fetched, FetchOptions
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
+from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 
 _LOCK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class FetchOptions:
-    """What the user asked for.
-
-    Attributes:
-        source: A key of `lstm_stock.prices.sources.SOURCES`.
-        start: First date wanted, or None for where the store begins, or else the earliest there is.
-        end: Last date wanted, inclusive, or None for the newest there is.
-        csv_path: The file, for the source `csv`.
-        day_first: How the file writes dates, where that is ambiguous.
-        exchange: ISO code of the exchange, where the source does not know it.
-        refresh: Whether to fetch everything again, and believe it.
-        include_partial: Whether a bar whose session is not over is wanted too.
-        timeout: Seconds that one HTTP request may take.
-        max_wait: Seconds that may be spent on trying again; 0 for one try alone.
-    """
-
-    source: str
-    start: dt.date | None = None
-    end: dt.date | None = None
-    csv_path: Path | None = None
-    day_first: bool | None = None
-    exchange: str | None = None
-    refresh: bool = False
-    include_partial: bool = False
-    timeout: float = 30.0
-    max_wait: float = 0.0
-
-
-@dataclass(frozen=True)
 class FetchResult:
-    """What is in the store now, and what was noticed on the way.
+    """What the store has now.
 
     Attributes:
         history: As stored.
-        n_new: How many of its bars the store did not have before.
+        n_new: Number of bars that the store did not have before.
         notes: Lines for the user: on this fetch, then on the prices.
         asked: Whether the source was asked at all.
     """
@@ -92,37 +63,27 @@ def fetch_into(
     """Fetch one ticker and write it to the store.
 
     Args:
-        store: Left as it was if anything fails.
+        store: Left unchanged if anything fails.
         ticker: In upper case.
-        options: What is wanted.
-        on_retry: Called before each wait for another try.
+        options: What to fetch; `on_retry` and `now` are taken from the arguments below.
+        on_retry: Called before each wait.
         now: The present time with its zone, for tests.
 
     Raises:
-        DataError: The prices are unusable, the store's file is damaged or has bars that this fetch would lose.
-        SourceError: The source did not deliver.
+        DataError: The prices are unusable, the store's file is damaged, or it has bars that this fetch would lose.
+        SourceError: The source failed.
     """
     if options.start and options.end and options.start > options.end:
         raise DataError(f"start {options.start} is after end {options.end}", "swap them, or leave one out")
-    now = dt.datetime.now(dt.UTC) if now is None else now
+    options = replace(options, on_retry=on_retry, now=now or dt.datetime.now(dt.UTC))
     with store.locked(ticker, _LOCK_SECONDS + options.max_wait):
         stored = _stored(store, ticker, options)
-        ask = _plan(stored, options, now)
-        if ask is None and stored is not None:
+        dates = _plan(stored, options)
+        if dates is None and stored is not None:
             return FetchResult(stored, 0, ("up to date: nothing was asked for",), asked=False)
-        request = FetchRequest(
-            ticker=ticker,
-            csv_path=options.csv_path,
-            day_first=options.day_first,
-            exchange=_exchange(stored, options),
-            include_partial=options.include_partial,
-            timeout=options.timeout,
-            max_wait=options.max_wait,
-            on_retry=on_retry,
-            now=now,
-        )
+        options = replace(options, exchange=_exchange(stored, options))
         try:
-            result = _update(stored, ask or FetchRange(None, None, whole=True), request, options)
+            result = _update(ticker, stored, dates or FetchRange(None, None, whole=True), options)
         except UnknownTickerError as error:
             raise _with_neighbours(error, ticker, store) from error
         store.write(result.history)
@@ -130,14 +91,14 @@ def fetch_into(
 
 
 def _stored(store: Store, ticker: str, options: FetchOptions) -> PriceHistory | None:
-    """Return what of the store's this fetch continues."""
+    """Return the stored prices that this fetch continues."""
     if ticker not in store.tickers():
         return None
     try:
         stored = store.read(ticker)
     except DataError:
         if options.refresh:
-            return None  # A damaged file is healed by fetching anew.
+            return None
         raise
     if stored.provenance.source == options.source:
         return stored
@@ -150,65 +111,64 @@ def _stored(store: Store, ticker: str, options: FetchOptions) -> PriceHistory | 
 
 
 def _exchange(stored: PriceHistory | None, options: FetchOptions) -> str | None:
-    """Return the exchange that the user named, now or for the bars that are continued."""
+    """Return the exchange that the user named, now or for the stored bars."""
     if options.exchange is not None or stored is None or options.refresh:
         return options.exchange
     return stored.provenance.exchange
 
 
-def _plan(stored: PriceHistory | None, options: FetchOptions, now: dt.datetime) -> FetchRange | None:
+def _plan(stored: PriceHistory | None, options: FetchOptions) -> FetchRange | None:
     source = SOURCES.get(options.source)
-    if stored is None or source is None or not source.has_parts:
+    if stored is None or source is None or not source.is_incremental:
         return plan_all(stored, options.start, options.end)
     other = options.exchange is not None and check_exchange(options.exchange) != stored.provenance.exchange
     if options.refresh or other:
         return plan_full(stored, options.start, options.end)
-    return plan_update(stored, options.start, options.end, now)
+    return plan_update(stored, options.start, options.end, options.now)
 
 
 def _update(
-    stored: PriceHistory | None, ask: FetchRange, request: FetchRequest, options: FetchOptions
+    ticker: str, stored: PriceHistory | None, dates: FetchRange, options: FetchOptions
 ) -> FetchResult:
-    """Fetch what was planned, and all of it where that does not continue what is stored."""
-    source = options.source
-    fetched = fetch_prices(source, replace(request, start=ask.start, end=ask.end))
+    """Fetch the planned dates, or everything where the fetched bars do not continue the stored ones."""
+    fetched = fetch_prices(ticker, replace(options, start=dates.start, end=dates.end))
     if stored is None:
-        return _result(None, ask, fetched, source, request)
+        return _result(ticker, None, dates, fetched, options)
     old = complete_bars(stored)
     change = find_change(old, fetched.table)
     notes = []
-    if change is not None and not ask.whole:
+    if change is not None and not dates.whole:
         notes.append(f"all was fetched again, since the past has changed: {change}")
-        ask = plan_full(stored, options.start, options.end)
-        fetched = fetch_prices(source, replace(request, start=ask.start, end=ask.end))
+        dates = plan_full(stored, options.start, options.end)
+        fetched = fetch_prices(ticker, replace(options, start=dates.start, end=dates.end))
         change = find_change(old, fetched.table)
     if not options.refresh:
-        kept, more = _keep(stored, ask, fetched, change)
+        kept, more = _keep(stored, dates, fetched, change)
         notes += more
-        if len(kept) or not ask.whole:
+        if len(kept) or not dates.whole:
             fetched = replace(fetched, table=splice(old, fetched.table, kept))
-    return _result(stored, ask, replace(fetched, notes=(*notes, *fetched.notes)), source, request)
+    return _result(ticker, stored, dates, replace(fetched, notes=(*notes, *fetched.notes)), options)
 
 
 def _keep(
-    stored: PriceHistory, ask: FetchRange, fetched: Fetched, change: str | None
+    stored: PriceHistory, dates: FetchRange, fetched: Fetched, change: str | None
 ) -> tuple[pd.DatetimeIndex, list[str]]:
-    """Decide about stored bars that should have come again and did not: which stay, and what to say.
+    """Decide which stored bars stay that the source no longer has, with notes for the user.
 
     Raises:
         DataError: A file lacks bars that the store has.
-        SourceError: The bars could stay only beside prices that have changed.
+        SourceError: The source has changed the past, and the stored bars would not fit to it.
     """
     old, source = complete_bars(stored), stored.provenance.source
-    lost = missing_from(old, fetched.table, ask.whole)
+    lost = missing_from(old, fetched.table, dates.whole)
     if len(lost) == 0:
         return lost, []
-    if not SOURCES[source].has_parts:
+    if not SOURCES[source].is_incremental:
         raise DataError(
             f"the store has {len(lost)} bars of {stored.ticker} that this fetch lacks, the first of {lost[0]:%F}",
             "`--refresh` replaces the store's bars with the fetched ones",
         )
-    # A day that has no session should never have had a bar: its absence is a correction.
+    # A bar on a day without a session was an error of the source: its absence is a correction.
     surplus = session_mismatches(old, fetched.exchange).surplus
     gone = pd.DatetimeIndex(lost.intersection(surplus))
     lost = pd.DatetimeIndex(lost.difference(surplus))
@@ -227,49 +187,50 @@ def _keep(
 
 
 def _result(
-    stored: PriceHistory | None, ask: FetchRange, fetched: Fetched, source: str, request: FetchRequest
+    ticker: str, stored: PriceHistory | None, dates: FetchRange, fetched: Fetched, options: FetchOptions
 ) -> FetchResult:
-    """Look the new table over, and say where it comes from."""
-    table = fetched.table
-    odd = session_mismatches(table, fetched.exchange)
-    asked_again = _asked_again(stored, ask, odd.dates)
-    about = (*session_notes(odd, fetched.exchange, asked_again), *quality_warnings(table))
-    late = _late(fetched, ask.end, request.now) if SOURCES[source].has_parts else []
-    start = None if ask.start is None else ask.start.isoformat()
-    known = table.index[:0]
+    """Check the new table, and describe its origin."""
+    table, source = fetched.table, options.source
+    mismatches = session_mismatches(table, fetched.exchange)
+    confirmed = _confirmed(stored, dates, mismatches.dates)
+    about = (
+        *session_notes(mismatches, fetched.exchange, source, confirmed),
+        *quality_warnings(table),
+    )
+    late = _late(fetched, dates.end, options.now) if SOURCES[source].is_incremental else []
+    start = None if dates.start is None else dates.start.isoformat()
+    old_dates = table.index[:0]
     if stored is not None:
-        start = start if ask.whole else stored.provenance.requested_start
-        known = complete_bars(stored).index
-    provenance = Provenance(
+        start = start if dates.whole else stored.provenance.requested_start
+        old_dates = complete_bars(stored).index
+    provenance = PriceProvenance(
         source=source,
-        fetched_at=request.now.astimezone(dt.UTC).isoformat(timespec="seconds"),
+        fetched_at=options.now.astimezone(dt.UTC).isoformat(timespec="seconds"),
         requested_start=start,
-        requested_end=None if ask.end is None else ask.end.isoformat(),
+        requested_end=None if dates.end is None else dates.end.isoformat(),
         currency=fetched.currency,
         exchange=fetched.exchange,
         hash=table_hash(table),
         partial=None if fetched.partial is None else fetched.partial.isoformat(),
-        asked_again=tuple(sorted(asked_again)),
+        confirmed_mismatches=tuple(sorted(confirmed)),
         notes=about,
     )
-    n_new = len(table.index.difference(known))
-    return FetchResult(
-        PriceHistory(request.ticker, table, provenance), n_new, (*fetched.notes, *late, *about)
-    )
+    n_new = len(table.index.difference(old_dates))
+    return FetchResult(PriceHistory(ticker, table, provenance), n_new, (*fetched.notes, *late, *about))
 
 
-def _asked_again(stored: PriceHistory | None, ask: FetchRange, odd: frozenset[str]) -> frozenset[str]:
-    """Return the odd dates that have been asked for twice, in vain; more would be a waste."""
+def _confirmed(stored: PriceHistory | None, dates: FetchRange, mismatches: frozenset[str]) -> frozenset[str]:
+    """Return the mismatches that two fetches found: a third would be a waste."""
     if stored is None:
         return frozenset()
     before = session_mismatches(complete_bars(stored), stored.provenance.exchange).dates
-    begin = "" if ask.start is None else ask.start.isoformat()
-    twice = {date for date in before if date >= begin}
-    return odd & (twice | set(stored.provenance.asked_again))
+    start = "" if dates.start is None else dates.start.isoformat()
+    refetched = {date for date in before if date >= start}
+    return mismatches & (refetched | set(stored.provenance.confirmed_mismatches))
 
 
 def _late(fetched: Fetched, end: dt.date | None, now: dt.datetime) -> list[str]:
-    """Tell of sessions that are over and have no bar after the newest one."""
+    """Note sessions that have ended since the newest bar and have no bar."""
     if fetched.exchange is None:
         return []
     over = last_session_over(fetched.exchange, now)

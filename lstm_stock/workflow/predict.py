@@ -16,9 +16,9 @@ from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices import calendars
 from lstm_stock.prices import table as price_table
-from lstm_stock.prices.reader import TickerOrigin, between
+from lstm_stock.prices.reader import TickerOrigin
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory
+from lstm_stock.prices.table import PriceHistory, between
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS, price_intervals
 from lstm_stock.workflow.fit import fit_calibrator, forecast_network

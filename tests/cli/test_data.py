@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
+from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from tests.helpers import random_prices
 
 
@@ -18,7 +18,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.delenv("LSTM_STOCK_DATA", raising=False)
     store = Store(tmp_path / "data")
     for ticker, table in (("AAPL", random_prices(30)), ("^GSPC", random_prices(300, seed=1))):
-        origin = Provenance(
+        origin = PriceProvenance(
             source="yahoo",
             fetched_at="2024-01-02T03:04:05+00:00",
             requested_start=None,
@@ -127,7 +127,7 @@ def test_check_looks_the_prices_over_again(cli, place):
     table = table[table.index != pd.Timestamp("2015-03-04")]
     origin = place.read("^GSPC").provenance
     changed = {**origin.__dict__, "exchange": "XNYS", "hash": table_hash(table)}
-    place.write(PriceHistory("^GSPC", table, Provenance(**changed)))
+    place.write(PriceHistory("^GSPC", table, PriceProvenance(**changed)))
     (place.root / "prices" / ".AAPL~.tmp").write_bytes(b"half")
     answer = cli("data", "check")
     assert answer.code == 0

@@ -9,14 +9,14 @@ from lstm_stock.config import DataConfig
 from lstm_stock.errors import DataError
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
+from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from tests.helpers import random_prices
 
 DATA = DataConfig(tickers=("AAA",), start=None, end=None)
 
 
 def write(store: Store, table: pd.DataFrame) -> None:
-    origin = Provenance("csv", "2020-01-01T00:00:00+00:00", None, None, None, None, table_hash(table))
+    origin = PriceProvenance("csv", "2020-01-01T00:00:00+00:00", None, None, None, None, table_hash(table))
     store.write(PriceHistory("AAA", table, origin))
 
 

@@ -23,7 +23,7 @@ from lstm_stock.prices import calendars
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
+from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from lstm_stock.prices.yahoo import exchanges
 from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS
 from lstm_stock.workflow.backtest import Plan, backtest
@@ -68,7 +68,7 @@ MARKET = Market.of(ADJUSTED.values())
 def stored(root, tables=TABLES, exchange: str | None = "XNYS") -> Store:
     store = Store(root)
     for ticker, table in tables.items():
-        origin = Provenance(
+        origin = PriceProvenance(
             "csv", "2024-01-02T00:00:00+00:00", None, None, "USD", exchange, table_hash(table)
         )
         store.write(PriceHistory(ticker, table, origin))

@@ -29,9 +29,10 @@ from lstm_stock.network.sampling import PathStart, Sampling, draw, forecast_path
 from lstm_stock.network.token import BinMeans, log_softmax
 from lstm_stock.network.training import fit_network, forecast_returns
 from lstm_stock.prices.reader import days_of
+from lstm_stock.prices.sources import FetchOptions
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import adjusted
-from lstm_stock.prices.update import FetchOptions, fetch_into
+from lstm_stock.prices.update import fetch_into
 from lstm_stock.runs.run import Run
 from lstm_stock.workflow.fit import architecture_of
 from lstm_stock.workflow.leakcheck.compare import check

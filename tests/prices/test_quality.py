@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lstm_stock.prices.fetch import fetch_prices
 from lstm_stock.prices.quality import quality_warnings, session_mismatches, session_notes
-from lstm_stock.prices.sources import FetchRequest, fetch_prices
+from lstm_stock.prices.sources import FetchOptions
 from lstm_stock.prices.table import PRICES
 from tests.helpers import random_prices
 
@@ -20,7 +21,7 @@ def scaled(table: pd.DataFrame, rows: slice, factor: float, volume: float = 1.0)
 
 
 def test_good_prices_earn_no_suspicion():
-    assert quality_warnings(fetch_prices("sample", FetchRequest("AAPL")).table) == []
+    assert quality_warnings(fetch_prices("AAPL", FetchOptions("sample")).table) == []
     for seed in range(30):
         assert quality_warnings(random_prices(1500, seed, volatility=0.02)) == []
 
@@ -122,17 +123,19 @@ def test_missing_and_surplus_sessions_are_told():
     table = on("2020-01-02", "2020-01-03", "2020-01-04", "2020-01-07", "2020-01-08")  # Thursday to Wednesday
     odd = session_mismatches(table, "XNYS")
     assert odd.dates == {"2020-01-04", "2020-01-06"}
-    assert session_notes(odd, "XNYS", frozenset()) == [
+    assert session_notes(odd, "XNYS", "yahoo", frozenset()) == [
         "1 session of XNYS without a bar: 2020-01-06; the next fetch asks again",
         "1 bar on a day without a session of XNYS: 2020-01-04; the next fetch asks again",
     ]
-    assert session_notes(odd, "XNYS", frozenset({"2020-01-06"}))[0].endswith("; asking again changed nothing")
+    assert session_notes(odd, "XNYS", "yahoo", frozenset({"2020-01-06"}))[0].endswith(
+        "; asking again changed nothing"
+    )
 
 
 def test_many_dates_are_counted():
     every = [f"{day:%F}" for day in pd.date_range("2020-01-01", "2020-01-31")]
     odd = session_mismatches(on(*every), "XNYS")
-    (note,) = session_notes(odd, "XNYS", frozenset())
+    (note,) = session_notes(odd, "XNYS", "yahoo", frozenset())
     assert note.startswith(
         "10 bars on a day without a session of XNYS: 2020-01-01, 2020-01-04, 2020-01-05 and 7 more"
     )

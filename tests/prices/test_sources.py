@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,11 @@ import pandas as pd
 import pytest
 
 from lstm_stock.errors import DataError, SourceError
-from lstm_stock.prices.sources import SAMPLE_TICKER, SOURCES, FetchRequest, fetch_prices
+from lstm_stock.prices.fetch import fetch_prices
+from lstm_stock.prices.sources import SAMPLE_TICKER, SOURCES, Fetched, FetchOptions, SourceSpec
+from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import table_hash
+from lstm_stock.prices.update import fetch_into
 from lstm_stock.prices.yahoo.client import is_unfinished
 from tests.loopback import Answer, Loopback, environment
 from tests.simulated_yahoo import Instrument, SimulatedYahoo, sessions
@@ -24,7 +28,7 @@ CSV = "Date,Open,High,Low,Close,Volume\n" + "".join(f"2020-01-{day:02},1,3,1,2,5
 
 
 def test_the_sample_is_every_session_of_fourteen_years():
-    fetched = fetch_prices("sample", FetchRequest(SAMPLE_TICKER))
+    fetched = fetch_prices(SAMPLE_TICKER, FetchOptions("sample"))
     assert (len(fetched.table), fetched.exchange, fetched.currency) == (3522, "XNYS", "USD")
     assert f"{fetched.table.index[0]:%F} {fetched.table.index[-1]:%F}" == "2010-01-04 2023-12-29"
     first, last = fetched.table["close"].iloc[[0, -1]]
@@ -32,42 +36,63 @@ def test_the_sample_is_every_session_of_fourteen_years():
     np.testing.assert_array_equal(fetched.table["adj_close"], fetched.table["close"])
 
 
+def test_a_source_is_one_function_and_one_entry(monkeypatch, tmp_path):
+    def fetch_twin(ticker: str, options: FetchOptions) -> Fetched:
+        sample = fetch_prices("AAPL", replace(options, source="sample"))
+        return replace(sample, currency="EUR", notes=(f"a twin of {ticker}",))
+
+    monkeypatch.setitem(SOURCES, "twin", SourceSpec("AAPL under another name", fetch_twin))
+    store = Store(tmp_path)
+    done = fetch_into(store, "TWIN", FetchOptions("twin", dt.date(2020, 1, 2), dt.date(2020, 1, 7)))
+    assert (done.n_new, done.notes) == (4, ("a twin of TWIN",))
+    assert (store.read("TWIN").provenance.source, store.read("TWIN").provenance.currency) == ("twin", "EUR")
+
+
+def test_the_names_of_sources_need_no_heavy_import():
+    code = (
+        "import sys; from lstm_stock.prices.sources import SOURCES; assert list(SOURCES);"
+        "print([name for name in ('numpy', 'pandas', 'yfinance') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_both_ends_of_a_request_are_inclusive():
-    request = FetchRequest("AAPL", dt.date(2020, 1, 2), dt.date(2020, 1, 7))
-    dates = fetch_prices("sample", request).table.index
+    options = FetchOptions("sample", dt.date(2020, 1, 2), dt.date(2020, 1, 7))
+    dates = fetch_prices("AAPL", options).table.index
     assert [f"{date:%F}" for date in dates] == ["2020-01-02", "2020-01-03", "2020-01-06", "2020-01-07"]
 
 
 @pytest.mark.parametrize(
-    ("source", "request_", "kind", "message"),
+    ("ticker", "options", "kind", "message"),
     [
-        ("sample", FetchRequest("MSFT"), SourceError, "the source sample has no MSFT, only AAPL"),
+        ("MSFT", FetchOptions("sample"), SourceError, "the source sample has no MSFT, only AAPL"),
         (
-            "sample",
-            FetchRequest("AAPL", dt.date(2024, 1, 1)),
+            "AAPL",
+            FetchOptions("sample", dt.date(2024, 1, 1)),
             DataError,
             "no bar of AAPL from 2024-01-01 to its last: it has 2010-01-04 to 2023-12-29",
         ),
         (
-            "sample",
-            FetchRequest("AAPL", dt.date(2020, 1, 2), dt.date(2020, 1, 2)),
+            "AAPL",
+            FetchOptions("sample", dt.date(2020, 1, 2), dt.date(2020, 1, 2)),
             DataError,
-            "one bar of AAPL alone, of 2020-01-02; a return needs two",
+            "only one bar of AAPL, of 2020-01-02; a return needs two",
         ),
         (
-            "sample",
-            FetchRequest("AAPL", dt.date(2020, 1, 2), dt.date(2019, 1, 2)),
+            "AAPL",
+            FetchOptions("sample", dt.date(2020, 1, 2), dt.date(2019, 1, 2)),
             DataError,
             "start 2020-01-02 is after end 2019-01-02",
         ),
-        ("csv", FetchRequest("AAPL"), DataError, "the source csv needs a file"),
-        ("stooq", FetchRequest("AAPL"), DataError, "there is no source `stooq`"),
-        ("sample", FetchRequest("AAPL", exchange="XNYX"), DataError, "`XNYX`; did you mean XNYS"),
+        ("AAPL", FetchOptions("csv"), DataError, "the source csv needs a file"),
+        ("AAPL", FetchOptions("stooq"), DataError, "there is no source `stooq`"),
+        ("AAPL", FetchOptions("sample", exchange="XNYX"), DataError, "`XNYX`; did you mean XNYS"),
     ],
 )
-def test_requests_that_no_source_can_meet(source, request_, kind, message):
+def test_requests_that_no_source_can_meet(ticker, options, kind, message):
     with pytest.raises(kind) as caught:
-        fetch_prices(source, request_)
+        fetch_prices(ticker, options)
     assert message in caught.value.message
     assert caught.value.hint
     assert caught.value.exit_code == (3 if kind is SourceError else 2)
@@ -76,25 +101,25 @@ def test_requests_that_no_source_can_meet(source, request_, kind, message):
 def test_a_csv_says_what_was_understood_and_whether_weekends_trade(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text(CSV)
-    fetched = fetch_prices("csv", FetchRequest("BTC-USD", csv_path=path))
+    fetched = fetch_prices("BTC-USD", FetchOptions("csv", csv_path=path))
     assert fetched.exchange == "24/7"
     assert fetched.notes[0] == "date: `Date`, year first (2020-01-31)"
     assert fetched.notes[-1] == "exchange: 24/7, since Saturdays and Sundays have bars"
-    assert fetch_prices("csv", FetchRequest("X", csv_path=path, exchange="nyse")).exchange == "XNYS"
+    assert fetch_prices("X", FetchOptions("csv", csv_path=path, exchange="nyse")).exchange == "XNYS"
 
     lines = CSV.splitlines(keepends=True)
     weekdays = [line for line in lines[1:] if np.is_busday(line[:10])]
     path.write_text(lines[0] + "".join(weekdays))
-    fetched = fetch_prices("csv", FetchRequest("BTC-USD", csv_path=path))
+    fetched = fetch_prices("BTC-USD", FetchOptions("csv", csv_path=path))
     assert fetched.exchange is None
-    assert "exchange: unknown, taken as open from Monday to Friday" in fetched.notes[-1]
+    assert "exchange: unknown, assumed to trade Monday to Friday" in fetched.notes[-1]
 
 
 def test_a_csv_of_one_row_is_refused(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("".join(CSV.splitlines(keepends=True)[:2]))
-    with pytest.raises(DataError, match="one bar of X alone, of 2020-01-01; a return needs two"):
-        fetch_prices("csv", FetchRequest("X", csv_path=path))
+    with pytest.raises(DataError, match="only one bar of X, of 2020-01-01; a return needs two"):
+        fetch_prices("X", FetchOptions("csv", csv_path=path))
 
 
 def test_a_bar_is_unfinished_until_half_an_hour_after_its_session():
@@ -205,7 +230,8 @@ CLIENT = """
 import datetime as dt, json, sys, warnings
 from lstm_stock.errors import LstmStockError
 from lstm_stock.prices.table import table_hash
-from lstm_stock.prices.sources import FetchRequest, fetch_prices
+from lstm_stock.prices.fetch import fetch_prices
+from lstm_stock.prices.sources import FetchOptions
 warnings.simplefilter("error")
 done = {}
 for text in sys.argv[1:]:
@@ -213,7 +239,7 @@ for text in sys.argv[1:]:
     dates = [dt.date.fromisoformat(day) if day else None for day in (start, end)]
     times = {"now": dt.datetime.fromisoformat(more[0]), "include_partial": "partial" in more} if more else {}
     try:
-        fetched = fetch_prices("yahoo", FetchRequest(ticker, *dates, **times))
+        fetched = fetch_prices(ticker, FetchOptions("yahoo", *dates, **times))
         table = fetched.table
         done[ticker] = {
             "table": table.reset_index().astype({"date": str}).to_dict("list"), "hash": table_hash(table),
@@ -329,7 +355,7 @@ def test_bars_that_cannot_be_are_left_out_and_zero_opens_stay(tmp_path):
     assert found["table"]["date"] == [f"{day}" for day in days if day not in gone]
     assert found["table"]["open"][2] == 0.0
     assert found["notes"] == [
-        f"left out 3 bars whose prices cannot be (not above 0, or a high below the low), the newest of {days[5]}"
+        f"left out 3 bars with impossible prices (not above 0, or a high below the low), the newest of {days[5]}"
     ]
 
 
@@ -379,7 +405,7 @@ def test_every_source_of_the_design_is_there():
 
 
 def test_a_slice_of_the_sample_has_the_hash_of_the_slice_fetched_alone():
-    whole = fetch_prices("sample", FetchRequest("AAPL")).table
-    part = fetch_prices("sample", FetchRequest("AAPL", dt.date(2015, 1, 1), dt.date(2015, 12, 31))).table
+    whole = fetch_prices("AAPL", FetchOptions("sample")).table
+    part = fetch_prices("AAPL", FetchOptions("sample", dt.date(2015, 1, 1), dt.date(2015, 12, 31))).table
     assert table_hash(whole.loc["2015-01-01":"2015-12-31"]) == table_hash(part)
     pd.testing.assert_frame_equal(whole.loc["2015-01-01":"2015-12-31"], part)

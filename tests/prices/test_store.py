@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from lstm_stock.config import normalise_ticker
 from lstm_stock.errors import DataError
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import COLUMNS, PRICES, PriceHistory, Provenance, price_table, table_hash
+from lstm_stock.prices.table import COLUMNS, PRICES, PriceHistory, PriceProvenance, price_table, table_hash
 from tests.helpers import random_prices
 
 
@@ -37,7 +37,7 @@ def history(ticker: str = "AAPL", table: pd.DataFrame | None = None, **changes: 
         "exchange": "XNYS",
         "hash": table_hash(table),
     }
-    return PriceHistory(ticker, table, Provenance(**(facts | changes)))
+    return PriceHistory(ticker, table, PriceProvenance(**(facts | changes)))
 
 
 def everything_in(folder: Path) -> dict[str, bytes]:

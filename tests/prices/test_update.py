@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lstm_stock.errors import DataError, SourceError, UnknownTickerError
 from lstm_stock.prices.incremental import OVERLAP
-from lstm_stock.prices.sources import SOURCES, Fetched, FetchRequest, Source
+from lstm_stock.prices.sources import SOURCES, Fetched, FetchOptions, SourceSpec
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import table_hash
-from lstm_stock.prices.update import FetchOptions, FetchResult, fetch_into
+from lstm_stock.prices.update import FetchResult, fetch_into
 from tests.simulated_yahoo import Instrument, sessions
 
 DAYS = sessions(dt.date(2015, 1, 1), dt.date(2017, 12, 29))
@@ -34,14 +36,14 @@ class FakeYahoo:
         self.partial: dt.date | None = None
         self.change: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
 
-    def __call__(self, request: FetchRequest) -> Fetched:
-        self.asked.append((request.start, request.end))
-        if request.ticker != "X":
-            raise UnknownTickerError(f"no {request.ticker}", "spell it right")
+    def __call__(self, ticker: str, options: FetchOptions) -> Fetched:
+        self.asked.append((options.start, options.end))
+        if ticker != "X":
+            raise UnknownTickerError(f"no {ticker}", "spell it right")
         table = self.change(self.instrument.visible(self.today))
         first, last = (
             pd.Timestamp(day or other)
-            for day, other in ((request.start, "1900-01-01"), (request.end, "2100-01-01"))
+            for day, other in ((options.start, "1900-01-01"), (options.end, "2100-01-01"))
         )
         table = table[(table.index >= first) & (table.index <= last)]
         if table.empty:
@@ -51,9 +53,9 @@ class FakeYahoo:
             if self.partial is not None and table.index[-1] == pd.Timestamp(self.partial)
             else None
         )
-        if partial is not None and not request.include_partial:
+        if partial is not None and not options.include_partial:
             table, partial = table.iloc[:-1], None
-        return Fetched(table, "USD", request.exchange or self.exchange, (), partial)
+        return Fetched(table, "USD", options.exchange or self.exchange, (), partial)
 
     @property
     def now(self) -> dt.datetime:
@@ -64,7 +66,7 @@ class FakeYahoo:
 @pytest.fixture
 def yahoo(monkeypatch) -> FakeYahoo:
     fake = FakeYahoo(Instrument(DAYS), DAYS[500])
-    monkeypatch.setitem(SOURCES, "yahoo", Source(fake, has_parts=True))
+    monkeypatch.setitem(SOURCES, "yahoo", SourceSpec("a fake", fake, is_incremental=True))
     return fake
 
 
@@ -261,6 +263,20 @@ def test_a_bar_without_a_session_is_told_and_goes_when_the_source_takes_it_back(
     assert pd.Timestamp(holiday) not in store.read("X").table.index
 
 
+def test_no_fetch_is_announced_for_missing_sessions_of_a_file(store, tmp_path):
+    path = tmp_path / "x.csv"
+    rows = "".join(f"2020-01-{day:02},1,3,1,2,5\n" for day in (2, 3, 6, 8, 20))
+    path.write_text("Date,Open,High,Low,Close,Volume\n" + rows)
+    for _ in range(2):
+        done = fetch_into(store, "X", FetchOptions("csv", csv_path=path, exchange="XNYS"))
+        assert done.history.provenance.notes == (
+            "8 sessions of XNYS without a bar: 2020-01-07, 2020-01-09, 2020-01-10 and 5 more; "
+            "not asked again: the source csv is read whole each time",
+            "1 bar on a day without a session of XNYS: 2020-01-20; "
+            "not asked again: the source csv is read whole each time",
+        )
+
+
 def test_an_unknown_exchange_is_not_checked(yahoo, store):
     yahoo.exchange = None
     yahoo.instrument.holes.add(DAYS[100])
@@ -350,27 +366,14 @@ def test_a_damaged_file_is_named_and_refresh_heals_it(yahoo, store):
     assert_stored(store, yahoo.instrument.visible(yahoo.today).loc["2015-06-01":])
 
 
-def test_a_file_of_the_first_format_is_read_and_continued(yahoo, store, monkeypatch):
-    monkeypatch.setattr("lstm_stock.prices.parquet._FORMAT", 1)
-    monkeypatch.setattr(
-        "lstm_stock.prices.parquet.asdict",
-        lambda origin: {
-            name: getattr(origin, name)
-            for name in (
-                "source",
-                "fetched_at",
-                "requested_start",
-                "requested_end",
-                "currency",
-                "exchange",
-                "hash",
-            )
-        },
-    )
+def test_a_file_of_the_first_format_is_read_and_continued(yahoo, store):
     fetch(yahoo, store)
-    monkeypatch.undo()
-    monkeypatch.setitem(SOURCES, "yahoo", Source(yahoo, has_parts=True))
-    assert store.read("X").provenance.asked_again == ()
+    arrow = pq.read_table(store.path("X"))
+    facts = json.loads(arrow.schema.metadata[b"lstm_stock"]) | {"format": 1}
+    for name in ("partial", "asked_again", "notes"):
+        del facts[name]
+    pq.write_table(arrow.replace_schema_metadata({b"lstm_stock": json.dumps(facts)}), store.path("X"))
+    assert store.read("X").provenance.confirmed_mismatches == ()
     yahoo.today = DAYS[501]
     assert fetch(yahoo, store).n_new == 1
 
@@ -406,7 +409,7 @@ def test_any_sequence_of_partial_fetches_ends_in_the_table_of_one_full_fetch(tmp
     yahoo = FakeYahoo(instrument, DAYS[0])
     store = Store(tmp_path_factory.mktemp("any"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SOURCES, "yahoo", Source(yahoo, has_parts=True))
+        patch.setitem(SOURCES, "yahoo", SourceSpec("a fake", yahoo, is_incremental=True))
         starts = []
         for today in todays:
             yahoo.today = DAYS[today]

@@ -20,7 +20,7 @@ from lstm_stock.config import load_config
 from lstm_stock.errors import ConfigError, DataError, RunError
 from lstm_stock.prices.reader import TickerOrigin
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
+from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from lstm_stock.report import score_tables
 from lstm_stock.report.plots import skill_by_fold
 from lstm_stock.runs.backtest import FoldPart, PartsFolder, backtest_key
@@ -45,7 +45,9 @@ def data(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("backtest-data")
     tables = {"AAA": random_prices(420, seed=1), "^B": random_prices(400, seed=2, start="2015-02-01")}
     for ticker, table in tables.items():
-        origin = Provenance("csv", "2020-01-01T00:00:00+00:00", None, None, None, None, table_hash(table))
+        origin = PriceProvenance(
+            "csv", "2020-01-01T00:00:00+00:00", None, None, None, None, table_hash(table)
+        )
         Store(root).write(PriceHistory(ticker, table, origin))
     return root
 

@@ -25,7 +25,7 @@ from lstm_stock.network.batches import UNKNOWN_SHARE, WindowBatches
 from lstm_stock.network.checkpoints import Checkpoints
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, Provenance, table_hash
+from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from lstm_stock.runs.catalog import find_run
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.scores import SCORE_COLUMNS, pooled_scores, score_table, ticker_scores
@@ -49,7 +49,9 @@ def store(tmp_path_factory) -> Store:
         table = random_prices(420, i, volatility=0.005 * 2**i)
         if ticker == SHORT:
             table = table.iloc[-40:]
-        origin = Provenance("csv", "2024-01-02T00:00:00+00:00", None, None, "USD", "XNYS", table_hash(table))
+        origin = PriceProvenance(
+            "csv", "2024-01-02T00:00:00+00:00", None, None, "USD", "XNYS", table_hash(table)
+        )
         store.write(PriceHistory(ticker, table, origin))
     return store
 
@@ -157,7 +159,7 @@ def test_a_ticker_that_is_left_out_decides_no_split_either(store, tmp_path):
     table.index = pd.date_range("2016-06-01", periods=60, unit="s", name="date")  # seven days a week
     late = random_prices(300, 8, start="2030-01-01")
     for ticker, bars in (("CRY", table), ("LATE", late)):
-        origin = Provenance("csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(bars))
+        origin = PriceProvenance("csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(bars))
         Store(tmp_path).write(PriceHistory(ticker, bars, origin))
     said = []
     config = made_config("AAA", "CRY", "LATE", "BBB")
@@ -175,7 +177,7 @@ def test_a_ticker_that_is_left_out_decides_no_split_either(store, tmp_path):
 def test_a_backtest_leaves_out_a_ticker_whose_bars_end_within_its_folds(store, tmp_path):
     Store(tmp_path).write(store.read("AAA"))
     gone = random_prices(380, 1)
-    origin = Provenance("csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(gone))
+    origin = PriceProvenance("csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(gone))
     Store(tmp_path).write(PriceHistory("GONE", gone, origin))
     config, said = made_config("AAA", "GONE"), []
     reader, plan = PriceReader(config.data, Store(tmp_path)), Plan(2, "expanding", Engine("loky", 1))

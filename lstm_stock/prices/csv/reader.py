@@ -22,10 +22,10 @@ from lstm_stock.prices.table import (
     PRICES,
     Array,
     Days,
-    Fault,
+    InvalidRows,
     bullet_list,
     describe,
-    find_faults,
+    find_invalid_rows,
     price_table,
 )
 
@@ -187,12 +187,12 @@ def _faults(
     undated = np.flatnonzero(np.isnat(days))
     if len(undated):
         others = " like the others" if len(undated) < len(rows) else ""
-        faults.append(Fault(f"is {shown(undated[0], 'date')}, not a date{others}", undated, "date"))
+        faults.append(InvalidRows(f"is {shown(undated[0], 'date')}, not a date{others}", undated, "date"))
     for name, one in numbers.items():
         texts = np.flatnonzero(one.is_text)
         if len(texts):
-            faults.append(Fault(f"is {shown(texts[0], name)}, not a number", texts, name))
-    for fault in find_faults(days, columns):
+            faults.append(InvalidRows(f"is {shown(texts[0], name)}, not a number", texts, name))
+    for fault in find_invalid_rows(days, columns):
         if fault.column is None:
             faults.append(fault)
         elif fault.column in numbers:  # An adj_close that was filled in has the faults of its close.

@@ -1,6 +1,6 @@
-"""Ask Yahoo Finance for daily bars, once, through yfinance.
+"""Download daily bars from Yahoo Finance once, through yfinance.
 
-What Yahoo sends is kept as it is, except for bars that are none. Nothing here tries again, compares or stores.
+Values stay as Yahoo sends them; invalid bars are left out. Nothing here retries, compares or stores.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import lru_cache
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +22,8 @@ import pandas as pd
 
 from lstm_stock.errors import SourceError
 from lstm_stock.prices.calendars import SETTLING, session_end
-from lstm_stock.prices.table import PRICES, price_table
+from lstm_stock.prices.sources import Fetched, FetchOptions
+from lstm_stock.prices.table import PRICES, days_of, price_table
 from lstm_stock.prices.yahoo import failures
 from lstm_stock.prices.yahoo.exchanges import YAHOO_EXCHANGES
 
@@ -35,17 +35,17 @@ T = TypeVar("T")
 
 
 class Worker:
-    """One thread that does one job after the other, and does not keep the program from ending."""
+    """A daemon thread for blocking calls, so that Ctrl-C returns at once."""
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         threading.Thread(target=self._work, name="worker", daemon=True).start()
 
     def run(self, job: Callable[[], T]) -> T:
-        """Do a job in the thread, and return or raise what it did.
+        """Run a job in the thread, and return or raise its result.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C, at once; the job is left to its fate.
+            KeyboardInterrupt: Ctrl-C, at once; the job is abandoned.
         """
         future: Future[T] = Future()
         self._jobs.put((future, job))
@@ -56,7 +56,7 @@ class Worker:
             future, job = self._jobs.get()
             try:
                 future.set_result(job())
-            except BaseException as error:  # It is raised again where it belongs.
+            except BaseException as error:  # raised again by `run`
                 future.set_exception(error)
 
 
@@ -73,75 +73,37 @@ _COLUMNS = {
 _EARLIEST = dt.date(1900, 1, 1)
 
 
-@dataclass(frozen=True)
-class YahooRequest:
-    """What is wanted of Yahoo.
+def fetch_bars(ticker: str, options: FetchOptions) -> Fetched:
+    """Fetch daily bars once: split-adjusted, with the dividend-adjusted close in a column of its own.
 
-    Attributes:
+    Bars without prices are left out, and so is, without `include_partial`, a bar whose session is not over or
+    ended less than half an hour ago; notes say so. Dates are the exchange's own.
+
+    Args:
         ticker: As Yahoo spells it.
-        start: First date, or None for the earliest there is.
-        end: Last date, inclusive, or None for the newest there is.
-        exchange: A code of `lstm_stock.prices.calendars` that goes before what Yahoo says, or None.
-        include_partial: Whether a bar whose session is not over is wanted too.
-        timeout: Seconds that one HTTP request may take.
-        now: The present time, with its zone.
-    """
+        options: The dates, `exchange`, `include_partial`, `timeout` and `now`.
 
-    ticker: str
-    start: dt.date | None
-    end: dt.date | None
-    exchange: str | None
-    include_partial: bool
-    timeout: float
-    now: dt.datetime
-
-
-@dataclass(frozen=True)
-class YahooBars:
-    """What Yahoo has of a ticker.
-
-    Attributes:
-        table: A price table with at least one bar, all of them valid.
-        currency: What the prices are in, if Yahoo says so; `GBp` are pence.
-        exchange: A code of `lstm_stock.prices.calendars`, or None where Yahoo's name is none that is known.
-        exchange_name: Yahoo's own name of the exchange, such as `NMS`.
-        partial: The date of the last bar, if its session is not over.
-        notes: What was left out, in lines for the user.
-    """
-
-    table: pd.DataFrame
-    currency: str | None
-    exchange: str | None
-    exchange_name: str
-    partial: dt.date | None
-    notes: tuple[str, ...]
-
-
-def fetch_bars(request: YahooRequest) -> YahooBars:
-    """Fetch daily bars, adjusted for splits alone, with the dividend-adjusted close beside them.
-
-    Bars without prices are left out, and so is, unless wanted, one whose session is not over, or has been for less
-    than half an hour; the notes say so. Dates are the exchange's own.
+    Returns:
+        At least one bar; all bars are valid.
 
     Raises:
-        SourceError: Yahoo could not be reached, refuses, does not know the ticker, or has no bar for the dates.
-            It is a `TemporaryError` where another try makes sense.
+        SourceError: Yahoo cannot be reached, refuses, does not know the ticker, or has no bar on these dates.
+            It is a `TemporaryError` where a retry may help.
     """
-    ticker = request.ticker
-    bars, facts = _worker().run(lambda: _ask(request))
-    dates = pd.DatetimeIndex(bars.index).tz_localize(None).to_numpy().astype("datetime64[D]")
-    columns = {name: bars[theirs].to_numpy(np.float64) for name, theirs in _COLUMNS.items()}
+    bars, facts = _worker().run(lambda: _download(ticker, options))
+    dates = days_of(bars.tz_localize(None))
+    columns = {name: bars[yahoo_name].to_numpy(np.float64) for name, yahoo_name in _COLUMNS.items()}
     keep, notes = _usable(dates, columns)
     exchange_name = str(facts.get("exchangeName"))
-    exchange = request.exchange or YAHOO_EXCHANGES.get(exchange_name)
+    exchange = options.exchange or YAHOO_EXCHANGES.get(exchange_name)
     partial = None
     period_end = _period_end(facts)
-    for row in np.flatnonzero(keep)[-2:]:  # Around midnight, an exchange may have two of them.
+    for row in np.flatnonzero(keep)[-2:]:  # around midnight, two sessions may be unfinished
         day: dt.date = dates[row].item()
         end = session_end(exchange, day)
-        open_still = request.now < end + SETTLING if end else is_unfinished(day, period_end, request.now)
+        open_still = options.now < end + SETTLING if end else is_unfinished(day, period_end, options.now)
         if open_still:
-            if request.include_partial:
+            if options.include_partial:
                 partial = day
                 notes.append(f"the bar of {day} may still change: its session is not over")
             else:
@@ -149,18 +111,21 @@ def fetch_bars(request: YahooRequest) -> YahooBars:
                 notes.append(f"left out the bar of {day}, whose session is not over")
     if not keep.any():
         raise SourceError(f"Yahoo has no finished bar of {ticker} for these dates", "ask for earlier dates")
+    if exchange is None:
+        notes.append(
+            f"exchange: Yahoo calls it {exchange_name}, for which no calendar is known; assumed to trade Monday "
+            "to Friday, and not checked for missing sessions (`--exchange XNYS` names it)"
+        )
     table = price_table(dates[keep], {name: values[keep] for name, values in columns.items()})
     currency = facts.get("currency")
-    return YahooBars(
-        table, str(currency) if currency else None, exchange, exchange_name, partial, tuple(notes)
-    )
+    return Fetched(table, str(currency) if currency else None, exchange, tuple(notes), partial)
 
 
 def is_unfinished(bar: dt.date, session_end: dt.datetime | None, now: dt.datetime) -> bool:
-    """Say whether a bar may still change.
+    """Return whether a bar may still change.
 
     Args:
-        bar: Its date.
+        bar: The bar's date.
         session_end: When the exchange's current or last session ends, in the exchange's time zone, if known.
         now: The present time, with its zone.
     """
@@ -170,7 +135,7 @@ def is_unfinished(bar: dt.date, session_end: dt.datetime | None, now: dt.datetim
 def _usable(
     dates: npt.NDArray[np.datetime64], columns: Mapping[str, npt.NDArray[np.float64]]
 ) -> tuple[npt.NDArray[np.bool_], list[str]]:
-    """Tell bars from what only looks like one, with a note on each kind that is left out."""
+    """Return which rows are valid bars, shape `(n_rows,)`, with a note on each kind of invalid row."""
     notes = []
     lacking = np.isnan(np.array([columns[name] for name in PRICES])).any(axis=0)
     if lacking.any():
@@ -184,19 +149,19 @@ def _usable(
     impossible &= ~lacking
     if impossible.any():
         notes.append(
-            f"left out {_bars(impossible)} whose prices cannot be (not above 0, or a high below the low), the "
+            f"left out {_bars(impossible)} with impossible prices (not above 0, or a high below the low), the "
             f"newest of {dates[impossible][-1]}"
         )
     return ~lacking & ~impossible, notes
 
 
-def _bars(which: npt.NDArray[np.bool_]) -> str:
-    n = int(np.count_nonzero(which))
+def _bars(rows: npt.NDArray[np.bool_]) -> str:
+    n = int(np.count_nonzero(rows))
     return "1 bar" if n == 1 else f"{n} bars"
 
 
 def _period_end(facts: Mapping[str, Any]) -> dt.datetime | None:
-    """Return when the exchange's current or last session ends, as Yahoo says."""
+    """Return the end of the exchange's current or last session according to Yahoo."""
     regular = (facts.get("currentTradingPeriod") or {}).get("regular") or {}
     end = regular.get("end")
     return end.to_pydatetime() if isinstance(end, pd.Timestamp) and end.tzinfo else None
@@ -214,12 +179,13 @@ def _session() -> YahooSession:
     return YahooSession()
 
 
-def _ask(request: YahooRequest) -> tuple[pd.DataFrame, Mapping[str, Any]]:
-    """Return yfinance's bars and metadata, or raise a `SourceError` for each way in which it fails."""
-    ticker = request.ticker
-    first = max(request.start, _EARLIEST) if request.start else _EARLIEST
-    # Yahoo's end is exclusive. Without one, the answer goes up to now.
-    last = request.end + dt.timedelta(days=1) if request.end and request.end < request.now.date() else None
+def _download(ticker: str, options: FetchOptions) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+    """Return yfinance's bars and metadata, or raise a `SourceError` by cause."""
+    start, end = options.start, options.end
+    first = max(start, _EARLIEST) if start else _EARLIEST
+    # Yahoo's end is exclusive; None is now.
+    last = end + dt.timedelta(days=1) if end and end < options.now.date() else None
+    dates = f"from {start or 'its first bar'} to {end or 'today'}"
     with warnings.catch_warnings():
         import yfinance
         from curl_cffi.requests.exceptions import RequestException
@@ -228,20 +194,20 @@ def _ask(request: YahooRequest) -> tuple[pd.DataFrame, Mapping[str, Any]]:
 
         from lstm_stock.prices.yahoo.session import ChartNotFoundError
 
-        # yfinance uses what pandas is about to change, which is not for our users to read. Its import turns the
-        # warnings on, so that they can only be turned off after it.
+        # yfinance uses deprecated pandas functions. Its import turns these warnings on, so that they can only be
+        # turned off after it.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
-        logging.getLogger("yfinance").setLevel(logging.CRITICAL)  # Everything it logs, it raises too.
+        logging.getLogger("yfinance").setLevel(logging.CRITICAL)  # it raises what it logs
         yfinance.config.debug.hide_exceptions = False
         session = _session()
-        session.begin(request.timeout)
-        # yfinance keeps answers, also those of failure, and would give them again without asking.
+        session.begin(options.timeout)
+        # yfinance caches responses, failures included.
         YfData.cache_get.cache_clear()
         try:
             source = yfinance.Ticker(ticker, session=session)
             bars = source.history(
-                start=first, end=last, auto_adjust=False, actions=True, timeout=request.timeout
+                start=first, end=last, auto_adjust=False, actions=True, timeout=options.timeout
             )
             facts: Mapping[str, Any] = source.get_history_metadata()
         except exceptions.YFRateLimitError as error:
@@ -254,23 +220,19 @@ def _ask(request: YahooRequest) -> tuple[pd.DataFrame, Mapping[str, Any]]:
             if "delisted" in str(error.yahoo_reason):
                 raise failures.unknown_ticker(ticker) from error
             known = failures.by_status(session.seen, ticker)
-            raise known or failures.no_prices(ticker, _dates(request)) from error
+            raise known or failures.no_prices(ticker, dates) from error
         except json.JSONDecodeError as error:
             raise failures.by_status(session.seen, ticker) or failures.no_json(session.seen) from error
         except RequestException as error:
             answered = error.response is not None and failures.by_status(session.seen, ticker)
-            raise answered or failures.network_failure(error, request.timeout) from error
+            raise answered or failures.network_failure(error, options.timeout) from error
         except (exceptions.YFException, OSError) as error:
             raise failures.by_status(session.seen, ticker) or failures.refused(error) from error
         except (LookupError, TypeError, AttributeError, ValueError) as error:
-            # yfinance takes answers apart without looking; what it then trips over is Yahoo's doing.
+            # yfinance reads responses unchecked: these are faults of the response.
             raise failures.by_status(session.seen, ticker) or failures.unexpected_payload(
                 ticker, error
             ) from error
     if bars.empty:
-        raise failures.no_prices(ticker, _dates(request))
+        raise failures.no_prices(ticker, dates)
     return bars, facts
-
-
-def _dates(request: YahooRequest) -> str:
-    return f"from {request.start or 'its first bar'} to {request.end or 'today'}"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from lstm_stock.prices.table import COLUMNS, PRICES, Array
+from lstm_stock.prices.table import COLUMNS, PRICES, Array, days_of
 
 Corruption = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
 """Changes every row of a table of bars; the dates stay."""
@@ -68,7 +68,7 @@ def corrupt(table: pd.DataFrame, cutoff: np.datetime64, how: str, seed: int = 0)
         how: A key of `CORRUPTIONS`.
         seed: Of what is random in it.
     """
-    row = int(np.searchsorted(table.index.to_numpy().astype("datetime64[D]"), cutoff, side="right"))
+    row = int(np.searchsorted(days_of(table), cutoff, side="right"))
     past, future = table.iloc[:row], table.iloc[row:]
     spoilt = CORRUPTIONS[how](future, np.random.default_rng(seed))
     return pd.concat([past, spoilt[list(COLUMNS)]])

@@ -26,7 +26,8 @@ from lstm_stock.distributions.intervals import LEVELS, Calibrator, Intervals
 from lstm_stock.errors import DataError
 from lstm_stock.network.training import fit_network
 from lstm_stock.prices import table as price_table
-from lstm_stock.prices.reader import all_dates, days_of
+from lstm_stock.prices.reader import all_dates
+from lstm_stock.prices.table import days_of
 from lstm_stock.runs.run import ModelArtifacts
 from lstm_stock.scoring.forecast_table import price_intervals
 from lstm_stock.workflow.fit import architecture_of, baseline_task, fit_calibrator, forecast_network

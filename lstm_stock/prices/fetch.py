@@ -1,0 +1,96 @@
+"""Fetch one ticker's bars from a source: `yahoo`, `csv` or `sample`.
+
+`fetch_prices` calls the source and checks what it returns. Nothing here reads or writes the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.resources import as_file, files
+from typing import cast
+
+import pandas as pd
+
+from lstm_stock.config.registry import resolve
+from lstm_stock.errors import DataError, SourceError
+from lstm_stock.prices.calendars import check_exchange, guess_exchange
+from lstm_stock.prices.csv.reader import read_csv
+from lstm_stock.prices.retry import retrying
+from lstm_stock.prices.sources import SAMPLE_TICKER, SOURCES, Fetched, FetchOptions
+from lstm_stock.prices.table import between, days_of, validate
+from lstm_stock.prices.yahoo.client import fetch_bars
+
+_SAMPLE_FILE = "AAPL_2010_2023.csv"
+
+
+def fetch_prices(ticker: str, options: FetchOptions) -> Fetched:
+    """Fetch one ticker's prices from a source.
+
+    Args:
+        ticker: In upper case.
+        options: The source, the dates and the source's own options; `refresh` is ignored.
+
+    Returns:
+        At least two bars, all within the dates wanted.
+
+    Raises:
+        DataError: The options or the prices are not usable.
+        SourceError: The source failed.
+    """
+    name, start, end = options.source, options.start, options.end
+    if name not in SOURCES:
+        raise DataError(f"there is no source `{name}`", f"choose one of {', '.join(SOURCES)}")
+    if start is not None and end is not None and start > end:
+        raise DataError(f"start {start} is after end {end}", "swap them, or leave one out")
+    if options.exchange is not None:
+        options = replace(options, exchange=check_exchange(options.exchange))
+    fetched = cast(Fetched, resolve(SOURCES[name].fetch)(ticker, options))
+    validate(fetched.table, ticker)
+    table = between(fetched.table, start, end)
+    if table.empty:
+        days = days_of(fetched.table)
+        raise DataError(
+            f"the source {name} has no bar of {ticker} from {start or 'its first'} to {end or 'its last'}: "
+            f"it has {days[0]} to {days[-1]}",
+            "change `--start` and `--end`",
+        )
+    if len(table) < 2:
+        raise DataError(
+            f"the source {name} has only one bar of {ticker}, of {table.index[0]:%F}; a return needs two",
+            "ask for more dates: `--start`, `--end`, or another file",
+        )
+    return replace(fetched, table=table)
+
+
+def fetch_yahoo(ticker: str, options: FetchOptions) -> Fetched:
+    """Fetch bars from Yahoo Finance, and retry temporary failures."""
+    return retrying(lambda: fetch_bars(ticker, options), options.max_wait, options.on_retry)
+
+
+def fetch_csv(ticker: str, options: FetchOptions) -> Fetched:
+    """Read a CSV file."""
+    if options.csv_path is None:
+        raise DataError("the source csv needs a file", "name it: `--from-csv FILE`")
+    prices = read_csv(options.csv_path, options.day_first, ticker)
+    notes = list(prices.understood)
+    exchange = options.exchange
+    if exchange is None:
+        exchange = guess_exchange(pd.DatetimeIndex(prices.table.index))
+        notes.append(
+            "exchange: unknown, assumed to trade Monday to Friday (`--exchange XNYS` names it)"
+            if exchange is None
+            else f"exchange: {exchange}, since Saturdays and Sundays have bars"
+        )
+    return Fetched(prices.table, None, exchange, tuple(notes))
+
+
+def fetch_sample(ticker: str, options: FetchOptions) -> Fetched:
+    """Read the packaged bars: AAPL, 2010-01-04 to 2023-12-29."""
+    del options
+    if ticker != SAMPLE_TICKER:
+        raise SourceError(
+            f"the source sample has no {ticker}, only {SAMPLE_TICKER}",
+            "use `--source yahoo` or `--from-csv FILE` for other tickers",
+        )
+    with as_file(files("lstm_stock.prices").joinpath("sample", _SAMPLE_FILE)) as path:
+        return Fetched(read_csv(path).table, "USD", "XNYS")
