@@ -1,4 +1,4 @@
-"""Nothing may see the future: corrupt every bar after a cutoff, and no forecast made at that cutoff may move."""
+"""Nothing may see the future: corrupt every bar after a cutoff, and no forecast made at that cutoff may change."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def corrupt_store(trained, tmp_path, cutoff: str, how: str) -> Store:
 
 
 @pytest.mark.parametrize(("cutoff", "how"), [("2021-06-01", "scale"), ("2022-11-10", "noise")])
-def test_a_forecast_at_a_past_cutoff_does_not_move(trained, tmp_path, cutoff, how):
+def test_a_forecast_at_a_past_cutoff_does_not_change(trained, tmp_path, cutoff, how):
     run, today = find_run(trained.runs, None), dt.date(2024, 1, 2)
     day = dt.date.fromisoformat(cutoff)
-    honest = predict(run, Store(trained.data), "AAPL", day, today).table
+    expected = predict(run, Store(trained.data), "AAPL", day, today).table
     store = corrupt_store(trained, tmp_path, cutoff, how)
-    pd.testing.assert_frame_equal(predict(run, store, "AAPL", day, today).table, honest, check_exact=True)
+    pd.testing.assert_frame_equal(predict(run, store, "AAPL", day, today).table, expected, check_exact=True)
     next_bar = day + dt.timedelta(days=6)
     with pytest.raises(AssertionError):
         pd.testing.assert_frame_equal(

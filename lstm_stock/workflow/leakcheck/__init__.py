@@ -1,4 +1,5 @@
 """Corrupt all bars after a cutoff, rerun the pipeline, and report the first value that changed.
 
-- `check`: of a run or a config. `pipeline`: every value known at a cutoff. `compare`: two passes. `corruption`.
+- `check`: the leak check of a run or of a config. `pipeline`: every value available at a cutoff.
+- `compare`: compares two passes of it. `corruption`: changes the bars after a cutoff.
 """

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
+import datetime as dt
+from collections.abc import Callable, Sequence
 
 from lstm_stock.config import Config
 from lstm_stock.config.schema import MARKET_SCALE
@@ -14,10 +13,11 @@ from lstm_stock.dataset.series import fit_ticker, window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.errors import LeakError
 from lstm_stock.prices import table as price_table
-from lstm_stock.prices.reader import PriceReader
+from lstm_stock.prices.reader import PriceReader, all_dates, between, days_of
 from lstm_stock.prices.store import Store
+from lstm_stock.prices.table import table_hash
 from lstm_stock.runs.run import ModelArtifacts, Run
-from lstm_stock.workflow.leakcheck.compare import Checked, check
+from lstm_stock.workflow.leakcheck.compare import Checked, Tables, check
 from lstm_stock.workflow.leakcheck.pipeline import make_pipeline, sample_cutoffs, train_briefly
 
 
@@ -28,13 +28,13 @@ def check_config(
     on_progress: Callable[[int, int], None],
     on_note: Callable[[str], None],
 ) -> Checked:
-    """Check what `train` would do with a config for leaks, with a network that is trained briefly for it.
+    """Check the pipeline of a config for leaks, with a network that is trained briefly for it.
 
     Args:
         config: The whole config.
         store: Where the prices are.
-        n_cutoffs: Cutoffs of the test period to check, beside the ends of train and val.
-        on_progress: Called with the number of walks done, and of all.
+        n_cutoffs: Cutoffs of the test period to check, in addition to the ends of train and val.
+        on_progress: Called with the number of passes done, and of all.
         on_note: Called with a sentence that names the tickers left out.
 
     Raises:
@@ -44,7 +44,10 @@ def check_config(
     reader = PriceReader(config.data, store)
     config = build_dataset(config, reader, on_note).config
     tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
-    cutoffs = _cutoffs(config, reader, n_cutoffs)
+    dates = all_dates([days_of(table) for table in tables.values()])
+    cutoffs = sample_cutoffs(
+        dates, split_of(config.split, dates), config.window.horizon, n_cutoffs, config.seed
+    )
     return check(make_pipeline(config, train_briefly(config, tables)), tables, cutoffs, on_progress)
 
 
@@ -55,9 +58,16 @@ def check_run(
     on_progress: Callable[[int, int], None],
     on_warning: Callable[[str], None],
 ) -> Checked:
-    """Check a run's features, split, scalers, network and baselines for leaks.
+    """Check a run's features, scalers, network and baselines for leaks, on the range of dates it was made from.
 
-    Where the stored prices are those the run was trained on, its scalers must also be those of its train bars.
+    Where the stored prices of a ticker are those of the run, its saved scaler must be that of its train bars.
+
+    Args:
+        run: The run to check.
+        store: Where the prices are.
+        n_cutoffs: Cutoffs of the test period to check, in addition to the ends of train and val.
+        on_progress: Called with the number of passes done, and of all.
+        on_warning: Called with a sentence for each ticker whose prices have changed.
 
     Raises:
         LeakError: There is a leak.
@@ -66,31 +76,38 @@ def check_run(
     """
     config, provenance = run.config, run.provenance
     reader = PriceReader(config.data, store)
-    tables = {ticker: reader.table(ticker) for ticker in config.data.tickers}
-    cutoffs = _cutoffs(config, reader, n_cutoffs)
-    adjusted = with_market(config, lambda ticker: price_table.adjusted(tables[ticker]))
-    changed = [one for one in tables if reader.origins[one].hash != provenance.tickers[one].hash]
+    tables = {}
+    for ticker, origin in provenance.tickers.items():
+        first, last = map(dt.date.fromisoformat, (origin.first, origin.last))
+        tables[ticker] = between(reader.table(ticker), first, last)
+    changed = [
+        ticker for ticker, table in tables.items() if table_hash(table) != provenance.tickers[ticker].hash
+    ]
     for ticker in changed:
         on_warning(
             f"the stored prices of {ticker} are not those that {run.name} was trained on: its scaler cannot "
-            "be fitted again, the rest is checked on the prices there are"
+            "be fitted again, the rest is checked on the stored prices"
         )
-    with_all = config.target_scale == MARKET_SCALE
-    if changed and with_all:
-        on_warning("nor can those of the other tickers, as all look at the market that it is part of")
+    if changed and config.target_scale == MARKET_SCALE:
+        on_warning("no scaler can be checked, as each depends on the market of all tickers")
+    else:
+        _check_scalers(run, tables, changed)
+    dates = all_dates([days_of(table) for table in tables.values()])
+    cutoffs = sample_cutoffs(dates, provenance.split, config.window.horizon, n_cutoffs, config.seed)
+    fitted = ModelArtifacts(run.network, run.scalers, run.calibrators)
+    pipeline = make_pipeline(config, run.network, fitted, provenance.split)
+    return check(pipeline, tables, cutoffs, on_progress)
+
+
+def _check_scalers(run: Run, tables: Tables, changed: Sequence[str]) -> None:
+    """Raise LeakError if a saved scaler is not that of the train bars; tickers in `changed` are skipped."""
+    adjusted = with_market(run.config, lambda ticker: price_table.adjusted(tables[ticker]))
     for ticker in tables:
-        if ticker in changed or (changed and with_all):
+        if ticker in changed:
             continue
-        again = fit_ticker(ticker, adjusted(ticker), window_spec(config), run.scaler_split)
-        if again.fitted.to_json() != run.scalers[ticker].to_json():
+        series = fit_ticker(ticker, adjusted(ticker), window_spec(run.config), run.scaler_split)
+        if series.fitted.to_json() != run.scalers[ticker].to_json():
             raise LeakError(
-                f"leak: the saved scaler of {ticker} is not the one that the train bars give",
+                f"leak: the saved scaler of {ticker} is not the one fitted on the train bars",
                 "it was fitted on other bars, or the run was changed after it was saved: train again",
             )
-    fitted = ModelArtifacts(run.network, run.scalers, run.calibrators)
-    return check(make_pipeline(config, run.network, fitted), tables, cutoffs, on_progress)
-
-
-def _cutoffs(config: Config, reader: PriceReader, n: int) -> list[np.datetime64]:
-    dates = reader.dates(config.data.tickers)
-    return sample_cutoffs(dates, split_of(config.split, dates), config.window.horizon, n, config.seed)

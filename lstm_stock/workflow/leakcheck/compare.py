@@ -1,4 +1,4 @@
-"""Compare two passes of the pipeline value by value, and name the first that differs."""
+"""Compare passes of a pipeline on corrupted prices with a pass on the prices as they are."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Tables = Mapping[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Something that is known at a cutoff.
+    """A value available at a cutoff.
 
     Attributes:
-        kind: What sort of thing, such as `feature`.
-        name: Which one, as a message would say it.
-        values: Its values; the first axis follows `dates`, if there are any.
-        dates: The date each value is of.
+        kind: What it is one of, such as `feature`.
+        name: Its name in messages.
+        values: The value; its first axis follows `dates`, if there are any.
+        dates: The date of each entry, shape `(n,)`.
     """
 
     kind: str
@@ -36,67 +36,66 @@ class Snapshot:
 
 
 Pipeline = Callable[[Tables, np.datetime64], Iterator[Snapshot]]
-"""Gives all that is known at a cutoff, in the order it comes to be, from price tables that go on after it."""
+"""Yields every value available at a cutoff, in order of computation, from price tables that end later."""
 
 
 @dataclass
 class Checked:
-    """What was compared: of each kind of thing, how many arrays and how many values."""
+    """What was compared: the number of arrays and of values of each kind."""
 
     cutoffs: list[np.datetime64] = field(default_factory=list)
     n_arrays: dict[str, int] = field(default_factory=dict)
     n_values: dict[str, int] = field(default_factory=dict)
 
-    def count(self, known: Snapshot) -> None:
-        """Take one comparison into account."""
-        self.n_arrays[known.kind] = self.n_arrays.get(known.kind, 0) + 1
-        self.n_values[known.kind] = self.n_values.get(known.kind, 0) + known.values.size
+    def count(self, snapshot: Snapshot) -> None:
+        """Add one comparison."""
+        self.n_arrays[snapshot.kind] = self.n_arrays.get(snapshot.kind, 0) + 1
+        self.n_values[snapshot.kind] = self.n_values.get(snapshot.kind, 0) + snapshot.values.size
 
 
 def check(
-    road: Pipeline,
+    pipeline: Pipeline,
     tables: Tables,
     cutoffs: Sequence[np.datetime64],
     on_progress: Callable[[int, int], None],
 ) -> Checked:
-    """Walk the road with every corruption of what follows each cutoff.
+    """Run a pipeline with every corruption of the bars after each cutoff.
 
     Args:
-        road: What to check.
+        pipeline: What to check.
         tables: The prices as they are.
-        cutoffs: The dates after which to spoil them.
-        on_progress: Called with the number of walks done, and of all.
+        cutoffs: The last dates that stay as they are.
+        on_progress: Called with the number of passes done, and of all.
 
     Raises:
-        LeakError: Something known at a cutoff moved; the first such thing of the first such walk.
+        LeakError: A value available at a cutoff changed; it names the first such value of the first such pass.
     """
-    checked, n_walks, n_done = Checked(list(cutoffs)), len(cutoffs) * len(CORRUPTIONS), 0
-    on_progress(0, n_walks)
+    checked, n_passes, n_done = Checked(list(cutoffs)), len(cutoffs) * len(CORRUPTIONS), 0
+    on_progress(0, n_passes)
     for cutoff in cutoffs:
-        honest = list(road(tables, cutoff))
+        reference = list(pipeline(tables, cutoff))
         for how in CORRUPTIONS:
-            spoilt = {ticker: corrupt(table, cutoff, how) for ticker, table in tables.items()}
-            for known, again in zip_longest(honest, road(spoilt, cutoff)):
-                _compare(known, again, cutoff, how)
-                checked.count(known)
+            corrupted = {ticker: corrupt(table, cutoff, how) for ticker, table in tables.items()}
+            for expected, found in zip_longest(reference, pipeline(corrupted, cutoff)):
+                _compare(expected, found, cutoff, how)
+                checked.count(expected)
             n_done += 1
-            on_progress(n_done, n_walks)
+            on_progress(n_done, n_passes)
     return checked
 
 
-def _compare(known: Snapshot | None, again: Snapshot | None, cutoff: np.datetime64, how: str) -> None:
-    """Raise LeakError if the two differ in a single bit."""
-    if known is not None and again is not None and known.name == again.name:
-        if _bits(known.values) == _bits(again.values):
+def _compare(expected: Snapshot | None, found: Snapshot | None, cutoff: np.datetime64, how: str) -> None:
+    """Raise LeakError if two snapshots differ in a single bit, or if one of them is missing."""
+    when = ""
+    if expected is not None and found is not None and expected.name == found.name:
+        if _bits(expected.values) == _bits(found.values):
             return
-        when = _first_moved(known, again)
-    else:
-        when = ""
-    thing = known or again
-    name = thing.name if thing is not None else ""
+        when = _first_change(expected, found)
+    snapshot = expected or found
+    name = snapshot.name if snapshot is not None else ""
     raise LeakError(
-        f"leak: {name}{when} moved when the bars after {cutoff} were changed ({how})",
-        "what is known at a cutoff must not depend on later bars: look at how this is computed",
+        f"leak: {name}{when} changes when the bars after {cutoff} are corrupted ({how})",
+        "a value available at a cutoff must not depend on later bars: look at how this one is computed",
     )
 
 
@@ -104,11 +103,13 @@ def _bits(values: np.ndarray[Any, Any]) -> tuple[tuple[int, ...], str, bytes]:
     return values.shape, str(values.dtype), values.tobytes()
 
 
-def _first_moved(known: Snapshot, again: Snapshot) -> str:
-    """Say from when on the values differ, where that can be said."""
-    if known.dates is None or known.values.shape != again.values.shape:
+def _first_change(expected: Snapshot, found: Snapshot) -> str:
+    """Return the first date on which the values differ, as part of a sentence; empty without dates."""
+    if expected.dates is None or expected.values.shape != found.values.shape:
         return ""
-    n = len(known.dates)
-    ours, theirs = (np.ascontiguousarray(one.values).reshape(n, -1).view(np.uint8) for one in (known, again))
-    moved = np.flatnonzero((ours != theirs).any(axis=1))
-    return f" on {known.dates[moved[0]]}"
+    n = len(expected.dates)
+    ours, theirs = (
+        np.ascontiguousarray(one.values).reshape(n, -1).view(np.uint8) for one in (expected, found)
+    )
+    changed = np.flatnonzero((ours != theirs).any(axis=1))
+    return f" on {expected.dates[changed[0]]}"

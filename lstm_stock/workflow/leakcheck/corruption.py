@@ -1,6 +1,6 @@
-"""Ways to spoil the future: change every bar after a cutoff, so that whatever looks there gives itself away.
+"""Corrupt every bar after a cutoff, so that any look-ahead changes a result.
 
-A spoilt table is still a valid price table with the same dates. Nothing here knows what is checked with it.
+A corrupted table is a valid price table with the same dates.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Corruption = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
 
 
 def shuffle(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """Give each date the bar of another one."""
+    """Give each date the bar of another date."""
     # Sattolo's cyclic permutation leaves no bar in its place.
     order = np.arange(len(future))
     for i in range(len(future) - 1, 0, -1):
@@ -27,7 +27,7 @@ def shuffle(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
 
 
 def scale(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """Multiply all prices by one factor and all volumes by another, as if it were another stock."""
+    """Multiply all prices by one factor and all volumes by another."""
     del random
     return _times(future, np.array(3.7), np.array(1.0), np.array(0.21))
 
@@ -39,7 +39,7 @@ def noise(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
 
 
 def volume(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """Draw other volumes, dividends and splits; prices stay."""
+    """Draw random volumes, dividends and splits; prices stay."""
     n = len(future)
     return future.assign(
         volume=(future["volume"] + 1) * np.exp(random.normal(1, 0.5, n)),
@@ -51,7 +51,7 @@ def volume(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
 def _times(future: pd.DataFrame, price: Array, adjustment: Array, volume: Array) -> pd.DataFrame:
     factors = dict.fromkeys(PRICES, price) | {"adj_close": price * adjustment}
     columns = {name: future[name].to_numpy(np.float64) * factor for name, factor in factors.items()}
-    # One more than nothing: a ticker without volume must change as well.
+    # Plus 1: a volume of 0 must change, too.
     columns["volume"] = (future["volume"].to_numpy(np.float64) + 1) * volume
     return future.assign(**columns)
 
@@ -60,15 +60,15 @@ CORRUPTIONS: dict[str, Corruption] = {"shuffle": shuffle, "scale": scale, "noise
 
 
 def corrupt(table: pd.DataFrame, cutoff: np.datetime64, how: str, seed: int = 0) -> pd.DataFrame:
-    """Return a price table whose bars after `cutoff` are spoilt.
+    """Return a price table with every bar after `cutoff` corrupted.
 
     Args:
         table: A price table.
         cutoff: The last date that stays as it is.
         how: A key of `CORRUPTIONS`.
-        seed: Of what is random in it.
+        seed: Seed of the random numbers.
     """
     row = int(np.searchsorted(days_of(table), cutoff, side="right"))
     past, future = table.iloc[:row], table.iloc[row:]
-    spoilt = CORRUPTIONS[how](future, np.random.default_rng(seed))
-    return pd.concat([past, spoilt[list(COLUMNS)]])
+    corrupted = CORRUPTIONS[how](future, np.random.default_rng(seed))
+    return pd.concat([past, corrupted[list(COLUMNS)]])

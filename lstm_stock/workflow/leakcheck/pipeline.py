@@ -1,8 +1,7 @@
-"""Leak check: spoil every bar after a cutoff, go the whole road again, and name the first thing that moved.
+"""The pipeline from prices to intervals, as the sequence of every value available at a cutoff.
 
-The road from prices to intervals is walked twice, on the prices as they are and on prices whose bars after the
-cutoff are spoilt. Whatever is known at the cutoff must be the same to the bit. Forecasts of both walks are made in
-batches of the same shape: with another shape a network's last bits may differ without any leak.
+The leak check runs it on the prices as they are and on corrupted ones, and expects equal bits. Both passes
+forecast in batches of the same shape: another shape may change a network's last bits without any leak.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ if TYPE_CHECKING:
 
 
 MAX_FORECASTS = 128
-"""Forecasts of the network compared at each cutoff, the newest: all that it reads is compared in full before."""
+"""Number of the network's newest forecasts compared at each cutoff; its inputs are compared in full."""
 
 TRAINED_WINDOWS = 640
-"""Windows of each ticker, the newest, that the training of the check learns from, for one epoch."""
+"""Number of the newest windows of each ticker in the short training."""
 
 
 def sample_cutoffs(dates: Dates, split: Split, horizon: int, n: int, seed: int) -> list[np.datetime64]:
@@ -64,14 +63,14 @@ def sample_cutoffs(dates: Dates, split: Split, horizon: int, n: int, seed: int) 
 
 
 def train_briefly(config: Config, tables: Tables) -> keras.Model:
-    """Train the config's network for one epoch on the newest windows: enough for a leak to reach its weights.
+    """Train the config's network for one epoch on the newest windows, which lets a leak reach its weights.
 
     Raises:
         KeyboardInterrupt: Ctrl-C ended it early.
     """
     split = split_of(config.split, all_dates([days_of(table) for table in tables.values()]))
     spec = window_spec(config)
-    # What a refit learns from, and is scaled by, reaches up to the test period.
+    # A refit learns from, and is scaled by, all bars before the test period.
     wide = split.without_val if config.training.refit else split
     adjusted = with_market(config, lambda ticker: price_table.adjusted(tables[ticker]))
     series = [fit_ticker(ticker, adjusted(ticker), spec, wide) for ticker in tables]
@@ -88,61 +87,68 @@ def _newest(windows: Windows, n: int) -> Windows:
     return replace(windows, cutoffs=windows.cutoffs[-n:])
 
 
-def make_pipeline(config: Config, network: keras.Model, fitted: ModelArtifacts | None = None) -> Pipeline:
-    """Build the road of a config, or of a run, whose scalers and calibrators are given.
+def make_pipeline(
+    config: Config,
+    network: keras.Model,
+    fitted: ModelArtifacts | None = None,
+    run_split: Split | None = None,
+) -> Pipeline:
+    """Build the pipeline of a config, or of a run.
 
     Args:
         config: The whole config.
-        network: What forecasts.
-        fitted: A run's. Without it each walk fits its own, and where val ends trains its own network, too.
+        network: The network that forecasts.
+        fitted: The run's scalers and calibrators. Without them each pass fits its own, and trains a network of its
+            own at the last cutoff of val.
+        run_split: The run's split; without it each pass derives one from the config and the dates.
     """
+    spec = window_spec(config)
 
-    def road(tables: Tables, cutoff: np.datetime64) -> Iterator[Snapshot]:
+    def pipeline(tables: Tables, cutoff: np.datetime64) -> Iterator[Snapshot]:
         dates = all_dates([days_of(table) for table in tables.values()])
         split = split_of(config.split, dates)
-        yield Snapshot(
-            "split", "the split", np.array([split.val_start, split.test_start]).astype("datetime64[D]")
-        )
+        starts = np.array([split.val_start, split.test_start]).astype("datetime64[D]")
+        yield Snapshot("split", "the split", starts)
+        split = run_split or split
         bars_of = with_market(config, lambda ticker: price_table.adjusted(tables[ticker]))
         adjusted = {ticker: bars_of(ticker) for ticker in tables}
         for ticker, table in adjusted.items():
             yield from _features(config, ticker, table, cutoff)
         val_row, test_row = split.first_rows(dates)
         if cutoff < dates[val_row - 1]:
-            return  # the rest learns from train bars that are spoilt
+            return  # everything below depends on train bars that are corrupted
         scaled = []
         for ticker, table in adjusted.items():
-            series = fit_ticker(ticker, table, window_spec(config), split)
+            series = fit_ticker(ticker, table, spec, split)
             yield from _scaled(config, series, split, cutoff)
             if fitted is not None:
-                series = apply_ticker(ticker, table, window_spec(config), fitted.scalers[ticker])
+                series = apply_ticker(ticker, table, spec, fitted.scalers[ticker])
             scaled.append(series)
         if cutoff < dates[test_row - 1]:
             return
         if config.training.refit:
             for ticker, table in adjusted.items():
-                again = fit_ticker(ticker, table, window_spec(config), split.without_val)
-                yield from _scaled(config, again, split.without_val, cutoff)
+                series = fit_ticker(ticker, table, spec, split.without_val)
+                yield from _scaled(config, series, split.without_val, cutoff)
         if fitted is None and cutoff == dates[test_row - 1]:
             weights = train_briefly(config, tables).get_weights()
-            yield Snapshot(
-                "weights", "the weights of a short training", np.concatenate([w.ravel() for w in weights])
-            )
+            values = np.concatenate([one.ravel() for one in weights])
+            yield Snapshot("weights", "the weights of a short training", values)
         for series in scaled:
             if fitted is None:
-                val = _newest(windows_of(series, window_spec(config), split, "val"), MAX_FORECASTS)
+                val = _newest(windows_of(series, spec, split, "val"), MAX_FORECASTS)
                 calibrator = fit_calibrator(config, network, val)
                 name = f"the calibration of the intervals of {series.ticker}"
                 yield Snapshot("calibration", name, calibrator.factors)
             else:
                 calibrator = fitted.calibrators[series.ticker]
-            windows = windows_of(series, window_spec(config), split, "test")
+            windows = windows_of(series, spec, split, "test")
             windows = replace(windows, cutoffs=windows.cutoffs[series.dates[windows.cutoffs] <= cutoff])
             if len(windows):
                 yield _network_forecast(config, network, calibrator, _newest(windows, MAX_FORECASTS))
                 yield from _baseline_forecasts(windows, adjusted[series.ticker], split)
 
-    return road
+    return pipeline
 
 
 def _features(
@@ -152,16 +158,16 @@ def _features(
     n = int(np.searchsorted(days, cutoff, side="right"))
     volatility = bars.volatility_for(config.target_scale)
     if bars.market is not None:
-        yield Snapshot("market", f"the market beside {ticker}", bars.market[:n], days[:n])
+        yield Snapshot("market", f"the market column of {ticker}", bars.market[:n], days[:n])
     if volatility is not None:
-        yield Snapshot("volatility", f"the volatility of {ticker} that is the unit", volatility[:n], days[:n])
+        yield Snapshot("volatility", f"the volatility that scales {ticker}", volatility[:n], days[:n])
     for name in config.features:
         values = feature_table(bars, [name], volatility)[:n]
         yield Snapshot("feature", f"the feature `{name}` of {ticker}", values, days[:n])
 
 
 def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datetime64) -> Iterator[Snapshot]:
-    """What the train bars decide: the scaler, the scaled inputs, and the targets of train and val windows."""
+    """Yield the scaler, the scaled inputs, and the targets of train and val windows."""
     ticker, fitted = series.ticker, series.fitted
     numbers = (fitted.return_std, fitted.close_offset, fitted.close_scale, fitted.insample_mae)
     scaler = fitted.scaler
@@ -188,7 +194,7 @@ def _network_forecast(
     config: Config, network: keras.Model, calibrator: Calibrator, windows: Windows
 ) -> Snapshot:
     returns = forecast_network(config, network, windows)
-    # The outcomes handed over reach past the cutoff: an interval that used them would move.
+    # These returns reach past the cutoff: intervals that use them too early would change.
     intervals = calibrator.apply(returns, windows.returns, windows.volatility_scale)
     name = f"the forecast of {config.model.cell} for {windows.series.ticker}"
     return _forecast("forecast", name, windows, intervals)
@@ -202,7 +208,7 @@ def _baseline_forecasts(windows: Windows, adjusted: pd.DataFrame, split: Split) 
 
 
 def _forecast(kind: str, name: str, windows: Windows, intervals: Intervals) -> Snapshot:
-    """Take median and all intervals, in prices, at each cutoff."""
+    """Collect the median and all intervals, in prices, `(n_cutoffs, horizon, n_columns)`."""
     cells = price_intervals(intervals, windows.last_close)
     values = np.stack([np.asarray(each, np.float64) for each in cells.values()], axis=-1)
     return Snapshot(kind, name, values, windows.series.dates[windows.cutoffs])
