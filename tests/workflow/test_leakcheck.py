@@ -332,7 +332,7 @@ def test_newer_bars_than_the_runs_change_nothing(cli, trained: Trained, tmp_path
     ("arguments", "message"),
     [
         (("no-such-run",), "there is no run 'no-such-run'"),
-        (("some-run", "--config", "default"), "one of them can be checked at a time"),
+        (("some-run", "--config", "default"), "got the run some-run and a config, expected one of them"),
         (("--cutoffs", "0"), "--cutoffs"),
         (("--set", "data.tickers=[NVDA]"), "NVDA"),
         (("--set", "data.start=2023-11-01", "--set", "window.look_back=5"), "one window needs"),

@@ -13,9 +13,9 @@ from lstm_stock.dataset.series import fit_ticker, window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.errors import LeakError
 from lstm_stock.prices import table as price_table
-from lstm_stock.prices.reader import PriceReader, all_dates, between, days_of
+from lstm_stock.prices.reader import PriceReader, all_dates
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import table_hash
+from lstm_stock.prices.table import between, days_of, table_hash
 from lstm_stock.runs.run import ModelArtifacts, Run
 from lstm_stock.workflow.leakcheck.compare import Checked, Tables, check
 from lstm_stock.workflow.leakcheck.pipeline import make_pipeline, sample_cutoffs, train_briefly
