@@ -1,4 +1,4 @@
-# Everything a newcomer or CI needs; PYTHON may name any interpreter from 3.11 to 3.13.
+# All tasks of developers and CI; PYTHON may name any interpreter from 3.11 to 3.13.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-# Each stamp is newer than what it was made from, so that nothing is installed twice.
+# Each stamp file records an installation, so that nothing is installed twice.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"error: Python 3.11 to 3.13 is needed, this is {v.major}.{v.minor}\n\nhint: make $(MAKECMDGOALS) PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
@@ -31,7 +31,7 @@ check: $(VENV)/.installed-dev  ## formatting, lint, types, architecture, generat
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(VENV)/.installed-dev  ## write the generated files again: CLI reference, schema, configs
+docs: $(VENV)/.installed-dev  ## regenerate the CLI reference, the schema and the configs
 	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.installed-dev  ## measure memory, speed, and how often the verdict is wrong

@@ -1,7 +1,7 @@
-"""Write the files that are made from the code: the CLI reference, the JSON Schema, the configs at the top level.
+"""Generate files from the code: the CLI reference, the JSON Schema, the configs at the top level.
 
-`python docs/generate.py` writes them; `python docs/generate.py --check` only says which are out of date, and
-ends with 1 if any is. A test runs the check.
+`python docs/generate.py` writes them; `python docs/generate.py --check` lists those that are out of date, with exit
+code 1 if there are any. A test compares them too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ HELP_WIDTH = 100
 
 
 def cli_reference() -> str:
-    """Return docs/cli.md: the `--help` of every command, as a user sees it."""
+    """Return docs/cli.md: the `--help` of every command."""
     import typer
 
     from lstm_stock.cli import app

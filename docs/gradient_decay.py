@@ -1,9 +1,9 @@
-"""Draw how the gradient fades on its way back through a window, in a simple RNN and in an LSTM.
+"""Draw how the gradient decays towards earlier bars of a window, in a simple RNN and in an LSTM.
 
-What a network can learn of a bar is bounded by the gradient that reaches it: the length of d loss / d x_t, by how
-many bars t lies before the cutoff. It is averaged over the validation windows of the AAPL sample and told relative
-to the cutoff's own bar. One layer of 64 units, three seeds: before training, as Keras starts both cells and with
-other starts, and after training from Keras's.
+The gradient that reaches a bar limits what a network can learn from it: the norm of d loss / d x_t, by the number of
+bars from t to the cutoff. It is averaged over the validation windows of the AAPL sample, relative to that of the
+cutoff's own bar. One layer of 64 units, three seeds: before training, with Keras's initial weights and with others,
+and after training from Keras's.
 
 Run: python docs/gradient_decay.py [OUTPUT]
 It writes docs/images/gradient_decay.png and prints the numbers; two minutes of one core.
@@ -38,28 +38,28 @@ SETTINGS = (
     "training.reduce_lr=null",
 )
 LOWEST = 1e-8
-"""Where the axis ends."""
+"""Lower end of the y axis."""
 
 Array: TypeAlias = NDArray[np.float64]
 
 
 def as_built(weights: list[Any]) -> None:
-    """Leave them as Keras starts them."""
+    """Keep Keras's initial weights."""
 
 
 def halved(weights: list[Any]) -> None:
-    """Make the RNN's weights on its former state half as large: no longer a rotation."""
+    """Halve the RNN's recurrent weights: they are no longer a rotation."""
     weights[1] *= 0.5
 
 
 def remembering(weights: list[Any]) -> None:
-    """Let the LSTM's forget gates start at sigma(4) = 0.98 and not at sigma(1) = 0.73."""
+    """Start the LSTM's forget gates at sigma(4) = 0.98 instead of sigma(1) = 0.73."""
     weights[2][N_UNITS : 2 * N_UNITS] = 4
 
 
 @dataclass(frozen=True)
 class Case:
-    """A curve before training: its cell, what is done to the layer's weights, whether it is trained; its line."""
+    """One curve: the cell, a change of its initial weights, whether it is trained, and the line."""
 
     cell: str
     start: Callable[[list[Any]], None]
