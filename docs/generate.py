@@ -1,7 +1,7 @@
 """Generate files from the code: the CLI reference, the JSON Schema, the configs at the top level.
 
-`python docs/generate.py` writes them; `python docs/generate.py --check` lists those that are out of date, with exit
-code 1 if there are any. A test compares them too.
+`python docs/generate.py` writes them; `python docs/generate.py --check` lists those that are out of date,
+with exit code 1 if there are any. A test compares them too.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Draw how the gradient decays towards earlier bars of a window, in a simple RNN and in an LSTM.
 
-The gradient that reaches a bar limits what a network can learn from it: the norm of d loss / d x_t, by the number of
-bars from t to the cutoff. It is averaged over the validation windows of the AAPL sample, relative to that of the
-cutoff's own bar. One layer of 64 units, three seeds: before training, with Keras's initial weights and with others,
-and after training from Keras's.
+The gradient that reaches a bar limits what a network can learn from it: the norm of d loss / d x_t, by the
+number of bars from t to the cutoff. It is averaged over the validation windows of the AAPL sample, relative
+to that of the cutoff's own bar. One layer of 64 units, three seeds: before training, with Keras's initial
+weights and with others, and after training from Keras's.
 
 Run: python docs/gradient_decay.py [OUTPUT]
 It writes docs/images/gradient_decay.png and prints the numbers; two minutes of one core.

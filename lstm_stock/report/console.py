@@ -26,7 +26,8 @@ def show(table: Table) -> None:
     """Print a table to stdout, in its full width: a narrow terminal wraps the lines, and no number is cut."""
     console = Console(highlight=False)
     unlimited = console.options.update(width=MAX_WIDTH)
-    console.width = max(console.width, console.measure(table, options=unlimited).maximum)
+    widths = [console.measure(each, options=unlimited).maximum for each in (table, table.title) if each]
+    console.width = max(console.width, *widths)
     with console.capture() as capture:
         console.print(table)
     # rich pads every line with spaces to the width of the table.

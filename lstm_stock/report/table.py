@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from rich import box
 from rich.console import JustifyMethod
 from rich.table import Table
+from rich.text import Text
 
 
 def new_table(
     header: Sequence[str],
     left: Collection[str],
-    title: str | None = None,
+    title: str = "",
     wrapped: Mapping[str, int] | None = None,
 ) -> Table:
     """Return a table without rows.
@@ -20,11 +21,11 @@ def new_table(
     Args:
         header: Names of the columns.
         left: Columns that are aligned left; the others are aligned right.
-        title: Line above the table.
+        title: Line above the table; it may be longer than the table is wide.
         wrapped: Width in characters of each column whose text wraps; the others never wrap.
     """
     table = Table(
-        title=title,
+        title=Text(title, "table.title", no_wrap=True, overflow="ignore") if title else None,
         box=box.SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",

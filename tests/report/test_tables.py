@@ -1,0 +1,102 @@
+"""Tables print every cell in full, whatever the width of the terminal."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+
+from lstm_stock.prices.table import PriceHistory, PriceProvenance
+from lstm_stock.report import console, price_tables, run_tables
+from lstm_stock.report.table import new_table
+from lstm_stock.report.text import group_messages, name_tickers
+
+
+def test_left_columns_are_named_and_the_others_are_right(capsys):
+    table = new_table(["name", "value"], left=("name",), title="t")
+    table.add_row("a", "1")
+    table.add_row("long name", "1000000")
+    console.show(table)
+    assert capsys.readouterr().out.splitlines()[-3:-1] == [
+        " a                1",
+        " long name  1000000",
+    ]
+
+
+def test_a_narrow_terminal_cuts_no_cell(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    table = new_table(["name", "value"], left=("name",))
+    table.add_row("a" * 60, "1" * 60)
+    console.show(table)
+    out = capsys.readouterr().out
+    assert "a" * 60 in out
+    assert "1" * 60 in out
+
+
+def test_only_wrapped_columns_wrap(capsys):
+    table = new_table(["name", "text"], left=("name", "text"), wrapped={"text": 10})
+    table.add_row("a b c d e f g h", "one two three four")
+    console.show(table)
+    out = capsys.readouterr().out
+    assert "a b c d e f g h" in out
+    assert "one two three four" not in out
+
+
+def test_a_damaged_file_and_a_stored_ticker_have_a_row_each(capsys):
+    dates = pd.date_range("2020-01-01", periods=2, unit="s")
+    bars = pd.DataFrame({"close": [1.0, 2.0]}, index=dates)
+    now = dt.datetime(2020, 1, 5, tzinfo=dt.UTC)
+    origin = PriceProvenance(
+        source="csv",
+        fetched_at="2020-01-03T00:00:00+00:00",
+        requested_start=None,
+        requested_end=None,
+        currency=None,
+        exchange=None,
+        hash="",
+        partial="2020-01-02",
+        notes=("odd",),
+    )
+    rows = price_tables.store_rows([PriceHistory("AAA", bars, origin), "BBB"], now)
+    assert rows[0]["age"] == "2 d"
+    assert rows[0]["notes"] == "the bar of 2020-01-02 was fetched before its session was over; odd"
+    console.show(price_tables.store_table(rows))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith((" AAA", " BBB"))] == ["AAA", "BBB"]
+
+
+def test_predictions_show_the_first_step_and_the_last(capsys):
+    steps = [1, 2, 3]
+    forecast = pd.concat(
+        pd.DataFrame(
+            {
+                "ticker": ticker,
+                "cutoff": pd.Timestamp("2020-01-03"),
+                "step": steps,
+                "date": pd.bdate_range("2020-01-06", periods=3),
+                "last_close": 10.0,
+                "y_pred": [10.0, 11.0, 12.0],
+                "lo_50": np.nan,
+                "hi_50": np.nan,
+                "lo_90": [9.0, 8.0, 7.0],
+                "hi_90": [11.0, 14.0, 17.0],
+            }
+        )
+        for ticker in ("AAA", "BBB", "CCC", "DDD")
+    )
+    console.show(run_tables.predictions_table(forecast))
+    out = capsys.readouterr().out
+    assert "3 steps ahead" in out
+    assert "7.00 to 17.00" in out
+    assert "8.00 to 14.00" not in out
+    console.show(run_tables.prediction_table(forecast[forecast["ticker"] == "AAA"], "USD"))
+    out = capsys.readouterr().out
+    assert "AAA: forecast after the close of 2020-01-03 (10.00 USD)" in out
+    assert "Tue 2020-01-07   11.00     -  8.00 to 14.00" in out
+
+
+def test_messages_about_many_tickers_are_grouped():
+    names = ["A", "B", "C", "D"]
+    assert name_tickers(names) == "A, B, C and 1 more"
+    assert group_messages([(name, f"{name} is late") for name in names]) == ["A, B, C and 1 more: A is late"]
