@@ -31,7 +31,7 @@ class CellSpec:
         count: Maps the number of inputs and `units` to the number of parameters of all layers and the width of
             the output.
         build: Target of a function from windows `(batch, look_back, n_features)` and an `Architecture` to one
-            vector per window, `(batch, width)`.
+            vector per window, `(batch, width)`; or of a `lstm_stock.network.cells.base.Cell`.
         options: The regularisers among the keys of `model` that apply to it.
         head: Its own head, which no other cell has; None if it takes any of the heads without a cell.
         requires: Values that keys at the top level of a config must have.
@@ -155,7 +155,7 @@ CELLS: dict[str, CellSpec] = {
         paper="Bengio et al. 2003; Graves 2013",
         formula="16 a word, then LSTM's; n + 1 a word at the end",
         count=lambda _, units: _stacked(_lstm)(WORD_WIDTH, units),
-        build="lstm_stock.network.token:token",
+        build="lstm_stock.network.cells.token.cell:TOKEN",
         options=(),
         head="vocabulary",
         # Tokens are one-bar returns in units of a volatility that closes alone tell.

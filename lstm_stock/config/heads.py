@@ -13,7 +13,7 @@ class HeadSpec:
 
     Attributes:
         purpose: The distribution that it forecasts.
-        n_params: Parameters of the distribution for each step; None where the config decides.
+        n_params: Parameters of the distribution for each step; None for one per token of `model.vocabulary`.
         head: Target of a `lstm_stock.network.heads.Head`.
         forecasts_prices: Whether it can forecast a price level; a normal or a Student-t gives weight to prices
             below zero.
@@ -32,5 +32,7 @@ HEADS: dict[str, HeadSpec] = {
     "gaussian": HeadSpec("a normal distribution", 2, f"{_MODULE}:GAUSSIAN"),
     "student_t": HeadSpec("a Student-t distribution", 3, f"{_MODULE}:STUDENT_T"),
     "quantile": HeadSpec("13 quantiles", 13, f"{_MODULE}:QUANTILE", forecasts_prices=True),
-    "vocabulary": HeadSpec("the probability of each token", None, f"{_MODULE}:VOCABULARY"),
+    "vocabulary": HeadSpec(
+        "the probability of each token", None, "lstm_stock.network.cells.token.head:VOCABULARY"
+    ),
 }

@@ -1,8 +1,8 @@
-"""The Keras side: a cell that maps windows to one vector under a head that outputs a distribution.
+"""The Keras side: networks that map windows to forecast distributions.
 
-- `build`: the Keras model of an `Architecture`. `architecture`: its settings. `cells/`: one file per cell.
-- `heads`: from the vector to a distribution, and the loss. `token`, `sampling`: the language model of returns.
-- `training`: fit a network. `batches`, `callbacks`, `checkpoints`: its parts.
+- `architecture`: the settings of a network. `build`: its Keras model. `cells/`: one file or folder per cell.
+- `heads`: the outputs per step, their loss and their distribution. `forecast`: forecasts of a trained network.
+- `training`: train a network. `batches`, `callbacks`, `checkpoints`, `interrupt`: its parts.
 - `tensorflow_setup`: import TensorFlow.
 
 Importing this package does not import Keras. Nothing here reads prices, splits or scores.

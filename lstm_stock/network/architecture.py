@@ -1,20 +1,29 @@
-"""The shape of a network: what every cell and head is built from. Nothing here builds anything."""
+"""The settings that a network is built from. Nothing here builds a network or imports Keras."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_stock.config.cells import CELLS
+
+Params: TypeAlias = NDArray[np.float32]
+"""Parameters of the forecast distributions: shape `(n_windows, n_members, horizon, n_params)`."""
 
 
 @dataclass(frozen=True)
 class Regularisers:
-    """What keeps the layers of a cell from learning by heart. All are off by default.
+    """Regularisation of the layers of a cell; all off by default.
 
     Attributes:
-        recurrent_dropout: Share of the former state dropped on its way into the gates, one mask a window.
-        kernel_constraint: Longest the vector of a unit's input weights may be; None for any length.
-        recurrent_constraint: The same of its weights on the former state.
-        l2: Pulls each weight on inputs and former state to zero: see `SilentL2`.
-        zoneout: Chance of each unit to keep its former state for one more bar: see `Zoneout`.
+        recurrent_dropout: Share of the previous state dropped on its way into the gates; one mask per window.
+        kernel_constraint: Maximum norm of the input weights of each unit; None is off.
+        recurrent_constraint: Maximum norm of the recurrent weights of each unit; None is off.
+        l2: Strength of the L2 penalty on input and recurrent weights: see `SilentL2`.
+        zoneout: Probability that a unit keeps its previous state at a bar: see `Zoneout`.
     """
 
     recurrent_dropout: float = 0.0
@@ -25,24 +34,43 @@ class Regularisers:
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """The shape of one network: what `model:` in the config says, and the shape of its windows.
+class Sampling:
+    """How a cell that forecasts one bar at a time draws its paths; other cells ignore it.
 
     Attributes:
-        cell: A key of `CELLS`.
-        units: Width of each layer of the cell; of a transformer, of each block.
-        dropout: Share of values dropped after each of these layers in training.
+        n_paths: Number of paths per window.
+        temperature: Divisor of the logits: below 1 likely tokens become likelier, above 1 all become alike
+            (Ackley, Hinton & Sejnowski 1985, Cognitive Science 9).
+        seed: Seed of the random numbers. All windows use the same numbers, so that the forecast of a window does
+            not depend on the other windows in the call.
+    """
+
+    n_paths: int = 256
+    temperature: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that decides what one network looks like and how it forecasts.
+
+    Attributes:
+        cell: A key of `lstm_stock.config.cells.CELLS`.
+        units: Width of each layer of the cell, or of each block of a transformer.
+        dropout: Dropout rate after each of these layers.
         dense: Width of each dense layer before the head.
-        head: A key of `HEADS`.
-        look_back: Bars in a window.
-        n_features: Features of a bar.
-        horizon: Steps forecast.
-        location_unit: What the location is output in. Adam moves every output at the same pace, and a forecast
-            return is worth perhaps a tenth of its spread: in units of 0.1 the location learns as much slower.
-        n_tickers: Tickers that have a code, where the network is told whose window it sees.
-        ticker_embedding: Numbers learnt of each ticker; 0, and the network is not told.
-        regularisers: Of the layers of the cell.
-        vocabulary: Number of tokens, of the cell `token` and the head `vocabulary`.
+        head: A key of `lstm_stock.config.heads.HEADS`.
+        look_back: Bars per window.
+        n_features: Features per bar.
+        horizon: Steps to forecast.
+        location_unit: Unit of the location that the network outputs. Adam moves every output at the same speed,
+            and the mean of a return is about a tenth of its standard deviation: with a unit of 0.1 the location
+            learns ten times as slowly.
+        n_tickers: Number of tickers with an id of their own; used only with `ticker_embedding`.
+        ticker_embedding: Width of the ticker embedding; 0 for a network that does not see the ticker.
+        regularisers: Regularisation of the layers of the cell.
+        vocabulary: Number of tokens, for cells and heads that use tokens.
+        sampling: How paths are drawn, for cells that forecast one bar at a time.
     """
 
     cell: str
@@ -58,8 +86,9 @@ class Architecture:
     ticker_embedding: int = 0
     regularisers: Regularisers = Regularisers()
     vocabulary: int = 8
+    sampling: Sampling = Sampling()
 
     @property
     def n_steps(self) -> int:
-        """Steps that the network outputs: the horizon; one for a network that goes on from its own draws."""
-        return 1 if (self.cell, self.head) == ("token", "vocabulary") else self.horizon
+        """Steps that the network outputs: the horizon, or 1 for a cell that forecasts one bar at a time."""
+        return 1 if CELLS[self.cell].one_step else self.horizon

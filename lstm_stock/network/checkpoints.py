@@ -1,6 +1,7 @@
-"""What a training needs to go on after a kill, kept after every epoch: one file a network, without pickle.
+"""Checkpoints of a training: the state of each member after its last epoch, one file per member, without pickle.
 
-Nothing here knows Keras: a state is arrays and plain values, and goes in and out bit for bit.
+A state is arrays and plain values and is restored bit for bit. Nothing here knows Keras: `callbacks` makes states
+and `training` resumes from them.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ Arrays = list[NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class State:
-    """One network of a training, after some epoch.
+class MemberState:
+    """One member of a training after some epoch.
 
     Attributes:
-        is_done: Whether its training is over.
-        facts: Plain values: the history so far, what the callbacks count.
-        arrays: Lists of arrays by name: weights, what the optimizer and the callbacks remember.
+        is_done: Whether its training is finished.
+        facts: Plain values: the history so far, the counters of the callbacks.
+        arrays: Lists of arrays by name: the variables of network and optimizer, the best weights so far.
     """
 
     is_done: bool
@@ -40,58 +41,44 @@ class State:
 
 
 class Checkpoints:
-    """The states of the networks of one training.
+    """Reads and writes the states of the members of one training.
 
     Args:
-        kept: Where they are kept.
-        on_note: Called with a sentence when a state cannot be kept; the training goes on without.
-        anew: Begin anew, whatever is kept. A state that is further than the new ones stays until they are: it is
-            of the same training, which would come to it again.
+        work_dir: The locked folder that holds the files.
+        on_note: Called with a sentence when a state cannot be written; the training continues without checkpoints.
+        restart: Train from the first epoch. A state on disk stays until the new training is as far: it is of the
+            same training, which would reach the same state.
     """
 
-    def __init__(self, kept: WorkDir, on_note: Callable[[str], None], anew: bool = False) -> None:
-        self._kept = kept
+    def __init__(self, work_dir: WorkDir, on_note: Callable[[str], None], restart: bool = False) -> None:
+        self._work_dir = work_dir
         self._on_note = on_note
-        self._works = True
-        self._anew = anew
-        self._ahead: dict[int, tuple[bool, int]] = {}
-        if anew:
+        self._is_writable = True
+        self._restart = restart
+        self._on_disk: dict[int, tuple[bool, int]] = {}
+        if restart:
             states = {member: self._read(member) for member in self._members()}
-            self._ahead = {member: _progress(state) for member, state in states.items() if state is not None}
+            self._on_disk = {
+                member: _progress(state) for member, state in states.items() if state is not None
+            }
 
     @property
     def n_epochs(self) -> int:
-        """How many epochs are kept, of all networks together."""
+        """Number of epochs on disk, of all members together."""
         states = (self._read(member) for member in self._members())
         return sum(len(state.facts["rows"]) for state in states if state is not None)
 
-    def _members(self) -> list[int]:
-        files = self._kept.path.glob("network-*.npz")
-        return [int(number) for file in files if (number := file.stem.rpartition("-")[2]).isdigit()]
-
     def clear(self) -> None:
-        """Forget all states: the run is saved."""
-        self._kept.clear()
+        """Delete all states."""
+        self._work_dir.clear()
 
-    def read(self, member: int) -> State | None:
-        """Return the last state of a network; None if there is none, if it cannot be read, or to begin anew."""
-        return None if self._anew else self._read(member)
+    def read(self, member: int) -> MemberState | None:
+        """Return the last state of a member; None without one, if it is unreadable, or after `restart`."""
+        return None if self._restart else self._read(member)
 
-    def _read(self, member: int) -> State | None:
-        try:
-            # Opened here: what is damaged would be left open by NumPy.
-            with self._file(member).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                facts = json.loads(str(file[_FACTS]))
-                arrays = {
-                    name: [file[f"{name}-{i}"] for i in range(n)] for name, n in facts["lengths"].items()
-                }
-            return State(bool(facts["is_done"]), facts["facts"], arrays)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, error, zlib.error):
-            return None
-
-    def write(self, member: int, state: State) -> None:
-        """Keep the state of a network in place of its last one, unless that is of a later epoch."""
-        if not self._works or self._ahead.get(member, (False, 0)) > _progress(state):
+    def write(self, member: int, state: MemberState) -> None:
+        """Replace the state of a member, unless the one on disk is of a later epoch."""
+        if not self._is_writable or self._on_disk.get(member, (False, 0)) > _progress(state):
             return
         facts = {
             "is_done": state.is_done,
@@ -102,18 +89,34 @@ class Checkpoints:
         for name, arrays in state.arrays.items():
             flat |= {f"{name}-{i}": array for i, array in enumerate(arrays)}
         try:
-            self._kept.write(self._file(member).name, lambda file: np.savez(file, **flat))
+            self._work_dir.write(self._file(member).name, lambda file: np.savez(file, **flat))
         except OSError as refused:
-            self._works = False
+            self._is_writable = False
             self._on_note(
-                f"no checkpoint could be kept ({refused.strerror or refused}): after a kill this training would "
-                "begin again"
+                f"cannot write checkpoints ({refused.strerror or refused}): if this training is killed, it has to "
+                "start again"
             )
 
+    def _members(self) -> list[int]:
+        files = self._work_dir.path.glob("network-*.npz")
+        return [int(number) for file in files if (number := file.stem.rpartition("-")[2]).isdigit()]
+
+    def _read(self, member: int) -> MemberState | None:
+        try:
+            # NumPy would leave a damaged file open.
+            with self._file(member).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                facts = json.loads(str(file[_FACTS]))
+                arrays = {
+                    name: [file[f"{name}-{i}"] for i in range(n)] for name, n in facts["lengths"].items()
+                }
+            return MemberState(bool(facts["is_done"]), facts["facts"], arrays)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, error, zlib.error):
+            return None
+
     def _file(self, member: int) -> Path:
-        return self._kept.path / f"network-{member:02}.npz"
+        return self._work_dir.path / f"network-{member:02}.npz"
 
 
-def _progress(state: State) -> tuple[bool, int]:
-    """Return what is greater of a state that is further."""
+def _progress(state: MemberState) -> tuple[bool, int]:
+    """Return a key that orders the states of a member by progress."""
     return state.is_done, len(state.facts["rows"])

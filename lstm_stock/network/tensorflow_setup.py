@@ -1,6 +1,6 @@
-"""TensorFlow's manners: loaded without its greeting, and kept to one thread where many processes work.
+"""Import TensorFlow without its start-up log lines, and on one thread where several processes share the cores.
 
-Nothing here is imported by `--help`: TensorFlow itself loads only when a function is called.
+Importing this module imports neither Keras nor TensorFlow; its functions do.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from contextlib import suppress
 
 
 def load_tensorflow() -> None:
-    """Import Keras and TensorFlow without the greeting that their C++ code writes to stderr.
+    """Import Keras and TensorFlow without the log lines that their C++ code writes to stderr.
 
-    The greeting comes before TensorFlow reads any setting that could silence it, so stderr is held back while
-    the import lasts, and shown after all if the import fails.
+    TensorFlow writes them before it reads any setting that could silence them, so stderr is redirected to a file
+    during the import. If the import fails, the file is printed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Another backend that the user has set for other work of theirs is not installed with this package.
+    # The only backend that is installed with this package.
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    # Each network is a function of its own to TensorFlow, which warns a process that trains many of them.
+    # TensorFlow warns a process that traces many networks.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if sys.stderr is None:
         import keras
 
         return
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as held_back:
+    with tempfile.TemporaryFile() as log:
         stderr = os.dup(2)
-        os.dup2(held_back.fileno(), 2)
+        os.dup2(log.fileno(), 2)
         failed = True
         try:
             import keras  # noqa: F401
@@ -40,21 +40,21 @@ def load_tensorflow() -> None:
             os.dup2(stderr, 2)
             os.close(stderr)
             if failed:
-                held_back.seek(0)
-                print(held_back.read().decode(errors="replace"), file=sys.stderr)
+                log.seek(0)
+                print(log.read().decode(errors="replace"), file=sys.stderr)
 
 
 def load_single_threaded_tensorflow() -> None:
-    """Import TensorFlow for a process that shares its cores with others like it: one thread for everything.
+    """Import TensorFlow with one thread, for a process that shares its cores with others.
 
-    The number of threads may change the last bits of a sum, so results are equal to the bit only where it is.
-    A process in which TensorFlow has computed already keeps the threads it has.
+    Results are equal to the bit only between processes with the same number of threads, which may change the last
+    bits of a sum. A process in which TensorFlow has computed already keeps its threads.
     """
-    # Several processes on one GPU: none may take all of its memory at once, as TensorFlow does by default.
+    # By default TensorFlow reserves all memory of a GPU; several processes may share one.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     load_tensorflow()
     import tensorflow as tf
 
-    with suppress(RuntimeError):  # TensorFlow's answer once it has computed something
+    with suppress(RuntimeError):  # raised once TensorFlow has computed something
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -1,18 +1,15 @@
-"""Fit the network: seeds, batches, callbacks, interruption.
+"""Train the members of a network: seeds, optimizer, checkpoints, and what Ctrl-C leaves.
 
-Only train windows move the weights; val windows decide when to stop and which weights to keep. Test windows are
-never seen here.
+Only train windows move the weights; val windows decide when to stop and which weights to keep. Test windows do not
+appear here.
 """
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from types import FrameType
 
 import keras
 import numpy as np
@@ -20,35 +17,35 @@ import pandas as pd
 
 from lstm_stock.config import TrainingConfig
 from lstm_stock.dataset.windows import Windows
-from lstm_stock.distributions import Distribution
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.batches import WindowBatches
-from lstm_stock.network.build import build_ensemble, build_network, to_distribution
+from lstm_stock.network.build import build_ensemble, build_network
 from lstm_stock.network.callbacks import (
-    Checkpoint,
     HistoryAndProgress,
     Progress,
-    callbacks_of,
+    SaveState,
+    fit_callbacks,
     refit_callbacks,
-    variables_of,
+    training_variables,
 )
-from lstm_stock.network.checkpoints import Checkpoints, State
+from lstm_stock.network.cells.base import PREDICT_BATCH
+from lstm_stock.network.checkpoints import Checkpoints, MemberState
 from lstm_stock.network.heads import training_loss
-from lstm_stock.network.sampling import PathStart, Sampling, forecast_paths
+from lstm_stock.network.interrupt import ctrl_c_event
 
-PREDICT_BATCH = 1024
-"""Windows per forward pass when nothing is learnt: large enough to be fast, small in memory."""
+Rows = list[dict[str, float]]
+"""The history of one or more members, one row per epoch."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What training gives.
+    """A trained network.
 
     Attributes:
-        network: The members joined; its output is `lstm_stock.network.build.Params`.
+        network: The members joined by `build_ensemble`.
         history: One row per member and epoch: `member epoch loss val_loss learning_rate seconds`.
-        interrupted: Whether the user stopped it early.
+        interrupted: Whether the user stopped the training early.
     """
 
     network: keras.Model
@@ -57,7 +54,7 @@ class TrainingResult:
 
 
 def fit_network(
-    shape: Architecture,
+    spec: Architecture,
     train: Sequence[Windows],
     val: Sequence[Windows],
     config: TrainingConfig,
@@ -67,53 +64,33 @@ def fit_network(
 ) -> TrainingResult:
     """Train `config.members` networks, from the seeds `seed, seed + 1, ...`, and join them.
 
-    Ctrl-C once ends training after the batch under way: the member in training keeps its best weights so far,
-    or is dropped if others are complete. Twice raises KeyboardInterrupt.
+    Ctrl-C once ends training after the batch under way: the member in training keeps its best weights so far, or
+    is dropped if other members are complete. Ctrl-C twice raises KeyboardInterrupt.
 
     Args:
-        shape: The network to build.
-        train: Windows to learn from, one entry a ticker.
-        val: Windows that decide when to stop.
+        spec: The network to build.
+        train: Windows to learn from, one entry per ticker.
+        val: Windows that decide when to stop, likewise.
         config: The `training` section.
         seed: Seed of the first member.
         on_progress: Called after every batch and epoch.
-        checkpoints: Where the state after every epoch is kept. Where there is one of the same training already,
-            it goes on from there, to the same weights as if it had not been interrupted.
+        checkpoints: Where the state after every epoch is saved. A training that finds states of its own resumes
+            from them and ends with the same weights as an uninterrupted one.
 
     Raises:
-        ConfigError: The loss became infinite or not a number.
+        ConfigError: A loss became infinite or not a number.
     """
-    members: list[keras.Model] = []
-    rows: list[dict[str, float]] = []
-    with _ctrl_c() as stop:
-        for i in range(config.members):
-            state = checkpoints.read(i + 1) if checkpoints else None
-            keep = partial(_keep, checkpoints, i + 1)
-            network = _compiled(shape, config, seed + i)
-            history = state.facts["rows"] if state else ()
-            follow = HistoryAndProgress(i + 1, sum(map(len, train)), config, stop, on_progress, history)
-            if state is not None and state.is_done:
-                network.set_weights(state.arrays["variables"])
-            else:
-                batches, held_out = (
-                    WindowBatches(train, config.batch_size, seed + i),
-                    WindowBatches(val, PREDICT_BATCH),
-                )
-                _fit(network, batches, held_out, [follow, *callbacks_of(config)], keep, state)
-            if stop.is_set() and members:
-                break  # a member that has barely begun would count as much as the finished ones
-            _check_finite(follow.rows)
-            if not stop.is_set() and (state is None or not state.is_done):
-                keep(State(True, {"rows": follow.rows}, {"variables": network.get_weights()}))
-            rows += follow.rows
-            members.append(_untrainable_copy(network, shape))
-            if stop.is_set():
-                break
-    return TrainingResult(build_ensemble(members), pd.DataFrame(rows), stop.is_set())
+    members = [
+        _Member(i + 1, i + 1, seed + i, config.epochs, fit_callbacks(config)) for i in range(config.members)
+    ]
+    with ctrl_c_event() as stop:
+        trainer = _Trainer(spec, train, val, config, stop, on_progress, checkpoints)
+        networks, rows = trainer.train(members)
+    return TrainingResult(build_ensemble(networks), pd.DataFrame(rows), stop.is_set())
 
 
 def refit_network(
-    shape: Architecture,
+    spec: Architecture,
     train: Sequence[Windows],
     first: TrainingResult,
     config: TrainingConfig,
@@ -121,147 +98,171 @@ def refit_network(
     on_progress: Callable[[Progress], None] | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> TrainingResult:
-    """Train the networks of `first` once more, from their beginning, on more windows and with nothing held out.
+    """Train the members of `first` again from the start, on more windows and without validation.
 
-    Each for as many epochs as val found best for it, with the learning rate of each of them (Goodfellow, Bengio &
-    Courville 2016, Deep Learning, algorithm 7.2). What was held out to find that number is the newest data there
-    is, and the baselines learn from it as well.
+    Each member is trained for the number of epochs that was best on val, with the learning rate of each of these
+    epochs (Goodfellow, Bengio & Courville 2016, Deep Learning, algorithm 7.2). So the network learns from the val
+    windows too, the newest before test, as the baselines do.
 
     Args:
-        shape: The network to build.
-        train: All windows that may be learnt from.
-        first: What `fit_network` gave.
+        spec: The network to build.
+        train: All windows to learn from, one entry per ticker.
+        first: The result of `fit_network`.
         config: The `training` section.
         seed: Seed of the first member.
         on_progress: Called after every batch and epoch.
-        checkpoints: Where the states are kept, of member i as that of `n_members + i`.
+        checkpoints: Where states are saved, that of member i under the number `n_members + i`.
 
     Returns:
-        The new networks with the history of `first`; where the user stopped this, `first` itself, as interrupted.
+        The new networks with the history of `first`; `first` itself, as interrupted, if the user stops.
 
     Raises:
-        ConfigError: The loss became infinite or not a number.
+        ConfigError: A loss became infinite or not a number.
     """
-    members: list[keras.Model] = []
-    with _ctrl_c() as stop:
-        for i in range(config.members):
-            rows = first.history[first.history["member"] == i + 1]
-            stopping = config.early_stopping
-            n_best = len(rows) if stopping is None else int(rows[stopping.monitor].argmin()) + 1
-            rates = rows["learning_rate"].tolist()[:n_best]
-            settings = config.model_copy(update={"epochs": n_best})
-            number = config.members + i + 1
-            state = checkpoints.read(number) if checkpoints else None
-            network = _compiled(shape, config, seed + i)
-            history = state.facts["rows"] if state else ()
-            follow = HistoryAndProgress(i + 1, sum(map(len, train)), settings, stop, on_progress, history)
-            if state is not None and state.is_done:
-                network.set_weights(state.arrays["variables"])
-            else:
-                keep = partial(_keep, checkpoints, number)
-                callbacks = [follow, *refit_callbacks(config, rates)]
-                _fit(network, WindowBatches(train, config.batch_size, seed + i), None, callbacks, keep, state)
-                if stop.is_set():
-                    return replace(first, interrupted=True)
-                _check_finite(follow.rows)
-                keep(State(True, {"rows": follow.rows}, {"variables": network.get_weights()}))
-            members.append(_untrainable_copy(network, shape))
-    return replace(first, network=build_ensemble(members))
+    members = []
+    for i in range(config.members):
+        history = first.history[first.history["member"] == i + 1]
+        n_epochs = _best_epoch(history, config)
+        callbacks = refit_callbacks(config, history["learning_rate"].tolist()[:n_epochs])
+        members.append(_Member(i + 1, config.members + i + 1, seed + i, n_epochs, callbacks))
+    with ctrl_c_event() as stop:
+        networks, _ = _Trainer(spec, train, None, config, stop, on_progress, checkpoints).train(members)
+    if stop.is_set():
+        return replace(first, interrupted=True)
+    return replace(first, network=build_ensemble(networks))
 
 
-def _keep(checkpoints: Checkpoints | None, member: int, state: State) -> None:
-    if checkpoints is not None:
-        checkpoints.write(member, state)
+def _best_epoch(history: pd.DataFrame, config: TrainingConfig) -> int:
+    """Return the epoch, from 1, whose weights a training kept."""
+    stopping = config.early_stopping
+    return len(history) if stopping is None else int(history[stopping.monitor].argmin()) + 1
 
 
-def _compiled(shape: Architecture, config: TrainingConfig, seed: int) -> keras.Model:
+@dataclass(frozen=True)
+class _Member:
+    """What differs between the members of a training, and between a first training and a refit.
+
+    Attributes:
+        number: From 1.
+        checkpoint: Number of its state in `Checkpoints`.
+        seed: Seed of its weights and batches.
+        n_epochs: Epochs, at most.
+        callbacks: All but history and checkpoints.
+    """
+
+    number: int
+    checkpoint: int
+    seed: int
+    n_epochs: int
+    callbacks: list[keras.callbacks.Callback]
+
+
+@dataclass(frozen=True)
+class _Trainer:
+    """Trains members one after the other; `val` is None for a training without validation."""
+
+    spec: Architecture
+    train_windows: Sequence[Windows]
+    val_windows: Sequence[Windows] | None
+    config: TrainingConfig
+    stop: threading.Event
+    on_progress: Callable[[Progress], None] | None
+    checkpoints: Checkpoints | None
+
+    def train(self, members: Sequence[_Member]) -> tuple[list[keras.Model], Rows]:
+        """Return the trained networks and their history; after Ctrl-C, an unfinished network only if it is alone.
+
+        Raises:
+            ConfigError: A loss became infinite or not a number.
+        """
+        networks: list[keras.Model] = []
+        rows: Rows = []
+        for member in members:
+            network, member_rows = self._train_member(member)
+            if self.stop.is_set() and networks:
+                break  # an unfinished member would count as much as the finished ones
+            _check_finite(member_rows)
+            if not self.stop.is_set():
+                state = MemberState(True, {"rows": member_rows}, {"variables": network.get_weights()})
+                self._save_state(member, state)
+            rows += member_rows
+            networks.append(_without_optimizer(network, self.spec))
+            if self.stop.is_set():
+                break
+        return networks, rows
+
+    def _train_member(self, member: _Member) -> tuple[keras.Model, Rows]:
+        """Train one network from its last state, or from the beginning."""
+        state = self.checkpoints.read(member.checkpoint) if self.checkpoints else None
+        network = _compiled(self.spec, self.config, member.seed)
+        rows = state.facts["rows"] if state is not None else []
+        if state is not None and state.is_done:
+            network.set_weights(state.arrays["variables"])
+            return network, rows
+        history = HistoryAndProgress(
+            member.number,
+            self.config.members,
+            member.n_epochs,
+            sum(map(len, self.train_windows)),
+            self.stop,
+            self.on_progress,
+            rows,
+        )
+        train = WindowBatches(self.train_windows, self.config.batch_size, member.seed)
+        val = None if self.val_windows is None else WindowBatches(self.val_windows, PREDICT_BATCH)
+        n_epochs = member.n_epochs
+        if state is not None:
+            _restore(network, train, state)
+            n_epochs = len(rows) if state.facts["stops"] else n_epochs
+        callbacks = [history, *member.callbacks]
+        network.fit(
+            train,
+            validation_data=val,
+            initial_epoch=len(rows),
+            epochs=n_epochs,
+            shuffle=False,  # `WindowBatches` shuffles windows; Keras would only shuffle whole batches
+            verbose=0,
+            callbacks=[*callbacks, SaveState(callbacks, history, partial(self._save_state, member), state)],
+        )
+        return network, history.rows
+
+    def _save_state(self, member: _Member, state: MemberState) -> None:
+        if self.checkpoints is not None:
+            self.checkpoints.write(member.checkpoint, state)
+
+
+def _compiled(spec: Architecture, config: TrainingConfig, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    network = build_network(shape)
-    network.compile(optimizer=_optimizer(config), loss=training_loss(shape.head, shape.horizon))
-    # Else TensorFlow traces the training step twice: once to learn which variables it makes.
+    network = build_network(spec)
+    network.compile(optimizer=_optimizer(config), loss=training_loss(spec.head, spec.horizon))
+    # An optimizer that is not built would make TensorFlow trace the training step twice.
     network.optimizer.build(network.trainable_variables)
     return network
 
 
-def _fit(
-    network: keras.Model,
-    train: WindowBatches,
-    val: WindowBatches | None,
-    callbacks: list[keras.callbacks.Callback],
-    keep: Callable[[State], None],
-    state: State | None,
-) -> None:
-    """Train one network to its end, from the beginning or from the state after some epoch.
-
-    Args:
-        network: As it was built and compiled.
-        train: What it learns from.
-        val: What is held out, if anything.
-        callbacks: A `HistoryAndProgress`, and then all others.
-        keep: Called with the state after every epoch.
-        state: Where to go on; None at the beginning.
-    """
-    follow = callbacks[0]
-    n_done, n_epochs = 0, follow.config.epochs
-    if state is not None:
-        n_done = len(follow.rows)
-        n_epochs = n_done if state.facts["stops"] else n_epochs
-        for variable, value in zip(variables_of(network), state.arrays["variables"], strict=True):
-            variable.assign(value)
-        for _ in range(n_done):
-            train.on_epoch_end()
-    network.fit(
-        train,
-        validation_data=val,
-        initial_epoch=n_done,
-        epochs=n_epochs,
-        shuffle=False,  # `WindowBatches` shuffles windows; Keras would only shuffle whole batches
-        verbose=0,
-        callbacks=[*callbacks, Checkpoint(callbacks, follow, keep, state)],
-    )
-
-
-def _untrainable_copy(network: keras.Model, shape: Architecture) -> keras.Model:
-    """Return the same network without optimizer and loss, which a saved run has no use for."""
-    copy = build_network(shape)
-    copy.set_weights(network.get_weights())
-    return copy
-
-
-def forecast_returns(
-    network: keras.Model, head: str, windows: Windows, sampling: Sampling | None = None
-) -> Distribution:
-    """Forecast the k-bar log returns that follow each window, shape `(n_windows, horizon)`.
-
-    Args:
-        network: What `fit_network` gave.
-        head: Its head.
-        windows: Where to forecast from.
-        sampling: How the paths of the head `vocabulary` are drawn; the others need none.
-
-    Raises:
-        ValueError: The head needs a `sampling`.
-    """
-    if head == "vocabulary":
-        if sampling is None:
-            raise ValueError("the head `vocabulary` forecasts by paths: `sampling` must say how")
-        # The row of a bar is the number of returns before and at it.
-        unit = windows.series.volatility_scale[windows.cutoffs].astype(np.float64)
-        start = PathStart(windows.inputs, unit, windows.cutoffs)
-        params = forecast_paths(network, start, windows.spec.horizon, sampling)
-    else:
-        params = network.predict(windows.network_inputs, batch_size=PREDICT_BATCH, verbose=0)
-    return windows.to_returns(to_distribution(head, params))
-
-
 def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
-    """Adam, with a running mean of the weights beside them if asked for.
+    """Return Adam, with a running mean of the weights if `ema_momentum` is positive.
 
-    The mean forgets the luck of the last batches (Polyak & Juditsky 1992, SIAM J. Control Optim. 30).
+    The mean reduces the noise of single batches (Polyak & Juditsky 1992, SIAM J. Control Optim. 30).
     """
     if config.ema_momentum == 0:
         return keras.optimizers.Adam(config.learning_rate)
     return keras.optimizers.Adam(config.learning_rate, use_ema=True, ema_momentum=config.ema_momentum)
+
+
+def _restore(network: keras.Model, train: WindowBatches, state: MemberState) -> None:
+    """Set network, optimizer and the order of the windows to the state after some epoch."""
+    for variable, value in zip(training_variables(network), state.arrays["variables"], strict=True):
+        variable.assign(value)
+    for _ in state.facts["rows"]:
+        train.on_epoch_end()
+
+
+def _without_optimizer(network: keras.Model, spec: Architecture) -> keras.Model:
+    """Return the same network without optimizer and loss, which a saved run does not need."""
+    copy = build_network(spec)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _check_finite(rows: Sequence[dict[str, float]]) -> None:
@@ -272,27 +273,3 @@ def _check_finite(rows: Sequence[dict[str, float]]) -> None:
                 f"and the validation loss {row['val_loss']:g}",
                 "lower `training.learning_rate`",
             )
-
-
-@contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event, and leave the second one to the handler that was there before.
-
-    Only the main thread may handle signals, and a process that ignores Ctrl-C goes on doing so; there the event is
-    simply never set.
-    """
-    stop = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before is signal.SIG_IGN:
-        yield stop
-        return
-
-    def first(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, first)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)

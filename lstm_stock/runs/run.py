@@ -88,7 +88,7 @@ class Run:
 
     @cached_property
     def network(self) -> keras.Model:
-        """The members joined; its output is `lstm_stock.network.build.Params`."""
+        """The members joined; its output is `lstm_stock.network.architecture.Params`."""
         from lstm_stock.network.build import load_network
 
         def parse(path: Path) -> keras.Model:

@@ -20,11 +20,11 @@ from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
-from lstm_stock.network.architecture import Architecture, Regularisers
+from lstm_stock.network.architecture import Architecture, Regularisers, Sampling
 from lstm_stock.network.callbacks import Progress
 from lstm_stock.network.checkpoints import Checkpoints
-from lstm_stock.network.sampling import Sampling
-from lstm_stock.network.training import TrainingResult, fit_network, forecast_returns, refit_network
+from lstm_stock.network.forecast import forecast_returns
+from lstm_stock.network.training import TrainingResult, fit_network, refit_network
 from lstm_stock.scoring.forecast_table import forecast_table
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def architecture_of(config: Config) -> Architecture:
             zoneout=config.model.zoneout,
         ),
         vocabulary=config.model.vocabulary,
+        sampling=Sampling(config.model.paths, config.model.temperature, config.seed),
     )
 
 
@@ -71,8 +72,8 @@ def fit_parts(
     Raises:
         ConfigError: The training diverged.
     """
-    shape = architecture_of(config)
-    return fit_network(shape, parts.train, parts.val, config.training, config.seed, on_progress, checkpoints)
+    spec = architecture_of(config)
+    return fit_network(spec, parts.train, parts.val, config.training, config.seed, on_progress, checkpoints)
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,7 @@ def fit_with_refit(
 
 def forecast_network(config: Config, network: keras.Model, windows: Windows) -> Distribution:
     """Forecast the k-bar log returns that follow each window with the config's network."""
-    sampling = Sampling(config.model.paths, config.model.temperature, config.seed)
-    return forecast_returns(network, config.model.head, windows, sampling)
+    return forecast_returns(network, architecture_of(config), windows)
 
 
 def fit_calibrator(config: Config, network: keras.Model, val: Windows) -> Calibrator:

@@ -184,7 +184,7 @@ def _checkpoints(
             return
         except OSError as error:
             raise cannot_save(runs_dir, error) from error
-        checkpoints = Checkpoints(kept, note, anew=not resume)
+        checkpoints = Checkpoints(kept, note, restart=not resume)
         n_epochs = checkpoints.n_epochs
         if resume and n_epochs:
             note(f"going on after epoch {n_epochs}")

@@ -11,19 +11,20 @@ from scipy.special import gammaln
 
 from lstm_stock.config.cells import CELLS
 from lstm_stock.config.heads import HEADS
-from lstm_stock.config.registry import resolve
 from lstm_stock.distributions import Mixture
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
-from lstm_stock.network.build import build_ensemble, build_network, to_distribution
-from lstm_stock.network.heads import LEVELS, Head, head_of, log_gamma_step, training_loss
+from lstm_stock.network.build import build_ensemble, build_network
+from lstm_stock.network.cells.base import cell_of
+from lstm_stock.network.forecast import to_distribution
+from lstm_stock.network.heads import QUANTILES, Head, head_of, log_gamma_step, training_loss
 
 CARD = Architecture("lstm", (128, 64), 0.3, (32,), "student_t", look_back=60, n_features=7, horizon=5)
 TINY = replace(CARD, units=(4, 3), dense=(5,), look_back=6, n_features=2, horizon=2)
 
 
 def test_every_cell_and_head_of_the_registries_can_be_imported():
-    assert all(callable(resolve(cell.build)) for cell in CELLS.values())
+    assert all(callable(cell_of(name).build) for name in CELLS)
     assert all(isinstance(head_of(name), Head) for name in HEADS)
 
 
@@ -70,7 +71,7 @@ def test_the_biases_of_the_head_forecast_the_trailing_volatility(head):
 
 def random_params(head: str) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(1)
-    n_params = len(head_of(head).start)
+    n_params = len(head_of(head).start(TINY))
     return random.normal(size=(40, 2)).astype(np.float32), random.normal(size=(40, 2, n_params)).astype(
         np.float32
     )
@@ -108,7 +109,7 @@ def test_quantile_loss_is_the_mean_pinball_loss_of_the_fan():
     fan = head_of("quantile").distribution(params.astype(np.float64))
     losses = [
         np.maximum(p * (y_true - fan.quantile(p)), (p - 1) * (y_true - fan.quantile(p))).mean()
-        for p in LEVELS
+        for p in QUANTILES
     ]
     assert loss == pytest.approx(np.mean(losses), rel=1e-5)
 
@@ -144,9 +145,9 @@ def test_the_location_is_output_in_its_own_unit():
 
 
 def test_quantiles_never_cross_whatever_the_network_outputs():
-    params = np.random.default_rng(2).normal(0, 30, size=(200, 1, len(LEVELS)))
+    params = np.random.default_rng(2).normal(0, 30, size=(200, 1, len(QUANTILES)))
     fan = head_of("quantile").distribution(params)
-    values = np.stack([fan.quantile(p) for p in LEVELS], axis=-1)
+    values = np.stack([fan.quantile(p) for p in QUANTILES], axis=-1)
     assert (np.diff(values, axis=-1) >= 0).all()
 
 

@@ -22,12 +22,14 @@ from lstm_stock.dataset.windows import Windows, windows_of
 from lstm_stock.distributions import Binned
 from lstm_stock.distributions.binned import REFERENCE_DF, bin_edges
 from lstm_stock.errors import ConfigError
-from lstm_stock.network.architecture import Architecture
-from lstm_stock.network.build import build_ensemble, build_network, to_distribution
+from lstm_stock.network.architecture import Architecture, Sampling
+from lstm_stock.network.build import build_ensemble, build_network
+from lstm_stock.network.cells.token.cell import BinMeans
+from lstm_stock.network.cells.token.head import log_softmax
+from lstm_stock.network.cells.token.sampling import PathStart, draw, forecast_paths, simulate, uniforms
+from lstm_stock.network.forecast import forecast_returns, to_distribution
 from lstm_stock.network.heads import START_DF
-from lstm_stock.network.sampling import PathStart, Sampling, draw, forecast_paths, uniforms, walk
-from lstm_stock.network.token import BinMeans, log_softmax
-from lstm_stock.network.training import fit_network, forecast_returns
+from lstm_stock.network.training import fit_network
 from lstm_stock.prices.reader import days_of
 from lstm_stock.prices.sources import FetchOptions
 from lstm_stock.prices.store import Store
@@ -43,9 +45,11 @@ from lstm_stock.workflow.train import Reports, train
 from tests.helpers import random_prices
 
 LOOK_BACK, HORIZON, TOKENS = 6, 3, 8
-TINY = Architecture("token", (4, 3), 0.0, (5,), "vocabulary", LOOK_BACK, 1, HORIZON, vocabulary=TOKENS)
 RECIPE = WindowSpec(("log_return",), "log_return", "trailing_vol", LOOK_BACK, HORIZON, "none")
-MAX_DETAILED_TICKERS = Sampling(n_paths=8, temperature=1.0, seed=3)
+SAMPLING = Sampling(n_paths=8, temperature=1.0, seed=3)
+TINY = Architecture(
+    "token", (4, 3), 0.0, (5,), "vocabulary", LOOK_BACK, 1, HORIZON, vocabulary=TOKENS, sampling=SAMPLING
+)
 
 
 def unit_t(x):
@@ -156,7 +160,7 @@ def test_the_embedding_starts_from_what_tokens_mean():
 
 def test_the_first_step_is_exactly_the_histogram_that_the_network_outputs(by_heart):
     windows = whipsaw_windows("test")
-    forecast = forecast_returns(by_heart, "vocabulary", windows, MAX_DETAILED_TICKERS)
+    forecast = forecast_returns(by_heart, TINY, windows)
     edges = stats.t.ppf(np.arange(1, 8) / 8, 5, scale=np.sqrt(3 / 5))
     for y in (-7.0, -0.3, 0.0, 0.2, 4.0):
         share = PROBABILITY[np.searchsorted(edges, y)]
@@ -183,7 +187,7 @@ def test_temperature_sharpens_or_flattens_the_forecast(by_heart):
 
 def stands_of(member, start, draws, temperature=1.0):
     """Where all paths of all windows stand before each bar."""
-    ((_, stands),) = walk(member, start, draws, temperature)
+    ((_, stands),) = simulate(member, start, draws, temperature)
     n = len(start.inputs)
     return [[x[:n] for x in (stand.log_probability, stand.log_return, stand.volatility)] for stand in stands]
 
@@ -273,7 +277,7 @@ def test_members_draw_for_themselves_and_are_mixed_in_their_probabilities(member
     twin = build_network(TINY)
     twin.set_weights(member.get_weights())
     alone, params = (
-        forecast_paths(build_ensemble(members), random_start(), HORIZON, MAX_DETAILED_TICKERS)
+        forecast_paths(build_ensemble(members), random_start(), HORIZON, SAMPLING)
         for members in ([member], [member, twin])
     )
     assert params.shape == (5, 2, HORIZON, TOKENS)
@@ -309,7 +313,7 @@ def test_training_finds_a_pattern_that_a_histogram_of_all_days_cannot(fit):
 def test_the_val_loss_is_the_mean_log_score_of_the_first_step(fit):
     val = whipsaw_windows("val")
     start = PathStart(val.inputs, val.volatility_scale[:, 0], val.cutoffs)
-    forecast = to_distribution("vocabulary", forecast_paths(fit.network, start, 1, MAX_DETAILED_TICKERS))
+    forecast = to_distribution("vocabulary", forecast_paths(fit.network, start, 1, SAMPLING))
     scores = forecast.log_score(val.targets[:, :1].astype(np.float64))
     assert scores.mean() == pytest.approx(fit.history["val_loss"].min(), abs=1e-4)
 
@@ -319,13 +323,8 @@ def test_a_saved_network_forecasts_to_the_bit_what_it_did(member, tmp_path):
     network.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     np.testing.assert_array_equal(
-        *(forecast_paths(one, start, HORIZON, MAX_DETAILED_TICKERS) for one in (network, again))
+        *(forecast_paths(one, start, HORIZON, SAMPLING) for one in (network, again))
     )
-
-
-def test_paths_need_to_know_how_they_are_drawn(fit):
-    with pytest.raises(ValueError, match="`sampling` must say how"):
-        forecast_returns(fit.network, "vocabulary", whipsaw_windows("test"))
 
 
 # --- the road ----------------------------------------------------------------------------------------------------

@@ -18,8 +18,9 @@ from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.batches import WindowBatches
 from lstm_stock.network.callbacks import Progress
-from lstm_stock.network.checkpoints import State
-from lstm_stock.network.training import fit_network, forecast_returns, refit_network
+from lstm_stock.network.checkpoints import MemberState
+from lstm_stock.network.forecast import forecast_returns
+from lstm_stock.network.training import fit_network, refit_network
 from lstm_stock.prices.table import adjusted
 from tests.helpers import random_prices
 
@@ -108,7 +109,7 @@ def test_the_best_weights_are_restored_and_the_history_says_which():
     history = fit.history
     best = history["val_loss"].idxmin()
     assert len(history) == best + 1 + 3 < 30
-    forecast = forecast_returns(fit.network, "student_t", VAL).rescale(1 / VAL.volatility_scale)
+    forecast = forecast_returns(fit.network, TINY, VAL).rescale(1 / VAL.volatility_scale)
     by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
     assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(history["val_loss"].min(), abs=1e-4)
 
@@ -130,7 +131,7 @@ def test_the_weights_kept_are_those_that_were_validated(ema_momentum, stop):
     )
     val_loss = fit.history["val_loss"]
     kept = val_loss.min() if stop == "early" else val_loss.iloc[-1]
-    forecast = forecast_returns(fit.network, "student_t", VAL).rescale(1 / VAL.volatility_scale)
+    forecast = forecast_returns(fit.network, TINY, VAL).rescale(1 / VAL.volatility_scale)
     by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
     assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(kept, abs=1e-4)
 
@@ -144,12 +145,12 @@ class Kept:
     """Keeps every state of a training in memory."""
 
     def __init__(self) -> None:
-        self.states: list[State] = []
+        self.states: list[MemberState] = []
 
     def read(self, member: int) -> None:
         return None
 
-    def write(self, member: int, state: State) -> None:
+    def write(self, member: int, state: MemberState) -> None:
         self.states.append(state)
 
 
@@ -241,7 +242,7 @@ def test_a_trained_network_survives_saving_in_safe_mode(tmp_path):
 
 def test_forecasts_are_returns_of_each_window():
     fit = fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)
-    forecast = forecast_returns(fit.network, "student_t", TEST)
+    forecast = forecast_returns(fit.network, TINY, TEST)
     width = forecast.quantile(0.95) - forecast.quantile(0.05)
     assert width.shape == TEST.returns.shape
     assert np.corrcoef(width[:, 0], TEST.volatility_scale[:, 0])[0, 1] > 0.9

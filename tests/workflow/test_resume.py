@@ -8,7 +8,7 @@ import pytest
 from lstm_stock.atomic import WorkDir
 from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
 from lstm_stock.network.architecture import Regularisers
-from lstm_stock.network.checkpoints import Checkpoints, State
+from lstm_stock.network.checkpoints import Checkpoints, MemberState
 from lstm_stock.network.training import fit_network
 from tests.network.test_training import TINY, TRAIN, VAL, weights
 
@@ -83,7 +83,9 @@ def test_a_training_killed_within_an_epoch_repeats_that_epoch(folder):
     assert weights(fit) == weights(whole)
 
 
-STATE = State(False, {"rows": [{"loss": 0.1}], "best": None}, {"variables": [np.arange(3.0)], "none": []})
+STATE = MemberState(
+    False, {"rows": [{"loss": 0.1}], "best": None}, {"variables": [np.arange(3.0)], "none": []}
+)
 
 
 def test_a_state_comes_back_as_it_was_kept_and_a_damaged_one_is_none(folder):
@@ -107,7 +109,7 @@ def test_a_state_comes_back_as_it_was_kept_and_a_damaged_one_is_none(folder):
 def test_to_begin_anew_loses_no_state_that_is_further(folder):
     further = replace(STATE, facts={"rows": [{"loss": 0.1}] * 3})
     Checkpoints(folder, pytest.fail).write(1, further)
-    anew = Checkpoints(folder, pytest.fail, anew=True)
+    anew = Checkpoints(folder, pytest.fail, restart=True)
     assert anew.n_epochs == 3
     assert anew.read(1) is None
     anew.write(1, STATE)
@@ -126,5 +128,5 @@ def test_a_disk_that_refuses_is_told_once_and_the_training_goes_on(folder, monke
     checkpoints.write(1, STATE)
     checkpoints.write(1, STATE)
     assert said == [
-        "no checkpoint could be kept (No space left on device): after a kill this training would begin again"
+        "cannot write checkpoints (No space left on device): if this training is killed, it has to start again"
     ]

@@ -1,4 +1,4 @@
-"""The LSTM whose gates see the cell state."""
+"""The peephole LSTM: its gates see the cell state."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.cells.stacking import recurrent, stack
 
 
-def peephole(x: Any, shape: Architecture) -> Any:
+def peephole(x: Any, spec: Architecture) -> Any:
     """Stack LSTM layers with peepholes; a layer has `4 (m + n + 1) n + 3n` parameters."""
-    return stack(x, shape, recurrent(shape.regularisers, PeepholeCell, None), "peephole")
+    return stack(x, spec, recurrent(spec.regularisers, PeepholeCell, None), "peephole")
 
 
 @keras.saving.register_keras_serializable(package="lstm_stock")
 class PeepholeCell(layers.LSTMCell):  # type: ignore[misc]
-    """An LSTM cell whose gates see the cell state: i and f the former one, o the new one.
+    """An LSTM cell whose gates see the cell state: i and f the previous one, o the new one.
 
-    Gers & Schmidhuber 2000 (IJCNN), so that gates can open by what the cell has counted even while the output gate
-    hides it:
+    Gers & Schmidhuber 2000 (IJCNN). The gates can react to the cell state even while the output gate is closed:
 
         i_t = sigma(W_i [h_{t-1}, x_t] + p_i * C_{t-1} + b_i)
         f_t = sigma(W_f [h_{t-1}, x_t] + p_f * C_{t-1} + b_f)
@@ -29,18 +28,18 @@ class PeepholeCell(layers.LSTMCell):  # type: ignore[misc]
         o_t = sigma(W_o [h_{t-1}, x_t] + p_o * C_t + b_o)
         h_t = o_t * tanh(C_t)
 
-    Written as sigma(W_i [C_{t-1}, h_{t-1}, x_t] + b_i), W_i has a block for C_{t-1} that is diagonal: each gate
-    sees its own cell only, as in Gers, Schraudolph & Schmidhuber 2002 (JMLR 3). The peepholes p start at 0, so the
-    layer starts as a plain LSTM.
+    In the form sigma(W_i [C_{t-1}, h_{t-1}, x_t] + b_i) the block of W_i for C_{t-1} is diagonal: each gate sees
+    the state of its own unit only (Gers, Schraudolph & Schmidhuber 2002, JMLR 3). The peepholes p start at 0, so
+    the layer starts as a plain LSTM.
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the weights of the LSTM, and p_i, p_f and p_o as the rows of `peepholes`."""
+        """Create the weights of the LSTM, and p_i, p_f and p_o as the rows of `peepholes`."""
         super().build(input_shape)
         self.peepholes = self.add_weight(shape=(3, self.units), name="peepholes", initializer="zeros")
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
-        """Go one bar further: features `(batch, m)` and [h, C], each `(batch, n)`, to the new h and [h, C]."""
+        """Compute one bar: inputs `(batch, m)` and states [h, C], each `(batch, n)`, to h and the new [h, C]."""
         h, c = states
         gates = ops.matmul(inputs, self.kernel) + self._from_state(h, training) + self.bias
         i, f, candidate, o = ops.split(gates, 4, axis=-1)
@@ -51,7 +50,7 @@ class PeepholeCell(layers.LSTMCell):  # type: ignore[misc]
         return h, [h, c]
 
     def _from_state(self, h: Any, training: bool) -> Any:
-        """Return what the former output adds to the gates, each of which drops its own part of it."""
+        """Return the recurrent term of the gates, `(batch, 4n)`, with a dropout mask for each gate."""
         if not training or self.recurrent_dropout == 0:
             return ops.matmul(h, self.recurrent_kernel)
         masks = self.get_recurrent_dropout_mask(h)

@@ -1,4 +1,4 @@
-"""Layers on top of each other, with the regularisers that the config asks for."""
+"""Stacked layers, and the regularisers of a cell: L2, zoneout, dropout, norm constraints."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from lstm_stock.network.architecture import Architecture, Regularisers
 
 @keras.saving.register_keras_serializable(package="lstm_stock")
 class SilentL2(keras.regularizers.Regularizer):  # type: ignore[misc]
-    """The gradient of `strength * sum(w^2)` without its value, which is always 0.
+    """The L2 penalty `strength * sum(w^2)` with its gradient but a value of 0.
 
-    Keras adds the penalties of the weights to `loss` and to `val_loss`. Early stopping would then choose the epoch
-    with the best sum of forecast and penalty, and losses with and without a penalty would not compare. This one is
-    subtracted from itself with its gradient stopped, so that training is that of the penalised loss, while what is
-    written down, and what decides when to stop, is the loss of the forecast alone.
+    Keras adds penalties to `loss` and to `val_loss`: early stopping would minimise the sum, and losses with and
+    without a penalty would not compare. This penalty subtracts itself with the gradient stopped. So it moves the
+    weights like an L2 penalty, and the reported losses are those of the forecast alone.
     """
 
     def __init__(self, strength: float) -> None:
@@ -36,20 +35,20 @@ class SilentL2(keras.regularizers.Regularizer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="lstm_stock")
 class Zoneout(keras.layers.Layer):  # type: ignore[misc]
-    """A recurrent cell around another one, whose states change only with probability 1 - rate.
+    """A recurrent cell that wraps another one and keeps each state unit unchanged with probability `rate`.
 
     Krueger et al. 2017 (Zoneout: regularizing RNNs by randomly preserving hidden activations, ICLR), section 3.2,
-    for every state s (h of an RNN or GRU, h and c of an LSTM) and the state s' that the inner cell would go to:
+    for every state s (h of an RNN or GRU, h and c of an LSTM) and the next state s' of the inner cell:
 
         in training   s_t = d s_{t-1} + (1 - d) s'_t,   d ~ Bernoulli(rate) for each unit and bar
         afterwards    s_t = rate s_{t-1} + (1 - rate) s'_t
 
-    As in the paper, the s' of h is computed from the c' of the inner cell and not from the c that was kept. The
-    output is the state h. Dropout sets a unit to zero; here it keeps what it knew, and so does its gradient.
+    As in the paper, h' is computed from the c' of the inner cell, not from c_t. The output is the state h. Unlike
+    dropout, which sets a unit to zero, zoneout preserves its value and its gradient.
 
     Args:
         cell: Any Keras cell whose output is its first state.
-        rate: Chance to keep the former value, 0 to 1.
+        rate: Probability to keep the previous value, 0 to 1.
         name: Name of the layer.
     """
 
@@ -62,16 +61,16 @@ class Zoneout(keras.layers.Layer):  # type: ignore[misc]
         self.output_size = cell.output_size
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the weights of the inner cell; one that comes from a file has them already."""
+        """Create the weights of the inner cell; a cell read from a file has them already."""
         if not self.cell.built:
             self.cell.build(input_shape)
         self.built = True
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
-        """Go one bar further: features `(batch, m)` and the former states to the output and the new states."""
-        _, fresh = self.cell(inputs, states, training=training)
-        kept = [self._blend(old, new, training) for old, new in zip(states, fresh, strict=True)]
-        return kept[0], kept
+        """Compute one bar: inputs `(batch, m)` and states to the output and the new states."""
+        _, updated = self.cell(inputs, states, training=training)
+        blended = [self._blend(old, new, training) for old, new in zip(states, updated, strict=True)]
+        return blended[0], blended
 
     def _blend(self, old: Any, new: Any, training: bool) -> Any:
         if not training:
@@ -89,16 +88,16 @@ class Zoneout(keras.layers.Layer):  # type: ignore[misc]
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Zoneout:
-        """Make the layer that `get_config` describes."""
+        """Return the layer that `get_config` describes."""
         return cls(**{**config, "cell": keras.saving.deserialize_keras_object(config["cell"])})
 
 
 def initial_state(cell: Any, batch_size: Any) -> list[Any]:
-    """Return the initial states of a cell that lies within another, as a list.
+    """Return the initial states of a wrapped cell, as a list, and draw its masks of recurrent dropout.
 
-    `keras.layers.RNN` asks for them once before it goes through a window. It also draws the masks of recurrent
-    dropout there, one for all bars, but only for a cell that it can see. For one inside another they are drawn
-    here: inside the loop over bars they would be lost with it.
+    `keras.layers.RNN` asks for the initial states once per call, before its loop over bars, and draws the masks of
+    its own cell there, one for all bars. It does not know a wrapped cell, and a mask drawn inside the loop could
+    not be used at the next bar.
     """
     states = cell.get_initial_state(batch_size)
     states = list(states) if isinstance(states, list | tuple) else [states]
@@ -109,65 +108,70 @@ def initial_state(cell: Any, batch_size: Any) -> list[Any]:
 
 
 MakeLayer: TypeAlias = Callable[[int, bool, str], Any]
-"""Makes a layer from its width, whether it outputs every bar (or only the last one), and its name."""
+"""Makes a layer from its units, `return_sequences` and name."""
 
 
-def stack(x: Any, shape: Architecture, make: MakeLayer, name: str, every_bar: bool = False) -> Any:
-    """Stack layers, each followed by dropout, and return the output at the last bar, or at every bar.
+def stack(x: Any, spec: Architecture, make: MakeLayer, name: str, return_sequences: bool = False) -> Any:
+    """Stack layers, each followed by dropout, and return the output of the top layer.
 
     Args:
         x: Windows, `(batch, look_back, n_features)`.
-        shape: Widths and dropout.
+        spec: Units and dropout.
         make: Makes one layer.
         name: Layers are called `<name>_1`, `<name>_2`, ...
-        every_bar: Whether the top layer outputs every bar, as those below it do.
+        return_sequences: Whether the top layer outputs every bar, as the layers below it do, or the last one.
+
+    Returns:
+        Shape `(batch, width)`, with `return_sequences` `(batch, look_back, width)`.
     """
-    for i, units in enumerate(shape.units):
-        is_last = i == len(shape.units) - 1
-        x = make(units, every_bar or not is_last, f"{name}_{i + 1}")(x)
-        x = layers.Dropout(shape.dropout, name=f"dropout_{i + 1}")(x)
+    for i, units in enumerate(spec.units):
+        is_last = i == len(spec.units) - 1
+        x = make(units, return_sequences or not is_last, f"{name}_{i + 1}")(x)
+        x = layers.Dropout(spec.dropout, name=f"dropout_{i + 1}")(x)
     return x
 
 
 def recurrent(rules: Regularisers, cell: Callable[..., Any], layer: Callable[..., Any] | None) -> MakeLayer:
-    """Return what makes one recurrent layer.
+    """Return a function that makes one recurrent layer.
 
     Args:
-        rules: How it is regularised.
-        cell: A Keras cell, such as `LSTMCell`.
-        layer: Keras's layer of that cell, which is faster than `RNN` around the cell but has no zoneout; None if
-            there is none.
+        rules: Regularisation of the layer.
+        cell: The class of a Keras cell, such as `LSTMCell`.
+        layer: The class of the Keras layer of that cell, faster than `RNN` around the cell but without zoneout;
+            None if there is none.
     """
 
-    def make(units: int, every_bar: bool, name: str) -> Any:
+    def make(units: int, return_sequences: bool, name: str) -> Any:
         options = recurrent_options(rules)
         if layer is not None and rules.zoneout == 0:
-            return layer(units, return_sequences=every_bar, name=name, **options)
-        return layers.RNN(zoned(cell(units, **options), rules), return_sequences=every_bar, name=name)
+            return layer(units, return_sequences=return_sequences, name=name, **options)
+        return layers.RNN(
+            with_zoneout(cell(units, **options), rules), return_sequences=return_sequences, name=name
+        )
 
     return make
 
 
-def zoned(cell: Any, rules: Regularisers) -> Any:
-    """Return the cell with zoneout around it, if that is asked for."""
+def with_zoneout(cell: Any, rules: Regularisers) -> Any:
+    """Wrap the cell in `Zoneout` if its rate is positive."""
     return Zoneout(cell, rules.zoneout) if rules.zoneout > 0 else cell
 
 
 def recurrent_options(rules: Regularisers) -> dict[str, Any]:
-    """Return the arguments of a Keras cell or recurrent layer that regularise it."""
+    """Return the regularising arguments of a Keras cell or recurrent layer."""
     return {
         **kernel_options(rules),
         "recurrent_regularizer": _penalty(rules),
-        "recurrent_constraint": _longest(rules.recurrent_constraint),
+        "recurrent_constraint": _max_norm(rules.recurrent_constraint),
         "recurrent_dropout": rules.recurrent_dropout,
     }
 
 
 def kernel_options(rules: Regularisers) -> dict[str, Any]:
-    """Return the arguments of any Keras layer with a kernel that regularise it."""
+    """Return the regularising arguments of any Keras layer with a kernel."""
     return {
         "kernel_regularizer": _penalty(rules),
-        "kernel_constraint": _longest(rules.kernel_constraint),
+        "kernel_constraint": _max_norm(rules.kernel_constraint),
     }
 
 
@@ -175,9 +179,9 @@ def _penalty(rules: Regularisers) -> SilentL2 | None:
     return SilentL2(rules.l2) if rules.l2 > 0 else None
 
 
-def _longest(length: float | None) -> keras.constraints.Constraint | None:
-    """Bound the length of each column of a kernel: the weights of one unit, in an LSTM of one gate of it.
+def _max_norm(limit: float | None) -> keras.constraints.Constraint | None:
+    """Limit the norm of each column of a kernel: the weights of one unit, or of one gate of an LSTM unit.
 
     Srebro & Shraibman 2005 (COLT); Srivastava et al. 2014 (JMLR 15), section 5.1.
     """
-    return None if length is None else keras.constraints.MaxNorm(length, axis=0)
+    return None if limit is None else keras.constraints.MaxNorm(limit, axis=0)

@@ -15,7 +15,7 @@ from lstm_stock.network.cells.stacking import kernel_options
 MAX_HEADS = 4
 
 
-def transformer(x: Any, shape: Architecture) -> Any:
+def transformer(x: Any, spec: Architecture) -> Any:
     """Stack blocks of causal self-attention and feed-forward layers, and return the output at the last bar.
 
     Vaswani et al. 2017 (NeurIPS), with the normalisation before each part (Xiong et al. 2020, ICML), which trains
@@ -31,22 +31,22 @@ def transformer(x: Any, shape: Architecture) -> Any:
     paper has it, on what each part adds. A bar attends to itself and to bars before it. A block has
     `8n^2 + 11n` parameters, a map from m to n `(m + 1) n`, the last normalisation 2n. Nothing is recurrent.
     """
-    options = kernel_options(shape.regularisers)
+    options = kernel_options(spec.regularisers)
     width = 0
-    for i, units in enumerate(shape.units):
+    for i, units in enumerate(spec.units):
         if units != width:
             x = layers.Dense(units, name=f"projection_{i + 1}", **options)(x)
         if i == 0:
             x = Positions(name="positions")(x)
-        x = _block(x, units, shape, f"block_{i + 1}")
+        x = _block(x, units, spec, f"block_{i + 1}")
         width = units
     x = layers.LayerNormalization(epsilon=1e-6, name="encoded")(x)
-    x = layers.Cropping1D((shape.look_back - 1, 0), name="last_bar")(x)
+    x = layers.Cropping1D((spec.look_back - 1, 0), name="last_bar")(x)
     return layers.Flatten(name="last_state")(x)
 
 
-def _block(x: Any, width: int, shape: Architecture, name: str) -> Any:
-    options = kernel_options(shape.regularisers)
+def _block(x: Any, width: int, spec: Architecture, name: str) -> Any:
+    options = kernel_options(spec.regularisers)
     n_heads = math.gcd(width, MAX_HEADS)
     normal = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm_1")(x)
     query, key, value = (
@@ -54,12 +54,12 @@ def _block(x: Any, width: int, shape: Architecture, name: str) -> Any:
     )
     mixed = CausalAttention(n_heads, name=f"{name}_attention")(query, key, value)
     mixed = layers.Dense(width, name=f"{name}_mix", **options)(mixed)
-    x = layers.Add(name=f"{name}_add_1")([x, layers.Dropout(shape.dropout, name=f"{name}_dropout_1")(mixed)])
+    x = layers.Add(name=f"{name}_add_1")([x, layers.Dropout(spec.dropout, name=f"{name}_dropout_1")(mixed)])
     normal = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm_2")(x)
     wide = layers.Dense(2 * width, activation="relu", name=f"{name}_wide", **options)(normal)
     narrow = layers.Dense(width, name=f"{name}_narrow", **options)(wide)
     return layers.Add(name=f"{name}_add_2")(
-        [x, layers.Dropout(shape.dropout, name=f"{name}_dropout_2")(narrow)]
+        [x, layers.Dropout(spec.dropout, name=f"{name}_dropout_2")(narrow)]
     )
 
 

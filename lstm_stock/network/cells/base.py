@@ -1,0 +1,44 @@
+"""The interface of a cell: how it is built and how its network forecasts. Nothing here knows a particular cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from lstm_stock.config.cells import CELLS
+from lstm_stock.config.registry import resolve
+from lstm_stock.dataset.windows import Windows
+from lstm_stock.network.architecture import Architecture, Params
+
+PREDICT_BATCH = 1024
+"""Windows per forward pass outside training: large enough to be fast, small enough for little memory."""
+
+
+def predict(network: keras.Model, windows: Windows, _spec: Architecture) -> Params:
+    """Forecast all steps of the horizon in one forward pass."""
+    params: Params = network.predict(windows.network_inputs, batch_size=PREDICT_BATCH, verbose=0)
+    return params
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: the part of a network between the windows and the dense layers.
+
+    Attributes:
+        build: Maps a Keras tensor of windows, `(batch, look_back, n_features)`, and the architecture to one vector
+            per window, `(batch, width)`.
+        forecast: Maps a network (an output of `build_ensemble`), windows and the architecture to `Params`. A cell
+            whose network outputs one step only supplies its own.
+    """
+
+    build: Callable[[Any, Architecture], Any]
+    forecast: Callable[[keras.Model, Windows, Architecture], Params] = predict
+
+
+def cell_of(name: str) -> Cell:
+    """Return the cell that `CELLS` has under a name; a plain function becomes a `Cell` that it builds."""
+    target = resolve(CELLS[name].build)
+    return target if isinstance(target, Cell) else Cell(target)
