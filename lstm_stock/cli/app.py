@@ -22,14 +22,6 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells: 128 + SIGINT."""
 
 
-class SourceName(StrEnum):
-    """Where prices come from."""
-
-    yahoo = "yahoo"
-    csv = "csv"
-    sample = "sample"
-
-
 class Format(StrEnum):
     """How a table is printed."""
 

@@ -1,4 +1,4 @@
-"""The command that fills the price store: `fetch`."""
+"""The command `fetch`."""
 
 from __future__ import annotations
 
@@ -15,24 +15,22 @@ from lstm_stock.cli.app import (
     INTERRUPTED,
     DataDir,
     Quiet,
-    SourceName,
     app,
     open_store,
     parse_date,
     print_error,
 )
-from lstm_stock.config.tickers import distinct, read_tickers_file
 from lstm_stock.errors import ConfigError, LstmStockError, SourceError
+from lstm_stock.prices.sources import SOURCES, FetchOptions
 
 if TYPE_CHECKING:
-    from lstm_stock.prices.sources import FetchOptions
     from lstm_stock.prices.store import Store
     from lstm_stock.prices.update import FetchResult
     from lstm_stock.report.price_tables import FetchOutcome
     from lstm_stock.report.progress import FetchProgress
 
 
-_LONGEST_SECONDS = 86400.0
+_MAX_SECONDS = 86400.0
 
 
 @app.command()
@@ -45,17 +43,16 @@ def fetch(
     ] = None,
     tickers_file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Fetch the tickers in this file too, one a line; `#` begins a comment."
-        ),
+        typer.Option(metavar="FILE", help="File of more tickers, one per line; `#` starts a comment."),
     ] = None,
     source: Annotated[
-        SourceName | None, typer.Option(help="Where prices come from [default: yahoo].")
+        str | None,
+        typer.Option(metavar=f"<{'|'.join(SOURCES)}>", help="Where prices come from [default: yahoo]."),
     ] = None,
     start: Annotated[
         str | None,
         typer.Option(
-            help="First date, YYYY-MM-DD [default: where the store begins, or else the earliest].",
+            help="First date, YYYY-MM-DD [default: the first in the store, or else the earliest].",
             metavar="DATE",
         ),
     ] = None,
@@ -63,54 +60,58 @@ def fetch(
         str | None, typer.Option(help="Last date, inclusive [default: the newest].", metavar="DATE")
     ] = None,
     from_csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Read a CSV file of yours, of any usual layout.")
+        Path | None, typer.Option(metavar="FILE", help="Read your own CSV file, in any usual layout.")
     ] = None,
     day_first: Annotated[
         bool | None,
-        typer.Option("--day-first/--month-first", help="How the CSV writes dates such as 03/04/2020."),
+        typer.Option("--day-first/--month-first", help="Order in dates such as 03/04/2020 of the CSV file."),
     ] = None,
     exchange: Annotated[
         str | None,
         typer.Option(
             metavar="MIC",
-            help="Exchange, such as XNYS, XLON or 24/7, where the source does not know it; dates the forecasts.",
+            help="Exchange (XNYS, XLON, 24/7) where the source does not know it; dates the forecasts.",
         ),
     ] = None,
     refresh: Annotated[
         bool,
         typer.Option(
-            "--refresh", help="Fetch all of it again in place of what the store has, damaged or not."
+            "--refresh", help="Fetch everything again and replace what the store has, damaged or not."
         ),
     ] = False,
     include_partial: Annotated[
         bool, typer.Option("--include-partial", help="Keep the bar of a session that is not over.")
     ] = False,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest time for one request.")] = 30,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Maximum time of one request.")] = 30,
     max_wait: Annotated[
         float,
-        typer.Option(metavar="SECONDS", help="Longest time to try a ticker again; 0: do not try again."),
+        typer.Option(metavar="SECONDS", help="Maximum time of the retries of a ticker; 0: no retries."),
     ] = 90,
     pause: Annotated[
         float,
-        typer.Option(metavar="SECONDS", help="Least time from one ticker's first request to the next's."),
+        typer.Option(metavar="SECONDS", help="Minimum time between the first requests of two tickers."),
     ] = 0.1,
     data_dir: DataDir = Path("data"),
     quiet: Quiet = False,
 ) -> None:
-    """Download daily prices into the local store: what is new, or all where the past has changed."""
-    from lstm_stock.prices.sources import FetchOptions
-
+    """Download daily prices into the local store: new bars, or all bars where past ones have changed."""
     names = _all_tickers(tickers or [], tickers_file)
-    if source is SourceName.csv and from_csv is None:
+    if source is None:
+        source = "yahoo" if from_csv is None else "csv"
+    if source not in SOURCES:
+        raise ConfigError(
+            f"--source: got {source!r}, expected one of {', '.join(SOURCES)}", "choose one of those"
+        )
+    if source == "csv" and from_csv is None:
         raise ConfigError("`--source csv` needs a file", "name it: `--from-csv FILE`")
-    if from_csv is not None and source not in (None, SourceName.csv):
+    if from_csv is not None and source != "csv":
         raise ConfigError(
             f"`--from-csv` and `--source {source}` contradict each other", "leave out one of them"
         )
     if from_csv is not None and len(names) > 1:
         raise ConfigError(f"`--from-csv` holds one ticker, but {len(names)} are named", "fetch one at a time")
     options = FetchOptions(
-        source="csv" if from_csv is not None else (source or SourceName.yahoo).value,
+        source=source,
         start=parse_date(start, "--start"),
         end=parse_date(end, "--end"),
         csv_path=from_csv,
@@ -129,7 +130,7 @@ def fetch(
 
 
 def report_fetch(done: FetchResult, store: Store, quiet: bool) -> None:
-    """Say what was fetched and where it is now."""
+    """Print what was fetched and where it is stored."""
     from lstm_stock.report import console
 
     for note in done.notes:
@@ -154,13 +155,13 @@ def _fetch_one(store: Store, name: str, options: FetchOptions, quiet: bool) -> N
             bar.begin(ticker)
             done = fetch_into(store, ticker, options, bar.wait)
     except KeyboardInterrupt:
-        print(f"interrupted: what the store has of {ticker} stays as it was", file=sys.stderr)
+        print(f"interrupted: the stored bars of {ticker} are unchanged", file=sys.stderr)
         sys.exit(INTERRUPTED)
     report_fetch(done, store, quiet)
 
 
 def _fetch_all(store: Store, names: list[str], options: FetchOptions, pause: float, quiet: bool) -> None:
-    """Fetch one ticker after the other, whatever becomes of each; then say what did."""
+    """Fetch one ticker after another, go on after a failure, and print a table of the results."""
     from lstm_stock.report import console, price_tables, progress
 
     outcomes: list[FetchOutcome] = []
@@ -175,7 +176,7 @@ def _fetch_all(store: Store, names: list[str], options: FetchOptions, pause: flo
     failed = [one.ticker for one in outcomes if one.result is None]
     if interrupted:
         n_kept = len(outcomes) - len(failed)
-        print(f"interrupted: {n_kept} of {len(names)} tickers are fetched and stay", file=sys.stderr)
+        print(f"interrupted: {n_kept} of {len(names)} tickers are fetched and stored", file=sys.stderr)
         sys.exit(INTERRUPTED)
     if failed:
         print_error(f"{len(failed)} of {len(names)} tickers failed: {', '.join(failed)}")
@@ -190,43 +191,45 @@ def _fetch_each(
     progress: FetchProgress,
     outcomes: list[FetchOutcome],
 ) -> None:
-    """Fetch each ticker and append what became of it: also when it is interrupted, what is done is told."""
+    """Fetch each ticker and append its outcome at once, so that an interruption loses none."""
     from lstm_stock.config import normalise_ticker
     from lstm_stock.prices.retry import RetryBudget
     from lstm_stock.prices.update import fetch_into
     from lstm_stock.report.price_tables import FetchOutcome
 
-    patience = RetryBudget(options.max_wait)
+    budget = RetryBudget(options.max_wait)
     next_start = time.monotonic()
     for name in names:
         progress.begin(name)
         time.sleep(max(0.0, next_start - time.monotonic()))
-        begun = time.monotonic()
+        start = time.monotonic()
         try:
-            wanted = replace(options, max_wait=patience.seconds)
-            done = fetch_into(store, normalise_ticker(name), wanted, progress.wait)
+            limited = replace(options, max_wait=budget.seconds)
+            done = fetch_into(store, normalise_ticker(name), limited, progress.wait)
         except LstmStockError as error:
-            patience.failed(error)
+            budget.failed(error)
             outcomes.append(FetchOutcome(name, None, error.message))
             progress.end(
                 f"{name}: error: {error.message}" + (f" (hint: {error.hint})" if error.hint else ""), True
             )
         else:
-            patience.succeeded()
+            budget.succeeded()
             outcomes.append(FetchOutcome(name, done))
             progress.end(f"{name}: {len(done.history.table)} bars, {done.n_new} of them new", False)
             if not done.asked:
                 continue
-        next_start = begun + pause
+        next_start = start + pause
 
 
-def _all_tickers(named: list[str], path: Path | None) -> list[str]:
+def _all_tickers(arguments: list[str], file: Path | None) -> list[str]:
     """Return the tickers of the command line and of a file, each once, in order.
 
     Raises:
         ConfigError: There are none, or the file cannot be read.
     """
-    words = list(named) + ([] if path is None else read_tickers_file(path))
+    from lstm_stock.config.tickers import distinct, read_tickers_file
+
+    words = arguments + ([] if file is None else read_tickers_file(file))
     if not words:
         raise ConfigError(
             "no TICKER is named",
@@ -235,10 +238,11 @@ def _all_tickers(named: list[str], path: Path | None) -> list[str]:
     return distinct(words)
 
 
-def _seconds(value: float, option: str, least: float) -> float:
-    if math.isfinite(value) and least <= value <= _LONGEST_SECONDS:
+def _seconds(value: float, option: str, minimum: float) -> float:
+    """Return `value`; raise a ConfigError if it is not a number of seconds in range."""
+    if math.isfinite(value) and minimum <= value <= _MAX_SECONDS:
         return value
     raise ConfigError(
-        f"{option}: got {value:g}, expected seconds from {least:g} to {_LONGEST_SECONDS:g}",
+        f"{option}: got {value:g}, expected seconds from {minimum:g} to {_MAX_SECONDS:g}",
         "give another number",
     )

@@ -1,7 +1,7 @@
 """The registry of price sources, what a fetch may ask of one, and what it returns.
 
 A source is one function from a ticker and `FetchOptions` to `Fetched`, and one entry in `SOURCES`. This module
-imports neither numpy nor pandas, so that the command line can list the names.
+imports neither pandas nor pydantic, so that the command line can list the names.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lstm_stock.config.registry import Target
 from lstm_stock.prices.retry import Retry, ignore_retry
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from lstm_stock.config.registry import Target
 
 SAMPLE_TICKER: Final = "AAPL"
 """The one ticker of the source `sample`."""

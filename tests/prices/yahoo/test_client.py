@@ -308,7 +308,7 @@ def test_ctrl_c_keeps_what_is_done_and_does_not_wait_for_the_answer(place):
     out, err = process.communicate(timeout=60)
     assert time.monotonic() - sent < 20
     assert process.returncode == 130, err
-    assert "interrupted: 1 of 3 tickers are fetched and stay" in err
+    assert "interrupted: 1 of 3 tickers are fetched and stored" in err
     assert "Traceback" not in err
     assert re.search(r"^\s*AAA ", out, re.MULTILINE)
     assert_stored(place, "AAA", "2023-01-01")
