@@ -1,6 +1,6 @@
-"""Decide which dates a source is to be asked for, given what the store has and what is wanted.
+"""Plan which dates to fetch, given the stored and the wanted ones, and join fetched bars to stored bars.
 
-A narrower request never shrinks the store: what is asked for continues or includes what is there. Nothing here
+A narrower request never shrinks the store: the dates to fetch continue or include the stored ones. Nothing here
 fetches or stores.
 """
 
@@ -19,105 +19,25 @@ from lstm_stock.prices.quality import session_mismatches
 from lstm_stock.prices.table import PriceHistory, PriceProvenance
 
 OVERLAP: Final = 30
-"""How many stored bars are fetched again to be compared."""
+"""Number of stored bars that are fetched again for comparison."""
 
 _CLOSE_TOLERANCE = 1e-4
 _ADJ_CLOSE_TOLERANCE = 2e-5
 _ROUNDING = 2e-6
-"""Prices come with six decimals: below a dollar these alone move a ratio by more than the tolerance."""
+"""Prices have six decimals: below a dollar, rounding alone moves a ratio by more than the tolerance."""
 
-Array = npt.NDArray[np.float64]
-
-
-def find_change(stored: pd.DataFrame, fetched: pd.DataFrame) -> str | None:
-    """Say why stored bars cannot be continued with fetched ones, in words for the user.
-
-    Args:
-        stored: A price table without a bar that was unfinished.
-        fetched: A price table that was fetched later, with some dates of `stored`.
-
-    Returns:
-        None if prices of the dates that both have are the same, and no fetched bar brings a split or a dividend
-        that would have changed stored ones.
-    """
-    common = stored.index.intersection(fetched.index)
-    if len(common) == 0:
-        return "no fetched bar is of a date that the store has"
-    old, new = stored.loc[common], fetched.loc[common]
-    moved = _differs(old["close"], new["close"], _CLOSE_TOLERANCE)
-    if moved.any():
-        return _told("the close", common, moved, old["close"], new["close"], "a split, or a correction")
-    moved = _differs(old["adj_close"], new["adj_close"], _ADJ_CLOSE_TOLERANCE)
-    if moved.any():
-        return _told(
-            "the adjusted close",
-            common,
-            moved,
-            old["adj_close"],
-            new["adj_close"],
-            "a dividend, or a correction",
-        )
-    for name, word in (("splits", "split"), ("dividends", "dividend")):
-        before = stored[name].reindex(fetched.index, fill_value=0.0).to_numpy(np.float64)
-        other = ~np.isclose(before, fetched[name].to_numpy(np.float64), rtol=1e-6, atol=0)
-        if other.any():
-            return f"there is another {word} of {fetched.index[other][0]:%F}"
-    return None
-
-
-def missing_from(stored: pd.DataFrame, fetched: pd.DataFrame, whole: bool) -> pd.DatetimeIndex:
-    """Return the stored dates that should have been fetched again, and were not.
-
-    Args:
-        stored: A price table.
-        fetched: A price table that was fetched later.
-        whole: Whether all dates of `stored` were asked for; otherwise those from the first one fetched on.
-    """
-    asked = stored.index if whole else stored.index[stored.index >= fetched.index[0]]
-    return pd.DatetimeIndex(asked.difference(fetched.index))
-
-
-def splice(stored: pd.DataFrame, fetched: pd.DataFrame, kept: pd.DatetimeIndex) -> pd.DataFrame:
-    """Join the stored bars before the first fetched one, the fetched ones, and some more stored ones.
-
-    Args:
-        stored: A price table.
-        fetched: A price table that was fetched later, for which `find_change` found nothing.
-        kept: Dates of `stored` that `fetched` lacks and that stay.
-    """
-    before = stored[stored.index < fetched.index[0]]
-    extra = stored.loc[kept[kept > fetched.index[0]]]
-    table: pd.DataFrame = pd.concat([before, fetched, extra]).sort_index()
-    return table
-
-
-def _differs(old: pd.Series[float], new: pd.Series[float], tolerance: float) -> npt.NDArray[np.bool_]:
-    before, after = old.to_numpy(np.float64), new.to_numpy(np.float64)
-    allowed = np.maximum(tolerance, _ROUNDING / np.minimum(before, after))
-    return np.asarray(np.abs(after / before - 1) > allowed)
-
-
-def _told(
-    what: str,
-    dates: pd.Index,
-    moved: npt.NDArray[np.bool_],
-    old: pd.Series[float],
-    new: pd.Series[float],
-    cause: str,
-) -> str:
-    row = int(np.flatnonzero(moved)[0])
-    date = pd.DatetimeIndex(dates)[row]
-    return f"{what} of {date:%F} was {old.iloc[row]:.6g} and is {new.iloc[row]:.6g} now ({cause})"
+_VOLUME_TOLERANCE = 0.1
+"""Sources correct single volumes by up to 4 %; a split multiplies all before it."""
 
 
 @dataclass(frozen=True)
 class FetchRange:
-    """What to ask a source for.
+    """The dates to fetch.
 
     Attributes:
-        start: First date, or None for the earliest there is.
-        end: Last date, inclusive, or None for the newest there is.
-        whole: Whether this includes every bar that the store has.
+        start: First date, or None for the earliest that the source has.
+        end: Last date, inclusive, or None for the newest that the source has.
+        whole: Whether the range includes every stored bar.
     """
 
     start: dt.date | None
@@ -132,53 +52,53 @@ def complete_bars(stored: PriceHistory) -> pd.DataFrame:
 
 
 def plan_all(stored: PriceHistory | None, start: dt.date | None, end: dt.date | None) -> FetchRange:
-    """Ask for all dates that are wanted or stored.
+    """Plan to fetch all dates that are wanted or stored.
 
     Args:
-        stored: What the store has.
-        start: First date wanted, or None for the earliest there is.
-        end: Last date wanted, inclusive, or None for the newest there is.
+        stored: The stored prices, if any.
+        start: First date wanted, or None for the earliest that the source has.
+        end: Last date wanted, inclusive, or None for the newest that the source has.
     """
     if stored is not None:
-        first, last = _ends(stored.table)
+        first, last = _first_and_last(stored.table)
         start = None if start is None else min(start, first)
         end = None if end is None else max(end, last)
     return FetchRange(start, end, whole=True)
 
 
 def plan_full(stored: PriceHistory, start: dt.date | None, end: dt.date | None) -> FetchRange:
-    """Ask again for the dates that the store has, and for those wanted beyond.
+    """Plan to fetch all stored dates again, and the wanted ones beyond.
 
     Args:
-        stored: What the store has.
+        stored: The stored prices.
         start: First date wanted, or None for where the store begins.
-        end: Last date wanted, inclusive, or None for the newest there is.
+        end: Last date wanted, inclusive, or None for the newest that the source has.
     """
-    covered = _asked_start(stored.provenance)
-    first, last = _ends(stored.table)
-    # Where everything from the beginning was asked for once, it is asked for again.
-    start = None if covered is None else min([first, covered, *([] if start is None else [start])])
+    requested = _requested_start(stored.provenance)
+    first, last = _first_and_last(stored.table)
+    # Once fetched from the earliest date, always fetched from there.
+    start = None if requested is None else min([first, requested, *([] if start is None else [start])])
     return FetchRange(start, None if end is None else max(end, last), whole=True)
 
 
 def plan_update(
     stored: PriceHistory, start: dt.date | None, end: dt.date | None, now: dt.datetime
 ) -> FetchRange | None:
-    """Ask for what the store lacks of the dates wanted, and some bars more to compare with.
+    """Plan to fetch the wanted dates that the store lacks, and `OVERLAP` stored bars to compare with.
 
     Args:
-        stored: What the store has.
+        stored: The stored prices.
         start: First date wanted, or None for where the store begins.
-        end: Last date wanted, inclusive, or None for the newest there is.
+        end: Last date wanted, inclusive, or None for the newest that the source has.
         now: The present time, with its zone.
 
     Returns:
-        None where the store has it all: of a range that is closed, nothing new can come.
+        None if the store has every wanted date and no new bar can exist.
     """
     table = complete_bars(stored)
     if len(table) == 0 or _lacks_start(stored, table, start):
         return plan_full(stored, start, end)
-    first, last = _ends(table)
+    first, last = _first_and_last(table)
     mismatches = session_mismatches(table, stored.provenance.exchange).dates
     to_refetch = mismatches - set(stored.provenance.confirmed_mismatches)
     if not to_refetch and not _lacks_end(stored, last, end, now):
@@ -190,11 +110,82 @@ def plan_update(
     return FetchRange(begin, None if end is None else max(end, last), whole=False)
 
 
+def find_change(stored: pd.DataFrame, fetched: pd.DataFrame) -> str | None:
+    """Find out whether the source has changed stored bars, so that fetched ones cannot be added to them.
+
+    Args:
+        stored: A price table without an unfinished bar.
+        fetched: A price table that was fetched later, with some dates of `stored`.
+
+    Returns:
+        The change, in words for the user; None if prices and volume of the common dates agree, and no fetched bar
+        has a split or a dividend that would have changed stored ones.
+    """
+    common = stored.index.intersection(fetched.index)
+    if len(common) == 0:
+        return "no fetched bar is of a date that the store has"
+    old, new = stored.loc[common], fetched.loc[common]
+    for column, name, tolerance, cause in (
+        ("close", "close", _CLOSE_TOLERANCE, "a split, or a correction"),
+        ("adj_close", "adjusted close", _ADJ_CLOSE_TOLERANCE, "a dividend, or a correction"),
+    ):
+        rows = _changed_rows(old[column], new[column], tolerance)
+        if len(rows):
+            return _change(name, old[column], new[column], rows[0], cause)
+    # Bars before the common ones would have changed as the first of them did; later ones may be of after a split.
+    traded = np.flatnonzero((old["volume"] > 0) & (new["volume"] > 0))
+    if len(traded) and abs(new["volume"].iloc[traded[0]] / old["volume"].iloc[traded[0]] - 1) > _VOLUME_TOLERANCE:
+        return _change("volume", old["volume"], new["volume"], traded[0], "a split, or a correction")
+    for column, name in (("splits", "split"), ("dividends", "dividend")):
+        before = stored[column].reindex(fetched.index, fill_value=0.0).to_numpy(np.float64)
+        other = ~np.isclose(before, fetched[column].to_numpy(np.float64), rtol=1e-6, atol=0)
+        if other.any():
+            return f"there is another {name} of {fetched.index[other][0]:%F}"
+    return None
+
+
+def missing_from(stored: pd.DataFrame, fetched: pd.DataFrame, whole: bool) -> pd.DatetimeIndex:
+    """Return the stored dates that were fetched again without a bar.
+
+    Args:
+        stored: A price table.
+        fetched: A price table that was fetched later.
+        whole: Whether all dates of `stored` were asked for; otherwise those from the first fetched one on.
+    """
+    asked = stored.index if whole else stored.index[stored.index >= fetched.index[0]]
+    return pd.DatetimeIndex(asked.difference(fetched.index))
+
+
+def splice(stored: pd.DataFrame, fetched: pd.DataFrame, kept: pd.DatetimeIndex) -> pd.DataFrame:
+    """Join the stored bars before the first fetched one, the fetched bars, and some later stored ones.
+
+    Args:
+        stored: A price table.
+        fetched: A price table that was fetched later; `find_change` finds no change.
+        kept: Dates of `stored` that `fetched` lacks and that stay.
+    """
+    before = stored[stored.index < fetched.index[0]]
+    extra = stored.loc[kept[kept > fetched.index[0]]]
+    table: pd.DataFrame = pd.concat([before, fetched, extra]).sort_index()
+    return table
+
+
+def _changed_rows(old: pd.Series[float], new: pd.Series[float], tolerance: float) -> npt.NDArray[np.intp]:
+    before, after = old.to_numpy(np.float64), new.to_numpy(np.float64)
+    allowed = np.maximum(tolerance, _ROUNDING / np.minimum(before, after))
+    return np.flatnonzero(np.abs(after / before - 1) > allowed)
+
+
+def _change(name: str, old: pd.Series[float], new: pd.Series[float], row: int, cause: str) -> str:
+    date = pd.DatetimeIndex(old.index)[row]
+    return f"the {name} of {date:%F} was {old.iloc[row]:.6g} and is {new.iloc[row]:.6g} now ({cause})"
+
+
 def _lacks_start(stored: PriceHistory, table: pd.DataFrame, start: dt.date | None) -> bool:
-    covered, first = _asked_start(stored.provenance), _ends(table)[0]
-    if start is None or covered is None or start >= min(covered, first):
+    requested, first = _requested_start(stored.provenance), _first_and_last(table)[0]
+    if start is None or requested is None or start >= min(requested, first):
         return False
-    until = min(covered, first) - dt.timedelta(days=1)
+    until = min(requested, first) - dt.timedelta(days=1)
     return len(sessions_between(stored.provenance.exchange, start, until)) > 0
 
 
@@ -204,20 +195,21 @@ def _lacks_end(stored: PriceHistory, last: dt.date, end: dt.date | None, now: dt
         return True
     if end <= last:
         return False
-    exchange, asked = stored.provenance.exchange, stored.provenance
-    if exchange is not None:
-        return len(sessions_between(exchange, last + dt.timedelta(days=1), end)) > 0
-    # Without a calendar: what was asked for when it was over has been answered.
-    fetched = dt.datetime.fromisoformat(asked.fetched_at).astimezone(dt.UTC).date()
-    until = fetched if asked.requested_end is None else dt.date.fromisoformat(asked.requested_end)
+    provenance = stored.provenance
+    if provenance.exchange is not None:
+        return len(sessions_between(provenance.exchange, last + dt.timedelta(days=1), end)) > 0
+    # Without a calendar: a range that was fetched after it had ended is complete.
+    fetched = dt.datetime.fromisoformat(provenance.fetched_at).astimezone(dt.UTC).date()
+    requested_end = provenance.requested_end
+    until = fetched if requested_end is None else dt.date.fromisoformat(requested_end)
     return not (end <= until and end < fetched - dt.timedelta(days=1))
 
 
-def _asked_start(provenance: PriceProvenance) -> dt.date | None:
+def _requested_start(provenance: PriceProvenance) -> dt.date | None:
     start = provenance.requested_start
     return None if start is None else dt.date.fromisoformat(start)
 
 
-def _ends(table: pd.DataFrame) -> tuple[dt.date, dt.date]:
+def _first_and_last(table: pd.DataFrame) -> tuple[dt.date, dt.date]:
     dates = pd.DatetimeIndex(table.index)
     return dates[0].date(), dates[-1].date()

@@ -184,6 +184,33 @@ def test_a_split_or_a_dividend_brings_everything_again(yahoo, store, event, word
     assert_stored(store, yahoo.instrument.visible(DAYS[505]))
 
 
+def test_volume_that_is_adjusted_after_the_prices_brings_everything_again(yahoo, store):
+    fetch(yahoo, store)
+    split = DAYS[503]
+    yahoo.instrument.splits[split] = 4.0
+    yahoo.today = DAYS[505]
+    yahoo.change = lambda table: table.assign(
+        volume=table["volume"].where(table.index >= pd.Timestamp(split), table["volume"] / 4)
+    )
+    fetch(yahoo, store)
+    yahoo.change = lambda table: table
+    yahoo.today = DAYS[510]
+    done = fetch(yahoo, store)
+    assert "all was fetched again, since the past has changed: the volume of" in done.notes[0]
+    assert_stored(store, yahoo.instrument.visible(DAYS[510]))
+
+
+def test_a_corrected_volume_is_no_split(yahoo, store):
+    fetch(yahoo, store)
+    late = pd.Timestamp(DAYS[490])
+    yahoo.change = lambda table: table.assign(
+        volume=table["volume"].where(table.index != late, table["volume"] * 1.5) * 1.04
+    )
+    yahoo.today = DAYS[501]
+    fetch(yahoo, store)
+    assert len(yahoo.asked) == 2
+
+
 def test_bars_are_neither_mixed_nor_lost_where_the_past_changed_and_some_are_gone(yahoo, store):
     fetch(yahoo, store)
     before = store.path("X").read_bytes()
