@@ -134,7 +134,10 @@ def find_change(stored: pd.DataFrame, fetched: pd.DataFrame) -> str | None:
             return _change(name, old[column], new[column], rows[0], cause)
     # Bars before the common ones would have changed as the first of them did; later ones may be of after a split.
     traded = np.flatnonzero((old["volume"] > 0) & (new["volume"] > 0))
-    if len(traded) and abs(new["volume"].iloc[traded[0]] / old["volume"].iloc[traded[0]] - 1) > _VOLUME_TOLERANCE:
+    if (
+        len(traded)
+        and abs(new["volume"].iloc[traded[0]] / old["volume"].iloc[traded[0]] - 1) > _VOLUME_TOLERANCE
+    ):
         return _change("volume", old["volume"], new["volume"], traded[0], "a split, or a correction")
     for column, name in (("splits", "split"), ("dividends", "dividend")):
         before = stored[column].reindex(fetched.index, fill_value=0.0).to_numpy(np.float64)

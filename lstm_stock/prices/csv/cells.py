@@ -1,13 +1,14 @@
-"""Turn the text of CSV cells into dates and numbers.
+"""Parse the cells of one CSV column as dates or as numbers.
 
-One style is found for a whole column and then demanded of every cell; a style that the cells leave open is said
-to be open, never guessed. Nothing here knows files or columns.
+One style is found per column and required of every cell. If the cells leave the style open, the result says so;
+nothing is guessed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,17 +18,38 @@ import numpy.typing as npt
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _FIRST_YEAR, _LAST_YEAR = 1800, 2100
-_TWO_DIGIT_PIVOT = 69  # As POSIX: 69-99 are 1969-1999.
+_TWO_DIGIT_PIVOT = 69  # as POSIX: 69-99 are 1969-1999
 
 _TIME = (
     r"(?:[T ,]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
     r"\s*(?:[AaPp][Mm])?\s*(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
-_YEAR_FIRST = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})" + _TIME)
-_COMPACT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
-_NUMERIC = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})" + _TIME)
-_MONTH_NAMED_FIRST = re.compile(r"([A-Za-z]{3,9})\.?[ -]([0-9]{1,2}),?[ -]([0-9]{4})" + _TIME)
-_DAY_THEN_MONTH_NAME = re.compile(r"([0-9]{1,2})[ -]([A-Za-z]{3,9})\.?,?[ -]([0-9]{4}|[0-9]{2})" + _TIME)
+_ONE_OR_TWO, _YEAR = "[0-9]{1,2}", "(?P<y>[0-9]{4}|[0-9]{2})"
+_COMPACT, _DAY_FIRST, _MONTH_FIRST, _SHORT_YEAR_FIRST = (
+    "digits alone (20200131)",
+    "day first (31/01/2020)",
+    "month first (01/31/2020)",
+    "year first (20/01/31)",
+)
+_STYLES = {
+    style: re.compile(pattern + _TIME)
+    for style, pattern in (
+        (
+            "year first (2020-01-31)",
+            rf"(?P<y>[0-9]{{4}})(?P<s>[-/.])(?P<m>{_ONE_OR_TWO})(?P=s)(?P<d>{_ONE_OR_TWO})",
+        ),
+        (_COMPACT, "(?P<y>[0-9]{4})(?P<m>[0-9]{2})(?P<d>[0-9]{2})"),
+        (
+            "month by name (Jan 31, 2020)",
+            rf"(?P<m>[A-Za-z]{{3,9}})\.?[ -](?P<d>{_ONE_OR_TWO}),?[ -](?P<y>[0-9]{{4}})",
+        ),
+        ("month by name (31 Jan 2020)", rf"(?P<d>{_ONE_OR_TWO})[ -](?P<m>[A-Za-z]{{3,9}})\.?,?[ -]{_YEAR}"),
+        (_DAY_FIRST, rf"(?P<d>{_ONE_OR_TWO})(?P<s>[-/.])(?P<m>{_ONE_OR_TWO})(?P=s){_YEAR}"),
+        (_MONTH_FIRST, rf"(?P<m>{_ONE_OR_TWO})(?P<s>[-/.])(?P<d>{_ONE_OR_TWO})(?P=s){_YEAR}"),
+        (_SHORT_YEAR_FIRST, rf"(?P<y>[0-9]{{2}})(?P<s>[-/.])(?P<m>{_ONE_OR_TWO})(?P=s)(?P<d>{_ONE_OR_TWO})"),
+    )
+}
+"""Each way to write dates, with the groups `y`, `m` and `d`. Cells of the last three are alike."""
 
 _MISSING = {"", "nan", "null", "none", "na", "n/a", "#n/a", "nat", "-", "--", "."}
 _INFINITE = re.compile(r"([+-]?)(inf|infinity|∞)", re.IGNORECASE)
@@ -40,17 +62,16 @@ _NUMBERS = {
     )
     for mark, decimal, group in ((".", r"\.", r"[,'’ \u00a0\u202f]"), (",", ",", r"[.'’ \u00a0\u202f]"))
 }
-_ONE_MARK = re.compile(r"([0-9]*)([.,])([0-9]*)")
 
 
 @dataclass(frozen=True)
 class Dates:
-    """What a column of dates was read as.
+    """A parsed column of dates.
 
     Attributes:
         days: `datetime64[D]`, NaT where a cell has another style or is no day, shape `(n_cells,)`.
         style: How the dates are written, in words.
-        open_between: The styles that fit equally well but give other dates; empty when there is one.
+        open_between: The styles that fit equally well but give other dates; empty if there is one.
         has_time: Whether any cell has a time of day, which is dropped.
     """
 
@@ -62,140 +83,103 @@ class Dates:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a column of numbers was read as.
+    """A parsed column of numbers.
 
     Attributes:
-        values: NaN where a cell is missing or is no number, shape `(n_cells,)`.
-        is_text: Where a cell is neither a number nor a word for a missing one.
+        values: NaN where a cell is missing or no number, shape `(n_cells,)`.
+        is_text: Where a cell is neither a number nor a word for a missing one, shape `(n_cells,)`.
     """
 
     values: npt.NDArray[np.float64]
     is_text: npt.NDArray[np.bool_]
 
 
-_Order = Callable[[re.Match[str]], tuple[str, str, str]]
-
-# Each style gives, from a match, the texts of year, month and day.
-_DAY_FIRST: tuple[str, _Order] = ("day first (31/01/2020)", lambda m: (m[4], m[3], m[1]))
-_MONTH_FIRST: tuple[str, _Order] = ("month first (01/31/2020)", lambda m: (m[4], m[1], m[3]))
-_SHORT_YEAR_FIRST: tuple[str, _Order] = ("year first (20/01/31)", lambda m: (m[1], m[3], m[4]))
-_PLAIN_STYLES: tuple[tuple[re.Pattern[str], str, _Order], ...] = (
-    (_YEAR_FIRST, "year first (2020-01-31)", lambda m: (m[1], m[3], m[4])),
-    (_COMPACT, "digits alone (20200131)", lambda m: (m[1], m[2], m[3])),
-    (_MONTH_NAMED_FIRST, "month by name (Jan 31, 2020)", lambda m: (m[3], m[1], m[2])),
-    (_DAY_THEN_MONTH_NAME, "month by name (31 Jan 2020)", lambda m: (m[3], m[2], m[1])),
-)
-
-
 def looks_like_date(cell: str) -> bool:
-    """Say whether a cell is written as dates are; digits alone are not, they may be a number."""
-    patterns = (_YEAR_FIRST, _NUMERIC, _MONTH_NAMED_FIRST, _DAY_THEN_MONTH_NAME)
-    return any(pattern.fullmatch(cell) for pattern in patterns)
+    """Return whether a cell is written as a date; digits alone may be a number and are not."""
+    return any(pattern.fullmatch(cell) for style, pattern in _STYLES.items() if style != _COMPACT)
 
 
 def looks_like_number(cell: str) -> bool:
-    """Say whether a cell is a number, with either decimal mark."""
-    return not read_numbers([cell], ".").is_text[0] or not read_numbers([cell], ",").is_text[0]
+    """Return whether a cell is a number, with either decimal mark."""
+    return any(_number(cell, mark) is not None for mark in ".,")
 
 
 def read_dates(cells: Sequence[str], day_first: bool | None = None) -> Dates:
-    """Read a column of dates; the date is taken as written, with no regard to a time or a zone behind it.
+    """Parse a column of dates as written; times of day and zones are dropped.
 
-    The first cell that is a date of any style decides between the styles. Where the order of day and month is
-    open, the rows decide (a 13 is no month), else `day_first`.
+    The first cell that is a date in any style decides the style. If that leaves the order of day and month open,
+    the other rows decide (a 13 is no month), else `day_first`.
 
     >>> str(read_dates(["02/01/2020", "13/01/2020"]).days[0])
     '2020-01-02'
     """
-    has_time = any(":" in cell for cell in cells)
-    for cell in cells:
-        for pattern, style, order in _PLAIN_STYLES:
-            if pattern.fullmatch(cell):
-                return Dates(_days(cells, pattern, order), style, has_time=has_time)
-        if _NUMERIC.fullmatch(cell):
-            return _read_numeric_dates(cells, day_first, has_time)
-    return Dates(np.full(len(cells), "NaT", dtype="datetime64[D]"), "none found")
+    found = next((s for cell in cells for s, pattern in _STYLES.items() if pattern.fullmatch(cell)), None)
+    if found is None:
+        return Dates(np.full(len(cells), "NaT", dtype="datetime64[D]"), "none found")
+    styles = [found]
+    if found in (_DAY_FIRST, _SHORT_YEAR_FIRST):
+        styles = [_DAY_FIRST, _MONTH_FIRST, _SHORT_YEAR_FIRST]
+        if day_first is not None:
+            styles = [_DAY_FIRST if day_first else _MONTH_FIRST]
+    readings = {style: np.array([_day(cell, style) for cell in cells], "datetime64[D]") for style in styles}
+    n_read = {style: int(np.count_nonzero(~np.isnat(days))) for style, days in readings.items()}
+    best = [style for style in styles if n_read[style] == max(n_read.values())]
+    days = readings[best[0]]
+    same = all(np.array_equal(days, readings[style], equal_nan=True) for style in best)
+    return Dates(days, best[0], () if same else tuple(best), any(":" in cell for cell in cells))
 
 
-def _read_numeric_dates(cells: Sequence[str], day_first: bool | None, has_time: bool) -> Dates:
-    if day_first is not None:
-        style, order = _DAY_FIRST if day_first else _MONTH_FIRST
-        return Dates(_days(cells, _NUMERIC, order), style, has_time=has_time)
-    short = any((match := _NUMERIC.fullmatch(cell)) and len(match[4]) == 2 for cell in cells)
-    styles = [_DAY_FIRST, _MONTH_FIRST, *([_SHORT_YEAR_FIRST] if short else [])]
-    readings = [(_days(cells, _NUMERIC, order), style) for style, order in styles]
-    n_read = [int(np.count_nonzero(~np.isnat(days))) for days, _ in readings]
-    best = [reading for reading, n in zip(readings, n_read, strict=True) if n == max(n_read)]
-    days, style = best[0]
-    same = all(np.array_equal(days.view("i8"), other.view("i8")) for other, _ in best)
-    return Dates(days, style, () if same else tuple(name for _, name in best), has_time)
-
-
-def _days(cells: Sequence[str], pattern: re.Pattern[str], order: _Order) -> npt.NDArray[np.datetime64]:
-    days: list[date | None] = []
-    for cell in cells:
-        match = pattern.fullmatch(cell)
-        days.append(_day(*order(match)) if match else None)
-    return np.array(days, dtype="datetime64[D]")
-
-
-def _day(year: str, month: str, day: str) -> date | None:
-    number = int(year)
-    if len(year) == 2:
-        number += 1900 if number >= _TWO_DIGIT_PIVOT else 2000
+def _day(cell: str, style: str) -> date | None:
+    match = _STYLES[style].fullmatch(cell)
+    if match is None:
+        return None
+    year, month = int(match["y"]), match["m"]
+    if len(match["y"]) == 2:
+        year += 1900 if year >= _TWO_DIGIT_PIVOT else 2000
     try:
-        month_number = int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
-        found = date(number, month_number, int(day))
+        number = int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
+        day = date(year, number, int(match["d"]))
     except ValueError:
         return None
-    return found if _FIRST_YEAR <= number <= _LAST_YEAR else None
+    return day if _FIRST_YEAR <= year <= _LAST_YEAR else None
 
 
-def find_decimal_mark(prices: Sequence[str], others: Sequence[str]) -> str | None:
-    """Find out whether the decimals stand behind `.` or `,`.
+def find_decimal_mark(prices: Sequence[str], counts: Sequence[str]) -> str | None:
+    """Find the decimal mark, `.` or `,`.
 
-    `1,234.5` and `1.5` speak for the dot, `1.234,5` and `1,5` for the comma.
+    `1,234.5` and `1.5` show the dot, `1.234,5` and `1,5` the comma.
 
     Args:
         prices: Cells that hold prices.
-        others: Cells that hold counts.
+        counts: Cells that hold whole numbers.
 
     Returns:
-        The mark, or None when prices such as `1,234` may be either.
+        The mark, or None when prices such as `1,234` leave it open.
     """
-    votes = {".": 0, ",": 0}
-    is_open = False
-    for position, cell in enumerate((*prices, *others)):
-        vote = _mark_vote(cell)
-        if vote in votes:
-            votes[vote] += 1
-        elif vote == "open":
-            is_open |= position < len(prices)
+    of_prices = Counter(map(_shown_mark, prices))
+    votes = of_prices + Counter(map(_shown_mark, counts))
     if votes["."] == votes[","] == 0:
-        return None if is_open else "."
-    return max(votes, key=votes.__getitem__)
+        return None if of_prices["open"] else "."
+    return "." if votes["."] >= votes[","] else ","
 
 
-def _mark_vote(cell: str) -> str:
+def _shown_mark(cell: str) -> str:
     """Return the decimal mark that a cell shows, `open` for `1,234`, or nothing."""
-    dots, commas = cell.count("."), cell.count(",")
-    if not commas and not dots:
+    marks = re.sub("[^.,]", "", cell)
+    if len(set(marks)) == 2:
+        return marks[-1]
+    if len(marks) > 1:
+        return "," if marks[0] == "." else "."
+    match = re.search(r"([0-9]*)[.,]([0-9]*)", cell)
+    if match is None or not (match[1] or match[2]):
         return ""
-    if commas and dots:
-        return "," if cell.rindex(",") > cell.rindex(".") else "."
-    if dots > 1 or commas > 1:
-        return "," if dots else "."
-    match = _ONE_MARK.search(cell)
-    if match is None or match[0] in (".", ","):
-        return ""
-    whole, mark, rest = match.groups()
-    if len(rest) == 3 and 1 <= len(whole) <= 3 and not whole.startswith("0"):
-        return "open" if mark == "," else ""
-    return mark
+    if len(match[2]) == 3 and re.fullmatch("[1-9][0-9]{0,2}", match[1]):
+        return "open" if marks == "," else ""
+    return marks
 
 
 def read_numbers(cells: Sequence[str], mark: str) -> Numbers:
-    """Read a column of numbers: with thousands separators, a currency sign, or `48.09M`.
+    """Parse a column of numbers: with thousands separators, a currency sign, or `48.09M`.
 
     >>> read_numbers(["$1,189.98", "48.09M", "null"], ".").values.tolist()
     [1189.98, 48090000.0, nan]
@@ -204,15 +188,11 @@ def read_numbers(cells: Sequence[str], mark: str) -> Numbers:
         cells: Stripped of blanks.
         mark: The decimal mark, `.` or `,`.
     """
-    values = np.full(len(cells), np.nan)
-    is_text = np.zeros(len(cells), dtype=bool)
-    for row, cell in enumerate(cells):
-        number = _number(cell, mark)
-        if number is None:
-            is_text[row] = True
-        else:
-            values[row] = number
-    return Numbers(values, is_text)
+    numbers = [_number(cell, mark) for cell in cells]
+    is_text = np.array([number is None for number in numbers], dtype=bool)
+    return Numbers(
+        np.array([np.nan if number is None else number for number in numbers], np.float64), is_text
+    )
 
 
 def _number(cell: str, mark: str) -> float | None:
@@ -229,5 +209,5 @@ def _number(cell: str, mark: str) -> float | None:
     if not _NUMBERS[mark].fullmatch(text):
         return None
     plain = re.sub(r"[,.'’ \u00a0\u202f]", lambda match: "." if match[0] == mark else "", text)
-    # Through Decimal, because 48.09 times 1e6 is not 48090000 in floats.
+    # Decimal, because 48.09 * 1e6 is not 48090000 in floats.
     return float(Decimal(plain).scaleb(scale)) if scale else float(plain)

@@ -1,56 +1,46 @@
-"""Find out which column of a CSV file is which, whatever the columns are called.
+"""Find which column of a CSV file is which field.
 
-Headers of one to three rows, prefixed names (`AAPL.Close`, `Close AAPL`), several tickers side by side or below
-one another. Only names are looked at here, and the first row of data where no name tells the date.
+Handles headers of one to three rows, prefixed names (`AAPL.Close`, `Close AAPL`), and several tickers side by side
+or below one another. Only the header is read, and the first row of data where no name tells the date.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import product, zip_longest
+from typing import NamedTuple
 
 from lstm_stock.errors import DataError
 from lstm_stock.prices.csv.cells import looks_like_date, looks_like_number
 from lstm_stock.prices.csv.text import Row
 
 NEEDED = ("open", "high", "low", "close", "volume")
-"""The columns without which a file is of no use."""
+"""The columns that a file must have, besides the date."""
 
 _NAMES = {
-    "date": ("date", "datetime", "timestamp", "tradedate", "tradingdate", "tradingday", "day", "time"),
-    "open": ("open", "openprice", "openingprice", "opening", "o"),
-    "high": ("high", "highprice", "highest", "h"),
-    "low": ("low", "lowprice", "lowest", "l"),
-    "close": (
-        "close",
-        "closelast",
-        "closeprice",
-        "closingprice",
-        "closing",
-        "last",
-        "lastprice",
-        "price",
-        "c",
-    ),
-    "adj_close": (
-        "adjclose",
-        "adjustedclose",
-        "adjusted",
-        "closeadj",
-        "closeadjusted",
-        "adjcloseprice",
-        "adj",
-    ),
-    "volume": ("volume", "vol", "tradevolume", "sharevolume", "v"),
-    "dividends": ("dividends", "dividend"),
-    "splits": ("stocksplits", "splits"),
-    "ticker": ("ticker", "symbol", "name"),
+    field: tuple(names.split())
+    for field, names in {
+        "date": "date datetime timestamp tradedate tradingdate tradingday day time",
+        "open": "open openprice openingprice opening o",
+        "high": "high highprice highest h",
+        "low": "low lowprice lowest l",
+        "close": "close closelast closeprice closingprice closing last lastprice price c",
+        "adj_close": "adjclose adjustedclose adjusted closeadj closeadjusted adjcloseprice adj",
+        "volume": "volume vol tradevolume sharevolume v",
+        "dividends": "dividends dividend",
+        "splits": "stocksplits splits splitcoefficient splitfactor",
+        "ticker": "ticker symbol name",
+    }.items()
 }
-"""What each field is called, letters and digits alone; the earlier name wins where a file has two."""
+"""The names of each field, letters and digits alone; if a file has two of them, the earlier name wins."""
 
-_FIELDS = {name: key for key, names in _NAMES.items() for name in names}
-_BARE_MAY_FILL = ("volume", "adj_close", "dividends", "splits")
+_FIELDS = {name: field for field, names in _NAMES.items() for name in names}
+_PRICES = frozenset(NEEDED[:4])
+_SHARED = ("volume", "adj_close", "dividends", "splits")
+"""Fields that a ticker's columns take from columns without a ticker."""
+
 _INDEX_LABELS = {"", "ticker", "price", "date", "datetime"}
 _MAX_HEADER_ROWS = 3
 _HEADER_HINT = "the first line must name the columns, such as `Date,Open,High,Low,Close,Adj Close,Volume`"
@@ -58,14 +48,14 @@ _HEADER_HINT = "the first line must name the columns, such as `Date,Open,High,Lo
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything stands in a file.
+    """The columns of a file.
 
     Attributes:
         columns: From a field (`date open high low close volume`, and where the file has them `adj_close dividends
             splits ticker`) to the position of its column.
         labels: The name of every column, as the file has it.
-        n_header_rows: How many rows come before the data.
-        ticker: The ticker that the chosen columns' names hold, or an empty text.
+        n_header_rows: Number of rows before the data.
+        ticker: The ticker in the names of the chosen columns, or an empty text.
     """
 
     columns: dict[str, int]
@@ -74,74 +64,73 @@ class Layout:
     ticker: str
 
 
-@dataclass
-class _Group:
-    """The columns whose names hold the same ticker; `name` is empty for bare names."""
+class _Column(NamedTuple):
+    """A column whose name tells its field, and perhaps its ticker; `rank` is the name's place in `_NAMES`."""
 
-    name: str
-    columns: dict[str, int] = field(default_factory=dict)
-    ranks: dict[str, int] = field(default_factory=dict)
-
-    def has(self, fields: Sequence[str]) -> bool:
-        return all(one in self.columns for one in fields)
+    ticker: str
+    field: str
+    rank: int
+    position: int
 
 
 def find_layout(rows: Sequence[Row], ticker: str | None, name: str) -> Layout:
     """Find the columns of a file.
 
     Args:
-        rows: All of its rows.
-        ticker: The one wanted, where the file holds several.
+        rows: All rows of the file.
+        ticker: The wanted one, where the file holds several.
         name: What to call the file in messages.
 
     Raises:
         DataError: There is no header, a column is missing or there twice, or the file holds several tickers
-            and not the one wanted.
+            and not the wanted one.
     """
     n_header = _count_header_rows(rows, name)
     header = [row.cells for row in rows[:n_header]]
-    width = max(_width(cells) for cells in header)
-    parts = [tuple(cells[i] if i < len(cells) else "" for cells in header) for i in range(width)]
-    labels = tuple(" ".join(dict.fromkeys(filter(None, one))) for one in parts)
+    width = max((i + 1 for cells in header for i, cell in enumerate(cells) if cell), default=0)
+    texts = list(zip_longest(*header, fillvalue=""))[:width]
+    labels = tuple(" ".join(dict.fromkeys(filter(None, one))) for one in texts)
     first = rows[n_header].cells if n_header < len(rows) else ()
-
-    date_column = _find_date(parts, first)
-    identified = _identify(parts, date_column)
-    groups = _groups(identified, labels, name)
-    bare = groups.pop("", _Group(""))
-    chosen = _choose(groups, bare, ticker, name)
-    columns = dict(chosen.columns)
-    for one in _BARE_MAY_FILL:
-        if one not in columns and one in bare.columns:
-            columns[one] = bare.columns[one]
-    missing = [one for one in NEEDED if one not in columns]
-    if date_column is None:
-        missing.insert(0, "date")
-    else:
-        columns["date"] = date_column
+    date = _find_date(texts, first)
+    groups: dict[str, list[_Column]] = {}
+    for one in _best_reading(texts, date):
+        groups.setdefault(_plain(one.ticker), []).append(one)
+    bare = groups.pop("", [])
+    chosen = _choose(list(groups.values()), bare, ticker, name)
+    columns = _positions([one for one in bare if one.field in _SHARED], labels, name)
+    columns |= _positions(chosen, labels, name)
+    columns.pop("ticker", None)
+    if date is not None:
+        columns["date"] = date
+    missing = [field for field in ("date", *NEEDED) if field not in columns]
     if missing:
         found = ", ".join(f"`{label}`" for label in labels if label)
         raise DataError(
-            f"{name} has no column for {', '.join(f'`{one}`' for one in missing)}; it has {found}",
+            f"{name} has no column for {', '.join(f'`{field}`' for field in missing)}; it has {found}",
             _HEADER_HINT,
         )
-    if "ticker" in bare.columns and n_header == 1:
-        columns["ticker"] = bare.columns["ticker"]
-    return Layout(columns, labels, n_header, chosen.name)
+    if n_header == 1:
+        columns |= _positions([one for one in bare if one.field == "ticker"], labels, name)
+    return Layout(columns, labels, n_header, chosen[0].ticker if chosen else "")
 
 
 def same_ticker(one: str, other: str) -> bool:
-    """Compare tickers as column names write them: BRK.B, brk-b and BRK_B are one."""
+    """Compare tickers without case and punctuation: BRK.B, brk-b and BRK_B are the same."""
     return bool(_plain(one)) and _plain(one) == _plain(other)
+
+
+def several_tickers(found: Sequence[str], wanted: str | None, name: str) -> DataError:
+    """Return the error for a file of several tickers without the wanted one."""
+    shown = ", ".join(found[:10]) + (f" and {len(found) - 10} more" if len(found) > 10 else "")
+    return DataError(
+        f"{name} holds {len(found)} tickers, {shown}, "
+        + (f"but not {wanted}" if wanted else "and none is chosen"),
+        f"fetch one of them by its name: `lstm-stock fetch {found[0]} --from-csv {name}`",
+    )
 
 
 def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
-
-
-def _width(cells: Sequence[str]) -> int:
-    """Count the columns up to the last named one."""
-    return max((i + 1 for i, cell in enumerate(cells) if cell), default=0)
 
 
 def _count_header_rows(rows: Sequence[Row], name: str) -> int:
@@ -151,8 +140,7 @@ def _count_header_rows(rows: Sequence[Row], name: str) -> int:
             _HEADER_HINT,
         )
     n = 1
-    while n < min(len(rows), _MAX_HEADER_ROWS):
-        row = rows[n]
+    for row in rows[1:_MAX_HEADER_ROWS]:
         if row.cells[0].lower() not in _INDEX_LABELS or _is_data(row):
             break
         n += 1
@@ -160,117 +148,91 @@ def _count_header_rows(rows: Sequence[Row], name: str) -> int:
 
 
 def _is_data(row: Row) -> bool:
-    """Say whether a row is below the header: it has a date, or is mostly numbers."""
+    """Return whether a row is below the header: it has a date, or at least half of its cells are numbers."""
     if any(looks_like_date(cell) for cell in row.cells):
         return True
     filled = [cell for cell in row.cells if cell]
     return 2 * sum(looks_like_number(cell) for cell in filled) >= len(filled)
 
 
-def _find_date(parts: Sequence[tuple[str, ...]], first: Sequence[str]) -> int | None:
+def _find_date(texts: Sequence[tuple[str, ...]], first: Sequence[str]) -> int | None:
     """Find the date column: by its name, else the first one whose first cell is a date."""
     names = _NAMES["date"]
-    ranked = [
-        (names.index(plain), column)
-        for column, texts in enumerate(parts)
-        for plain in map(_plain, texts)
-        if plain in names
-    ]
+    plain = [(_plain(text), position) for position, one in enumerate(texts) for text in one]
+    ranked = [(names.index(text), position) for text, position in plain if text in names]
     if ranked:
         return min(ranked)[1]
-    return next((column for column, cell in enumerate(first[: len(parts)]) if looks_like_date(cell)), None)
+    return next((i for i, cell in enumerate(first[: len(texts)]) if looks_like_date(cell)), None)
 
 
-def _identify(parts: Sequence[tuple[str, ...]], date_column: int | None) -> list[tuple[str, str, int] | None]:
-    """Find for each column its ticker (or nothing), its field and the rank of the name it goes by.
+def _best_reading(texts: Sequence[tuple[str, ...]], date: int | None) -> list[_Column]:
+    """Split each column's name into ticker and field.
 
-    A ticker may be called LOW or OPEN, so all readings of the header are tried, and the one that gives the most
-    fields to one ticker is taken: names in the first header row or in a later one, ticker first or last.
+    A ticker may be called LOW or OPEN, so all readings of the header are tried: field names in the first header
+    row or in a later one, ticker first or last. The one that gives the most fields to one ticker wins.
     """
-    best: list[tuple[str, str, int] | None] = []
-    best_score = -1
-    for row in range(len(parts[0]) if parts else 0):
-        for ticker_first in (True, False):
-            reading = [
-                None if column == date_column else _read_label(texts, row, ticker_first)
-                for column, texts in enumerate(parts)
-            ]
-            fields: dict[str, set[str]] = {}
-            for one in filter(None, reading):
-                fields.setdefault(_plain(one[0]), set()).add(one[1])
-            score = max(map(len, fields.values()), default=0)
-            if score > best_score:
-                best, best_score = reading, score
-    return best
+    best: list[_Column] = []
+    best_score = 0
+    for row, ticker_first in product(range(len(texts[0]) if texts else 0), (True, False)):
+        columns = [_read_name(texts[i], i, row, ticker_first) for i in range(len(texts)) if i != date]
+        reading = [one for one in columns if one is not None]
+        fields = {(_plain(one.ticker), one.field) for one in reading}
+        score = max((sum(key == ticker for key, _ in fields) for ticker, _ in fields), default=0)
+        if score > best_score:
+            best, best_score = reading, score
+    return [one for one in best if one.field != "date"]
 
 
-def _read_label(texts: tuple[str, ...], row: int, ticker_first: bool) -> tuple[str, str, int] | None:
+def _read_name(texts: tuple[str, ...], position: int, row: int, ticker_first: bool) -> _Column | None:
     """Split one column's names into ticker and field, where `row` is the header row that holds the field."""
+
+    def column(ticker: str, name: str) -> _Column:
+        field = _FIELDS[name]
+        return _Column(ticker, field, _NAMES[field].index(name), position)
+
     label = texts[row]
-    others = " ".join(text for i, text in enumerate(texts) if i != row and text)
     if (bare := _plain(label)) in _FIELDS:
-        return others, _FIELDS[bare], _rank(bare)
+        return column(" ".join(text for i, text in enumerate(texts) if i != row and text), bare)
     words = [word for word in re.split(r"[\s._:|/,'\"()\[\]-]+", label) if word]
     for k in range(1, len(words)):
         # The longest name of a field first: `Adj Close`, not `Close`.
-        whose, name = (words[:k], words[k:]) if ticker_first else (words[-k:], words[:-k])
+        ticker, name = (words[:k], words[k:]) if ticker_first else (words[-k:], words[:-k])
         plain = "".join(map(_plain, name))
         if len(plain) > 1 and _FIELDS.get(plain) not in (None, "date", "ticker"):
-            return " ".join(whose), _FIELDS[plain], _rank(plain)
+            return column(" ".join(ticker), plain)
     return None
 
 
-def _rank(name: str) -> int:
-    return _NAMES[_FIELDS[name]].index(name)
+def _choose(
+    groups: Sequence[list[_Column]], bare: list[_Column], ticker: str | None, name: str
+) -> list[_Column]:
+    """Choose the wanted ticker's columns, else those without a ticker: a prefix may mark a helper (`Adj Open`)."""
 
+    def fields(group: Sequence[_Column]) -> set[str]:
+        return {one.field for one in group}
 
-def _groups(
-    identified: Sequence[tuple[str, str, int] | None], labels: Sequence[str], name: str
-) -> dict[str, _Group]:
-    """Gather the columns by ticker; where two may be the same field the better name wins."""
-    groups: dict[str, _Group] = {}
-    clashes: list[tuple[_Group, str, int, int]] = []
-    for column, one in enumerate(identified):
-        if one is None or one[1] == "date":
-            continue
-        ticker, key, rank = one
-        group = groups.setdefault(_plain(ticker), _Group(ticker))
-        held = group.columns.get(key)
-        if held is None or rank < group.ranks[key]:
-            group.columns[key], group.ranks[key] = column, rank
-        elif rank == group.ranks[key]:
-            clashes.append((group, key, held, column))
-    for group, key, held, column in clashes:
-        if group.columns[key] == held and key in (*NEEDED, "adj_close"):
-            raise DataError(
-                f"{name} has two columns for `{key}`: `{labels[held]}` (column {held + 1}) and `{labels[column]}` "
-                f"(column {column + 1})",
-                "delete or rename one of them",
-            )
-    return groups
-
-
-def _choose(groups: dict[str, _Group], bare: _Group, ticker: str | None, name: str) -> _Group:
-    """Choose the wanted ticker's columns, else the bare ones: what has a prefix may be a helper (`Adj Open`)."""
-    prices = NEEDED[:4]
-    whole = [group for group in groups.values() if group.has(prices)]
+    whole = [group for group in groups if fields(group) >= _PRICES]
     for group in whole:
-        if ticker is not None and same_ticker(group.name, ticker):
+        if ticker is not None and same_ticker(group[0].ticker, ticker):
             return group
-    if bare.has(prices) or not whole:
-        return (
-            bare if bare.columns or not groups else max(groups.values(), key=lambda group: len(group.columns))
-        )
+    if fields(bare) >= _PRICES:
+        return bare
+    if not whole:
+        return bare or max(groups, key=lambda group: len(fields(group)), default=[])
     if len(whole) > 1:
-        raise several_tickers([group.name for group in whole], ticker, name)
+        raise several_tickers([group[0].ticker for group in whole], ticker, name)
     return whole[0]
 
 
-def several_tickers(found: Sequence[str], wanted: str | None, name: str) -> DataError:
-    """Make the error for a file of several tickers of which none is the wanted one."""
-    shown = ", ".join(found[:10]) + (f" and {len(found) - 10} more" if len(found) > 10 else "")
-    return DataError(
-        f"{name} holds {len(found)} tickers, {shown}, "
-        + (f"but not {wanted}" if wanted else "and none is chosen"),
-        f"fetch one of them by its name: `lstm-stock fetch {found[0]} --from-csv {name}`",
-    )
+def _positions(group: Sequence[_Column], labels: Sequence[str], name: str) -> dict[str, int]:
+    """Return the position of each field; the name of the lowest rank wins."""
+    columns: dict[str, _Column] = {}
+    for one in sorted(group, key=lambda column: column.rank):
+        best = columns.setdefault(one.field, one)
+        if best is not one and best.rank == one.rank and one.field in (*NEEDED, "adj_close"):
+            first, second = (f"`{labels[i]}` (column {i + 1})" for i in (best.position, one.position))
+            raise DataError(
+                f"{name} has two columns for `{one.field}`: {first} and {second}",
+                "delete or rename one of them",
+            )
+    return {field: one.position for field, one in columns.items()}

@@ -1,7 +1,4 @@
-"""Turn the bytes of a CSV file into rows of cells: encoding, separator, line numbers.
-
-Nothing here knows what a cell means.
-"""
+"""Read the bytes of a CSV file as rows of cells: encoding, separator, line numbers."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 _MAX_BYTES = 64 * 2**20
 _CSV_HINT = "save or export it as CSV (comma separated values) and fetch that file"
+_PRICES_HINT = "fetch a file with a header row and prices below it"
 _OTHER_FILES = (
     (b"PK\x03\x04", "an Excel workbook or another zip archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
@@ -44,9 +42,9 @@ class CsvText:
 
     Attributes:
         rows: At least one.
-        separator: What stands between the cells.
-        encoding: What the bytes were decoded with.
-        n_empty: How many rows had separators and nothing else; they are left out.
+        separator: The character between cells.
+        encoding: The encoding of the bytes.
+        n_empty: Number of rows of empty cells; they are left out.
     """
 
     rows: tuple[Row, ...]
@@ -64,7 +62,7 @@ def read_csv_text(path: Path) -> CsvText:
     text, encoding = _decode(_read_bytes(path), path)
     start = text.lstrip()[:1024].lower()
     if not start:
-        raise DataError(f"{path} is empty", "fetch a file with a header row and prices below it")
+        raise DataError(f"{path} is empty", _PRICES_HINT)
     if start.startswith("<!doctype") or start.startswith("<?xml") or "<html" in start:
         raise DataError(
             f"{path} is a web page, not a CSV file", "download the file that the page links to, not the page"
@@ -85,7 +83,7 @@ def _read_bytes(path: Path) -> bytes:
         raise DataError(f"there is no file {path}", hint) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}", hint) from error
-    except ValueError as error:  # A path with a NUL in it.
+    except ValueError as error:  # a NUL in the path
         raise DataError(f"{str(path)!r} is no path: {error}", hint) from error
     if len(raw) > _MAX_BYTES:
         raise DataError(
@@ -117,7 +115,7 @@ def _split(text: str, encoding: str, path: Path) -> CsvText:
     separator, first = _separator(lines)
     rows: list[Row] = []
     n_empty = 0
-    # Strict, because a quote that is never closed would swallow the rest of the file as one cell.
+    # Strict: an unclosed quote would otherwise swallow the rest of the file as one cell.
     reader = csv.reader(lines[first:], delimiter=separator, skipinitialspace=True, strict=True)
     line = first + 1
     try:
@@ -131,18 +129,16 @@ def _split(text: str, encoding: str, path: Path) -> CsvText:
     except csv.Error as error:
         raise DataError(f"{path} is not a CSV file: line {line}: {error}", _CSV_HINT) from error
     if not rows:
-        raise DataError(
-            f"{path} holds nothing but separators", "fetch a file with a header row and prices below it"
-        )
+        raise DataError(f"{path} holds nothing but separators", _PRICES_HINT)
     return CsvText(tuple(rows), separator, encoding, n_empty)
 
 
 def _separator(lines: list[str]) -> tuple[str, int]:
-    """Find the separator in the first line that has text, and the index of the first line to read."""
+    """Find the separator in the first line with text, and the index of the first line to read."""
     for index, line in enumerate(lines):
         mark = line.rstrip("\r\n").lower()
         if len(mark) == 5 and mark.startswith("sep=") and mark[-1] in SEPARATORS:
-            return mark[-1], index + 1  # Excel's own mark.
+            return mark[-1], index + 1  # Excel's own mark
         if line.strip():
             outside_quotes = "".join(line.split('"')[::2])
             return max(SEPARATORS, key=outside_quotes.count), index

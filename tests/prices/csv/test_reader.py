@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lstm_stock.errors import DataError
 from lstm_stock.prices.csv.cells import find_decimal_mark, read_dates, read_numbers
 from lstm_stock.prices.csv.reader import CsvPrices, read_csv
-from lstm_stock.prices.table import validate
+from lstm_stock.prices.table import adjusted, validate
 from tests.helpers import random_prices
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
@@ -126,7 +126,7 @@ BELOW_EACH_OTHER = (
         (
             '"Date","Price","Open","High","Low","Vol.","Change %"\n"31.01.2020","3,00","2,50","4,00","2,00",'
             '"0,06K","0,90%"\n"30.01.2020","2,00","1,50","3,00","1,00","0,05K","1,00%"\n',
-            "cells: between each other a comma, before decimals a `,`",
+            "cells: separated by a comma, decimals after a `,`",
         ),
         # semicolons, decimal comma, Excel's mark, Windows-1252, CRLF, blank and empty rows
         (
@@ -213,6 +213,37 @@ def test_two_digit_years_may_come_first(read, refuse):
     assert f"{read(header + '01/31/20,1,3,1,2,5').table.index[0]:%F}" == "2020-01-31"
     assert f"{read(header + '01/31/87,1,3,1,2,5').table.index[0]:%F}" == "1987-01-31"
     assert "day first (31/01/2020) or year first (20/01/31)" in refuse(header + "20/01/13,1,3,1,2,5").message
+
+
+RAW_HEADER = "timestamp,open,high,low,close,adjusted_close,volume,split_coefficient\n"
+RAW_ROWS = (
+    "2020-08-27,396,400,392,400,99,10,1.0\n"
+    "2020-08-28,400,404,396,396,98.5,20,1.0\n"
+    "2020-08-31,100,104,96,102,102,80,4.0\n"
+    "2020-09-01,104,108,100,106,106,40,1.0\n"
+)
+
+
+def test_a_split_that_only_the_adjusted_close_has_scales_prices_and_volume(read):
+    prices = read(RAW_HEADER + RAW_ROWS)
+    table = prices.table
+    assert table["close"].tolist() == [100, 99, 102, 106]
+    assert (table["open"].tolist(), table["low"].tolist()) == ([99, 100, 100, 104], [98, 99, 96, 100])
+    assert table["volume"].tolist() == [40, 80, 80, 40]
+    assert table["adj_close"].tolist() == [99, 98.5, 102, 106]
+    assert table["splits"].tolist() == [0, 0, 4, 0]
+    assert adjusted(table)["volume"].tolist() == [40, 80, 80, 40]
+    assert prices.understood[-1] == (
+        "splits: earlier prices are divided and volumes multiplied by those of 2020-08-31 (4)"
+    )
+
+
+def test_a_split_that_the_prices_have_is_not_applied_again(read):
+    applied = RAW_ROWS.replace("396,400,392,400", "99,100,98,100").replace("400,404,396,396", "100,101,99,99")
+    prices = read(RAW_HEADER + applied)
+    assert prices.table["close"].tolist() == [100, 99, 102, 106]
+    assert prices.table["volume"].tolist() == [10, 20, 80, 40]
+    assert not any(line.startswith("splits:") for line in prices.understood)
 
 
 def test_several_tickers_are_asked_about(refuse, read):
