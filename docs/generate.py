@@ -20,13 +20,13 @@ def cli_reference() -> str:
 
     from lstm_stock.cli import app
 
-    parts = ["# Command line reference", "Made from `--help` by `make docs`; do not edit."]
+    parts = ["# Command line reference", "Generated from `--help` by `make docs`; do not edit."]
     parts += _sections(typer.main.get_command(app), "lstm-stock", None)
     return "\n\n".join(parts) + "\n"
 
 
 def _sections(command: Any, name: str, parent: Any) -> list[str]:
-    """Return heading and help of a command, then those of its subcommands."""
+    """Return heading and help of a command and its subcommands."""
     width = {"terminal_width": HELP_WIDTH, "max_content_width": HELP_WIDTH}
     context = command.make_context(name, [], parent=parent, resilient_parsing=True, **width)
     sections = [f"## {context.command_path}", f"```text\n{command.get_help(context).rstrip()}\n```"]

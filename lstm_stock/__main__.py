@@ -1,4 +1,4 @@
-"""Let `python -m lstm_stock` do what `lstm-stock` does."""
+"""Run the command line as `python -m lstm_stock`."""
 
 from __future__ import annotations
 

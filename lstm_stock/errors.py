@@ -4,27 +4,27 @@
     ├── ConfigError    a config file, a `--set`, an option
     ├── DataError      prices, a CSV file, the store
     │   └── ShortHistoryError
-    ├── LeakError      something known at a date depends on later bars
+    ├── LeakError      a value known at a cutoff depends on later bars
     ├── RunError       a run folder that is missing, damaged or in the way
-    ├── BaselineError  a simple model that cannot be fitted; the others go on without it
-    └── SourceError    the place prices come from
+    ├── BaselineError  a baseline that cannot be fitted; it is left out
+    └── SourceError    a source of prices
         ├── UnknownTickerError
-        └── TemporaryError        what may be over in a moment: network, server, and
+        └── TemporaryError        network or server; a retry may help
             └── RateLimitError    too many requests
 
-Anything else that escapes is a bug of ours and keeps its traceback.
+Any other exception is a bug of this package and keeps its traceback.
 """
 
 from __future__ import annotations
 
 
 class LstmStockError(Exception):
-    """What came and what was expected, with the way out.
+    """Base of all errors of this package.
 
     Attributes:
-        message: One or more lines without a final full stop: what came, what was expected.
-        hint: What the user can do next; empty when the message already says it.
-        exit_code: What the command line ends with.
+        message: One or more lines without a final full stop: what came and what was expected.
+        hint: What the user can do; empty where the message says it.
+        exit_code: Exit code of the command line.
     """
 
     exit_code = 2
@@ -40,15 +40,15 @@ class ConfigError(LstmStockError):
 
 
 class DataError(LstmStockError):
-    """Prices that cannot be used: malformed, too few, or not there."""
+    """Prices that cannot be used: malformed, too few, or missing."""
 
 
 class ShortHistoryError(DataError):
-    """A ticker with too few bars for what is asked; other tickers can go on without it."""
+    """A ticker with too few bars; work on other tickers can continue."""
 
 
 class LeakError(LstmStockError):
-    """Something that is said to be known at a cutoff depends on bars after it."""
+    """A value known at a cutoff depends on bars after it."""
 
 
 class RunError(LstmStockError):
@@ -56,11 +56,11 @@ class RunError(LstmStockError):
 
 
 class BaselineError(LstmStockError):
-    """A simple model that cannot be fitted to the prices it was given; it drops out and the rest go on."""
+    """A baseline that cannot be fitted to the prices; it is left out."""
 
 
 class SourceError(LstmStockError):
-    """A source that did not deliver: no network, a rate limit, an unknown ticker."""
+    """A source that returned no prices: no network, a rate limit, an unknown ticker."""
 
     exit_code = 3
 
@@ -70,8 +70,8 @@ class UnknownTickerError(SourceError):
 
 
 class TemporaryError(SourceError):
-    """A source that may deliver when asked again: no network, a timeout, a server's trouble."""
+    """A failure that a retry may solve: no network, a timeout, a server error."""
 
 
 class RateLimitError(TemporaryError):
-    """A source that takes no more requests for now; asking again at once makes it worse."""
+    """A source that refuses requests for now; an immediate retry makes it worse."""

@@ -123,7 +123,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Show, check and export what is in the price store.", rich_markup_mode=None)
+data_app = typer.Typer(help="Show, check and export the price store.", rich_markup_mode=None)
 config_app = typer.Typer(help="Show, check and start config files.", rich_markup_mode=None)
 
 

@@ -1,4 +1,4 @@
-"""The commands about config files: `config show`, `config schema`, `config init`."""
+"""The commands `config show`, `config schema` and `config init`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def config_init(
     from lstm_stock.config import packaged_config
     from lstm_stock.report import console
 
-    # The first line points editors at a schema that lies beside the packaged files, but not beside this one.
+    # The first line names a schema for editors that is beside the packaged files, but not beside this one.
     lines = packaged_config(base).splitlines(keepends=True)
     text = "".join(line for line in lines if not line.startswith("# yaml-language-server"))
     write_output(path, text)

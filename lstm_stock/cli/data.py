@@ -1,4 +1,4 @@
-"""The commands about what is in the price store: `data`, and those below it. None of them changes a price."""
+"""The command `data` and its subcommands on the price store; none of them changes a price."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Ticker = Annotated[str, typer.Argument(metavar="TICKER", help="A ticker in the s
 @data_app.callback(invoke_without_command=True)
 def data(
     context: typer.Context,
-    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
     data_dir: DataDir = Path("data"),
     quiet: Quiet = False,
 ) -> None:
-    """List what is in the price store: rows, range, source, age, notes."""
+    """List the tickers in the price store: rows, range, source, age, notes."""
     if context.invoked_subcommand is not None:
         _require_none_before(context)
         return
@@ -56,12 +56,12 @@ def data(
 @data_app.command("show")
 def data_show(
     ticker: Ticker,
-    tail: Annotated[int, typer.Option(min=1, metavar="N", help="How many of the newest bars.")] = 10,
+    tail: Annotated[int, typer.Option(min=1, metavar="N", help="Number of newest bars.")] = 10,
     output: Annotated[Format, typer.Option("--format", help="How to print the bars.")] = Format.table,
     data_dir: DataDir = Path("data"),
     quiet: Quiet = False,
 ) -> None:
-    """Show where a ticker's prices come from, and its newest bars."""
+    """Show the source of a ticker's prices and its newest bars."""
     from lstm_stock.report import console, price_tables
 
     history = open_store(data_dir).read(ticker)
@@ -83,10 +83,10 @@ def data_export(
     ticker: Ticker,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="File to write; stdout if left out.", show_default=False),
+        typer.Argument(metavar="[FILE]", help="File to write [default: stdout].", show_default=False),
     ] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="As CSV, the only form there is.")] = True,  # noqa: ARG001
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Write CSV, the only format.")] = True,  # noqa: ARG001
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     data_dir: DataDir = Path("data"),
     quiet: Quiet = False,
 ) -> None:
@@ -105,12 +105,12 @@ def data_export(
 def data_check(
     tickers: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TICKER]...", help="Which; all if left out.", show_default=False),
+        typer.Argument(metavar="[TICKER]...", help="Tickers to check [default: all].", show_default=False),
     ] = None,
     data_dir: DataDir = Path("data"),
     quiet: Quiet = False,
 ) -> None:
-    """Read every file again and say what is damaged, missing or suspicious; ends with 2 if any is damaged."""
+    """Check the files of the store: damage, missing sessions, suspicious bars; ends with 2 if one is damaged."""
     from lstm_stock.prices.quality import quality_warnings, session_mismatches, session_notes
     from lstm_stock.report import console
 
@@ -136,26 +136,26 @@ def data_check(
         print(f"{found.ticker}: {'; '.join(notes) if notes else 'good'}")
     if not tickers:
         for path in store.unknown_files():
-            console.note(f"{path}: no prices of this program; it is never read", quiet)
+            console.note(f"{path}: not a file of this program; it is never read", quiet)
     console.note(f"{len(names)} checked: {n_damaged} damaged, {n_noted} with notes", quiet)
     if n_damaged:
         raise typer.Exit(DataError.exit_code)
 
 
 def _require_none_before(context: typer.Context) -> None:
-    """Refuse options that would be read here and not by the subcommand that they stand before."""
+    """Raise a ConfigError for options before a subcommand, which the subcommand would not see."""
     for name in ("output", "data_dir", "quiet"):
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             command = context.invoked_subcommand
             raise ConfigError(
-                f"an option of `data` stands before `{command}`, which would not see it",
-                f"write it after: `lstm-stock data {command} ... --option`",
+                f"got an option before `{command}`, expected it after",
+                f"write `lstm-stock data {command} ... --option`",
             )
 
 
 class _Damaged:
-    """A file that cannot be used, in place of what it should hold."""
+    """A ticker whose file cannot be read."""
 
     def __init__(self, ticker: str, error: DataError) -> None:
         self.ticker = ticker
@@ -163,7 +163,7 @@ class _Damaged:
 
 
 def _read(store: Store, ticker: str) -> PriceHistory | _Damaged:
-    """Read a ticker, or say what is wrong with its file; one that is not there is an error still."""
+    """Read a ticker; return the error of a damaged file, and raise that of a missing one."""
     try:
         return store.read(ticker)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""The command about cells: `models`."""
+"""The command `models`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def models(
     overrides: Overrides = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
 ) -> None:
-    """List the cells: parameters at the config's size, what each is for, options that apply."""
+    """List the cells: parameters at the config's size, purpose, options that apply."""
     import csv
     import json
     import sys

@@ -1,10 +1,11 @@
 """YAML to a frozen, typed `Config`, every fault with its line.
 
-- `load`: read a file and overrides into a `Config`; the packaged configs.
-- `schema`: `Config` itself and its JSON Schema. `sections`: its sections.
-- `fields`: parse one value. `cells`: facts about each cell that need no TensorFlow.
+- `load`: reads a file and overrides into a `Config`; the packaged configs.
+- `schema`: `Config` and its JSON Schema. `sections`: its sections. `fields`: the types of single settings.
+- `registry`, `cells`, `heads`, `features`: the names that a config may choose from.
+- `size`: the number of parameters of a network.
 - `tickers`: ticker names and files of them.
-- `raw`: the settings as the user gave them, with their lines. `yaml_reader`, `yaml_writer`: YAML text.
+- `raw`: settings as the user gave them, with their lines. `yaml_reader`, `yaml_writer`: YAML text.
 
 Nothing here imports numpy.
 """

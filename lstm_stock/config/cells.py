@@ -13,7 +13,7 @@ from lstm_stock.config.registry import Target
 N_SLOTS, SLOT_WIDTH = 16, 8
 """Size of the memory of each `ntm` layer."""
 
-WORD_WIDTH = 16
+TOKEN_WIDTH = 16
 """Width of the embedding of each token."""
 
 RECURRENT_OPTIONS = ("recurrent_dropout", "zoneout", "recurrent_constraint", "kernel_constraint", "l2")
@@ -154,7 +154,7 @@ CELLS: dict[str, CellSpec] = {
         purpose="the tutorials' text generator: returns as words, sampled into paths",
         paper="Bengio et al. 2003; Graves 2013",
         formula="16 a word, then LSTM's; n + 1 a word at the end",
-        count=lambda _, units: _stacked(_lstm)(WORD_WIDTH, units),
+        count=lambda _, units: _stacked(_lstm)(TOKEN_WIDTH, units),
         build="lstm_stock.network.cells.token.cell:TOKEN",
         options=(),
         head="vocabulary",

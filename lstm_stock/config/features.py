@@ -1,4 +1,4 @@
-"""The registry of features: the columns of a bar that the network may see."""
+"""The registry of features: the inputs of the network per bar."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ FEATURES: dict[str, FeatureSpec] = {
     ),
     "log_trailing_vol": FeatureSpec("log volatility from closes", "plain", f"{_MODULE}:log_trailing_vol"),
     "log_range_vol": FeatureSpec("log volatility from ranges", "plain", f"{_MODULE}:log_range_vol"),
-    "open": FeatureSpec("open as it is", "level", f"{_MODULE}:open_level"),
-    "high": FeatureSpec("high as it is", "level", f"{_MODULE}:high_level"),
-    "low": FeatureSpec("low as it is", "level", f"{_MODULE}:low_level"),
-    "close": FeatureSpec("close as it is", "level", f"{_MODULE}:close_level"),
-    "volume": FeatureSpec("volume as it is", "level", f"{_MODULE}:volume_level"),
+    "open": FeatureSpec("open in its own units", "level", f"{_MODULE}:open_level"),
+    "high": FeatureSpec("high in its own units", "level", f"{_MODULE}:high_level"),
+    "low": FeatureSpec("low in its own units", "level", f"{_MODULE}:low_level"),
+    "close": FeatureSpec("close in its own units", "level", f"{_MODULE}:close_level"),
+    "volume": FeatureSpec("volume in its own units", "level", f"{_MODULE}:volume_level"),
 }

@@ -1,4 +1,4 @@
-"""The registry of heads: what a network may output for each step of the horizon."""
+"""The registry of heads: what a network outputs for each step of the horizon."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class HeadSpec:
 _MODULE = "lstm_stock.network.heads"
 
 HEADS: dict[str, HeadSpec] = {
-    "point": HeadSpec("a point without a spread", 1, f"{_MODULE}:POINT", forecasts_prices=True),
+    "point": HeadSpec("a point without an interval", 1, f"{_MODULE}:POINT", forecasts_prices=True),
     "gaussian": HeadSpec("a normal distribution", 2, f"{_MODULE}:GAUSSIAN"),
     "student_t": HeadSpec("a Student-t distribution", 3, f"{_MODULE}:STUDENT_T"),
     "quantile": HeadSpec("13 quantiles", 13, f"{_MODULE}:QUANTILE", forecasts_prices=True),

@@ -1,9 +1,4 @@
-"""The settings of a training: which there are, what they default to, and what is wrong with a user's file.
-
-A config is read once, checked whole, and then frozen. Every fault is reported at once, with the line of the
-key that must change. Nothing here knows prices or networks: the names of cells, heads, features and scalers
-are only names, and the registries of higher floors hold what they mean.
-"""
+"""Load a config: defaults, a YAML file and overrides become a `Config`, or one error that lists every fault."""
 
 from __future__ import annotations
 
@@ -30,86 +25,86 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     Args:
         path: The file, or the bare name of a packaged config (`classic`) where no such file exists; None for
             the defaults alone.
-        overrides: `KEY=VALUE` each, key dotted, value in YAML: `model.units=[64, 32]`. The last one wins.
+        overrides: `KEY=VALUE` each, with a dotted key and a YAML value: `model.units=[64, 32]`. The last one wins.
 
     Raises:
-        ConfigError: The file cannot be read, or something in it or in an override is wrong. The message holds
-            one line for each fault, all of them, with the file and line where it stands.
+        ConfigError: The file cannot be read, or a setting is wrong. The message has one line per fault, with file
+            and line.
     """
-    given = RawConfig(Config().model_dump())
+    raw = RawConfig(Config().model_dump())
     if path is not None:
-        given.add_file(*_read(path))
+        raw.add_file(*_read(path))
     for number, text in enumerate(overrides):
-        given.add_override(number, text)
-    given.drop_empty_sections(_SWITCHABLE)
-    _read_tickers(given, Path() if path is None else path.parent)
+        raw.add_override(number, text)
+    raw.drop_empty_sections(_SWITCHABLE)
+    _read_tickers(raw, Path() if path is None else path.parent)
     config = None
-    if given.complete:
+    if raw.complete:
         try:
-            config = Config.model_validate(given.tree)
+            config = Config.model_validate(raw.tree)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                given.add_error(detail)
-    if config is None or given.has_faults:
-        raise given.error()
+                raw.add_error(detail)
+    if config is None or raw.has_faults:
+        raise raw.error()
     return config
 
 
-def _read_tickers(given: RawConfig, folder: Path) -> None:
-    """Put the tickers of a file in its place; a name in a config file is relative to that config's folder."""
-    name = given.value(_TICKERS)
+def _read_tickers(raw: RawConfig, folder: Path) -> None:
+    """Replace the name of a tickers file by its tickers; in a config file the name is relative to its folder."""
+    name = raw.value(_TICKERS)
     if not isinstance(name, str) or not names_a_file(name):
         return
     try:
-        tickers = read_tickers_file(Path(name) if given.is_override(_TICKERS) else folder / name)
-        given.replace(_TICKERS, list(tickers))
+        tickers = read_tickers_file(Path(name) if raw.is_override(_TICKERS) else folder / name)
+        raw.replace(_TICKERS, list(tickers))
     except ConfigError as error:
-        given.add_fault((_TICKERS,), error.message)
-        given.complete = False
+        raw.add_fault((_TICKERS,), error.message)
+        raw.complete = False
 
 
 def _read(path: Path) -> tuple[str, bytes]:
-    """Return the name to show and the bytes of a config file or a packaged config."""
+    """Return the name and the bytes of a config file or a packaged config; the name is for messages."""
     try:
         if str(path) in packaged_config_names() and not path.is_file():
             return f"{path} (packaged)", packaged_config(str(path)).encode()
         if path.is_dir():
             raise ConfigError(f"{path} is a folder, expected a YAML file", _INIT_HINT)
         with path.open("rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
+            content = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         names = ", ".join(packaged_config_names())
         raise ConfigError(
-            f"no config file {path}", f"packaged ones go by their name: {names}; {_INIT_HINT}"
+            f"no config file {path}", f"packaged configs have the names {names}; {_INIT_HINT}"
         ) from None
     except OSError as error:
         raise ConfigError(f"config file {path} cannot be read: {error.strerror}", _INIT_HINT) from None
-    except ValueError as error:  # A path with a NUL in it.
-        raise ConfigError(f"{str(path)!r} is no path: {error}", _INIT_HINT) from None
-    if len(raw) > _MAX_BYTES:
+    except ValueError as error:  # a path with a NUL in it
+        raise ConfigError(f"{str(path)!r} is not a path: {error}", _INIT_HINT) from None
+    if len(content) > _MAX_BYTES:
         raise ConfigError(
             f"{path} is larger than {_MAX_BYTES // 1024} KiB; a config has a hundred lines", _INIT_HINT
         )
-    return str(path), raw
+    return str(path), content
 
 
 def dump_yaml(config: Config) -> str:
-    """Write every key with its value; `load_config` on it gives an equal config."""
+    """Return every key with its value as YAML; `load_config` reads it back to an equal config."""
     return write_yaml(config.model_dump())
 
 
 def packaged_config_names() -> tuple[str, ...]:
-    """Name the configs that come with the package."""
+    """Return the names of the packaged configs."""
     return ("classic", "default", "many")
 
 
 def packaged_config(name: str) -> str:
-    """Return the YAML text of a packaged config, comments and all.
+    """Return the YAML text of a packaged config, with its comments.
 
     Raises:
-        ConfigError: There is none of this name.
+        ConfigError: No packaged config has this name.
     """
-    from importlib.resources import files  # Most commands do without.
+    from importlib.resources import files  # other commands do without
 
     if name not in packaged_config_names():
         names = ", ".join(packaged_config_names())

@@ -1,7 +1,6 @@
-"""Gather settings from a YAML file and from `--set`, remember where each stands, and word the faults in them.
+"""Settings from a YAML file and from `--set`, the place of each, and the text of each fault.
 
-Nothing here knows which settings exist: the defaults come in as a tree, and what is wrong with a value comes
-in as pydantic's errors.
+Nothing here knows which settings exist: defaults come in as a tree, faults in values as pydantic's errors.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ Defaults: TypeAlias = Mapping[str, Any]
 
 _MAX_FAULTS = 50
 
-# Words of other programs and tutorials for our keys.
-_OTHER_WORDS = {
+# Names that other programs and tutorials use, and our keys for them.
+_SYNONYMS = {
     "batch": "training.batch_size",
     "ensemble": "training.members",
     "hidden_size": "model.units",
@@ -48,7 +47,7 @@ _OTHER_WORDS = {
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a setting was given: `my.yaml:3`, or `--set seed`."""
+    """Source of a setting: `my.yaml:3`, or `--set seed`."""
 
     order: tuple[int, int]
     label: str
@@ -56,11 +55,11 @@ class _Place:
 
 
 class RawConfig:
-    """Settings as the user gave them, and what is wrong with them.
+    """Settings as the user gave them, and the faults in them.
 
     Attributes:
-        tree: The settings given, text wherever a value is; overrides already merged into the file's.
-        complete: False if something could not be read at all, so that `tree` is not worth checking.
+        tree: The settings, every value as text; overrides are merged into the file's settings.
+        complete: False if something could not be read, so that `tree` cannot be checked.
     """
 
     def __init__(self, defaults: Defaults) -> None:
@@ -73,7 +72,7 @@ class RawConfig:
         self._faults: list[tuple[tuple[int, int], str]] = []
 
     def add_file(self, name: str, raw: bytes) -> None:
-        """Take the settings of a YAML file; `name` stands before its faults."""
+        """Add the settings of a YAML file; its faults begin with `name`."""
         self._file = name
         document = read_yaml(raw)
         for fault in document.faults:
@@ -93,7 +92,7 @@ class RawConfig:
             self._empty = document.empty
 
     def add_override(self, number: int, text: str) -> None:
-        """Take one `KEY=VALUE`; a section given as `{...}` adds to the section that is there."""
+        """Add one `KEY=VALUE`; a section given as `{...}` is merged into the one that is there."""
         name, equals, yaml = text.partition("=")
         key = tuple(name.strip().split("."))
         place = _Place((1, number), f"--set {_dotted(key)}", is_override=True)
@@ -126,48 +125,48 @@ class RawConfig:
             self._empty = {k for k in self._empty if k[: len(below)] != below}
 
     def drop_empty_sections(self, switchable: Iterable[Key]) -> None:
-        """Leave out sections with nothing in them, as they change nothing.
+        """Remove sections without keys, which change nothing.
 
         Args:
-            switchable: Sections that `null` turns off: there, nothing at all may mean either, and is a fault.
+            switchable: Sections that `null` turns off: one without keys is a fault, as it may mean either.
         """
         for key in sorted(self._empty, key=str):
-            if not isinstance(_below(self._defaults, key), Mapping):
+            if not isinstance(_at(self._defaults, key), Mapping):
                 continue
             if key in switchable:
                 message = "got nothing, must be null to turn it off; leave the key out for the default"
                 self.add_fault((key,), message)
-            parent = _below(self.tree, key[:-1])
+            parent = _at(self.tree, key[:-1])
             if isinstance(parent, dict):
                 del parent[str(key[-1])]
 
     def value(self, key: Key) -> Tree:
-        """Return what was given for a key; None if nothing was."""
-        value: Tree = _below(self.tree, key)
+        """Return the value that the user gave for a key, or None."""
+        value: Tree = _at(self.tree, key)
         return value
 
     def is_override(self, key: Key) -> bool:
-        """Say whether a key was given by `--set`."""
+        """Return whether a key was given by `--set`."""
         return self._place_of(key).is_override
 
     def replace(self, key: Key, value: Tree) -> None:
-        """Put another value where one was given; faults in it are told where that one stood."""
-        parent = _below(self.tree, key[:-1])
+        """Replace the value of a key; the key keeps its place for faults."""
+        parent = _at(self.tree, key[:-1])
         parent[key[-1]] = value
 
     def add_fault(self, keys: Sequence[Key], message: str) -> None:
-        """Note a fault at the first of `keys` that the user gave, or else at the section of the first."""
+        """Add a fault at the first of `keys` that the user gave, or else at the section of the first."""
         key = next((key for key in keys if key in self._places), keys[0])
         self._add_fault(self._place_of(key), key, message)
 
     def add_error(self, error: ErrorDetails) -> None:
-        """Note one of pydantic's errors in our words."""
+        """Add one of pydantic's errors as a fault."""
         key: Key = error["loc"]
         context = error.get("ctx", {})
         if error["type"] == "extra_forbidden":
             self.add_fault((key,), self._unknown_key(key))
         elif error["type"] == "too_short" and error["input"]:
-            return  # Its items were given, and each has its own fault.
+            return  # each item of the list has its own fault
         else:
             self.add_fault(context.get("keys") or (key,), self._message(error))
 
@@ -177,7 +176,7 @@ class RawConfig:
         return bool(self._faults)
 
     def error(self) -> ConfigError:
-        """Put all faults into one error, in the order of lines, then of overrides."""
+        """Return one error with all faults, in the order of lines, then of overrides."""
         lines = [text for _, text in sorted(self._faults, key=lambda fault: fault[0])]
         if len(lines) > _MAX_FAULTS:
             lines[_MAX_FAULTS:] = [f"... and {len(lines) - _MAX_FAULTS} more"]
@@ -202,7 +201,7 @@ class RawConfig:
             allowed = re.findall(r"'([^']*)'", str(context["expected"]))
             return f"{received(value)}, allowed: {', '.join(allowed)}{_did_you_mean(value, allowed)}"
         if kind == "model_type":
-            names = ", ".join(_below(self._defaults, error["loc"]) or ())
+            names = ", ".join(_at(self._defaults, error["loc"]) or ())
             return f"{received(value)}, must be a section with any of the keys {names}"
         if kind == "tuple_type":
             is_word = isinstance(value, str) and re.fullmatch(r"[\w.^-]{1,40}", value)
@@ -214,19 +213,19 @@ class RawConfig:
         return f"{received(value)}: {error['msg']}"
 
     def _unknown_key(self, key: Key) -> str:
-        """Say that a key is unknown, and which was meant or which there are."""
+        """Return the text for an unknown key: the key probably intended, or the allowed ones."""
         word, section = str(key[-1]), key[:-1]
-        siblings = [str(name) for name in _below(self._defaults, section)]
-        known = list(_keys(self._defaults))
+        siblings = [str(name) for name in _at(self._defaults, section)]
+        all_keys = list(_keys(self._defaults))
         is_override = self._place_of(key).is_override
-        meant = _find_key(word, section, siblings, known)
-        if meant is None:
+        intended = _find_key(word, section, siblings, all_keys)
+        if intended is None:
             return f"unknown key; allowed: {', '.join(siblings)}"
-        if meant[:-1] == section and not is_override:
-            return f"unknown key; did you mean {meant[-1]}?"
-        if _dotted(meant) == word:
-            return f"unknown key; write `{meant[-1]}:` indented below `{_dotted(meant[:-1])}:`"
-        return f"unknown key; did you mean {_dotted(meant)}?"
+        if intended[:-1] == section and not is_override:
+            return f"unknown key; did you mean {intended[-1]}?"
+        if _dotted(intended) == word:
+            return f"unknown key; write `{intended[-1]}:` indented below `{_dotted(intended[:-1])}:`"
+        return f"unknown key; did you mean {_dotted(intended)}?"
 
 
 _BOUNDS = {"ge": "at least {:.10g}", "gt": "above {:.10g}", "le": "at most {:.10g}", "lt": "below {:.10g}"}
@@ -234,7 +233,7 @@ _BOUNDS |= {"min_length": "a list of at least {}", "max_length": "a list of at m
 
 
 def _dotted(key: Key) -> str:
-    """Write a key as users do: `model.units[0]`."""
+    """Return a key as users write it: `model.units[0]`."""
     text = ""
     for part in key:
         if isinstance(part, int):
@@ -244,7 +243,7 @@ def _dotted(key: Key) -> str:
     return text
 
 
-def _below(tree: Any, key: Key) -> Any:
+def _at(tree: Any, key: Key) -> Any:
     for part in key:
         tree = tree.get(part) if isinstance(tree, Mapping) else None
     return tree
@@ -259,35 +258,35 @@ def _keys(defaults: Defaults, section: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 
 def _did_you_mean(value: object, allowed: Sequence[str]) -> str:
-    meant = _nearest(value, allowed, 0.6) if isinstance(value, str) else None
-    return f"; did you mean {meant}?" if meant else ""
+    intended = _nearest(value, allowed, 0.6) if isinstance(value, str) else None
+    return f"; did you mean {intended}?" if intended else ""
 
 
-def _squash(word: str) -> str:
+def _simplified(word: str) -> str:
     return re.sub(r"[^a-z0-9]", "", word.lower())
 
 
 def _nearest(word: str, options: Sequence[str], cutoff: float) -> str | None:
-    """Find the option that a word was probably meant to be."""
-    from difflib import get_close_matches  # Only a fault needs it.
+    """Return the option most similar to `word`, or None below a similarity of `cutoff`."""
+    from difflib import get_close_matches  # loaded for a fault alone
 
-    squashed = {_squash(option): option for option in reversed(options)}
-    # Nobody mistypes a key by a hundred letters, and comparing them takes long.
-    matches = get_close_matches(_squash(word[:60]), squashed, n=1, cutoff=cutoff)
-    return squashed[matches[0]] if matches else None
+    by_simplified = {_simplified(option): option for option in reversed(options)}
+    # Long words are never typos of a key, and comparing them is slow.
+    matches = get_close_matches(_simplified(word[:60]), by_simplified, n=1, cutoff=cutoff)
+    return by_simplified[matches[0]] if matches else None
 
 
-def _find_key(word: str, section: Key, siblings: Sequence[str], known: Sequence[Key]) -> Key | None:
-    """Find the key that was meant: in this section first, then in the others, then by the words of others."""
-    by_name = {str(key[-1]): key for key in reversed(known)}
-    by_path = {_dotted(key): key for key in known}
-    if _squash(word) in map(_squash, siblings):
+def _find_key(word: str, section: Key, siblings: Sequence[str], all_keys: Sequence[Key]) -> Key | None:
+    """Return the key that was probably intended: in this section first, then in others, then a synonym."""
+    by_name = {str(key[-1]): key for key in reversed(all_keys)}
+    by_path = {_dotted(key): key for key in all_keys}
+    if _simplified(word) in map(_simplified, siblings):
         return (*section, str(_nearest(word, siblings, 1)))
     for options in (by_name, by_path):
         if (name := _nearest(word, list(options), 1)) is not None:
             return options[name]
-    if word.lower() in _OTHER_WORDS:
-        return by_path[_OTHER_WORDS[word.lower()]]
+    if word.lower() in _SYNONYMS:
+        return by_path[_SYNONYMS[word.lower()]]
     if (name := _nearest(word, siblings, 0.6)) is not None:
         return (*section, name)
     name = _nearest(word, list(by_name), 0.7)

@@ -19,7 +19,7 @@ Target: TypeAlias = Any
 
 
 def resolve(target: Target) -> Any:
-    """Return the object that a target names; an object that is no text is returned as it is.
+    """Return the object that a target names; a target that is not text is the object itself.
 
     >>> resolve("math:pi")
     3.141592653589793

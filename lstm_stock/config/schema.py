@@ -34,7 +34,7 @@ MARKET_SCALE = "har_market"
 class Config(Section):
     """All settings of one training."""
 
-    data: DataConfig = Field(default=DataConfig(), description="Whose prices, and from when to when")
+    data: DataConfig = Field(default=DataConfig(), description="Tickers and dates")
     features: tuple[FeatureName, ...] = Field(
         default=(
             "log_return",
@@ -46,31 +46,29 @@ class Config(Section):
             "log_trailing_vol",
         ),
         min_length=1,
-        description="What the model sees of each bar; open, high, low, close and volume are levels",
+        description="Inputs of the network per bar; open, high, low, close and volume are levels",
     )
     target: TargetName = Field(
         default="log_return",
-        description="What is forecast for each step: the log return since the cutoff, or the close itself",
+        description="Quantity forecast for each step: the log return since the cutoff, or the close",
     )
     target_scale: TargetScaleName = Field(
         default="trailing_vol",
         description="Unit of returns: volatility known at the cutoff, by EWMA (of closes, ranges) or HAR (alone, "
         "or with the market of all tickers); or none",
     )
-    window: WindowConfig = Field(
-        default=WindowConfig(), description="What the model sees, and how far it forecasts"
-    )
+    window: WindowConfig = Field(default=WindowConfig(), description="Length of a window and of a forecast")
     split: SplitConfig = Field(
-        default=SplitConfig(), description="Which bars validate and which test, in order of time"
+        default=SplitConfig(), description="First bars of val and test, in order of time"
     )
     scaler: ScalerName = Field(
-        default="minmax", description="How features are scaled; fitted on train bars only, per ticker"
+        default="minmax", description="Scaling of the features; fitted per ticker, on train bars only"
     )
-    model: ModelConfig = Field(default=ModelConfig(), description="The network")
-    training: TrainingConfig = Field(default=TrainingConfig(), description="How the network is fitted")
+    model: ModelConfig = Field(default=ModelConfig(), description="Architecture of the network")
+    training: TrainingConfig = Field(default=TrainingConfig(), description="Training of the network")
     calibration: CalibrationName = Field(
         default="adaptive",
-        description="Stretch the intervals: to what held on val (conformal), or by each outcome since (adaptive)",
+        description="Scaling of intervals: to their coverage of val (conformal), or by each outcome (adaptive)",
     )
     seed: Int = Field(
         default=7, ge=0, le=2**32 - 1, description="The same seed on the same machine gives the same weights"
@@ -78,8 +76,8 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _defaults_that_follow(cls, values: Any) -> Any:
-        """Give the target `close` no scale, and a cell the settings that it requires, unless the user set them."""
+    def _dependent_defaults(cls, values: Any) -> Any:
+        """Set what the target and the cell require, where the user did not: `close` has no scale."""
         if not isinstance(values, Mapping):
             return values
         no_scale = {"target_scale": "none"} if values.get("target") == "close" else {}
@@ -160,8 +158,8 @@ def require_market(config: Config) -> None:
 
 
 def json_schema() -> str:
-    """Write the JSON Schema that lets an editor check and complete a config file."""
-    import json  # Only this needs it.
+    """Return the JSON Schema of config files, with which editors check and complete them."""
+    import json  # other commands do without
 
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -172,7 +170,7 @@ def json_schema() -> str:
 
 
 def _without_titles(node: Any) -> Any:
-    # Pydantic repeats every key as a title, which an editor would show before the description.
+    # pydantic repeats every key as a title, which editors show before the description.
     if isinstance(node, dict):
         return {key: _without_titles(value) for key, value in node.items() if key != "title"}
     return [_without_titles(item) for item in node] if isinstance(node, list) else node

@@ -1,8 +1,4 @@
-"""The sections of a config: which keys there are, what they default to, and what must hold between them.
-
-Nothing here knows prices or networks: the names of cells, heads, features and scalers are only names, and the
-registries of higher floors hold what they mean.
-"""
+"""The sections of a config: their keys, defaults and limits, and the rules between the keys of a section."""
 
 from __future__ import annotations
 
@@ -38,39 +34,39 @@ ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "none"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]
 FeatureName: TypeAlias = Annotated[str, OneOf(FEATURES)]
 
-# Sections and keys stand in the order in which they are written. Upper bounds stand where a typo would hang
-# the machine.
+# The order of the keys is the order in which a config is written. Upper bounds catch typos that would exhaust the
+# machine.
 
 
 class Section(BaseModel):
-    """A section: frozen, and without unknown keys."""
+    """Base of all sections: frozen, unknown keys forbidden."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 def _or_a_file(schema: dict[str, Any]) -> None:
-    """Tell editors that the name of a file may stand in place of the list."""
-    about = {key: schema.pop(key) for key in ("default", "description")}
-    a_list = dict(schema)
+    """Allow the name of a file instead of the list in the JSON Schema."""
+    described = {key: schema.pop(key) for key in ("default", "description")}
+    as_list = dict(schema)
     schema.clear()
-    schema |= {"anyOf": [a_list, {"type": "string", "pattern": r"\.[tT][xX][tT]$"}], **about}
+    schema |= {"anyOf": [as_list, {"type": "string", "pattern": r"\.[tT][xX][tT]$"}], **described}
 
 
 class DataConfig(Section):
-    """Whose prices, and from when to when."""
+    """Tickers and dates."""
 
     tickers: tuple[Ticker, ...] = Field(
         default=("AAPL",),
         min_length=1,
         max_length=2000,
-        description="Tickers as Yahoo writes them, or the name of a .txt file of them; one network learns all",
+        description="Tickers as Yahoo spells them, or the name of a .txt file of them; one network learns all",
         json_schema_extra=_or_a_file,
     )
     start: OptionalDate = Field(
-        default=date(2010, 1, 1), description="First date used, YYYY-MM-DD; null for the earliest there is"
+        default=date(2010, 1, 1), description="First date used, YYYY-MM-DD; null: the earliest in the store"
     )
     end: OptionalDate = Field(
-        default=date(2023, 12, 31), description="Last date used, YYYY-MM-DD; null for the newest there is"
+        default=date(2023, 12, 31), description="Last date used, YYYY-MM-DD; null: the newest in the store"
     )
 
     @field_validator("tickers")
@@ -89,26 +85,28 @@ class DataConfig(Section):
 
 
 class WindowConfig(Section):
-    """What the model sees, and how far it forecasts."""
+    """Length of a window and of a forecast."""
 
-    look_back: Int = Field(default=60, ge=1, le=2520, description="Bars the model sees before each forecast")
+    look_back: Int = Field(
+        default=60, ge=1, le=2520, description="Bars that the network sees before each forecast"
+    )
     horizon: Int = Field(default=5, ge=1, le=252, description="Bars forecast at once: steps 1 to horizon")
 
 
 class SplitConfig(Section):
-    """Which bars validate and which test: train comes first, then val, then test."""
+    """First bars of val and test; train, val and test follow each other in time."""
 
     val: ShareOrDate = Field(
-        default=0.16, description="Validation: share of the bars (0 to 1), or the date on which it starts"
+        default=0.16, description="Validation: share of the bars (0 to 1), or its first date"
     )
     test: ShareOrDate = Field(
         default=0.20,
-        description="Test, the newest bars: share of the bars (0 to 1), or the date on which it starts",
+        description="Test, the newest bars: share of the bars (0 to 1), or its first date",
     )
 
     @field_validator("test")
     @classmethod
-    def _parts_fit(cls, test: float | date, info: ValidationInfo) -> float | date:
+    def _val_and_test_fit(cls, test: float | date, info: ValidationInfo) -> float | date:
         val, keys = info.data.get("val"), (("split", "test"), ("split", "val"))
         if val is None:
             return test
@@ -125,43 +123,41 @@ class SplitConfig(Section):
 
 
 class ModelConfig(Section):
-    """The network."""
+    """Architecture of the network."""
 
     cell: CellName = Field(
-        default="lstm", description="What turns a window into one vector; `lstm-stock models` tells of each"
+        default="lstm", description="Recurrent cell or encoder; `lstm-stock models` lists them"
     )
     units: tuple[LayerWidth, ...] = Field(
         default=(128, 64),
         min_length=1,
         max_length=8,
-        description="Width of each layer of the cell, first to last; of a transformer, of each block",
+        description="Width of each layer of the cell, or of each block of a transformer",
     )
-    dropout: Float = Field(
-        default=0.3, ge=0, lt=1, description="Share of values dropped after each of these layers in training"
-    )
+    dropout: Float = Field(default=0.3, ge=0, lt=1, description="Dropout rate after each of these layers")
     recurrent_dropout: Float = Field(
         default=0,
         ge=0,
         lt=1,
-        description="Share of the former state dropped in training, alike at every bar; 0 is off",
+        description="Dropout rate of the previous state, one mask per window; 0 is off",
     )
     zoneout: Float = Field(
         default=0,
         ge=0,
         lt=1,
-        description="Chance of each unit to keep its former state at a bar in training; 0 is off",
+        description="Probability that a unit keeps its previous state at a bar in training; 0 is off",
     )
     kernel_constraint: OptionalFloat = Field(
-        default=None, gt=0, description="Longest the vector of a unit's input weights may be; null is off"
+        default=None, gt=0, description="Max-norm constraint on each unit's input weights; null is off"
     )
     recurrent_constraint: OptionalFloat = Field(
-        default=None, gt=0, description="The same of its weights on the former state; null is off"
+        default=None, gt=0, description="Max-norm constraint on each unit's recurrent weights; null is off"
     )
     l2: Float = Field(
         default=0,
         ge=0,
         le=1,
-        description="Penalty on the squared weights of these layers, which no reported loss includes; 0 is off",
+        description="L2 penalty on the weights of these layers, not part of the reported losses; 0 is off",
     )
     dense: tuple[LayerWidth, ...] = Field(
         default=(32,),
@@ -172,24 +168,24 @@ class ModelConfig(Section):
         default=0,
         ge=0,
         le=64,
-        description="Numbers learnt of each ticker and shown to the network with every bar; 0 is none",
+        description="Width of the ticker embedding, an input at every bar; 0 is off",
     )
     head: HeadName = Field(
         default="student_t",
-        description="What the network outputs per step: a point, a normal, a Student-t or quantiles; or the "
-        "vocabulary of the cell token",
+        description="Output per step: a point, a normal, a Student-t or quantiles; the vocabulary is for the cell "
+        "token alone",
     )
     vocabulary: Int = Field(
-        default=8, ge=2, le=4096, description="Tokens that the cell token knows: bins of the one-bar return"
+        default=8, ge=2, le=4096, description="Number of tokens of the cell token: bins of the one-bar return"
     )
     paths: Int = Field(
-        default=256, ge=1, le=65_536, description="Paths that the cell token draws for each forecast"
+        default=256, ge=1, le=65_536, description="Simulated paths per forecast of the cell token"
     )
     temperature: Float = Field(
         default=1.0,
         ge=0.1,
         le=10,
-        description="What the cell token divides its logits by in a forecast: below 1 likely tokens get likelier",
+        description="Divisor of the logits of the cell token in a forecast; below 1 favours likely tokens",
     )
 
     @model_validator(mode="before")
@@ -244,7 +240,7 @@ def cell_spec(model: Any) -> CellSpec | None:
 
 
 class EarlyStoppingConfig(Section):
-    """When training ends before its last epoch."""
+    """Early end of the training."""
 
     monitor: MonitorName = Field(default="val_loss", description="Loss that must improve")
     patience: Int = Field(
@@ -253,40 +249,46 @@ class EarlyStoppingConfig(Section):
 
 
 class ReduceLrConfig(Section):
-    """When the learning rate falls."""
+    """Reduction of the learning rate."""
 
     monitor: MonitorName = Field(default="val_loss", description="Loss that must improve")
-    factor: Float = Field(default=0.1, gt=0, lt=1, description="The learning rate is multiplied by this")
-    patience: Int = Field(default=5, ge=0, le=10_000, description="Epochs without improvement before it is")
+    factor: Float = Field(
+        default=0.1, gt=0, lt=1, description="Factor by which the learning rate is multiplied"
+    )
+    patience: Int = Field(
+        default=5, ge=0, le=10_000, description="Epochs without improvement before the rate is reduced"
+    )
 
 
 class TrainingConfig(Section):
-    """How the network is fitted."""
+    """Training of the network."""
 
-    epochs: Int = Field(default=100, ge=1, le=10_000, description="Passes over the train windows, at most")
+    epochs: Int = Field(
+        default=100, ge=1, le=10_000, description="Maximum number of passes over the train windows"
+    )
     batch_size: Int = Field(default=32, ge=1, le=65_536, description="Windows per gradient step")
-    learning_rate: Float = Field(default=0.001, gt=0, le=1, description="Step size of Adam at the start")
+    learning_rate: Float = Field(default=0.001, gt=0, le=1, description="Initial learning rate of Adam")
     ema_momentum: Float = Field(
         default=0.99,
         ge=0,
         lt=1,
-        description="Forecast with a running mean of the weights: the share of it that each batch keeps; 0 is off",
+        description="Momentum of the moving average of the weights that forecasts use; 0: the weights themselves",
     )
     early_stopping: EarlyStoppingConfig | None = Field(
         default=EarlyStoppingConfig(),
-        description="Stop when a loss no longer improves, and keep the best weights; null: never",
+        description="Stop when a loss no longer improves, and restore the best weights; null is off",
     )
     reduce_lr: ReduceLrConfig | None = Field(
         default=ReduceLrConfig(),
-        description="Lower the learning rate when a loss no longer improves; null: never",
+        description="Reduce the learning rate when a loss no longer improves; null is off",
     )
     refit: Bool = Field(
         default=False,
-        description="Learn again from train and val together, for as many epochs as val found best, before test",
+        description="Retrain on train and val before the test, for as many epochs as were best on val",
     )
     members: Int = Field(
         default=1,
         ge=1,
         le=50,
-        description="Networks trained, from seed, seed + 1, ..., and averaged as a mixture",
+        description="Networks of the ensemble, with seeds seed, seed + 1, ...; the forecast is their mixture",
     )

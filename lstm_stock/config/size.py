@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lstm_stock.config.cells import CELLS, WORD_WIDTH
+from lstm_stock.config.cells import CELLS, TOKEN_WIDTH
 from lstm_stock.config.heads import HEADS
 from lstm_stock.config.schema import Config
 
@@ -20,7 +20,7 @@ def count_params(config: Config) -> int:
     per_step = HEADS[model.head].n_params
     if per_step is None:  # one logit and one embedding per token
         per_step = model.vocabulary
-        n_params += WORD_WIDTH * model.vocabulary
+        n_params += TOKEN_WIDTH * model.vocabulary
     n_outputs = per_step * (1 if spec.one_step else config.window.horizon)
     for n in (*model.dense, n_outputs):
         n_params += (width + 1) * n

@@ -1,4 +1,4 @@
-"""A file that names tickers: one a line, or several between blanks and commas; `#` begins a comment."""
+"""Ticker names, and files of them: one or more per line, separated by spaces or commas; `#` starts a comment."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _TICKER = re.compile(r"[A-Za-z0-9^=&_+$:][A-Za-z0-9.^=&_+$:-]{0,31}")
 
 
 def normalise_ticker(text: str) -> str:
-    """Write a ticker as the store and the sources know it: upper case.
+    """Return a ticker as the store and the sources spell it: in upper case.
 
     >>> normalise_ticker("brk-b")
     'BRK-B'
 
     Raises:
-        DataError: It holds what no ticker holds (`/`, `..`, a blank), or is empty or too long.
+        DataError: It has a character that no ticker has (`/`, `..`, a space), or is empty or too long.
     """
     if _TICKER.fullmatch(text) and ".." not in text and any(map(str.isalnum, text)):
         return text.upper()
@@ -34,7 +34,7 @@ SUFFIX = ".txt"
 
 
 def names_a_file(text: str) -> bool:
-    """Say whether a text given for tickers is the name of a file: no ticker ends in .txt or has a slash.
+    """Return whether a text is the name of a file instead of a ticker: it ends in .txt or has a slash.
 
     >>> names_a_file("sp500.txt"), names_a_file("BRK-B"), names_a_file("lists/dow")
     (True, False, True)
@@ -43,16 +43,16 @@ def names_a_file(text: str) -> bool:
 
 
 def read_tickers_file(path: Path) -> list[str]:
-    """Return the tickers that a file names, as they are written there, each once.
+    """Return the tickers of a file as they are written there, each once.
 
     Raises:
-        ConfigError: It cannot be read, or names none.
+        ConfigError: The file cannot be read, or has no ticker.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"the tickers file {path} is no text", "write one ticker a line, in UTF-8"
+            f"the tickers file {path} is not a text file", "write one ticker per line, in UTF-8"
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         why = getattr(error, "strerror", None) or error
@@ -60,12 +60,12 @@ def read_tickers_file(path: Path) -> list[str]:
     lines = (line.partition("#")[0] for line in text.splitlines())
     words = [word for line in lines for word in line.replace(",", " ").split()]
     if not words:
-        raise ConfigError(f"the tickers file {path} names no TICKER", "write one ticker a line")
+        raise ConfigError(f"the tickers file {path} has no ticker", "write one ticker per line")
     return distinct(words)
 
 
 def distinct(words: list[str]) -> list[str]:
-    """Return each ticker once, as it is written first; case does not matter.
+    """Return each ticker once, in its first spelling; upper and lower case are the same.
 
     >>> distinct(["aapl", "MSFT", "AAPL"])
     ['aapl', 'MSFT']

@@ -1,4 +1,4 @@
-"""Write nested settings as YAML that any YAML reader reads back as the same text."""
+"""Write nested settings as YAML that every YAML reader reads back as the same values."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from datetime import date
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-# What a YAML 1.1 or 1.2 reader takes for something other than text.
+# Words that a YAML 1.1 or 1.2 reader does not read as text.
 _RESERVED = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _MAX_WIDTH = 100
 
 
 def write_yaml(tree: Mapping[str, object], indent: str = "") -> str:
-    """Write nested sections of text, numbers, truths, dates, lists of these, and None, one key a line.
+    """Return nested sections as YAML, one key per line.
 
-    Text that any YAML reader could take for something else is quoted.
+    Values are text, numbers, bools, dates, None and lists of these. Text that a YAML reader could read as another
+    type is quoted.
 
     >>> print(write_yaml({"data": {"tickers": ("AAPL", "ON")}, "rate": 1e-05}), end="")
     data:
@@ -48,7 +49,7 @@ def _scalar(value: object) -> str:
         is_plain = _PLAIN.fullmatch(value) is not None and value.lower() not in _RESERVED
         return value if is_plain else f'"{"".join(map(_escaped, value))}"'
     text = repr(value)
-    # YAML 1.1 takes `1e-05` for text.
+    # YAML 1.1 reads `1e-05` as text.
     return text.replace("e", ".0e") if "e" in text and "." not in text else text
 
 

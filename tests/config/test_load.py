@@ -145,7 +145,7 @@ def test_files_that_cannot_be_read_are_told_so(tmp_path: Path) -> None:
         load_config(tmp_path / "none.yaml")
     assert caught.value.message == f"no config file {tmp_path / 'none.yaml'}"
     assert caught.value.hint == (
-        "packaged ones go by their name: classic, default, many; "
+        "packaged configs have the names classic, default, many; "
         "`lstm-stock config init` writes a file to start from"
     )
     with pytest.raises(ConfigError) as caught:
@@ -159,7 +159,7 @@ def test_files_that_cannot_be_read_are_told_so(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError) as caught:
         load_config(Path("a\0b"))
-    assert caught.value.message.startswith(r"'a\x00b' is no path: ")
+    assert caught.value.message.startswith(r"'a\x00b' is not a path: ")
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
@@ -412,8 +412,8 @@ def test_tickers_may_be_the_name_of_a_file(tmp_path: Path, monkeypatch: pytest.M
     ("text", "fault"),
     [
         (None, "cannot be read: No such file or directory"),
-        (b"# none\n", "names no TICKER"),
-        (b"\xff\xfe\x00", "is no text"),
+        (b"# none\n", "has no ticker"),
+        (b"\xff\xfe\x00", "is not a text file"),
     ],
 )
 def test_a_file_of_tickers_that_is_none_is_told_at_its_line(

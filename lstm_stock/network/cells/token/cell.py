@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from lstm_stock.config.cells import WORD_WIDTH
+from lstm_stock.config.cells import TOKEN_WIDTH
 from lstm_stock.distributions.binned import bin_edges, bin_means
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.cells.base import Cell
@@ -24,9 +24,9 @@ def build(x: Any, spec: Architecture) -> Any:
     """
     x = layers.Discretization(bin_boundaries=bin_edges(spec.vocabulary).tolist(), name="token")(x)
     embedding = layers.Embedding(
-        spec.vocabulary, WORD_WIDTH, embeddings_initializer=BinMeans(), name="embedding"
+        spec.vocabulary, TOKEN_WIDTH, embeddings_initializer=BinMeans(), name="embedding"
     )
-    x = layers.Reshape((spec.look_back, spec.n_features * WORD_WIDTH), name="sentence")(embedding(x))
+    x = layers.Reshape((spec.look_back, spec.n_features * TOKEN_WIDTH), name="sentence")(embedding(x))
     for i, units in enumerate(spec.units):
         is_last = i == len(spec.units) - 1
         lstm = layers.LSTM(units, return_sequences=not is_last, return_state=True, name=f"lstm_{i + 1}")
