@@ -22,7 +22,13 @@ from lstm_stock.network.cells.attention import attention_weights
 from lstm_stock.network.cells.ntm import Addressing, TuringCell, address
 from lstm_stock.network.cells.peephole import PeepholeCell
 from lstm_stock.network.cells.stacking import SilentL2, Zoneout
-from lstm_stock.network.cells.transformer import CausalAttention, Positions, waves
+from lstm_stock.network.cells.transformer import (
+    CausalAttention,
+    HeadsMaxNorm,
+    Positions,
+    attention,
+    sinusoids,
+)
 from lstm_stock.network.heads import head_of
 from lstm_stock.workflow.fit import architecture_of
 
@@ -198,20 +204,65 @@ def test_a_transformer_does_not_look_ahead_but_back():
     np.testing.assert_array_equal(last(WINDOWS), before[:, -1])
 
 
-def test_attention_to_earlier_bars_by_hand():
+@pytest.mark.parametrize("width", [3, 6, 8])
+def test_causal_attention_follows_its_equation(width):
     random = seeded()
-    query, key, value = random.normal(size=(3, 2, 4, 6)).astype(np.float32)
-    expected = np.zeros((2, 4, 6))
-    for head in (slice(0, 3), slice(3, 6)):
+    layer = attention(width, Regularisers(), "attention")
+    x = random.normal(size=(2, 4, width)).astype(np.float32)
+    layer(x, x)
+    assert sum(w.size for w in layer.get_weights()) == 4 * (width + 1) * width
+    shake(layer, random)
+    kernels = [w.reshape(width, width) for w in layer.get_weights()[::2]]
+    biases = [b.reshape(width) for b in layer.get_weights()[1::2]]
+    query, key, value = (x @ w + b for w, b in zip(kernels[:3], biases[:3], strict=True))
+    d = width // layer.num_heads
+    mixed = np.zeros_like(x)
+    for head in (slice(start, start + d) for start in range(0, width, d)):
         for t in range(4):
-            scores = np.exp(np.einsum("bn,bsn->bs", query[:, t, head], key[:, : t + 1, head]) / np.sqrt(3))
+            scores = np.exp(np.einsum("bn,bsn->bs", query[:, t, head], key[:, : t + 1, head]) / np.sqrt(d))
             weights = scores / scores.sum(axis=1, keepdims=True)
-            expected[:, t, head] = np.einsum("bs,bsn->bn", weights, value[:, : t + 1, head])
-    np.testing.assert_allclose(CausalAttention(2)(query, key, value), expected, atol=1e-6)
+            mixed[:, t, head] = np.einsum("bs,bsn->bn", weights, value[:, : t + 1, head])
+    np.testing.assert_allclose(layer(x, x, use_causal_mask=True), mixed @ kernels[3] + biases[3], atol=1e-5)
+    older = CausalAttention(layer.num_heads)(query, key, value)
+    np.testing.assert_allclose(older, mixed, atol=1e-5)
+
+
+def test_attention_kernels_start_like_those_of_dense_layers():
+    seeded()
+    width = 64
+    layer = attention(width, Regularisers(), "attention")
+    layer.build((None, 4, width), (None, 4, width))
+    for kernel in layer.get_weights()[::2]:  # uniform up to sqrt(6 / (fan_in + fan_out))
+        assert np.abs(kernel).max() == pytest.approx(np.sqrt(6 / (2 * width)), rel=0.01)
+        assert kernel.std() == pytest.approx(np.sqrt(2 / (2 * width)), rel=0.05)
+
+
+def test_attention_kernels_are_constrained_unit_by_unit():
+    random = seeded()
+    width, limit = 8, 1.5
+    layer = attention(width, Regularisers(kernel_constraint=limit), "attention")
+    layer.build((None, 4, width), (None, 4, width))
+    for variable in layer.trainable_variables[::2]:
+        kernel = random.normal(size=variable.shape).astype(np.float32)
+        expected = kernel.reshape(width, width)
+        expected = expected * np.minimum(1, limit / np.linalg.norm(expected, axis=0))
+        assert isinstance(variable.constraint, HeadsMaxNorm)
+        np.testing.assert_allclose(variable.constraint(kernel), expected.reshape(kernel.shape), rtol=1e-5)
+
+
+def test_attention_layers_of_older_runs_are_read():
+    saved = {
+        "module": "lstm_stock.models.cells.transformer",
+        "class_name": "CausalAttention",
+        "config": {"n_heads": 2, "name": "block_1_attention"},
+        "registered_name": "lstm_stock>CausalAttention",
+    }
+    layer = keras.saving.deserialize_keras_object(saved)
+    assert (type(layer), layer.n_heads, layer.name) == (CausalAttention, 2, "block_1_attention")
 
 
 def test_positions_are_the_papers_waves():
-    table = waves(50, 5)
+    table = sinusoids(50, 5)
     assert table.shape == (50, 5)
     assert table[7, 0] == pytest.approx(np.sin(7))
     assert table[7, 3] == pytest.approx(np.cos(7 / 10_000 ** (2 / 5)))
@@ -459,7 +510,10 @@ def test_weights_stay_as_short_as_they_must(trained):
         kernels = [each.numpy() for each in member.trainable_variables if each.constraint is not None]
         assert len(kernels) == {"attention": 0, "bilstm": 4, "transformer": 7, "token": 0}.get(cell, 2)
         for kernel in kernels:
-            assert np.linalg.norm(kernel, axis=0).max() <= LIMIT + 1e-5
+            columns = (
+                kernel.reshape(-1, 3) if kernel.ndim == 3 else kernel
+            )  # of attention, one head of width 3
+            assert np.linalg.norm(columns, axis=0).max() <= LIMIT + 1e-5
 
 
 def test_every_cell_survives_saving_in_safe_mode(trained, tmp_path):
