@@ -2,16 +2,17 @@
 
 One object holds the forecasts of all cutoffs and steps: its parameters are arrays of one shape, usually
 `(n_windows, horizon)`, and every method returns float64 arrays of that shape. An outcome `y` broadcasts against
-it, with further axes in front if need be; where `y` is NaN, so is the score. Nothing here fits, samples or knows
-what is forecast.
+it and may have further axes in front; where `y` is NaN, so is the score. Nothing here fits or samples.
 
     Distribution
-    ├── Normal, StudentT           density, closed forms
-    ├── Binned                     a Student-t whose equally probable bins have other probabilities
-    ├── QuantileFan, Empirical     jumps and straight lines: no density, exact CRPS
-    ├── PointMass                  a point that claims no distribution, and so has no score of one
-    ├── Direction                  a sign that claims no size
-    └── Mixture                    equal shares of several of the same kind
+    ├── Normal, StudentT           parametric: a density, closed forms
+    ├── Binned                     the bins of a Student-t with other probabilities
+    ├── QuantileFan, Empirical     piecewise linear cdf with jumps: no density, exact CRPS
+    ├── PointForecast              a point without a distribution: CRPS and log score are NaN
+    ├── SignForecast               a sign without a size: every score is NaN
+    └── Mixture                    an equal mixture of several of the same kind
+
+`intervals` takes central intervals from a distribution and calibrates them.
 
 Every CRPS is `E|X - y| - E|X - X'|/2`, X and X' independent draws of the forecast (Gneiting & Raftery
 2007, Journal of the American Statistical Association 102, eq. 21). Less is better, and the unit is that of `y`.

@@ -1,4 +1,4 @@
-"""What a forecast distribution answers, and the checks its parameters pass."""
+"""The interface of a forecast distribution, and the checks of its parameters."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Distribution(ABC):
 
     @abstractmethod
     def abs_error(self, y: ArrayLike) -> Array:
-        """Return `E|X - y|`, what the CRPS of a forecast without spread would be on average."""
+        """Return `E|X - y|`."""
 
     @abstractmethod
     def crps(self, y: ArrayLike) -> Array:
@@ -69,14 +69,14 @@ class Distribution(ABC):
 
     @abstractmethod
     def take(self, rows: Rows) -> Distribution:
-        """Return the forecasts of some cutoffs: `rows` of the first axis; None puts an axis in front."""
+        """Return the forecasts of some cutoffs, `rows` of the first axis; None adds an axis in front."""
 
     def median(self) -> Array:
         """Return the quantile at one half."""
         return self.quantile(0.5)
 
     def direction(self) -> Array:
-        """Return the sign of the move forecast, that of the median: 1, -1, or 0 for none."""
+        """Return the sign of the forecast move, that of the median: 1, -1, or 0 for none."""
         return np.sign(self.median())
 
 
@@ -105,7 +105,7 @@ def positive(name: str, values: ArrayLike) -> Array:
 
 
 def checked(name: str, values: ArrayLike, what: str, check: Callable[[Array], NDArray[np.bool_]]) -> Array:
-    """Copy the parameter `name` to an array; ValueError where `check`, told in words as `what`, fails."""
+    """Copy the parameter `name` to an array; ValueError, which states `what` is required, where `check` fails."""
     array = np.array(values, np.float64)
     good = check(array)
     if not np.all(good):
@@ -124,5 +124,5 @@ def probability_of(p: float) -> float:
 
 
 def no_score(y: ArrayLike, shape: tuple[int, ...]) -> Array:
-    """Return NaN for every outcome: the forecast does not say what the score asks for."""
+    """Return NaN for every outcome: the score does not apply to the forecast."""
     return np.full(np.broadcast_shapes(np.shape(y), shape), np.nan)

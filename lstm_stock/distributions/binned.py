@@ -1,6 +1,6 @@
-"""A Student-t cut into equally probable bins, whose probabilities are then set anew."""
+"""The equally probable bins of a Student-t, with other probabilities."""
 
-# ruff: noqa: D102 - a method is documented where it is declared, and not again where it is implemented
+# ruff: noqa: D102 - methods are documented in the base class
 from __future__ import annotations
 
 import math
@@ -24,16 +24,16 @@ from lstm_stock.distributions.base import (
 )
 
 REFERENCE_DF = 5.0
-"""Degrees of freedom of the Student-t that is cut into bins."""
+"""Degrees of freedom of the reference, the Student-t whose quantiles are the bin edges."""
 
 REFERENCE_SCALE = math.sqrt((REFERENCE_DF - 2) / REFERENCE_DF)
-"""Its scale, with which its variance is 1."""
+"""Scale of the reference, which makes its variance 1."""
 
 PEAK = math.exp(-float(betaln(0.5, REFERENCE_DF / 2))) / math.sqrt(REFERENCE_DF) / REFERENCE_SCALE
-"""Its density at 0."""
+"""Density of the reference at 0."""
 
 NODES = 32
-"""Nodes of Gauss-Legendre quadrature in a bin; with half of them the integrals agree to 1e-12."""
+"""Nodes of the Gauss-Legendre quadrature in a bin; half as many agree to 1e-12."""
 
 
 def reference_quantile(u: Array) -> Array:
@@ -42,7 +42,7 @@ def reference_quantile(u: Array) -> Array:
 
 
 def bin_edges(n_bins: int) -> Array:
-    """Return what divides the bins: the quantiles `i / n_bins` of the reference, shape `(n_bins - 1,)`.
+    """Return the inner bin edges, the quantiles `i / n_bins` of the reference, shape `(n_bins - 1,)`.
 
     >>> bin_edges(4).round(3).tolist()
     [-0.563, 0.0, 0.563]
@@ -57,21 +57,21 @@ def bin_means(n_bins: int) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Binned(Distribution):
-    """A histogram whose bins keep the shape of a Student-t: `X = loc + scale * Z`.
+    """A histogram whose bins have the shape of a Student-t: `X = loc + scale * Z`.
 
-    The n bins of Z lie between the quantiles `i/n` of a reference, a Student-t with 5 degrees of freedom and unit
-    variance, of cdf T and density t. Bin k has the probability `p_k`, and inside it Z keeps the reference's shape:
+    The n bins of Z lie between the quantiles `i/n` of the reference, a Student-t with 5 degrees of freedom, unit
+    variance, cdf T and density t. Bin k has the probability `p_k`, and inside it Z has the reference's shape:
 
         density  f(z) = n p_k t(z)
         cdf      F(z) = p_1 + ... + p_{k-1} + p_k (n T(z) - (k - 1))
 
-    so that `T(Z)` has a histogram of equal bins. Equal probabilities give the reference back. The outermost bins
-    are its tails: the density is finite, and positive everywhere if all `p_k` are.
+    Equal probabilities give the reference itself. The outermost bins are its tails: the density is finite, and
+    positive everywhere if all `p_k` are. In a bin with `p_k = 0` the log score is infinite.
 
     Attributes:
-        probability: Of each bin, shape `(n_windows, horizon, n_bins)`; sums to 1 along the last axis.
-        loc: What is added.
-        scale: What is multiplied by, greater than 0.
+        probability: Probability of each bin, shape `(n_windows, horizon, n_bins)`; sums to 1 along the last axis.
+        loc: Shift, shape `(n_windows, horizon)`.
+        scale: Factor, greater than 0, shape `(n_windows, horizon)`.
 
     Raises:
         ValueError: There are fewer than two bins, the probabilities are negative or do not sum to 1, a parameter
@@ -116,7 +116,7 @@ class Binned(Distribution):
     def quantile(self, p: float) -> Array:
         n_below = np.sum(self._cumulative[..., 1:-1] <= probability_of(p), axis=-1)
         start, inside = self._of_bin(n_below)
-        # A bin that holds p has a probability; the last digits may still put the share outside of it.
+        # The bin that contains p has a positive probability; rounding may put the share outside 0..1.
         share = np.clip((p - start) / np.where(inside > 0, inside, 1.0), 0.0, 1.0)
         u = np.clip((n_below + share) / self.n_bins, np.finfo(np.float64).tiny, 1 - 2.0**-53)
         return self.loc + self.scale * reference_quantile(u)
@@ -131,7 +131,7 @@ class Binned(Distribution):
         return self.loc + self.scale * middle
 
     def abs_error(self, y: ArrayLike) -> Array:
-        # E|Z - z| = E Z - z + 2 E max(z - Z, 0), the last one summed over the bins below z and a part of z's own.
+        # E|Z - z| = E Z - z + 2 E max(z - Z, 0), the last term over the bins below z and a part of z's own bin.
         z, u, which = self._locate(y)
         start, inside = self._of_bin(which)
         moments, n = _moments(self.n_bins), self.n_bins
@@ -147,7 +147,7 @@ class Binned(Distribution):
 
     def log_score(self, y: ArrayLike) -> Array:
         z, _, which = self._locate(y)
-        with np.errstate(divide="ignore"):  # An empty bin: the score is infinite.
+        with np.errstate(divide="ignore"):  # log(0) of an empty bin
             log_probability = np.log(self._of_bin(which)[1])
         return np.log(self.scale) - log_probability - math.log(self.n_bins) - _log_density(z)
 
@@ -159,21 +159,21 @@ class Binned(Distribution):
         return Binned(self.probability[rows], self.loc[rows], self.scale[rows])
 
     def breakpoints(self) -> Array:
-        """Return where the density jumps, shape `(n_bins - 1, *shape)`."""
+        """Return the points where the density jumps, shape `(n_bins - 1, *shape)`."""
         return self.loc + self.scale * bin_edges(self.n_bins).reshape(-1, *(1 for _ in self.shape))
 
     def _locate(self, y: ArrayLike) -> tuple[Array, Array, NDArray[np.intp]]:
-        """Return `y` in units of the reference, the reference's cdf there, and the bin."""
+        """Return `y` in units of the reference, the reference's cdf there, and the index of the bin."""
         z = (np.asarray(y, np.float64) - self.loc) / self.scale
         which = np.where(np.isnan(z), 0, np.searchsorted(bin_edges(self.n_bins), z, side="right"))
         return z, np.asarray(stdtr(REFERENCE_DF, z / REFERENCE_SCALE), np.float64), which
 
     def _of_bin(self, which: NDArray[np.intp]) -> tuple[Array, Array]:
-        """Return the probability below bin `which`, and of it."""
+        """Return the probability below bin `which`, and that of the bin."""
         return _pick(self._cumulative, which), _pick(self.probability, which)
 
     def _half_mean_difference(self) -> Array:
-        """Return the integral of `F(1 - F)` of Z: in each bin F is a straight line in the reference's cdf."""
+        """Return `E|Z - Z'|/2`, the integral of `F(1 - F)`; in each bin F is linear in the reference's cdf."""
         moments, p = _moments(self.n_bins), self.probability
         start, inner = self._cumulative[..., 1:-2], p[..., 1:-1]
         total = (
@@ -200,7 +200,7 @@ def _log_density(z: Array) -> Array:
 
 def _tail_moment(z: Array) -> Array:
     """Return the integral of `x t(x)` from z to infinity: `(df scale^2 + z^2) / (df - 1) t(z)`."""
-    # One power of 1 + z^2/3 is taken out of t(z): nothing overflows for a far outcome.
+    # Without one power of 1 + z^2/3 of t(z), so that a far outcome does not overflow.
     tail = np.log1p((z / REFERENCE_SCALE) ** 2 / REFERENCE_DF)
     factor = REFERENCE_DF * REFERENCE_SCALE**2 / (REFERENCE_DF - 1)
     return np.asarray(factor * PEAK * np.exp((1 - REFERENCE_DF) / 2 * tail), np.float64)
@@ -208,15 +208,15 @@ def _tail_moment(z: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Moments:
-    """What the scores need of the bins, in the units of the reference.
+    """Integrals over the bins, in units of the reference; w rises from 0 to 1 in a bin, linear in its cdf.
 
     Attributes:
         first: Mean inside each bin, shape `(n_bins,)`.
         tail: `_tail_moment` at the lower end of each bin, shape `(n_bins,)`.
-        width: Of the inner bins, shape `(n_bins - 2,)`, as the next two.
-        rise: Integral over the bin of w, which rises from 0 to 1 as the reference's cdf does.
-        rise_squared: Integral of `w^2`.
-        tail_rise: Integral of w over the lowest bin; of `1 - w` over the highest it is the same.
+        width: Width of the inner bins, shape `(n_bins - 2,)`.
+        rise: Integral of w over the inner bins, shape `(n_bins - 2,)`.
+        rise_squared: Integral of `w^2` over the inner bins, shape `(n_bins - 2,)`.
+        tail_rise: Integral of w over the lowest bin, equal to that of `1 - w` over the highest.
         tail_rise_squared: Integral of `w^2` over the lowest bin.
     """
 
@@ -238,7 +238,7 @@ def _moments(n_bins: int) -> _Moments:
     width = np.diff(edges)
     z = edges[:-1] + width * share[:, None]
     w = n_bins * stdtr(REFERENCE_DF, z / REFERENCE_SCALE) - np.arange(1, n_bins - 1)
-    # In the lowest bin the cdf goes down as |z|^-5, and everything is smooth in its fifth root.
+    # In the lowest bin the cdf falls as |z|^-5, and the integrand is smooth in its fifth root.
     u = share**REFERENCE_DF / n_bins
     slope = REFERENCE_DF * share ** (REFERENCE_DF - 1) / n_bins / np.exp(_log_density(reference_quantile(u)))
     return _Moments(

@@ -1,6 +1,6 @@
-"""Distributions with a density, whose scores are closed forms: normal and Student-t."""
+"""Distributions with a density and scores in closed form: normal and Student-t."""
 
-# ruff: noqa: D102 - a method is documented where it is declared, and not again where it is implemented
+# ruff: noqa: D102 - methods are documented in the base class
 from __future__ import annotations
 
 import math
@@ -25,7 +25,7 @@ from lstm_stock.distributions.base import (
 
 
 class Parametric(Distribution):
-    """A location, a scale, and a symmetric density."""
+    """A distribution with a location, a scale and a symmetric density."""
 
     loc: Array
     scale: Array
@@ -48,22 +48,22 @@ class Parametric(Distribution):
 
     @abstractmethod
     def tails(self, y: ArrayLike) -> tuple[Array, Array]:
-        """Return `P(X <= y)` and `P(X > y)`, each with all its digits however small it is."""
+        """Return `P(X <= y)` and `P(X > y)`, each at full relative precision."""
 
     @abstractmethod
     def half_mean_difference(self) -> Array:
-        """Return `E|X - X'|/2`, which is the integral of `F(1 - F)`."""
+        """Return `E|X - X'|/2`, the integral of `F(1 - F)`; X and X' are independent draws."""
 
     @abstractmethod
     def log_tail_bound(self) -> Array:
-        """Return the log of the distance from `loc` beyond which `F(1 - F)` holds under 1e-13 of its integral."""
+        """Return the log of the distance from `loc` beyond which `F(1 - F)` has under 1e-13 of its integral."""
 
     def _standardise(self, y: ArrayLike) -> Array:
         return (np.asarray(y, np.float64) - self.loc) / self.scale
 
 
 def _sides(z: Array, beyond: Array) -> tuple[Array, Array]:
-    """Return the probability below and above z, given the lesser of the two."""
+    """Return the probabilities below and above z, given the smaller one, `beyond`."""
     return np.where(z > 0, 1 - beyond, beyond), np.where(z > 0, beyond, 1 - beyond)
 
 
@@ -129,7 +129,7 @@ class StudentT(Parametric):
     Attributes:
         loc: Medians, and means.
         scale: Scales, greater than 0; the standard deviation is `scale * sqrt(df / (df - 2))`.
-        df: Degrees of freedom, greater than 1: at 1 and below, neither mean nor CRPS exists.
+        df: Degrees of freedom, greater than 1, since neither mean nor CRPS exists otherwise.
 
     Raises:
         ValueError: A parameter is not finite, `scale` is not positive or `df` is not over 1.
@@ -156,7 +156,7 @@ class StudentT(Parametric):
     def abs_error(self, y: ArrayLike) -> Array:
         z = np.abs(self._standardise(y))
         peak = np.exp(-betaln(0.5, self.df / 2)) / np.sqrt(self.df)
-        # (df + z^2) x density, with one power of (1 + z^2/df) taken out: it does not overflow for a far outcome.
+        # (df + z^2) x density, without one power of (1 + z^2/df), so that a far outcome does not overflow.
         weight = peak * self.df * np.exp((1 - self.df) / 2 * np.log1p(z**2 / self.df))
         beyond: Array = stdtr(self.df, -z)
         return self.scale * (z * (1 - 2 * beyond) + 2 * weight / (self.df - 1))
@@ -167,7 +167,7 @@ class StudentT(Parametric):
 
     def log_score(self, y: ArrayLike) -> Array:
         z = self._standardise(y)
-        # betaln holds the difference of two log-gammas without their cancellation.
+        # betaln avoids the cancellation of two log-gammas.
         peak = betaln(0.5, self.df / 2) + np.log(self.df) / 2 + np.log(self.scale)
         return peak + (self.df + 1) / 2 * np.log1p(z**2 / self.df)
 

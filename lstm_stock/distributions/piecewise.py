@@ -1,6 +1,6 @@
-"""Distributions whose cdf is straight lines and jumps: quantiles at a few levels, and samples."""
+"""Distributions with a piecewise linear cdf with jumps: a few quantiles, and samples."""
 
-# ruff: noqa: D102 - a method is documented where it is declared, and not again where it is implemented
+# ruff: noqa: D102 - methods are documented in the base class
 from __future__ import annotations
 
 from abc import abstractmethod
@@ -23,7 +23,7 @@ from lstm_stock.distributions.base import (
 
 
 class Piecewise(Distribution):
-    """A cdf of straight lines and jumps, without a density."""
+    """A distribution with a piecewise linear cdf with jumps, and without a density."""
 
     @property
     @abstractmethod
@@ -38,27 +38,27 @@ class Piecewise(Distribution):
 
     @abstractmethod
     def support(self) -> tuple[Array, Array]:
-        """Return the least and the greatest value X can take."""
+        """Return the least and the greatest possible value of X."""
 
     @abstractmethod
     def breakpoints(self) -> Array:
-        """Return where the cdf jumps or bends, shape `(n_breakpoints, *shape)`."""
+        """Return the points where the cdf jumps or bends, shape `(n_breakpoints, *shape)`."""
 
 
 @dataclass(frozen=True, eq=False)
 class QuantileFan(Piecewise):
-    """Quantiles at a few levels, straight lines between them, and nothing beyond the outermost.
+    """A few quantiles and a linear cdf between them.
 
-    The probability outside the outer levels sits on the outer values. Quantiles that cross are sorted, which never
-    moves them away from the truth (Chernozhukov, Fernandez-Val & Galichon 2010, Econometrica 78).
+    The probability beyond the outermost quantiles is on these quantiles. Quantiles that cross are sorted, which
+    never moves them away from the true ones (Chernozhukov, Fernandez-Val & Galichon 2010, Econometrica 78).
 
     Attributes:
-        levels: Probabilities, increasing, between 0 and 1, shape `(n_levels,)`.
-        values: Quantiles at the levels, sorted, shape `(n_windows, horizon, n_levels)`.
+        probabilities: Increasing, between 0 and 1, shape `(n_quantiles,)`.
+        values: The quantiles, sorted, shape `(n_windows, horizon, n_quantiles)`.
 
     Raises:
-        ValueError: The levels are not increasing probabilities, there are not as many values, or
-            one is not finite.
+        ValueError: The probabilities do not increase or are not between 0 and 1, there are not as many values,
+            or one is not finite.
 
     >>> fan = QuantileFan([0.25, 0.75], [[[0.0, 1.0]]])
     >>> fan.quantile(0.5).item(), fan.cdf(0.5).item(), fan.quantile(0.9).item()
@@ -102,7 +102,7 @@ class QuantileFan(Piecewise):
         n_below = np.sum(values <= y, axis=-1, keepdims=True)
         right = np.clip(n_below, 1, len(self.probabilities) - 1)
         low, high = (np.take_along_axis(values, index, -1) for index in (right - 1, right))
-        # Only read between two values, where `low <= y < high`; elsewhere any width but 0 will do.
+        # Used only where `low <= y < high`; elsewhere the width must merely not be 0.
         share = (y[..., :1] - low) / np.where(high > low, high - low, 1.0)
         inner = self.probabilities[right - 1] + share * (
             self.probabilities[right] - self.probabilities[right - 1]
@@ -124,7 +124,7 @@ class QuantileFan(Piecewise):
 
     def crps(self, y: ArrayLike) -> Array:
         left, right = self.probabilities[:-1], self.probabilities[1:]
-        # The mean of F(1 - F) while F rises in a straight line from `left` to `right`.
+        # Mean of F(1 - F) where F is linear from `left` to `right`.
         rise = (left + right) / 2 - (left**2 + left * right + right**2) / 3
         return self.abs_error(y) - np.diff(self.values, axis=-1) @ rise
 
@@ -152,18 +152,17 @@ class QuantileFan(Piecewise):
 
 @dataclass(frozen=True, eq=False)
 class Empirical(Piecewise):
-    """The same samples for every cutoff, moved and stretched: `X = loc + scale * sample`, each equally likely.
+    """Equally likely samples, the same for every cutoff, shifted and scaled: `X = loc + scale * sample`.
 
-    The cdf is the share of samples at or below y: an outcome equal to some of them gets their share whole, not
-    half of it. Quantiles are interpolated between samples (type 7 of Hyndman & Fan 1996, as `numpy.quantile`). The
-    CRPS is that of the samples, exactly, in `O(log n_samples)` an outcome (Jordan, Krueger & Lerch 2019, Journal
-    of Statistical Software 90(12), eq. 3).
+    The cdf is the share of samples at or below y. Quantiles are interpolated between samples (type 7 of Hyndman &
+    Fan 1996, as `numpy.quantile`). The CRPS is exact and takes `O(log n_samples)` per outcome (Jordan, Krueger &
+    Lerch 2019, Journal of Statistical Software 90(12), eq. 3).
 
     Attributes:
         samples: Sorted along the first axis, shape `(n_samples, horizon)`.
         n: Number of cutoffs.
-        loc: What is added, shape `(n, horizon)`.
-        scale: What is multiplied by, greater than 0, shape `(n, horizon)`.
+        loc: Shift, shape `(n, horizon)`.
+        scale: Factor, greater than 0, shape `(n, horizon)`.
 
     Raises:
         ValueError: There is no sample, a parameter is not finite or `scale` is not positive.
@@ -187,7 +186,7 @@ class Empirical(Piecewise):
         shape = (n, samples.shape[1])
         loc = np.broadcast_to(finite("loc", loc), shape)
         scale = np.broadcast_to(positive("scale", scale), shape)
-        # Sums of centred samples keep their digits when the samples lie far from 0.
+        # Centred samples keep the precision of the sums when they lie far from 0.
         centre = samples[len(samples) // 2]
         sums = np.concatenate([np.zeros((1, shape[1])), np.cumsum(samples - centre, axis=0)])
         set_fields(self, samples, n, loc, scale, centre, sums)

@@ -1,6 +1,6 @@
-"""A point or a mere direction in the place of a distribution."""
+"""Forecasts that are no distribution: a point, or a sign."""
 
-# ruff: noqa: D102 - a method is documented where it is declared, and not again where it is implemented
+# ruff: noqa: D102 - methods are documented in the base class
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from lstm_stock.distributions.base import (
 
 @dataclass(frozen=True, eq=False)
 class PointForecast(Distribution):
-    """A point forecast, which claims no distribution: mean and median are the point, all else is NaN.
+    """A point forecast without a distribution: mean and median are the point, all else is NaN.
 
-    Scoring it as a certainty would be unfair to it, and unfair to nobody who states their doubt.
+    It is not scored as a distribution that is certain of the point.
 
     Attributes:
         value: The points.
@@ -71,7 +71,7 @@ class PointForecast(Distribution):
 
 @dataclass(frozen=True, eq=False)
 class SignForecast(Distribution):
-    """The sign of X and nothing else: every quantile, mean and score is NaN.
+    """A forecast of the sign of X alone: every quantile, mean and score is NaN.
 
     Attributes:
         sign: 1 for a rise, -1 for a fall, 0 for neither.
@@ -117,7 +117,9 @@ class SignForecast(Distribution):
     def rescale(self, scale: ArrayLike, shift: ArrayLike = 0.0) -> SignForecast:
         _, offset = affine(scale, shift)
         if np.any(offset != 0):
-            raise ValueError("a `Direction` cannot be shifted: it has no size to add to")
+            raise ValueError(
+                f"`shift` must be 0 for a `SignForecast`, got {offset.ravel()[offset.ravel() != 0][0]:g}"
+            )
         return SignForecast(self.sign)
 
     def take(self, rows: Rows) -> SignForecast:

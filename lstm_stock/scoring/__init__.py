@@ -1,6 +1,6 @@
-"""How good a forecast is.
+"""Scores of forecasts, tests of their differences, and a verdict.
 
-- `forecast_table`: forecasts beside outcomes. `metrics`: the formulas. `scores`: scores of a table.
+- `forecast_table`: forecasts with their outcomes. `metrics`: the formulas. `scores`: scores of a table.
 - `significance/`: statistical tests. `verdict/`: their results in plain sentences.
 - `lag_copy`: whether a forecast is an old price.
 """

@@ -11,8 +11,7 @@ from lstm_stock.distributions import Distribution
 from lstm_stock.distributions.intervals import LEVELS, Intervals
 
 PERCENT = 100.0
-"""CRPS and NLL are scores of the log return in percent, so that tickers and targets compare."""
-
+"""Unit of the log returns that CRPS and NLL are scores of."""
 
 INTERVAL_COLUMNS = tuple(f"{side}_{level}" for level in LEVELS for side in ("lo", "hi"))
 
@@ -24,51 +23,54 @@ FORECAST_COLUMNS = (
 
 
 def price_intervals(intervals: Intervals, last_close: Array) -> dict[str, Array]:
-    """Turn intervals of log returns into prices: the median `y_pred` and `lo_*`, `hi_*` of each level.
+    """Turn intervals of log returns into prices.
 
-    A quantile of the price is `last_close x exp(quantile of the return)`, exactly, because exp is monotone.
+    A quantile of the price is `last_close x exp(quantile of the return)`, since exp is monotone.
 
     Args:
         intervals: Intervals of the k-bar log returns at `LEVELS`, for `(n_windows, horizon)`.
         last_close: Close at each cutoff, shape `(n_windows, 1)`.
+
+    Returns:
+        The median `y_pred`, and the ends `lo_*` and `hi_*` of each level, each of shape `(n_windows, horizon)`;
+        infinite where a price overflows.
     """
-    prices = {"y_pred": last_close * np.exp(intervals.centre)}
-    lower, upper = intervals.lower, intervals.upper
-    for i, level in enumerate(LEVELS):
-        prices[f"lo_{level}"] = last_close * np.exp(lower[..., i])
-        prices[f"hi_{level}"] = last_close * np.exp(upper[..., i])
+    with np.errstate(over="ignore"):
+        prices = {"y_pred": last_close * np.exp(intervals.centre)}
+        lower, upper = intervals.lower, intervals.upper
+        for i, level in enumerate(LEVELS):
+            prices[f"lo_{level}"] = last_close * np.exp(lower[..., i])
+            prices[f"hi_{level}"] = last_close * np.exp(upper[..., i])
     return prices
 
 
 def forecast_table(
     windows: Windows, model: str, returns: Distribution, intervals: Intervals | None = None
 ) -> pd.DataFrame:
-    """Set one model's forecasts beside what came.
+    """Build the forecast table of one model: one row per cutoff and step, with the outcome.
 
     Args:
-        windows: The windows forecast from; their futures must exist.
+        windows: The windows of the forecasts; their outcomes must be known.
         model: Name of the model, for the column `model`.
         returns: Its forecast of the k-bar log returns, shape `(n_windows, horizon)`.
-        intervals: Its intervals at `LEVELS`, if they are not those of `returns`.
+        intervals: Its intervals at `LEVELS`; those of `returns` by default.
 
     Returns:
-        One row per cutoff and step, columns `FORECAST_COLUMNS`. Prices are adjusted prices; `direction` is
-        the sign of the move forecast, which a model may have without having a price; `crps` and `nll` are of
-        the log return in percent; `pit` is the probability the forecast gave to less than what came.
+        Columns `FORECAST_COLUMNS`. Prices are adjusted prices; `direction` is the sign of the forecast move, which
+        a model may have without forecasting a price; `crps` and `nll` are scores of the log return in percent;
+        `pit` is the forecast probability of a return at or below the realised one.
     """
     series, horizon = windows.series, windows.spec.horizon
     percent = returns.rescale(PERCENT)
-    came = PERCENT * windows.returns
+    y_true = PERCENT * windows.returns
     cells = {
-        "last_close": np.broadcast_to(windows.last_close, came.shape),
+        "last_close": np.broadcast_to(windows.last_close, y_true.shape),
         "y_true": series.close[windows.future_rows],
         "direction": returns.direction(),
-        **price_intervals(
-            Intervals.of(returns, LEVELS) if intervals is None else intervals, windows.last_close
-        ),
-        "crps": percent.crps(came),
-        "nll": percent.log_score(came),
-        "pit": percent.cdf(came),
+        **price_intervals(intervals or Intervals.of(returns, LEVELS), windows.last_close),
+        "crps": percent.crps(y_true),
+        "nll": percent.log_score(y_true),
+        "pit": percent.cdf(y_true),
     }
     table = pd.DataFrame({name: np.asarray(values, np.float64).ravel() for name, values in cells.items()})
     table["ticker"] = series.ticker

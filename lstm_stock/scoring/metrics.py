@@ -1,7 +1,7 @@
 """Scores of point and interval forecasts: arrays in, one number out.
 
-Every function takes arrays of one shape, prices unless said otherwise, and averages over all of them. Scores of
-whole distributions (CRPS, log score) belong to `lstm_stock.distributions`. Nothing here groups, ranks or tests.
+Every function takes arrays of one shape, `(n,)` or any other, of prices unless stated otherwise, and averages over
+all values. Scores of distributions (CRPS, log score) are in `lstm_stock.distributions`. Nothing here tests.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def rmse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Root mean squared error, `sqrt(mean((y_true - y_pred)^2))`.
 
     Raises:
-        ValueError: Empty, of different shapes, or NaN in `y_true` (so in every function here).
+        ValueError: The arrays are empty, differ in shape, or `y_true` is not finite, as in every function here.
 
     >>> rmse([1.0, 5.0], [1.0, 2.0])  # sqrt((0 + 9) / 2)
     2.1213203435596424
@@ -38,15 +38,15 @@ def mae(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 def mase(y_true: ArrayLike, y_pred: ArrayLike, insample_mae: float) -> float:
     """Mean absolute scaled error, `mae / insample_mae` (Hyndman & Koehler 2006, Int. J. of Forecasting 22).
 
-    Below 1 it beats, several steps ahead or not, what the naive one-bar forecast did on the train bars.
+    Below 1 the error is less than that of the naive one-bar forecast on the train bars.
 
     Args:
-        y_true: What came.
-        y_pred: What was forecast.
-        insample_mae: See `insample_mae`.
+        y_true: Realised prices.
+        y_pred: Forecast prices.
+        insample_mae: Mean absolute error of the naive one-bar forecast on the train bars.
 
     Raises:
-        ValueError: `insample_mae` is not positive: the train prices never moved.
+        ValueError: `insample_mae` is not positive, as for train prices that never move.
 
     >>> mase([1.0, 5.0], [1.0, 2.0], insample_mae=3.0)  # 1.5 / 3
     0.5
@@ -57,10 +57,10 @@ def mase(y_true: ArrayLike, y_pred: ArrayLike, insample_mae: float) -> float:
 
 
 def skill(rmse: float, rmse_naive: float) -> float:
-    """Error gained on the naive forecast, in percent, `100 (1 - rmse / rmse_naive)`; negative is worse.
+    """Percent by which the error is less than the naive one, `100 (1 - rmse / rmse_naive)`; negative is worse.
 
-    As the skill score of Murphy 1988 (Monthly Weather Review 116), of the root instead of the square. NaN when the
-    naive forecast makes no error or its error is NaN.
+    As the skill score of Murphy 1988 (Monthly Weather Review 116), of the root instead of the square. NaN if the
+    error of the naive forecast is 0 or NaN.
 
     >>> skill(1.5, 2.0)
     25.0
@@ -69,10 +69,10 @@ def skill(rmse: float, rmse_naive: float) -> float:
 
 
 def direction(y_true: ArrayLike, y_pred: ArrayLike, last_close: ArrayLike) -> float:
-    """Share of right signs of the move from `last_close`, among rows where forecast and outcome both moved.
+    """Share of right signs of the move from `last_close`, among rows where forecast and outcome both move.
 
-    The hit rate of Pesaran & Timmermann 1992 (Journal of Business & Economic Statistics 10). NaN when there is no
-    such row: a forecast that never leaves the last close, as the naive one, commits to no direction.
+    The hit rate of Pesaran & Timmermann 1992 (Journal of Business & Economic Statistics 10). NaN without such a
+    row, as for the naive forecast, which never leaves the last close.
 
     >>> direction([11.0, 9.0, 11.0, 10.0], [12.0, 11.0, 10.0, 9.0], [10.0, 10.0, 10.0, 10.0])  # right, wrong
     0.5
@@ -86,7 +86,7 @@ def direction(y_true: ArrayLike, y_pred: ArrayLike, last_close: ArrayLike) -> fl
 
 
 def coverage(y_true: ArrayLike, lo: ArrayLike, hi: ArrayLike) -> float:
-    """Share of outcomes in their interval, `mean(lo <= y_true <= hi)`; NaN where a forecast has no interval.
+    """Share of outcomes in their interval, `mean(lo <= y_true <= hi)`; NaN if a forecast has no interval.
 
     Christoffersen 1998 (International Economic Review 39) tests it against the nominal level.
 
@@ -103,7 +103,7 @@ def width(lo: ArrayLike, hi: ArrayLike, last_close: ArrayLike) -> float:
     """Mean width of the intervals in percent of the price, `100 mean((hi - lo) / last_close)`; NaN without them.
 
     Sharpness in the sense of Gneiting, Balabdaoui & Raftery 2007 (J. of the Royal Statistical Society B 69): of
-    two forecasts with the same coverage, the narrower one says more.
+    two forecasts with the same coverage, the narrower one is more informative.
 
     >>> width([7.5, 87.5], [12.5, 112.5], [10.0, 100.0])  # (50 + 25) / 2
     37.5
@@ -114,14 +114,14 @@ def width(lo: ArrayLike, hi: ArrayLike, last_close: ArrayLike) -> float:
 
 
 def _checked(columns: dict[str, ArrayLike]) -> list[Array]:
-    """Return the columns as arrays of one shape, not empty, the first one without NaN or infinity."""
+    """Return the columns as arrays; ValueError if they differ in shape, are empty, or the first is not finite."""
     arrays = {name: np.asarray(values, np.float64) for name, values in columns.items()}
     if len({array.shape for array in arrays.values()}) > 1:
         shapes = ", ".join(f"`{name}` {array.shape}" for name, array in arrays.items())
         raise ValueError(f"arrays must have one shape, got {shapes}")
     name, first = next(iter(arrays.items()))
     if first.size == 0:
-        raise ValueError(f"`{name}` is empty, so there is nothing to score")
+        raise ValueError(f"`{name}` must have one value or more, got an empty array")
     n_bad = int(np.sum(~np.isfinite(first)))
     if n_bad:
         raise ValueError(f"`{name}` must be finite, got {n_bad} of {first.size} values that are not")

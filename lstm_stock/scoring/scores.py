@@ -1,7 +1,7 @@
-"""The forecast table and the score table: what every model said, and how far off it was.
+"""The score table, and comparisons of the network with the baselines.
 
-All scores are computed from the forecast table alone, so that whoever has `forecasts.parquet` can compute
-them again. Nothing here fits or loads anything.
+All scores are computed from the forecast table, so that anyone with `forecasts.parquet` can compute them again.
+Nothing here tests: see `lstm_stock.scoring.verdict`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from lstm_stock.distributions.intervals import LEVELS
 from lstm_stock.scoring import metrics
 
 POOLED_SCORES = ("crps", "nll")
-"""Scores whose mean over tickers says something: both are of the log return in percent."""
-
+"""Scores with a mean over tickers: both are of the log return in percent, not of a price."""
 
 SCORE_COLUMNS = (
     *("ticker", "model", "step", "n", "rmse", "mae", "mase", "skill", "direction", "crps", "nll"),
@@ -30,9 +29,9 @@ def score_table(forecasts: pd.DataFrame) -> pd.DataFrame:
     """Score every ticker, model and step of a forecast table.
 
     Returns:
-        Columns `SCORE_COLUMNS`; NaN where a score does not apply: `crps` and coverage of a point without
-        spread, `nll` of a model without density, `direction` of one that never leaves the last close, all but
-        `direction` of one that says nothing else.
+        Columns `SCORE_COLUMNS`; NaN where a score does not apply: `crps` and coverage of a point forecast, `nll`
+        of a model without a density, `direction` of one that never leaves the last close, everything but
+        `direction` of one that forecasts only a sign. Infinite where a loss is.
     """
     rows = []
     for (ticker, step), group in forecasts.groupby(["ticker", "step"], sort=False):
@@ -52,7 +51,7 @@ def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
     last_close = table["last_close"].to_numpy()
     move, sign = y_true - last_close, table["direction"].to_numpy()
     rmse = metrics.rmse(y_true, y_pred)
-    # Each error in units of what its own fold's train bars did: in one backtest they differ.
+    # Each row has the in-sample MAE of its own fold.
     insample_mae = table["insample_mae"].to_numpy()
     scores = {
         "n": len(table),
@@ -73,19 +72,18 @@ def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
 
 
 def pooled_scores(scores: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Set the network beside each baseline over all tickers, one step ahead.
+    """Compare the network with each baseline over all tickers, one step ahead.
 
-    A baseline that dropped out for some tickers is compared on the others: a mean over other tickers would
-    compare tickers, not models.
+    A baseline that lacks some tickers is compared on the others, and the network's mean is over the same tickers.
 
     Args:
         scores: A score table.
         model: The network's name.
 
     Returns:
-        One row per baseline that has a CRPS: `baseline n_tickers`, and for each of `crps` and `nll` the mean over
-        tickers of the baseline (`crps`), of the network (`crps_model`), and in how many tickers the network's
-        is less (`crps_better`); NaN where a score does not apply.
+        One row per baseline that has a CRPS or an NLL: `baseline n_tickers`, and for each of the two scores the
+        mean over tickers of the baseline (`crps`) and of the network (`crps_model`), and the number of tickers in
+        which the network's is less (`crps_better`); NaN where a score does not apply.
     """
     first = scores[scores["step"] == scores["step"].min()]
     by_score = {score: first.pivot(index="ticker", columns="model", values=score) for score in POOLED_SCORES}
@@ -106,35 +104,35 @@ def pooled_scores(scores: pd.DataFrame, model: str) -> pd.DataFrame:
 
 
 def ticker_scores(scores: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Set the network beside the best baseline of each ticker, one step ahead, the most skilful first.
+    """Compare the network with the best baseline of each ticker, one step ahead.
 
     Returns:
-        Columns `ticker n skill crps nll coverage_90`, the network's; `baseline`, the name of the one with the
-        least CRPS, `baseline_crps`, and `gain`: 100 (1 - crps / baseline_crps).
+        One row per ticker, in order of falling skill: `ticker`, and `n skill crps nll coverage_90` of the network;
+        `baseline`, which has the least CRPS, `baseline_crps`, and `gain`: 100 (1 - crps / baseline_crps).
     """
     first = scores[scores["step"] == scores["step"].min()]
     rows = []
     for ticker, table in first.groupby("ticker", sort=False):
-        mine = table[table["model"] == model].iloc[0]
+        network = table[table["model"] == model].iloc[0]
         best = best_baselines(table, model, "crps")
-        theirs = float(table.loc[table["model"] == best[0], "crps"].iloc[0]) if best else np.nan
+        baseline_crps = float(table.loc[table["model"] == best[0], "crps"].iloc[0]) if best else np.nan
         row: dict[str, Any] = {"ticker": ticker}
-        row |= {name: mine[name] for name in ("n", "skill", "crps", "nll", "coverage_90")}
-        row |= {"baseline": " and ".join(best), "baseline_crps": theirs}
-        rows.append(row | {"gain": 100 * (1 - float(mine["crps"]) / theirs)})
+        row |= {name: network[name] for name in ("n", "skill", "crps", "nll", "coverage_90")}
+        row |= {"baseline": " and ".join(best), "baseline_crps": baseline_crps}
+        rows.append(row | {"gain": 100 * (1 - float(network["crps"]) / baseline_crps)})
     return pd.DataFrame(rows).sort_values("skill", ascending=False, kind="stable", ignore_index=True)
 
 
 def best_baselines(scores: pd.DataFrame, model: str, score: str) -> list[str]:
-    """Name the baselines with the least `score` (`rmse`, `crps`, `nll`, ...) among the rows given.
+    """Return the names of the baselines with the least `score`.
 
     Args:
         scores: Rows of a score table, of one ticker and step.
         model: The network's name, which is not a baseline.
-        score: A column where less is better.
+        score: A column where less is better: `rmse`, `crps`, `nll`.
 
     Returns:
-        The name, or several where they are equal, or none when no baseline has that score.
+        One name, several if they are equal, none if no baseline has the score.
     """
     baselines = scores[(scores["model"] != model) & scores[score].notna()]
     return [str(name) for name in baselines["model"][baselines[score] == baselines[score].min()]]

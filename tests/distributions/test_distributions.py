@@ -56,7 +56,7 @@ MAKERS = {
     "student_ts": lambda random: Mixture([random_normal(random), random_t(random), random_t(random)]),
     "fans": lambda random: Mixture([random_fan(random) for _ in range(3)]),
     "empiricals": lambda random: Mixture([random_empirical(random), random_empirical(random, 4)]),
-    "stepped": lambda random: Mixture([random_empirical(random), random_fan(random)]),
+    "piecewise": lambda random: Mixture([random_empirical(random), random_fan(random)]),
 }
 SMOOTH = ("normal", "student_t", "binned", "normals", "student_ts")
 
@@ -440,7 +440,7 @@ def test_mixture_without_axes_or_without_cutoffs():
 
 def test_mixtures_of_unlike_kinds_or_shapes_are_refused():
     normal = Normal(np.zeros(SHAPE), 1.0)
-    with pytest.raises(ValueError, match=r"must be all smooth, all stepped or all points, got \[\]"):
+    with pytest.raises(ValueError, match=r"must be all parametric, all piecewise or all points, got \[\]"):
         Mixture([])
     with pytest.raises(ValueError, match=r"got \[Normal, PointForecast\]"):
         Mixture([normal, PointForecast(np.zeros(SHAPE))])
@@ -540,7 +540,7 @@ def test_a_direction_has_no_size():
     signs = SignForecast([[1.0, -1.0], [0.0, 1.0]])
     np.testing.assert_array_equal(signs.rescale(3.0).direction(), signs.direction())
     np.testing.assert_array_equal(signs.take(slice(1, 2)).direction(), [[0, 1]])
-    with pytest.raises(ValueError, match="cannot be shifted"):
+    with pytest.raises(ValueError, match=r"`shift` must be 0 for a `SignForecast`, got 0\.1"):
         signs.rescale(1.0, 0.1)
     with pytest.raises(
         ValueError, match=r"`sign` must be -1, 0 or 1, got 1 of 2 that are not, the first 0\.5"

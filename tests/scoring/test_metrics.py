@@ -104,7 +104,7 @@ def test_without_intervals_there_is_neither_coverage_nor_width():
             r"must have one shape, got `y_true` \(2,\), `y_pred` \(1,\)",
         ),
         (lambda: metrics.mae([[1.0]], [1.0]), r"must have one shape, got `y_true` \(1, 1\), `y_pred` \(1,\)"),
-        (lambda: metrics.rmse([], []), r"`y_true` is empty, so there is nothing to score"),
+        (lambda: metrics.rmse([], []), r"`y_true` must have one value or more, got an empty array"),
         (
             lambda: metrics.mae([1.0, math.nan], [1.0, 1.0]),
             r"`y_true` must be finite, got 1 of 2 values that are not",

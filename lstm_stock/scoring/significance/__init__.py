@@ -1,13 +1,12 @@
-"""Tests of whether a difference between forecasts is more than luck: arrays in, numbers out.
+"""Statistical tests of forecasts: arrays in, numbers out.
 
-Everything here judges forecasts as they were made, with whatever parameters they had: it does not ask whether
-the model behind them is true in population (Giacomini & White 2006, Econometrica 74). Nothing here knows
-models, tables or thresholds; those belong to `lstm_stock.scoring.verdict`.
+The tests judge forecasts as they were made, with the parameters they had, not the model in population (Giacomini &
+White 2006, Econometrica 74). Tables and thresholds are in `lstm_stock.scoring.verdict`.
 
     accuracy    Diebold-Mariano on any loss, its variance, several tickers by date, bootstrap intervals
-    direction   Pesaran-Timmermann, and its like for overlapping steps and several tickers
+    direction   Pesaran-Timmermann, and a series for overlapping steps and several tickers
     coverage    Kupiec, Christoffersen, uniformity of the PIT
-    multiple    Holm, and Holm within families that share one level
+    multiple    Holm, and Holm within families that share one significance level
 """
 
 from __future__ import annotations

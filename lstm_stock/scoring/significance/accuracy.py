@@ -1,4 +1,4 @@
-"""Whether one forecast's losses are smaller than another's: Diebold-Mariano and a bootstrap."""
+"""Tests of whether one forecast's losses are less than another's: Diebold-Mariano and a bootstrap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import stats
 from lstm_stock.scoring.significance.base import Alternative, Array, HypothesisTest, as_series
 
 N_RESAMPLES = 1000
-"""Resamples of a bootstrap interval: its ends then move by about a tenth of its half width from seed to seed."""
+"""Resamples of a bootstrap interval: its ends vary by about a tenth of its half-width between seeds."""
 
 
 def diebold_mariano(
@@ -26,26 +26,23 @@ def diebold_mariano(
         DM = c mean(d) / sqrt(V / n),   c^2 = 1 - (n + 2 sum_j w_j (n - j)) / n^2
 
     where w_j are the weights of the autocovariances in V. c is the small-sample correction of Harvey,
-    Leybourne & Newbold 1997 (Int. J. of Forecasting 13, eq. 9), that V is too small by on average because the
-    mean is not known: with their weights, 1 up to step - 1, it is their `(n + 1 - 2k + k (k - 1) / n) / n`.
+    Leybourne & Newbold 1997 (Int. J. of Forecasting 13, eq. 9) for the bias of V, whose mean is estimated: with
+    their weights, 1 up to step - 1, it is their `(n + 1 - 2k + k (k - 1) / n) / n`.
 
-    V is Newey & West's (see `long_run_variance`), not the sum of k - 1 autocovariances of the two papers:
-    that one supposes optimal forecasts, whose differentials are unrelated beyond step k - 1. Those of two
-    wrong forecasts of volatility stay related as long as volatility does, and the sum of none rejects a true
-    null in one case of six at step 1. DM is set against a Student-t with `1.5 n / S` degrees of freedom, S as
-    in `truncation`: what a variance from a Bartlett window is known to (Lazarus et al. 2018), instead of the
-    n - 1 of the second paper.
+    V is Newey & West's (see `long_run_variance`), not the sum of k - 1 autocovariances of the two papers. That sum
+    assumes optimal forecasts, whose differentials are uncorrelated beyond lag k - 1. Those of two wrong forecasts
+    of volatility stay correlated as long as volatility does, and the sum rejects a true null in one case of six at
+    step 1. DM is compared with a Student-t with `1.5 n / S` degrees of freedom, S as in `truncation`, those of a
+    variance from a Bartlett window (Lazarus et al. 2018), instead of the n - 1 of the second paper.
 
     Args:
         differential: Losses of the model less losses of the other, in order of time, shape `(n,)`.
-        step: How many steps ahead the forecasts were made: from one cutoff to the next, they overlap by
-            k - 1 bars.
+        step: Step k of the forecasts: those of neighbouring cutoffs overlap by k - 1 bars.
         alternative: `less`: the model's loss is less; `greater`: it is greater.
 
     Returns:
-        DM, its p-value, n. Forecasts that never differ give 0 and p = 1 (one-sided as well): they are no
-        evidence of anything. A differential that is one same number throughout has no variance to set it
-        against: NaN.
+        DM, its p-value, n. Losses that never differ give 0 and p = 1, one-sided as well. A constant differential
+        other than 0 gives NaN, since its variance is 0.
 
     Raises:
         ValueError: The differential is too short or not finite, or `step` is not between 1 and n / 2.
@@ -57,12 +54,12 @@ def diebold_mariano(
 
 
 def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-sided") -> HypothesisTest:
-    """Test whether a series of related values has mean zero: `diebold_mariano`, of any series.
+    """Test whether a series of correlated values has mean zero, as `diebold_mariano` does for a differential.
 
     Args:
         values: In order of time, shape `(n,)`.
-        step: By how many values, less one, neighbours overlap.
-        alternative: The side of zero that the mean is on if it is not zero.
+        step: Neighbouring values overlap by step - 1.
+        alternative: `less` or `greater` than zero, or `two-sided`.
 
     Raises:
         ValueError: The series is too short or not finite.
@@ -87,10 +84,10 @@ def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-
 
 
 def truncation(n: int, step: int = 1) -> int:
-    """Return S, the first lag whose autocovariance counts nothing: `ceil(1.3 sqrt(n))`, or `step` if more.
+    """Return S, the first lag whose autocovariance has no weight: `ceil(1.3 sqrt(n))`, or `step` if that is more.
 
-    Lazarus, Lewis, Stock & Watson 2018 (Journal of Business & Economic Statistics 36): longer than the older
-    rules of thumb, which reject too often. Never more than half the series.
+    Lazarus, Lewis, Stock & Watson 2018 (Journal of Business & Economic Statistics 36): longer than older rules of
+    thumb, which reject too often. At most half the series.
 
     >>> truncation(700)
     35
@@ -101,7 +98,7 @@ def truncation(n: int, step: int = 1) -> int:
 def long_run_variance(values: ArrayLike, n_lags: int) -> float:
     """Return `g(0) + 2 sum_j (1 - j / (n_lags + 1)) g(j)`, g the autocovariances around the mean, over n.
 
-    Newey & West 1987 (Econometrica 55, eq. 5); the weights keep it from going below zero.
+    Newey & West 1987 (Econometrica 55, eq. 5); the weights keep it at zero or more.
 
     Raises:
         ValueError: The series is too short or not finite, or `n_lags` is not between 0 and n - 1.
@@ -120,15 +117,17 @@ def long_run_variance(values: ArrayLike, n_lags: int) -> float:
 
 
 def by_date(values: ArrayLike, dates: ArrayLike) -> Array:
-    """Average over tickers within each date, and return the averages in order of date.
+    """Average over the tickers of each date, and return the averages in order of date.
 
-    Tickers move together, so that 20 of them on one day are far from 20 observations; one number a day leaves
-    the dependence between tickers inside it (as Fama & MacBeth 1973, Journal of Political Economy 81, do by
-    month).
+    Tickers are correlated, so 20 tickers on one day are not 20 observations. One number per day keeps their
+    dependence out of the test (Fama & MacBeth 1973, Journal of Political Economy 81, average by month).
 
     Args:
         values: One per ticker and date, shape `(n_rows,)`.
-        dates: The date of each, shape `(n_rows,)`.
+        dates: Date of each value, shape `(n_rows,)`.
+
+    Returns:
+        Shape `(n_dates,)`.
 
     Raises:
         ValueError: The shapes differ.
@@ -150,26 +149,29 @@ def skill_interval(
 ) -> tuple[float, float]:
     """Return an interval for the skill `100 (1 - mean(loss) / mean(other))`, by the stationary bootstrap.
 
-    Politis & Romano 1994 (Journal of the American Statistical Association 89): blocks of geometric length
-    from the series taken as a circle, here of `truncation(n, step)` on average, both losses of a date kept
-    together. The interval is the percentile one; the seed is fixed, so that the same losses give the same
-    interval. It is somewhat short: at 90 % it misses the truth in 12 to 13 % of simulated walks.
+    Politis & Romano 1994 (Journal of the American Statistical Association 89): blocks of geometric length from the
+    circular series, here of `truncation(n, step)` on average, both losses of a date together. The interval is a
+    percentile interval. The seed is fixed: equal losses give equal intervals. It is somewhat short: at 90 % it
+    misses the true skill in 12 to 13 % of simulated random walks.
 
     Args:
-        loss: The model's, in order of time, shape `(n,)`.
-        other: The other's, of the same dates.
-        step: How many steps ahead the forecasts were made.
-        level: Probability of the interval, percent.
-        root: Of the square roots of the means, as the skill in RMSE is.
+        loss: Losses of the model in order of time, shape `(n,)`.
+        other: Losses of the other forecast at the same dates, shape `(n,)`.
+        step: Step of the forecasts.
+        level: Level of the interval, percent.
+        root: Whether the skill is that of the square roots of the means, as for RMSE.
+
+    Returns:
+        Both ends, percent.
 
     Raises:
-        ValueError: The series differ in length, are too short or not finite, or `other` has a mean of zero or
-            less.
+        ValueError: The series differ in length, are too short or not finite, or the mean of `other` is not
+            positive.
     """
     ours, theirs = as_series("loss", loss), as_series("other", other)
     if ours.shape != theirs.shape or not theirs.mean() > 0:
         raise ValueError(
-            f"`loss` and `other` must be of one length, and `other` of positive mean, "
+            f"`loss` and `other` must have one length, and `other` a positive mean, "
             f"got {ours.shape}, {theirs.shape}, mean {theirs.mean():g}"
         )
     n = len(ours)

@@ -1,4 +1,4 @@
-"""What a test finds, and the checks that what it is given passes."""
+"""The result of a test, and the checks of its input."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 Alternative = Literal["two-sided", "less", "greater"]
-"""What holds if the null hypothesis does not."""
+"""The alternative hypothesis."""
 
 MIN_OBSERVATIONS = 20
-"""Fewer than these are not tested: every p-value here rests on a limit for many."""
+"""Least number of observations of a test: all p-values here are asymptotic."""
 
 
 @dataclass(frozen=True)
 class HypothesisTest:
-    """The outcome of one test.
+    """The result of one test.
 
     Attributes:
-        statistic: Its statistic; NaN where the test does not apply.
-        p: Probability of one at least as extreme if the null hypothesis holds; NaN where it does not apply.
-        n: Observations it rests on.
+        statistic: The test statistic; NaN if the test does not apply.
+        p: The p-value; NaN if the test does not apply.
+        n: Number of observations.
     """
 
     statistic: float
@@ -33,7 +33,7 @@ class HypothesisTest:
 
 
 def as_series(name: str, values: ArrayLike) -> Array:
-    """Return `values` as an array of one axis; ValueError where too short or not finite."""
+    """Return `values` as an array of shape `(n,)`; ValueError if it is too short or not finite."""
     array = np.asarray(values, np.float64)
     if array.ndim != 1 or len(array) < MIN_OBSERVATIONS:
         raise ValueError(
@@ -46,15 +46,16 @@ def as_series(name: str, values: ArrayLike) -> Array:
 
 
 def as_binary(name: str, values: ArrayLike) -> Array:
-    """Return a series of 0 and 1; ValueError where it holds something else."""
+    """Return `values` as an array of shape `(n,)`; ValueError if it has other values than 0 and 1."""
     array = as_series(name, values)
     if not np.isin(array, (0.0, 1.0)).all():
-        raise ValueError(f"`{name}` must hold 0 and 1 only")
+        other = float(array[~np.isin(array, (0.0, 1.0))][0])
+        raise ValueError(f"`{name}` must hold 0 and 1 only, got {other:g}")
     return array
 
 
 def probability(name: str, p: float) -> float:
-    """Return `p`; ValueError where it is not between 0 and 1."""
+    """Return `p`; ValueError if it is not between 0 and 1."""
     if not 0 < p < 1:
         raise ValueError(f"`{name}` must lie between 0 and 1, got {p}")
     return p

@@ -1,4 +1,4 @@
-"""Whether intervals hold as often as they say, and whether their misses come one by one."""
+"""Tests of intervals: coverage, independence of the misses, uniformity of the PIT."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def kupiec(misses: ArrayLike, p: float) -> HypothesisTest:
     """Test whether an interval is missed with probability `p` (Kupiec 1995, Journal of Derivatives 3).
 
     With x misses of n, `LR = 2 (x log(x/n) + (n-x) log(1 - x/n) - x log p - (n-x) log(1-p))` is chi-squared
-    with one degree of freedom. It takes the misses as independent: see `christoffersen`.
+    with one degree of freedom. It assumes independent misses, which `christoffersen` tests.
 
     Args:
-        misses: 1 where the outcome fell outside, 0 where inside, shape `(n,)`.
-        p: The nominal share of misses, 0.1 for a 90 % interval.
+        misses: 1 where the outcome is outside, 0 where it is inside, shape `(n,)`.
+        p: Nominal share of misses, 0.1 for a 90 % interval.
 
     Raises:
         ValueError: The misses are too few or not 0 and 1, or `p` is not between 0 and 1.
@@ -25,18 +25,18 @@ def kupiec(misses: ArrayLike, p: float) -> HypothesisTest:
     probability("p", p)
     n_missed, n = x.sum(), len(x)
     statistic = 2 * (_log_likelihood(n_missed, n, n_missed / n) - _log_likelihood(n_missed, n, p))
-    return _chi_squared(statistic, 1, n)
+    return _chi_squared(statistic, n)
 
 
 def christoffersen(misses: ArrayLike) -> HypothesisTest:
-    """Test whether a miss makes the next one likelier (Christoffersen 1998).
+    """Test whether a miss changes the probability of the next one (Christoffersen 1998).
 
     International Economic Review 39: the likelihood of a first-order Markov chain against that of independent
-    misses, chi-squared with one degree of freedom. Where no miss, or nothing but misses, precedes another
-    observation the two are the same: 0 and p = 1.
+    misses, chi-squared with one degree of freedom. The statistic is 0 and p = 1 if all observations but the last
+    are misses, or none is.
 
     Args:
-        misses: 1 where the outcome fell outside, 0 where inside, in order of time, shape `(n,)`.
+        misses: 1 where the outcome is outside, 0 where it is inside, in order of time, shape `(n,)`.
 
     Raises:
         ValueError: The misses are too few or not 0 and 1.
@@ -48,22 +48,21 @@ def christoffersen(misses: ArrayLike) -> HypothesisTest:
         follows = after[before == state]
         if len(follows):
             statistic += 2 * _log_likelihood(follows.sum(), len(follows), follows.mean())
-    return _chi_squared(statistic, 1, len(x))
+    return _chi_squared(statistic, len(x))
 
 
 def uniformity(pit: ArrayLike) -> HypothesisTest:
-    """Test whether PIT values are uniform on 0..1, as those of right forecasts are (Rosenblatt 1952).
+    """Test whether PIT values are uniform on 0..1, as those of the true distribution are (Rosenblatt 1952).
 
-    Cramér-von Mises, `W2 = 1 / (12 n) + sum_i ((2i - 1) / (2n) - u_(i))^2`, which weighs all of the
-    distribution alike, where Kolmogorov-Smirnov looks at one place. It takes the values as independent, which
-    those of overlapping steps are not (keep every k-th first), and their distribution as fully known
-    beforehand, which it is when the parameters come from other bars than these.
+    Cramér-von Mises, `W2 = 1 / (12 n) + sum_i ((2i - 1) / (2n) - u_(i))^2`, which weighs the whole distribution
+    equally, unlike Kolmogorov-Smirnov. It assumes independent values, so that of k-step forecasts only every k-th
+    may be passed, and a distribution fitted to other bars.
 
     Args:
         pit: Probability integral transforms of the outcomes, shape `(n,)`.
 
     Raises:
-        ValueError: They are too few, not finite, or not between 0 and 1.
+        ValueError: The values are too few, not finite, or not between 0 and 1.
     """
     u = as_series("pit", pit)
     if u.min() < 0 or u.max() > 1:
@@ -76,6 +75,6 @@ def _log_likelihood(n_missed: float, n: int, p: float) -> float:
     return float(special.xlogy(n_missed, p) + special.xlogy(n - n_missed, 1 - p))
 
 
-def _chi_squared(statistic: float, df: int, n: int) -> HypothesisTest:
-    statistic = max(float(statistic), 0.0)  # what rounding leaves below zero
-    return HypothesisTest(statistic, float(stats.chi2.sf(statistic, df)), n)
+def _chi_squared(statistic: float, n: int) -> HypothesisTest:
+    statistic = max(float(statistic), 0.0)  # rounding may leave it below 0
+    return HypothesisTest(statistic, float(stats.chi2.sf(statistic, 1)), n)

@@ -1,4 +1,4 @@
-"""Many questions, one promise: the chance of even one false answer stays below a level."""
+"""Multiple testing: the probability of one false rejection or more stays below a significance level."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lstm_stock.scoring.significance.base import Array, probability
 
 
 def holm(p: ArrayLike) -> Array:
-    """Adjust p-values so that those below a level may all be believed at that level, however they depend.
+    """Adjust p-values for their number, however the tests depend.
 
-    Holm 1979 (Scandinavian Journal of Statistics 6): the i-th smallest of m counts `m - i + 1` times, and no
-    adjusted value is less than a smaller one's. A test that did not apply (NaN) stays NaN and is not counted.
+    Holm 1979 (Scandinavian Journal of Statistics 6): the i-th smallest of m is multiplied by `m - i + 1`, and the
+    adjusted values keep the order. A test that does not apply (NaN) stays NaN and is not counted.
 
     Args:
         p: Shape `(m,)`.
@@ -31,37 +31,37 @@ def holm(p: ArrayLike) -> Array:
 
 
 def rejected_in_families(families: Sequence[ArrayLike], alpha: float) -> tuple[list[list[bool]], list[float]]:
-    """Say which null hypotheses are rejected when families of them share one level `alpha`.
+    """Reject null hypotheses in families that share one significance level `alpha`.
 
-    Every family gets an equal part of `alpha` and uses it by Holm's rule. A family rejected whole hands its
-    part on to the others in equal parts, so that the chance of one false rejection or more, in all families
+    Every family gets an equal part of `alpha` and uses it by Holm's rule. A family that is rejected whole passes
+    its part on to the others in equal parts. The probability of one false rejection or more, in all families
     together, stays below `alpha` however the tests depend: a Bonferroni graph in the sense of Bretz, Maurer,
     Brannath & Posch 2009 (Statistics in Medicine 28). A family without a test that applies gets no part.
 
     Args:
-        families: p-values of each; NaN where a test does not apply.
-        alpha: The level they share.
+        families: p-values of each family; NaN where a test does not apply.
+        alpha: The significance level that they share.
 
     Returns:
-        For each family, whether each of its hypotheses is rejected; and the level that it was tested at.
+        For each family, whether each of its hypotheses is rejected; and the significance level of each family.
 
     Raises:
         ValueError: `alpha` is not between 0 and 1.
 
-    >>> rejected_in_families([[0.02], [0.001, 0.5]], alpha=0.05)  # the first hands on its part
+    >>> rejected_in_families([[0.02], [0.001, 0.5]], alpha=0.05)  # the first passes its part on
     ([[True], [True, False]], [0.025, 0.05])
     """
     probability("alpha", alpha)
     adjusted = [holm(family) for family in families]
-    asked = [bool((~np.isnan(each)).any()) for each in adjusted]
-    levels = [alpha / max(sum(asked), 1) if one else 0.0 for one in asked]
-    open_ = [i for i, one in enumerate(asked) if one]
+    applies = [bool((~np.isnan(each)).any()) for each in adjusted]
+    alphas = [alpha / max(sum(applies), 1) if one else 0.0 for one in applies]
+    remaining = [i for i, one in enumerate(applies) if one]
     while True:
-        whole = [i for i in open_ if bool((adjusted[i] < levels[i])[~np.isnan(adjusted[i])].all())]
+        whole = [i for i in remaining if bool((adjusted[i] < alphas[i])[~np.isnan(adjusted[i])].all())]
         if not whole:
             break
         done = whole[0]
-        open_.remove(done)
-        for i in open_:
-            levels[i] += levels[done] / len(open_)
-    return [(each < level).tolist() for each, level in zip(adjusted, levels, strict=True)], levels
+        remaining.remove(done)
+        for i in remaining:
+            alphas[i] += alphas[done] / len(remaining)
+    return [(each < own).tolist() for each, own in zip(adjusted, alphas, strict=True)], alphas
