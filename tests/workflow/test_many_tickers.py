@@ -355,7 +355,7 @@ def test_each_ticker_gets_a_run_of_its_own_and_one_that_fails_stops_no_other(cli
     assert again.code == 0
     assert "1 of 1 tickers have a run of just this training" in again.err
     assert len(list((tmp_path / "runs").iterdir())) == 1
-    assert_told(cli("train", "--jobs", "2"), "`--jobs` is for `--each`")
+    assert_told(cli("train", "--jobs", "2"), "`--jobs` needs `--each`")
 
 
 # --- killed ---------------------------------------------------------------------------------------------------
