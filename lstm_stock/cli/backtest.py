@@ -38,7 +38,6 @@ class BackendKind(StrEnum):
 
     loky = "loky"
     dask = "dask"
-    ray = "ray"
 
 
 @app.command()
@@ -56,11 +55,11 @@ def backtest(
         int | None, typer.Option(min=1, help="Workers [default: one per core].", show_default=False)
     ] = None,
     backend: Annotated[
-        BackendKind, typer.Option(help="Engine of the workers: this machine's cores, Dask or Ray.")
+        BackendKind, typer.Option(help="Engine of the workers: this machine's cores, or Dask.")
     ] = BackendKind.loky,
     cluster: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="A running Dask or Ray cluster [default: one on this machine]."),
+        typer.Option(metavar="ADDRESS", help="A running Dask cluster [default: one on this machine]."),
     ] = None,
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
