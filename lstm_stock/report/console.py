@@ -30,5 +30,6 @@ def show(table: Table) -> None:
     console.width = max(console.width, *widths)
     with console.capture() as capture:
         console.print(table)
-    # rich pads every line with spaces to the width of the table.
-    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+    # rich pads every line with spaces to the width of the table, and prints no blank line below a caption.
+    text = "\n".join(line.rstrip() for line in capture.get().splitlines())
+    print(f"{text}\n" if table.caption else text)
