@@ -26,6 +26,9 @@ MAX_RELATIVE_MOVE = 0.25
 A forecast that explains a share R2 of the moves moves by sqrt(R2) of them. Nobody has shown an R2 of 6 % for the
 next day's return of a stock, so a forecast without look-ahead stays below 0.25."""
 
+MAX_PRICE = 1e100
+"""A larger forecast is no price: its square may overflow."""
+
 MIN_SHARE = 0.8
 """Least share of a shifted price's variance that the last close explains."""
 
@@ -90,7 +93,7 @@ def lag_copy(y_true: ArrayLike, y_pred: ArrayLike, last_close: ArrayLike, alpha:
             f"arrays must have one axis and one shape, got {y_true.shape}, {y_pred.shape}, {last_close.shape}"
         )
     n = len(y_true)
-    if n < MIN_OBSERVATIONS + MAX_LAG or not np.isfinite(y_pred).all():
+    if n < MIN_OBSERVATIONS + MAX_LAG or not np.abs(y_pred).max() < MAX_PRICE:  # NaN and infinity are not
         return None
     if np.ptp(y_pred) == 0 or np.ptp(y_true) == 0:
         return None

@@ -109,8 +109,7 @@ def width(lo: ArrayLike, hi: ArrayLike, last_close: ArrayLike) -> float:
     37.5
     """
     last_close, lo, hi = _checked({"last_close": last_close, "lo": lo, "hi": hi})
-    with np.errstate(invalid="ignore"):
-        return float(100 * np.mean((hi - lo) / last_close))
+    return float(100 * np.mean((hi - lo) / last_close))
 
 
 def _checked(columns: dict[str, ArrayLike]) -> list[Array]:

@@ -36,18 +36,20 @@ def score_table(forecasts: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (ticker, step), group in forecasts.groupby(["ticker", "step"], sort=False):
         by_model = dict(list(group.groupby("model", sort=False)))
-        naive_rmse = metrics.rmse(*_outcomes(by_model["naive"])) if "naive" in by_model else np.nan
+        naive_rmse = metrics.rmse(*_points(by_model["naive"])) if "naive" in by_model else np.nan
         for model, table in by_model.items():
-            rows.append({"ticker": ticker, "model": model, "step": step, **_scores(table, naive_rmse)})
+            with np.errstate(over="ignore", invalid="ignore"):  # an infinite forecast
+                scores = _scores(table, naive_rmse)
+            rows.append({"ticker": ticker, "model": model, "step": step, **scores})
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
-def _outcomes(table: pd.DataFrame) -> tuple[Array, Array]:
+def _points(table: pd.DataFrame) -> tuple[Array, Array]:
     return table["y_true"].to_numpy(), table["y_pred"].to_numpy()
 
 
 def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
-    y_true, y_pred = _outcomes(table)
+    y_true, y_pred = _points(table)
     last_close = table["last_close"].to_numpy()
     move, sign = y_true - last_close, table["direction"].to_numpy()
     rmse = metrics.rmse(y_true, y_pred)

@@ -413,11 +413,11 @@ def test_adaptive_intervals_around_a_point_are_described_and_not_tested():
 # --- infinite losses --------------------------------------------------------------------------------------------
 
 
-def with_infinite(score: str, *models: str) -> pd.DataFrame:
+def with_infinite(score: str, *models: str, value: float = np.inf) -> pd.DataFrame:
     network = t_forecast(VOLATILITY, 1e-5 * np.sign(NOISE))
     table = pd.concat([rows("lstm", network, CAME), *baselines(CAME)], ignore_index=True)
     rows_of = [table.index[table["model"] == model][5] for model in models]
-    table.loc[rows_of, score] = np.inf
+    table.loc[rows_of, score] = value
     return table
 
 
@@ -441,7 +441,7 @@ def with_infinite(score: str, *models: str) -> pd.DataFrame:
             ["lstm"],
             "point",
             "not tested",
-            "Point: not tested: the RMSE of lstm is infinite (RMSE inf",
+            "Point: not tested: the RMSE of lstm is infinite",
         ),
         ("y_pred", ["naive"], "point", "not tested", "Point: not tested: the RMSE of naive is infinite"),
     ],
@@ -458,6 +458,16 @@ def test_an_infinite_loss_is_stated_and_stops_nothing(score, models, question, o
     assert "nan" not in comparison(scores, "lstm", "AAA")
     pooled_scores(scores, "lstm")
     ticker_scores(scores, "lstm")
+
+
+@pytest.mark.parametrize("value", [1e200, 1.7e308])
+@pytest.mark.parametrize("score", ["nll", "crps", "y_pred"])
+def test_a_loss_whose_square_overflows_counts_as_infinite(score, value):
+    table = with_infinite(score, "lstm", value=value)
+    text = verdict_text(judge(table, "lstm"))
+    assert "infinite" in text
+    assert len(text) < 2000
+    comparison(score_table(table), "lstm", "AAA")
 
 
 def test_an_infinite_loss_of_one_of_several_tickers_is_stated():

@@ -37,7 +37,7 @@ from lstm_stock.scoring.verdict.findings import (
     untested,
 )
 from lstm_stock.scoring.verdict.loss_tables import LossTables
-from lstm_stock.scoring.verdict.thresholds import POINT_BASELINE, SAME, SKILL_LEVEL
+from lstm_stock.scoring.verdict.thresholds import MAX_LOSS, POINT_BASELINE, SAME, SKILL_LEVEL
 
 
 def judge_claims(loss_tables: LossTables, model: str, alpha: float) -> dict[str, Any]:
@@ -93,9 +93,13 @@ def compare(losses: pd.DataFrame, model: str, baseline: str, root: bool = False)
     complete = len(both) == losses[model].notna().sum()
     dates = both.index.get_level_values("cutoff").to_numpy()
     ours, theirs = (by_date(both[name].to_numpy(np.float64), dates) for name in (model, baseline))
-    means = [float(np.mean(part)) if len(part) else math.nan for part in (ours, theirs)]
+    daily = {model: ours, baseline: theirs}
+    infinite = tuple(name for name, one in daily.items() if np.max(np.abs(one), initial=0) > MAX_LOSS)
+    means = [
+        math.inf if name in infinite else float(np.mean(one)) if len(one) else math.nan
+        for name, one in daily.items()
+    ]
     score, baseline_score = (math.sqrt(value) for value in means) if root else means
-    infinite = tuple(name for name in (model, baseline) if not np.isfinite(both[name]).all())
     if infinite or len(ours) < MIN_OBSERVATIONS:
         nothing = untested(len(ours))
         return Comparison(baseline, score, baseline_score, nothing, math.nan, NO_SKILL, complete, infinite)

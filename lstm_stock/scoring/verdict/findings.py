@@ -30,7 +30,7 @@ class Comparison:
         p_worse: p-value of the test that the network's loss is greater.
         skill: Percent by which the network's loss is less, and both ends of its interval; NaN without one.
         complete: Whether the baseline has a loss wherever the network has one.
-        infinite: Names of those of the two models that have an infinite loss, which no test of means applies to.
+        infinite: Those of the two models that have an infinite loss, to which no test of means applies.
     """
 
     baseline: str

@@ -37,10 +37,12 @@ def names_text(names: Sequence[str]) -> str:
 
 def point(found: Comparison, outcome: str, alpha: float, labels: PointLabels) -> str:
     """State how the point forecast compares with its baseline."""
+    if found.infinite:
+        return f"Point: not tested: {_is_infinite(found, 'RMSE')}"
     digits = 2 if max(found.score, found.baseline_score) >= 10 else 3
     scores = f"RMSE {found.score:.{digits}f} against {found.baseline_score:.{digits}f}{labels.unit}"
     if outcome == "not tested":
-        return f"Point: not tested: {_why_not(found, 'RMSE')} ({scores})"
+        return f"Point: not tested: {_why_not(found)} ({scores})"
     return (
         f"Point: {_claim(outcome, labels.model, found.baseline)} ({scores}, {_p_of(found, outcome, alpha)})"
     )
@@ -75,11 +77,12 @@ def direction(found: DirectionTest, outcome: str, alpha: float, model: str) -> s
 
 def distribution(found: Comparison, outcome: str, beaten: Sequence[str], alpha: float, model: str) -> str:
     """State how the distribution compares with the best baseline, and which others it beats."""
-    scores = f"CRPS {found.score:.3f} against {found.baseline_score:.3f}"
-    if not found.infinite:
-        scores += f", {100 * (found.score / found.baseline_score - 1):+.1f} %"
+    if found.infinite:
+        return f"Distribution: not tested: {_is_infinite(found, 'CRPS')}"
+    gap = 100 * (found.score / found.baseline_score - 1)
+    scores = f"CRPS {found.score:.3f} against {found.baseline_score:.3f}, {gap:+.1f} %"
     if outcome == "not tested":
-        return f"Distribution: not tested: {_why_not(found, 'CRPS')} ({scores})"
+        return f"Distribution: not tested: {_why_not(found)} ({scores})"
     tested = f"{scores}, {_p_of(found, outcome, alpha)}"
     if outcome == "better":
         return f"Distribution: better than every baseline; against the best, {found.baseline}: {tested}"
@@ -187,9 +190,11 @@ def _claim(outcome: str, model: str, baseline: str) -> str:
     return f"{outcome} than {baseline}"
 
 
-def _why_not(found: Comparison, score: str) -> str:
-    if found.infinite:
-        return f"the {score} of {names_text(found.infinite)} is infinite"
+def _is_infinite(found: Comparison, score: str) -> str:
+    return f"the {score} of {names_text(found.infinite)} is infinite"
+
+
+def _why_not(found: Comparison) -> str:
     if found.better.n < MIN_OBSERVATIONS:
         return f"{found.better.n} cutoffs are too few"
     return "the difference is the same at every cutoff"

@@ -17,5 +17,8 @@ LEVEL = 90
 SKILL_LEVEL = 90
 """The bootstrap interval of a skill, percent: it leaves 5 % on each side, as the one-sided tests do."""
 
+MAX_LOSS = 1e150
+"""A loss above this is treated as infinite, since its square overflows."""
+
 SAME = 1e-12
 """Losses that differ by less than this share of their mean differ by rounding alone."""
