@@ -3,7 +3,6 @@ from __future__ import annotations
 import time
 
 import pytest
-import tenacity
 
 from lstm_stock.errors import RateLimitError, SourceError, TemporaryError
 from lstm_stock.prices.retry import Retry, RetryBudget, retrying
@@ -15,7 +14,7 @@ def clock(monkeypatch) -> list[float]:
     pauses: list[float] = []
     started = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: started + sum(pauses))
-    monkeypatch.setattr(tenacity.nap.time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     return pauses
 
 
