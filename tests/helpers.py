@@ -20,7 +20,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def assert_told(answer, message: str, code: int = 2) -> None:
+def assert_user_error(answer, message: str, code: int = 2) -> None:
     """An `error:` line, then a blank one, then a `hint:`; nothing on stdout."""
     assert answer.code == code, answer
     assert answer.out == ""

@@ -46,17 +46,17 @@ def commands() -> list[str]:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_every_command_has_help_and_stands_in_the_readme(command):
+def test_every_command_has_help_and_is_in_the_readme(command):
     assert typer.main.get_command(app).commands[command].help
     assert f"lstm-stock {command}" in README
 
 
-def test_every_feature_stands_in_the_method():
+def test_every_feature_is_in_the_method():
     for name in FEATURES:
         assert f"`{name}`" in METHOD or name in METHOD.split("The levels")[1][:80]
 
 
-def test_every_cell_and_regulariser_stands_in_the_models():
+def test_every_cell_and_regulariser_is_in_the_models():
     for row in model_rows(Config()):
         assert f"\n## {row['cell']}\n" in MODELS
         (line,) = [each for each in MODELS.splitlines() if each.startswith(f"| [`{row['cell']}`](#")]
@@ -68,7 +68,7 @@ def test_every_cell_and_regulariser_stands_in_the_models():
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_lead_somewhere(path):
+def test_links_have_targets(path):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (path.parent / target).exists(), target

@@ -98,7 +98,7 @@ def parse_date(text: str | None, option: str) -> dt.date | None:
 
 
 def print_error(message: str, hint: str = "") -> None:
-    """Print an error, and the hint what to do about it, to stderr."""
+    """Print an error to stderr, and a hint below it."""
     print(f"error: {message}", file=sys.stderr)
     if hint:
         print(f"\nhint: {hint}", file=sys.stderr)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstm_stock.cli.app import DataDir, Format, Quiet, data_app, open_store, write_output
+from lstm_stock.cli.app import DataDir, Format, Quiet, data_app, open_store, print_error, write_output
 from lstm_stock.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -122,12 +121,14 @@ def data_check(
         if isinstance(found, _Damaged):
             n_damaged += 1
             print(f"{name}: damaged")
-            print(f"error: {found.error.message}\n\nhint: {found.error.hint}\n", file=sys.stderr)
+            print_error(found.error.message, f"{found.error.hint}\n")
             continue
         origin = found.provenance
-        odd = session_mismatches(found.table, origin.exchange)
+        mismatches = session_mismatches(found.table, origin.exchange)
         notes = [
-            *session_notes(odd, origin.exchange, origin.source, frozenset(origin.confirmed_mismatches)),
+            *session_notes(
+                mismatches, origin.exchange, origin.source, frozenset(origin.confirmed_mismatches)
+            ),
             *quality_warnings(found.table),
         ]
         if origin.exchange is None:

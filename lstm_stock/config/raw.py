@@ -116,9 +116,9 @@ class RawConfig:
 
     def _merge(self, old: dict[str, Tree], new: dict[str, Tree], key: Key) -> None:
         for name, value in new.items():
-            below, was = (*key, name), old.get(name)
-            if isinstance(value, dict) and isinstance(was, dict):
-                self._merge(was, value, below)
+            below, former = (*key, name), old.get(name)
+            if isinstance(value, dict) and isinstance(former, dict):
+                self._merge(former, value, below)
                 continue
             old[name] = value
             self._places = {k: place for k, place in self._places.items() if k[: len(below)] != below}
@@ -172,7 +172,7 @@ class RawConfig:
 
     @property
     def has_faults(self) -> bool:
-        """Whether anything wrong was found."""
+        """Whether there are faults."""
         return bool(self._faults)
 
     def error(self) -> ConfigError:

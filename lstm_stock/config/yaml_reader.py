@@ -18,10 +18,12 @@ Key: TypeAlias = tuple[str | int, ...]
 """Path of a value: `("model", "units", 0)`."""
 
 MAX_DEPTH = 16
-"""Most levels of nesting, aliases expanded; a config has four."""
+"""Maximum nesting, aliases expanded; a config has four levels."""
+
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep; a config needs four levels"
 
 MAX_NODES = 5_000
-"""Most values in one document, aliases expanded: a few lines of aliases can stand for billions."""
+"""Maximum number of values, aliases expanded: a few lines of aliases can stand for billions."""
 
 # `Base` loaders leave every scalar as text. libyaml, where installed, is the faster parser.
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -119,7 +121,7 @@ def _parse(text: str) -> Any:
 
 
 def _check_events(text: str) -> None:
-    """Refuse tags, and nesting that would overflow the stack of `yaml.compose`."""
+    """Raise an error for a tag, and for nesting that would overflow the stack of `yaml.compose`."""
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if (tag := getattr(event, "tag", None)) is not None:
@@ -130,9 +132,6 @@ def _check_events(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             _fail(event.start_mark, _TOO_DEEP)
-
-
-_TOO_DEEP = f"nested more than {MAX_DEPTH} deep; a config needs four levels"
 
 
 class _Expander:
@@ -185,7 +184,7 @@ def quoted(text: str, limit: int = 40) -> str:
     return repr(text if len(text) <= limit else text[: limit - 3] + "...")
 
 
-# What users meet most, by a pattern of both parsers' words.
+# Patterns of the most frequent errors, which match the text of both parsers, and our messages for them.
 _SYNTAX = (
     (
         "mapping values are not allowed",
@@ -201,7 +200,7 @@ _SYNTAX = (
 
 
 def _syntax_message(text: str, error: yaml.MarkedYAMLError) -> str:
-    """Word a parser's error: in our words where users meet it often, else as the parser does."""
+    """Return the message for a parser's error: ours for the frequent ones, else the parser's."""
     problem, mark, context_mark = error.problem or "not YAML", error.problem_mark, error.context_mark
     for pattern, words in _SYNTAX:
         if re.search(pattern, problem) and mark is not None:
@@ -218,7 +217,7 @@ def _syntax_message(text: str, error: yaml.MarkedYAMLError) -> str:
 
 
 def _decode(raw: bytes) -> str:
-    """Turn a file's bytes into text: UTF-8, or UTF-16 with its mark (what Windows shells write)."""
+    """Decode UTF-8, or UTF-16 with a byte order mark, which Windows shells write."""
     encoding = "UTF-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "UTF-8"
     try:
         return raw.decode("utf-8-sig" if encoding == "UTF-8" else encoding)
@@ -230,7 +229,7 @@ def _decode(raw: bytes) -> str:
 
 
 def _check_characters(text: str) -> None:
-    """Refuse what no text file holds, so that the parser meets only what YAML allows."""
+    """Raise an error for characters that YAML forbids."""
     if (match := _FORBIDDEN.search(text)) is not None:
         before = _LINE_BREAK.split(text[: match.start()])
         message = f"the character {match.group()!a} is not allowed in YAML; is this a text file?"

@@ -10,7 +10,7 @@ import pytest
 
 from lstm_stock.prices.store import Store
 from tests.conftest import TINY, Trained
-from tests.helpers import assert_told, tree
+from tests.helpers import assert_user_error, tree
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from tests.helpers import assert_told, tree
             "typo.yaml:2: window.lookback: unknown key; did you mean look_back?",
         ),
         (["train", "--config", "type.yaml"], "type.yaml:1: seed: "),
+        (["config", "show", "--config", "chain.yaml"], "chain.yaml:1:10: nested more than 16 deep"),
         (["train", "--set", "window.look_back=9999"], "look_back"),
         (["train", "--set", "window.look_back=2500"], "one window needs 2526 bars"),
         (["train", "--set", "data.start=2023-12-01"], "bars"),
@@ -55,17 +56,19 @@ from tests.helpers import assert_told, tree
     ],
     ids=" ".join,
 )
-def test_bad_input_is_told_and_nothing_is_written(
+def test_bad_input_is_reported_and_nothing_is_written(
     cli, trained: Trained, tmp_path, monkeypatch, arguments, message
 ):
     (tmp_path / "binary.yaml").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
     (tmp_path / "typo.yaml").write_text("window:\n  lookback: 60\n")
     (tmp_path / "type.yaml").write_text("seed: many\n")
+    aliases = [f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 1_500)]
+    (tmp_path / "chain.yaml").write_text("a0: &a0 [x]\n" + "".join(aliases))
     shutil.copytree(trained.data, tmp_path / "data")
     shutil.copytree(trained.runs, tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     before = tree(tmp_path)
-    assert_told(cli(*arguments), message)
+    assert_user_error(cli(*arguments), message)
     assert tree(tmp_path) == before
 
 
@@ -113,58 +116,58 @@ HEADER = "Date,Open,High,Low,Close,Adj Close,Volume"
         *("header only", "empty file", "one row", "html", "ambiguous dates"),
     ],
 )
-def test_a_bad_csv_is_told_and_nothing_is_stored(cli, tmp_path, content, message):
+def test_a_bad_csv_is_reported_and_nothing_is_stored(cli, tmp_path, content, message):
     (tmp_path / "bad.csv").write_text("\n".join(content))
     answer = cli("fetch", "XYZ", "--from-csv", tmp_path / "bad.csv", "--data-dir", tmp_path / "data")
-    assert_told(answer, message)
+    assert_user_error(answer, message)
     assert not (tmp_path / "data" / "prices" / "XYZ.parquet").exists()
 
 
 @pytest.mark.parametrize("kind", ["folder", "binary", "missing"])
-def test_what_is_no_csv_is_told(cli, tmp_path, kind):
+def test_a_file_that_is_not_csv_is_reported(cli, tmp_path, kind):
     path = tmp_path / "bad.csv"
     if kind == "folder":
         path.mkdir()
     elif kind == "binary":
         path.write_bytes(bytes(range(256)) * 20)
     answer = cli("fetch", "XYZ", "--from-csv", path, "--data-dir", tmp_path / "data")
-    assert_told(answer, "bad.csv")
+    assert_user_error(answer, "bad.csv")
     assert not (tmp_path / "data").exists()
 
 
-def test_a_constant_price_is_told(cli, tmp_path):
+def test_a_constant_price_is_reported(cli, tmp_path):
     dates = pd.bdate_range("2015-01-01", periods=400).strftime("%Y-%m-%d")
     lines = [HEADER, *(f"{date},7,7,7,7,7,100" for date in dates)]
     (tmp_path / "flat.csv").write_text("\n".join(lines))
     folders = ("--data-dir", tmp_path / "data", "--runs-dir", tmp_path / "runs")
     cli("fetch", "FLAT", "--from-csv", tmp_path / "flat.csv", "--data-dir", tmp_path / "data")
     answer = cli("train", "--set", "data.tickers=[FLAT]", *TINY, *folders)
-    assert_told(answer, "FLAT")
+    assert_user_error(answer, "FLAT")
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_told(cli, tmp_path):
+def test_a_read_only_folder_is_reported(cli, tmp_path):
     tmp_path.chmod(0o500)
-    assert_told(cli("fetch", "AAPL", "--source", "sample", "--data-dir", tmp_path / "data"), "data")
+    assert_user_error(cli("fetch", "AAPL", "--source", "sample", "--data-dir", tmp_path / "data"), "data")
 
 
-def test_a_file_in_place_of_a_folder_is_told(cli, trained: Trained, tmp_path):
+def test_a_file_in_place_of_a_folder_is_reported(cli, trained: Trained, tmp_path):
     (tmp_path / "file").write_text("")
-    assert_told(cli("fetch", "AAPL", "--source", "sample", "--data-dir", tmp_path / "file"), "file")
-    assert_told(
+    assert_user_error(cli("fetch", "AAPL", "--source", "sample", "--data-dir", tmp_path / "file"), "file")
+    assert_user_error(
         cli("train", *TINY, "-q", "--data-dir", trained.data, "--runs-dir", tmp_path / "file"), "file"
     )
-    assert_told(cli("plot", *trained.options, "--output", tmp_path / "file"), "file")
+    assert_user_error(cli("plot", *trained.options, "--output", tmp_path / "file"), "file")
 
 
-def test_a_half_deleted_run_is_told(cli, trained: Trained, tmp_path):
+def test_a_half_deleted_run_is_reported(cli, trained: Trained, tmp_path):
     shutil.copytree(trained.runs, tmp_path / "runs")
     (run,) = (tmp_path / "runs").iterdir()
     (run / "scaler.json").unlink()
     for command in ("predict", "plot"):
         answer = cli(command, "--data-dir", trained.data, "--runs-dir", tmp_path / "runs")
-        assert_told(answer, "scaler.json missing")
+        assert_user_error(answer, "scaler.json missing")
     (run / "scores.json").write_text("{")
     listed = cli("runs", "--runs-dir", tmp_path / "runs")
     assert listed.code == 0
@@ -176,8 +179,8 @@ def test_another_source_does_not_overwrite_the_store(cli, tmp_path):
     data = ("--data-dir", tmp_path / "data")
     assert cli("fetch", "AAPL", "--from-csv", tmp_path / "mine.csv", *data).code == 0
     before = tree(tmp_path)
-    assert_told(cli("fetch", "AAPL", "--source", "sample", *data), "not sample")
-    assert_told(cli("demo", *data, "--runs-dir", tmp_path / "runs"), "not sample")
+    assert_user_error(cli("fetch", "AAPL", "--source", "sample", *data), "not sample")
+    assert_user_error(cli("demo", *data, "--runs-dir", tmp_path / "runs"), "not sample")
     assert tree(tmp_path) == before
     assert cli("fetch", "AAPL", "--source", "sample", "--refresh", *data).code == 0
 
@@ -191,12 +194,12 @@ def test_a_narrower_request_does_not_shrink_the_store(cli, trained: Trained, tmp
     (tmp_path / "mine.csv").write_text("\n".join(lines))
     assert cli("fetch", "XYZ", "--from-csv", tmp_path / "mine.csv", *data).code == 0
     (tmp_path / "mine.csv").write_text("\n".join(lines[:-1]))
-    assert_told(
+    assert_user_error(
         cli("fetch", "XYZ", "--from-csv", tmp_path / "mine.csv", *data), "1 bars of XYZ that this fetch lacks"
     )
 
 
-def test_a_csv_fetched_again_keeps_the_exchange_that_was_named(cli, tmp_path):
+def test_a_csv_fetched_again_keeps_its_exchange(cli, tmp_path):
     (tmp_path / "x.csv").write_text("\n".join([HEADER, *GOOD]))
     fetch = ("fetch", "XYZ", "--from-csv", tmp_path / "x.csv", "--data-dir", tmp_path / "data")
     for more in (("--exchange", "XNYS"), ()):

@@ -1,4 +1,4 @@
-"""The commands as a user types them: what they print where, what they end with, and what they leave."""
+"""The commands as a user types them: output, exit codes, files."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from lstm_stock.config import CalibrationName
 from tests.conftest import TINY, Trained
 from tests.helpers import COMMAND, assert_fits
 
-# --- the road ---------------------------------------------------------------------------------------------------
+# --- from fetch to plot ---
 
 
-def test_the_whole_road(cli, tmp_path):
+def test_fetch_train_runs_predict_plot(cli, tmp_path):
     folders = ("--data-dir", tmp_path / "data", "--runs-dir", tmp_path / "runs")
     fetched = cli("fetch", "aapl", "--source", "sample", "--data-dir", tmp_path / "data")
     assert fetched.code == 0
@@ -56,7 +56,7 @@ def test_the_whole_road(cli, tmp_path):
     assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
 
 
-def test_scores_json_can_be_worked_out_from_forecasts_parquet(trained: Trained):
+def test_scores_json_follows_from_forecasts_parquet(trained: Trained):
     from lstm_stock.scoring.scores import score_table
 
     (run,) = trained.runs.iterdir()
@@ -80,7 +80,7 @@ def test_the_same_train_twice_gives_identical_weights_and_forecasts(cli, trained
 
 
 @pytest.mark.parametrize("head", ["point", "quantile"])
-def test_every_head_goes_the_road(cli, trained: Trained, tmp_path, head):
+def test_every_head_trains_predicts_and_plots(cli, trained: Trained, tmp_path, head):
     folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
     assert cli("train", *TINY, "--set", f"model.head={head}", "--quiet", *folders).code == 0
     answer = cli("predict", "--format", "json", *folders)
@@ -89,7 +89,7 @@ def test_every_head_goes_the_road(cli, trained: Trained, tmp_path, head):
     assert cli("plot", *folders).code == 0
 
 
-def test_the_classic_recipe_goes_the_road(cli, trained: Trained, tmp_path):
+def test_the_classic_recipe_trains_and_predicts(cli, trained: Trained, tmp_path):
     folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
     answer = cli(
         "train", "--config", "classic", "--set", "training.epochs=1", "--set", "model.units=[4]", *folders
@@ -104,7 +104,7 @@ def test_the_classic_recipe_goes_the_road(cli, trained: Trained, tmp_path):
     assert forecast["lo_90"] is None
 
 
-def test_the_classic_recipe_is_told_that_it_is_worse(cli, trained: Trained, tmp_path):
+def test_the_classic_recipe_is_reported_as_worse(cli, trained: Trained, tmp_path):
     folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
     small = ("--set", "training.epochs=1", "--set", "model.units=[4]")
     answer = cli("train", "--config", "classic", *small, *folders)
@@ -113,7 +113,7 @@ def test_the_classic_recipe_is_told_that_it_is_worse(cli, trained: Trained, tmp_
     assert "worse point" in cli("runs", "--runs-dir", tmp_path).out
 
 
-def test_the_verdict_is_printed_saved_and_can_be_computed_again(cli, trained: Trained):
+def test_the_verdict_is_printed_saved_and_reproducible(cli, trained: Trained):
     from lstm_stock.report.text import verdict_text
     from lstm_stock.scoring.verdict import judge
 
@@ -127,7 +127,7 @@ def test_the_verdict_is_printed_saved_and_can_be_computed_again(cli, trained: Tr
     assert "verdict" in cli("runs", "--runs-dir", trained.runs).out
 
 
-def test_baselines_that_cannot_be_fitted_drop_out_with_a_note(cli, trained: Trained, tmp_path):
+def test_baselines_that_cannot_be_fitted_are_left_out_with_a_note(cli, trained: Trained, tmp_path):
     """269 bars, of which 215 come before the test period: GARCH needs 250 returns."""
     folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
     answer = cli("train", *TINY, "--set", "data.start=2022-12-05", *folders)
@@ -149,7 +149,7 @@ def test_two_members_are_averaged_and_saved_as_one_model(cli, trained: Trained, 
 
 
 @pytest.mark.parametrize("kind", ["conformal", "adaptive"])
-def test_calibrated_intervals_go_the_road_and_predict_gives_what_the_test_period_had(
+def test_calibrated_intervals_of_predict_equal_those_of_the_test_period(
     cli, trained: Trained, tmp_path, kind
 ):
     folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
@@ -170,7 +170,7 @@ def test_calibrated_intervals_go_the_road_and_predict_gives_what_the_test_period
         assert rows[column].to_numpy() == pytest.approx(mine[column].to_numpy(), rel=1e-5)
 
 
-# --- predict ----------------------------------------------------------------------------------------------------
+# --- predict ---
 
 
 def test_predict_as_json_has_the_documented_keys_and_dates(cli, trained: Trained):
@@ -187,7 +187,7 @@ def test_predict_as_json_has_the_documented_keys_and_dates(cli, trained: Trained
     assert "days ago" in answer.err
 
 
-def test_predict_says_how_its_intervals_come_about(cli, trained: Trained):
+def test_predict_describes_its_intervals(cli, trained: Trained):
     assert set(INTERVALS) == set(typing.get_args(CalibrationName))
     assert INTERVALS["adaptive"] in cli("predict", *trained.options).err
 
@@ -197,7 +197,7 @@ def test_predict_as_csv_is_csv(cli, trained: Trained):
     assert [row["date"] for row in rows] == ["2024-01-02", "2024-01-03", "2024-01-04"]
 
 
-def test_predict_as_of_a_past_date_gives_what_the_test_period_had(cli, trained: Trained):
+def test_predict_as_of_a_past_date_equals_the_test_period(cli, trained: Trained):
     (run,) = trained.runs.iterdir()
     forecasts = pd.read_parquet(run / "forecasts.parquet")
     forecasts = forecasts[
@@ -217,12 +217,12 @@ def test_a_cutoff_on_a_weekend_means_the_bar_before_it(cli, trained: Trained):
     assert rows[0]["date"] == "2022-03-07"
 
 
-def test_a_cutoff_the_network_learnt_from_earns_a_warning(cli, trained: Trained):
+def test_a_cutoff_in_the_train_period_gives_a_warning(cli, trained: Trained):
     assert "proves nothing" in cli("predict", "--cutoff", "2015-03-04", *trained.options).err
     assert "proves nothing" not in cli("predict", "--cutoff", "2022-03-04", *trained.options).err
 
 
-def test_changed_prices_earn_a_warning(cli, trained: Trained, tmp_path):
+def test_changed_prices_give_a_warning(cli, trained: Trained, tmp_path):
     table = pd.read_csv(sample_csv())
     table.loc[100, "volume"] += 1
     table.to_csv(tmp_path / "mine.csv", index=False)
@@ -233,7 +233,7 @@ def test_changed_prices_earn_a_warning(cli, trained: Trained, tmp_path):
     assert "are not those the run was trained on" in answer.err
 
 
-def test_newer_bars_are_no_changed_prices(cli, trained: Trained, tmp_path):
+def test_newer_bars_are_not_changed_prices(cli, trained: Trained, tmp_path):
     data = ("--data-dir", tmp_path / "data")
     shutil.copytree(trained.runs, tmp_path / "runs")
     assert cli("fetch", "AAPL", "--source", "sample", "--end", "2023-06-30", *data).code == 0
@@ -250,10 +250,10 @@ def sample_csv() -> Path:
     return Path(lstm_stock.__file__).parent / "prices" / "sample" / "AAPL_2010_2023.csv"
 
 
-# --- the program as a process -----------------------------------------------------------------------------------
+# --- the program as a process ---
 
 
-def test_the_installed_command_and_the_module_answer_alike():
+def test_the_installed_command_and_the_module_print_the_same():
     by_name = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=True)
     by_module = subprocess.run(
         [sys.executable, "-m", "lstm_stock", "--version"], capture_output=True, text=True
@@ -263,9 +263,7 @@ def test_the_installed_command_and_the_module_answer_alike():
 
 
 @pytest.mark.parametrize("n_interrupts", [1, 2])
-def test_ctrl_c_once_saves_and_twice_saves_nothing_and_both_can_go_on(
-    trained: Trained, tmp_path, n_interrupts
-):
+def test_ctrl_c_once_saves_twice_does_not_and_both_can_resume(trained: Trained, tmp_path, n_interrupts):
     arguments = ["train", "--set", "training.epochs=10000", "--set", "training.early_stopping=null"]
     arguments += ["--set", "model.units=[8]", "--set", "window.look_back=10"]
     process = subprocess.Popen(
@@ -297,7 +295,7 @@ def test_ctrl_c_once_saves_and_twice_saves_nothing_and_both_can_go_on(
         assert runs == []
 
 
-def test_a_reader_that_has_enough_ends_the_program_quietly():
+def test_a_reader_of_stdout_that_leaves_ends_the_program_quietly():
     process = subprocess.Popen(
         [COMMAND, "config", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -306,7 +304,7 @@ def test_a_reader_that_has_enough_ends_the_program_quietly():
         assert (process.wait(timeout=30), stderr.read()) == (141, "")
 
 
-def test_help_of_every_command_fits_and_says_something(cli):
+def test_every_command_has_help(cli):
     for command in (
         "fetch",
         "train",

@@ -1,4 +1,4 @@
-"""`data` and what stands below it: what the store holds, said to a user."""
+"""The command `data` and its subcommands."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def damage(store: Store, ticker: str) -> None:
     path.write_bytes(bytes(content))
 
 
-def test_the_list_tells_rows_range_source_age_and_notes(cli, place):
+def test_the_list_has_rows_range_source_age_and_notes(cli, place):
     answer = cli("data")
     assert (answer.code, answer.err) == (0, "")
     header, _, first, second = [line for line in answer.out.splitlines() if line.strip()]
@@ -55,7 +55,7 @@ def test_the_list_tells_rows_range_source_age_and_notes(cli, place):
     assert cli("data", "--format", "csv").out.splitlines()[0] == "ticker,rows,from,to,source,age,notes"
 
 
-def test_an_empty_store_is_said(cli, tmp_path):
+def test_an_empty_store_is_reported(cli, tmp_path):
     answer = cli("data", "--data-dir", tmp_path / "none")
     assert (answer.code, answer.out) == (0, "")
     assert "is empty; `lstm-stock fetch AAPL` fills it" in answer.err
@@ -63,7 +63,7 @@ def test_an_empty_store_is_said(cli, tmp_path):
     assert cli("data", "check", "--data-dir", tmp_path / "none").code == 0
 
 
-def test_show_tells_the_origin_and_the_newest_bars(cli, place):
+def test_show_prints_the_origin_and_the_newest_bars(cli, place):
     answer = cli("data", "show", "aapl", "--tail", "3")
     assert answer.code == 0
     lines = [line for line in answer.out.splitlines() if line.strip()]
@@ -89,7 +89,7 @@ def test_show_tells_the_origin_and_the_newest_bars(cli, place):
     assert len(cli("data", "show", "AAPL", "--tail", "1000", "--format", "csv").out.splitlines()) == 31
 
 
-def test_an_export_comes_back_to_the_last_digit(cli, place, tmp_path):
+def test_an_export_round_trips_to_the_last_digit(cli, place, tmp_path):
     assert cli("data", "export", "AAPL", "--csv", "out.csv").code == 0
     assert cli("data", "export", "AAPL", "--csv").out == (tmp_path / "out.csv").read_text()
     assert cli("fetch", "BACK", "--from-csv", "out.csv").code == 0
@@ -102,7 +102,7 @@ def test_an_export_comes_back_to_the_last_digit(cli, place, tmp_path):
     assert "cannot be written" in cli("data", "export", "AAPL", "no/folder/out.csv").err
 
 
-def test_a_damaged_file_is_named_and_the_others_are_told(cli, place):
+def test_a_damaged_file_is_reported_and_the_others_are_listed(cli, place):
     damage(place, "AAPL")
     listed = cli("data")
     assert listed.code == 0
@@ -121,7 +121,7 @@ def test_a_damaged_file_is_named_and_the_others_are_told(cli, place):
     assert "2 checked: 1 damaged, 1 with notes" in checked.err
 
 
-def test_check_looks_the_prices_over_again(cli, place):
+def test_check_reports_suspicious_prices(cli, place):
     table = random_prices(300, seed=1)
     table.iloc[:5, table.columns.get_loc("open")] = 0.0
     table = table[table.index != pd.Timestamp("2015-03-04")]
@@ -136,32 +136,32 @@ def test_check_looks_the_prices_over_again(cli, place):
     assert "1 session of XNYS without a bar: 2015-03-04" in second
     assert "bars on a day without a session of XNYS: 2015-01-01" in second
     assert "suspicious: the open is 0 on 5 dates, 2015-01-01 to 2015-01-07" in second
-    assert ".AAPL~.tmp: no prices of this program; it is never read" in answer.err
+    assert ".AAPL~.tmp: not a file of this program; it is never read" in answer.err
     only = cli("data", "check", "^GSPC", "--quiet")
     assert (only.out.splitlines(), only.err) == ([second], "")
 
 
-def test_an_unknown_ticker_is_told_with_its_neighbours(cli, place):
+def test_an_unknown_ticker_is_reported_with_similar_ones(cli, place):
     for command in ("show", "export", "check"):
         answer = cli("data", command, "APPL")
         assert (answer.code, answer.out) == (2, "")
         assert "did you mean AAPL?" in answer.err
 
 
-def test_an_option_before_the_subcommand_is_refused_not_ignored(cli, place, tmp_path):
+def test_an_option_before_the_subcommand_is_refused(cli, place, tmp_path):
     answer = cli("data", "--data-dir", tmp_path / "other", "show", "AAPL")
     assert answer.code == 2
-    assert "stands before `show`" in answer.err
+    assert "got an option before `show`, expected it after" in answer.err
 
 
-def test_none_of_them_changes_a_file(cli, place):
+def test_no_subcommand_changes_a_file(cli, place):
     before = {path: path.read_bytes() for path in place.root.rglob("*") if path.is_file()}
     for command in (("data",), ("data", "show", "AAPL"), ("data", "export", "AAPL"), ("data", "check")):
         assert cli(*command).code == 0
     assert {path: path.read_bytes() for path in place.root.rglob("*") if path.is_file()} == before
 
 
-def test_a_zero_open_is_told_before_training(cli, place):
+def test_a_zero_open_is_reported_before_training(cli, place):
     table = random_prices(400, seed=2)
     table.iloc[200, table.columns.get_loc("open")] = 0.0
     table.to_csv("zero.csv")

@@ -1,4 +1,4 @@
-"""The command `models`: a table that fits, the numbers of the built networks, and no TensorFlow for them."""
+"""The command `models`: a table that fits, counts that match the built networks, no TensorFlow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_the_table_names_every_cell_and_fits(cli):
     assert "121,615" in answer.out
 
 
-def test_csv_and_json_say_the_same(cli):
+def test_csv_and_json_have_the_same_rows(cli):
     rows = json.loads(cli("models", "--format", "json").out)
     assert [row["cell"] for row in rows] == list(CELLS)
     assert rows[1]["parameters"] == 121_615
@@ -39,7 +39,7 @@ def test_parameters_are_those_of_the_config(cli):
     assert cli("models", "--set", "model.cell=tcn").code == 2
 
 
-def test_nothing_heavy_is_loaded_for_it():
+def test_models_loads_nothing_heavy():
     code = (
         "import sys\nfrom lstm_stock.cli import main\nsys.argv = ['lstm-stock', 'models']\n"
         "try:\n    main()\nfinally:\n    print([n for n in ('keras', 'numpy') if n in sys.modules])\n"

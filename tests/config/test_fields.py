@@ -14,7 +14,7 @@ TICKER = (
     "text",
     ["", " ", "A B", "AAPL\n", "A/B", "A\\B", "..", ".", "A..B", "-A", "^", "A" * 33, "Å", "ſ", "A\0"],
 )
-def test_what_is_no_ticker_is_refused(text: str) -> None:
+def test_invalid_tickers_are_refused(text: str) -> None:
     with pytest.raises(DataError) as caught:
         normalise_ticker(text)
     assert caught.value.message.endswith(TICKER)

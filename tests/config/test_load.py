@@ -61,7 +61,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 # --- what is there ---
 
 
-def test_defaults_are_those_of_the_design() -> None:
+def test_defaults_match_the_design() -> None:
     config = load_config(None)
     assert config == Config()
     assert config.data == DataConfig(tickers=("AAPL",), start=date(2010, 1, 1), end=date(2023, 12, 31))
@@ -87,7 +87,7 @@ def test_defaults_are_those_of_the_design() -> None:
     )
 
 
-def test_a_config_cannot_be_changed() -> None:
+def test_a_config_is_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Config().seed = 8  # type: ignore[misc]
     with pytest.raises(ValidationError, match="frozen"):
@@ -95,7 +95,7 @@ def test_a_config_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "window:\nmodel:\n", "window: {}\n"])
-def test_a_file_that_changes_nothing_is_the_defaults(load: Load, text: str) -> None:
+def test_an_empty_file_gives_the_defaults(load: Load, text: str) -> None:
     assert load(text) == Config()
 
 
@@ -129,7 +129,7 @@ ODD_TICKERS = [
 
 
 @pytest.mark.parametrize("ticker", ODD_TICKERS)
-def test_a_ticker_is_text_whatever_yaml_makes_of_it(load: Load, ticker: str) -> None:
+def test_a_ticker_stays_text(load: Load, ticker: str) -> None:
     assert load(f"data:\n  tickers:\n    - {ticker}\n").data.tickers == (ticker,)
     assert load("", f"data.tickers=[{ticker}]").data.tickers == (ticker,)
     config = Config(data=DataConfig(tickers=(ticker,)))
@@ -140,7 +140,7 @@ def test_a_ticker_is_text_whatever_yaml_makes_of_it(load: Load, ticker: str) -> 
 # --- files that cannot be read ---
 
 
-def test_files_that_cannot_be_read_are_told_so(tmp_path: Path) -> None:
+def test_unreadable_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "none.yaml")
     assert caught.value.message == f"no config file {tmp_path / 'none.yaml'}"
@@ -162,7 +162,7 @@ def test_files_that_cannot_be_read_are_told_so(tmp_path: Path) -> None:
     assert caught.value.message.startswith(r"'a\x00b' is not a path: ")
 
 
-def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+def test_a_huge_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "huge.yaml"
     path.write_bytes(b"#" * 300_000)
     with pytest.raises(ConfigError) as caught:
@@ -170,7 +170,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     assert caught.value.message == f"{path} is larger than 256 KiB; a config has a hundred lines"
 
 
-def test_a_binary_file_is_told_so(tmp_path: Path) -> None:
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
     path.write_bytes(b"PK\x03\x04\x00\x00")
     with pytest.raises(ConfigError) as caught:
@@ -251,7 +251,7 @@ once = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], dea
 
 @once
 @given(configs())
-def test_a_config_survives_being_written_and_read(load: Load, config: Config) -> None:
+def test_a_config_round_trips_through_yaml(load: Load, config: Config) -> None:
     text = dump_yaml(config)
     assert load(text) == config
     # Another reader sees the same values: nothing in it is text to us and something else to others.
@@ -289,7 +289,7 @@ def test_a_folder_does_not_hide_a_packaged_config(tmp_path: Path, monkeypatch: p
     assert load_config(Path("classic")).target == "close"
 
 
-def test_every_packaged_config_is_named_and_every_config_loads() -> None:
+def test_packaged_configs_are_listed_and_every_config_loads() -> None:
     folder = Path(lstm_stock.config.__file__).parent / "packaged"
     assert sorted(path.stem for path in folder.glob("*.yaml")) == list(packaged_config_names())
     for path in (ROOT / "configs").glob("*.yaml"):
@@ -302,7 +302,7 @@ def test_the_default_file_shows_every_key_with_its_default() -> None:
     assert written == expected
 
 
-def test_the_classic_file_is_the_tutorial_recipe_and_holds_only_the_difference() -> None:
+def test_the_classic_file_holds_only_the_tutorial_recipe() -> None:
     given_keys = yaml.safe_load(packaged_config("classic"))
     assert given_keys == {
         "features": ["open", "high", "low", "close", "volume"],
@@ -316,7 +316,7 @@ def test_the_classic_file_is_the_tutorial_recipe_and_holds_only_the_difference()
     assert load_config(ROOT / "configs" / "classic.yaml").split == Config().split
 
 
-def test_a_packaged_config_goes_by_its_name_where_no_file_does(
+def test_a_packaged_config_is_found_by_name_where_no_file_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -332,7 +332,7 @@ def test_a_packaged_config_goes_by_its_name_where_no_file_does(
     assert load_config(Path("classic")) == Config(seed=5)
 
 
-def test_an_unknown_packaged_config_is_told_so() -> None:
+def test_an_unknown_packaged_config_is_reported() -> None:
     with pytest.raises(ConfigError) as caught:
         packaged_config("modern")
     assert caught.value.message == "no packaged config 'modern', expected one of: classic, default, many"
@@ -394,7 +394,7 @@ def test_reading_a_config_loads_nothing_heavy() -> None:
 # --- a file of tickers ---
 
 
-def test_tickers_may_be_the_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tickers_can_be_the_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "mine.txt").write_text("\ufeffmsft, ^gspc # two\n\n# none\nMSFT\nBRK-B\n", "utf-8")
     (tmp_path / "my.yaml").write_text("data: {tickers: lists/mine.txt}\n", "utf-8")
@@ -416,9 +416,7 @@ def test_tickers_may_be_the_name_of_a_file(tmp_path: Path, monkeypatch: pytest.M
         (b"\xff\xfe\x00", "is not a text file"),
     ],
 )
-def test_a_file_of_tickers_that_is_none_is_told_at_its_line(
-    tmp_path: Path, text: bytes | None, fault: str
-) -> None:
+def test_a_bad_tickers_file_is_reported_with_its_line(tmp_path: Path, text: bytes | None, fault: str) -> None:
     if text is not None:
         (tmp_path / "mine.txt").write_bytes(text)
     path = tmp_path / "my.yaml"
@@ -428,18 +426,18 @@ def test_a_file_of_tickers_that_is_none_is_told_at_its_line(
     assert caught.value.message == f"{path}:3: data.tickers: the tickers file {tmp_path / 'mine.txt'} {fault}"
 
 
-def test_a_ticker_in_a_file_that_is_none_is_told_with_its_number(tmp_path: Path) -> None:
+def test_a_bad_ticker_in_a_file_is_reported_with_its_index(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("A\nB/C\n", "utf-8")
     with pytest.raises(ConfigError) as caught:
         load_config(None, [f"data.tickers={tmp_path / 'mine.txt'}"])
     assert caught.value.message.startswith(f"--set data.tickers: data.tickers[1]: got 'B/C', {TICKER}")
 
 
-def test_a_word_that_names_no_file_is_no_list() -> None:
+def test_a_single_ticker_is_not_a_list() -> None:
     with pytest.raises(ConfigError, match=r"got 'AAPL', must be a list such as \[AAPL\]"):
         load_config(None, ["data.tickers=AAPL"])
 
 
-def test_a_file_of_tickers_stands_alone() -> None:
+def test_a_tickers_file_inside_a_list_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"a file of tickers stands alone: `tickers: mine.txt`"):
         load_config(None, ["data.tickers=[mine.txt]"])

@@ -71,7 +71,7 @@ def faults(load: Load, text: str, *overrides: str) -> list[str]:
 # --- what is wrong with a file ---
 
 
-def test_all_faults_are_told_at_once_in_the_order_of_lines(load: Load) -> None:
+def test_all_faults_are_reported_in_the_order_of_lines(load: Load) -> None:
     text = """\
 window: {lookback: 60, horizon: 0}
 lookback: 5
@@ -173,7 +173,7 @@ lr: 5
         ("split: {test: [1]}", f"split.test: got a list, {SHARE_OR_DAY}"),
     ],
 )
-def test_each_fault_says_what_came_and_what_is_allowed(load: Load, text: str, message: str) -> None:
+def test_each_fault_reports_the_value_and_the_allowed_ones(load: Load, text: str, message: str) -> None:
     (fault,) = faults(load, text)
     assert fault.partition(": ")[2] == message
     assert fault.startswith("my.yaml:")
@@ -224,13 +224,11 @@ def test_each_fault_says_what_came_and_what_is_allowed(load: Load, text: str, me
         ),
     ],
 )
-def test_settings_that_do_not_go_together_point_at_the_line_to_change(
-    load: Load, text: str, message: str
-) -> None:
+def test_conflicting_settings_are_reported_at_the_line_to_change(load: Load, text: str, message: str) -> None:
     assert faults(load, text) == [message]
 
 
-def test_options_that_do_not_apply_are_told_together(load: Load) -> None:
+def test_options_that_do_not_apply_are_reported_together(load: Load) -> None:
     text = "model:\n  cell: transformer\n  l2: 0.01\n  kernel_constraint: 2\n  zoneout: 0"
     assert load(text).model.kernel_constraint == 2
     assert faults(load, text, "model.zoneout=.1", "model.recurrent_dropout=.1", "model.cell=transformer") == [
@@ -239,7 +237,7 @@ def test_options_that_do_not_apply_are_told_together(load: Load) -> None:
     ]
 
 
-def test_settings_that_do_not_go_together_are_told_beside_other_faults(load: Load) -> None:
+def test_conflicting_settings_are_reported_with_other_faults(load: Load) -> None:
     assert faults(load, "target: close\nseed: x\nmodel: {head: gaussian}\ndata: {start: 2024-01-01}") == [
         "my.yaml:2: seed: got 'x', must be a whole number",
         f"my.yaml:3: model.head: head gaussian {CLOSE_HEAD}",
@@ -247,25 +245,25 @@ def test_settings_that_do_not_go_together_are_told_beside_other_faults(load: Loa
     ]
 
 
-def test_the_close_has_no_scale_unless_one_is_asked_for(load: Load) -> None:
+def test_the_target_close_has_no_scale_by_default(load: Load) -> None:
     for head in ("point", "quantile"):
         assert load(f"target: close\nmodel: {{head: {head}}}").target_scale == "none"
     assert load("target_scale: none").target_scale == "none"
     assert load("features: [open, close]").target_scale == "trailing_vol"
 
 
-def test_a_text_that_is_not_yaml_is_named_with_line_and_column(load: Load) -> None:
+def test_a_syntax_error_is_reported_with_line_and_column(load: Load) -> None:
     assert faults(load, "seed: 1\nseed: 2\nmodel: @x", "seed=x") == [
         "my.yaml:3:8: expected a key or a value, got `@` (quote text that begins with it)"
     ]
 
 
 @pytest.mark.parametrize(("text", "came"), [("- a\n- b", "a list"), ("hello", "'hello'")])
-def test_a_file_without_keys_is_told_so(load: Load, text: str, came: str) -> None:
+def test_a_file_without_keys_is_reported(load: Load, text: str, came: str) -> None:
     assert faults(load, text) == [f"my.yaml: got {came}, must be keys with values: `seed: 7`"]
 
 
-def test_no_more_faults_are_listed_than_can_be_read(load: Load) -> None:
+def test_the_list_of_faults_is_limited(load: Load) -> None:
     lines = faults(load, "".join(f"zzz{i}: 1\n" for i in range(60)))
     assert len(lines) == 51
     assert lines[-1] == "... and 10 more"
@@ -321,13 +319,13 @@ def test_overrides_change_the_file_and_the_last_one_wins(load: Load) -> None:
         ("\udc80=3", f"--set: got '\\udc80=3', {KEY_VALUE}"),
     ],
 )
-def test_a_wrong_override_is_told_with_its_key(override: str, message: str) -> None:
+def test_a_wrong_override_is_reported_with_its_key(override: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(None, [override])
     assert caught.value.message == message
 
 
-def test_faults_in_a_file_keep_their_lines_beside_overrides(load: Load) -> None:
+def test_faults_in_a_file_keep_their_lines_with_overrides(load: Load) -> None:
     assert faults(load, "window:\n  horizon: x\n  look_back: y\n", "window.look_back=3", "seed=x") == [
         "my.yaml:2: window.horizon: got 'x', must be a whole number",
         "--set seed: got 'x', must be a whole number",

@@ -56,23 +56,23 @@ def test_scalars_stay_text_and_keys_have_lines(loader: None) -> None:
         "=",
     ],
 )
-def test_nothing_is_guessed_of_a_scalar(loader: None, text: str) -> None:
+def test_no_type_is_guessed_for_a_scalar(loader: None, text: str) -> None:
     assert read_yaml(f"key: {text}").data == {"key": text}
 
 
-def test_null_and_nothing_are_none_unless_quoted(loader: None) -> None:
+def test_null_and_empty_values_are_none_unless_quoted(loader: None) -> None:
     document = read_yaml("a: null\nb: ~\nc:\nd: ''\ne: 'null'\nf: \"~\"\n")
     assert document.data == {"a": None, "b": None, "c": None, "d": "", "e": "null", "f": "~"}
     assert document.empty == {("c",)}
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n", "\ufeff", "---\n...\n"])
-def test_an_empty_text_says_nothing(loader: None, text: str) -> None:
+def test_an_empty_text_gives_no_data(loader: None, text: str) -> None:
     document = read_yaml(text)
     assert (document.data, document.faults) == (None, [])
 
 
-def test_repeated_keys_are_faults_at_their_line_and_the_first_counts(loader: None) -> None:
+def test_duplicate_keys_are_faults_and_the_first_counts(loader: None) -> None:
     document = read_yaml("a: 1\nb: {c: 1,\n  c: 2}\na: 3\na: 4\n")
     assert document.data == {"a": "1", "b": {"c": "1"}}
     assert sorted(document.faults, key=lambda fault: fault.line) == [
@@ -82,7 +82,7 @@ def test_repeated_keys_are_faults_at_their_line_and_the_first_counts(loader: Non
     ]
 
 
-def test_aliases_stand_for_what_they_name(loader: None) -> None:
+def test_aliases_are_expanded(loader: None) -> None:
     document = read_yaml("a: &wide [128, 64]\nb: *wide\n")
     assert document.data == {"a": ["128", "64"], "b": ["128", "64"]}
 
@@ -102,7 +102,7 @@ def test_aliases_stand_for_what_they_name(loader: None) -> None:
         ("a: '\ud800'", 1, 5, "the character '\\ud800' is not allowed in YAML; is this a text file?"),
     ],
 )
-def test_what_is_not_yaml_is_named_with_its_place(
+def test_syntax_errors_have_line_and_column(
     loader: None, text: str, line: int, column: int, message: str
 ) -> None:
     document = read_yaml(text)
@@ -133,7 +133,7 @@ def test_what_is_not_yaml_is_named_with_its_place(
         ("a: *b", 1, 4, "found undefined alias"),
     ],
 )
-def test_other_faults_have_the_words_of_the_parser(
+def test_rare_syntax_errors_have_the_words_of_the_parser(
     loader: None, text: str, line: int, column: int, pattern: str
 ) -> None:
     (fault,) = read_yaml(text).faults
@@ -142,7 +142,7 @@ def test_other_faults_have_the_words_of_the_parser(
 
 
 @pytest.mark.parametrize("text", ["a: b: c", "a\nb: 1", "a: 1\n  b: 2", "a:1\nb: 2", "a: 1\n   b: 2\n"])
-def test_a_colon_that_cannot_be_there_says_what_may_be_meant(loader: None, text: str) -> None:
+def test_a_misplaced_colon_is_explained(loader: None, text: str) -> None:
     (fault,) = read_yaml(text).faults
     assert fault.message.startswith("`:` is not allowed here: expected one `key: value` a line")
 
@@ -150,7 +150,7 @@ def test_a_colon_that_cannot_be_there_says_what_may_be_meant(loader: None, text:
 @pytest.mark.parametrize(
     "text", ["window:\n  look_back: 5\n horizon: 3\n", "a: 1\n- b\n", "a: 'b' c\n", "a: [1]]"]
 )
-def test_wrong_indentation_says_what_was_expected(loader: None, text: str) -> None:
+def test_wrong_indentation_is_explained(loader: None, text: str) -> None:
     (fault,) = read_yaml(text).faults
     assert "expected the next key" in fault.message
     assert "indented like those above it" in fault.message
@@ -178,7 +178,7 @@ def test_bytes_with_a_byte_order_mark_and_windows_lines_are_read(raw: bytes, dat
         (b"PK\x03\x04\x00", (1, 3), "the character '\\x03' is not allowed in YAML; is this a text file?"),
     ],
 )
-def test_bytes_that_are_no_text_are_named(raw: bytes, place: tuple[int, int], message: str) -> None:
+def test_bytes_that_are_not_text_are_reported(raw: bytes, place: tuple[int, int], message: str) -> None:
     assert read_yaml(raw).faults == [YamlFault(*place, (), message)]
 
 
@@ -220,17 +220,17 @@ def test_an_alias_bomb_is_refused_at_once(loader: None) -> None:
 
 
 @pytest.mark.parametrize("text", ['a: "\\UFFFFFFFF"', "%YAML 1." + "1" * 5000 + "\n---\na: 1"])
-def test_absurd_numbers_in_escapes_and_directives_are_faults(loader: None, text: str) -> None:
+def test_huge_numbers_in_escapes_and_directives_are_faults(loader: None, text: str) -> None:
     (fault,) = read_yaml(text).faults
     assert fault.message
 
 
-def test_shown_text_is_short_and_harmless() -> None:
+def test_quoted_text_is_short_and_printable() -> None:
     assert quoted("a\x1b[31m\nb") == r"'a\x1b[31m\nb'"
     assert quoted("x" * 100) == "'" + "x" * 37 + "...'"
 
 
-def test_written_yaml_is_the_text_expected() -> None:
+def test_yaml_is_written_as_expected() -> None:
     tree = {
         "a": {"when": date(2010, 1, 1), "never": None, "rate": 1e-05, "share": 0.5, "none": []},
         "words": ("AAPL", "ON", "null", "1E5", "^GSPC", "BRK-B", ""),
@@ -242,7 +242,7 @@ def test_written_yaml_is_the_text_expected() -> None:
     )
 
 
-def test_a_long_list_is_written_one_item_a_line() -> None:
+def test_a_long_list_is_written_one_item_per_line() -> None:
     tickers = [f"TICKER{i}" for i in range(30)]
     text = write_yaml({"data": {"tickers": tickers}})
     assert text.splitlines()[:3] == ["data:", "  tickers:", "    - TICKER0"]
@@ -253,12 +253,12 @@ words = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
 @given(st.lists(words, max_size=5))
-def test_any_text_is_read_back_as_written(items: list[str]) -> None:
+def test_any_text_round_trips(items: list[str]) -> None:
     assert read_yaml(write_yaml({"items": items})).data == {"items": items}
 
 
 @given(words)
-def test_other_yaml_readers_take_written_text_for_text(text: str) -> None:
+def test_other_yaml_readers_read_text_as_text(text: str) -> None:
     assert yaml.safe_load(write_yaml({"items": [text]})) == {"items": [text]}
 
 

@@ -33,7 +33,7 @@ from lstm_stock.workflow.leakcheck.compare import Checked, check
 from lstm_stock.workflow.leakcheck.pipeline import make_pipeline
 from lstm_stock.workflow.parallel import Engine
 from tests.conftest import TINY
-from tests.helpers import assert_told, random_prices
+from tests.helpers import assert_user_error, random_prices
 
 TICKERS = ("AAA", "BBB", "CCC")
 SETTINGS = [value for value in TINY if value != "--set"]
@@ -235,13 +235,15 @@ def test_an_unseen_ticker_is_forecast_with_the_market_of_the_runs_and_warned_whe
     assert f"fewer than half of the run's tickers have a bar of {newest}" in late.err
     assert json.loads(late.out)[0]["hi_90"] != json.loads(said.out)[0]["hi_90"]
     alone = stored(tmp_path / "alone", {"ZZZ": TABLES["ZZZ"]})
-    assert_told(cli(*words, alone.root), "AAA")
+    assert_user_error(cli(*words, alone.root), "AAA")
     tokyo = stored(tmp_path / "tokyo", TABLES, "XTKS")
     stored(tmp_path / "tokyo", {"AAA": TABLES["AAA"]})
-    assert_told(cli(*words, tokyo.root), "BBB trades at XTKS, AAA at XNYS")
+    assert_user_error(cli(*words, tokyo.root), "BBB trades at XTKS, AAA at XNYS")
     early = ("--cutoff", "2010-01-01")
-    assert_told(cli(*words, store.root, *early), "ZZZ has no bar on or before 2010-01-01")
-    assert_told(cli("predict", *words[3:], store.root, *early), "AAA has no bar on or before 2010-01-01")
+    assert_user_error(cli(*words, store.root, *early), "ZZZ has no bar on or before 2010-01-01")
+    assert_user_error(
+        cli("predict", *words[3:], store.root, *early), "AAA has no bar on or before 2010-01-01"
+    )
     listed = {name: table if name == "ZZZ" else table.iloc[200:] for name, table in TABLES.items()}
     before = cli(
         *words, stored(tmp_path / "listed", listed).root, "--cutoff", f"{TABLES['ZZZ'].index[190]:%F}"
@@ -314,14 +316,14 @@ def test_the_leak_check_of_a_run_refits_no_scaler_whose_market_has_changed(
 def test_one_ticker_is_no_market(cli, store, tmp_path):
     for command in ("train", "backtest", "leakcheck"):
         said = cli(command, "--config", "many", "--set", "data.tickers=[AAA]", "--data-dir", store.root)
-        assert_told(said, "`target_scale: har_market` looks at all tickers of a run, and AAA is alone")
+        assert_user_error(said, "`target_scale: har_market` looks at all tickers of a run, and AAA is alone")
     config = load_config(None, SETTINGS)
     alone = config.model_copy(update={"data": config.data.model_copy(update={"tickers": ("AAA",)})})
     with pytest.raises(ConfigError, match="and AAA is alone"):
         build_dataset(alone, PriceReader(alone.data, store), pytest.fail)
     words = [word for value in SETTINGS for word in ("--set", value)]
     each = cli("train", "--each", *words, "--data-dir", store.root, "--runs-dir", tmp_path / "runs")
-    assert_told(each, "`--each` trains every ticker alone, and `target_scale: har_market` looks at all")
+    assert_user_error(each, "`--each` trains every ticker alone, and `target_scale: har_market` looks at all")
 
 
 def test_other_scales_do_not_ask_for_it():

@@ -33,7 +33,7 @@ from lstm_stock.workflow.backtest import _without_dropouts, pool, score_by_fold
 from lstm_stock.workflow.backtest_worker import PartName
 from lstm_stock.workflow.parallel import Engine, call_in_new_process, run_calls
 from tests.conftest import TINY
-from tests.helpers import COMMAND, assert_told, double, fail, random_prices, tree
+from tests.helpers import COMMAND, assert_user_error, double, fail, random_prices, tree
 
 SETTINGS = (*TINY, "--set", "data.tickers=[AAA,^B]", "--set", "data.start=null", "--set", "data.end=null")
 RESULTS = ("config.yaml", "folds.csv", "forecasts.parquet", "scores.json")
@@ -240,8 +240,8 @@ def test_a_backtest_is_not_taken_for_a_run(cli, data, done, command):
     folders = ("--data-dir", data, "--runs-dir", done)
     name = folder_of(done).name
     for word in (name, folder_of(done)):
-        assert_told(cli(command, word, *folders), f"{name} is a backtest, not a run")
-    assert_told(cli(command, *folders), "there is no run in")
+        assert_user_error(cli(command, word, *folders), f"{name} is a backtest, not a run")
+    assert_user_error(cli(command, *folders), "there is no run in")
 
 
 def test_runs_tells_of_backtests_but_does_not_list_them(cli, done):
@@ -267,15 +267,15 @@ def test_runs_tells_of_backtests_but_does_not_list_them(cli, done):
     ],
     ids=str,
 )
-def test_bad_input_is_told_and_nothing_is_written(cli, data, tmp_path, more, message):
+def test_bad_input_is_reported_and_nothing_is_written(cli, data, tmp_path, more, message):
     answer = cli("backtest", *SETTINGS, "--data-dir", data, "--runs-dir", tmp_path / "runs", *more)
-    assert_told(answer, message)
+    assert_user_error(answer, message)
     assert not (tmp_path / "runs").exists() or list((tmp_path / "runs").iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_is_told(cli, data, tmp_path):
     (tmp_path / "file").write_text("")
-    assert_told(cli(*arguments(data, tmp_path / "file")), "the run cannot be saved")
+    assert_user_error(cli(*arguments(data, tmp_path / "file")), "the run cannot be saved")
 
 
 # --- pooling ----------------------------------------------------------------------------------------------------

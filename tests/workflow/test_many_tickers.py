@@ -34,7 +34,7 @@ from lstm_stock.workflow.backtest import Plan, plan_backtest
 from lstm_stock.workflow.parallel import Engine
 from lstm_stock.workflow.train_each import TrainJob, runs_there_are
 from tests.conftest import TINY, Answer, call_cli
-from tests.helpers import assert_fits, assert_told, random_prices
+from tests.helpers import assert_fits, assert_user_error, random_prices
 
 TICKERS = ("AAA", "BBB", "CCC", "^DD")
 SHORT, UNSEEN = "NEW", "ZZZ"
@@ -305,7 +305,7 @@ def test_of_several_tickers_those_with_bars_at_the_cutoff_are_forecast(cli, made
     assert said.code == 0
     assert {line.split(",")[0] for line in said.out.splitlines()[1:]} == set(TICKERS) - {"BBB"}
     assert "warning: no forecast of BBB: BBB has no bar on or before 2016-03-01" in said.err
-    assert_told(cli(*words, "--ticker", "BBB"), "BBB has no bar on or before 2016-03-01")
+    assert_user_error(cli(*words, "--ticker", "BBB"), "BBB has no bar on or before 2016-03-01")
 
 
 def test_a_ticker_too_young_for_the_train_period_is_scaled_by_all_its_bars(cli, made):
@@ -315,7 +315,7 @@ def test_a_ticker_too_young_for_the_train_period_is_scaled_by_all_its_bars(cli, 
 
 
 def test_a_run_of_one_ticker_forecasts_no_other(cli, trained):
-    assert_told(cli("predict", "--ticker", "MSFT", *trained.options), "was not trained on MSFT, but on AAPL")
+    assert_user_error(cli("predict", "--ticker", "MSFT", *trained.options), "was not trained on MSFT, but on AAPL")
 
 
 def test_plot_draws_all_tickers_in_one_figure_and_one_of_them_when_it_is_named(cli, made, tmp_path):
@@ -329,7 +329,7 @@ def test_plot_draws_all_tickers_in_one_figure_and_one_of_them_when_it_is_named(c
     assert {path.name for path in (tmp_path / "one").glob("*.png")} == {
         f"{name}-%5EDD.png" for name in ("test_period", "calibration", "scores_by_step", "forecast")
     }
-    assert_told(cli("plot", "--ticker", UNSEEN, *made.folders), "has no scores of ZZZ")
+    assert_user_error(cli("plot", "--ticker", UNSEEN, *made.folders), "has no scores of ZZZ")
 
 
 def test_runs_lists_it(cli, made):
@@ -355,7 +355,7 @@ def test_each_ticker_gets_a_run_of_its_own_and_one_that_fails_stops_no_other(cli
     assert again.code == 0
     assert "1 of 1 tickers have a run of just this training" in again.err
     assert len(list((tmp_path / "runs").iterdir())) == 1
-    assert_told(cli("train", "--jobs", "2"), "`--jobs` needs `--each`")
+    assert_user_error(cli("train", "--jobs", "2"), "`--jobs` needs `--each`")
 
 
 # --- killed ---------------------------------------------------------------------------------------------------
