@@ -315,7 +315,9 @@ def test_a_ticker_too_young_for_the_train_period_is_scaled_by_all_its_bars(cli, 
 
 
 def test_a_run_of_one_ticker_forecasts_no_other(cli, trained):
-    assert_user_error(cli("predict", "--ticker", "MSFT", *trained.options), "was not trained on MSFT, but on AAPL")
+    assert_user_error(
+        cli("predict", "--ticker", "MSFT", *trained.options), "was not trained on MSFT, but on AAPL"
+    )
 
 
 def test_plot_draws_all_tickers_in_one_figure_and_one_of_them_when_it_is_named(cli, made, tmp_path):
