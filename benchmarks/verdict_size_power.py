@@ -1,8 +1,8 @@
-"""How often the tests and the verdict cry wolf, and how often they see one.
+"""Size and power of the tests and of the verdict.
 
-Size: random walks, Gaussian and Student-t, and forecasters that know nothing of them. Every test should reject at
-5 % in about 5 % of the walks, and the verdict claim skill in at most 5 %. Power: GARCH-t series, the true
-parameters against one constant Student-t.
+Size: Gaussian and Student-t random walks, and forecasters without skill. At 5 % every test should reject in about
+5 % of the walks, and the verdict should claim skill in at most 5 %. Power: GARCH-t series, the true parameters
+against one constant Student-t.
 
 Run: OPENBLAS_NUM_THREADS=1 python benchmarks/verdict_size_power.py [N_WALKS]
 400 walks take about 10 minutes of one core.
@@ -47,11 +47,11 @@ TRUTH = {"Gaussian": Normal(0.0, 1.0), "Student-t(5)": StudentT(0.0, np.sqrt(3 /
 
 
 def p_values_under_the_null(random: np.random.Generator, shocks: str) -> dict[str, float]:
-    """Return the p-value of every test on one walk, whose null hypothesis holds for each."""
+    """Return the p-value of every test on one random walk, on which every null hypothesis is true."""
     draw, truth = SHOCKS[shocks], TRUTH[shocks]
     n = N_TEST
     r = draw(random, (n + 10,))
-    one, other = NOISE * random.standard_normal((2, n + 10))  # equally bad, as nobody knows anything
+    one, other = NOISE * random.standard_normal((2, n + 10))  # equally bad: both are noise
     found: dict[str, float] = {}
 
     def equal(name: str, a: np.ndarray, b: np.ndarray, step: int = 1) -> None:
@@ -95,10 +95,10 @@ def p_values_under_the_null(random: np.random.Generator, shocks: str) -> dict[st
 
 
 def p_values_of_two_wrong_volatilities(random: np.random.Generator) -> dict[str, float]:
-    """Return p-values of two equally wrong forecasts of volatility: their difference lasts as long as theirs do.
+    """Return p-values of two equally wrong forecasts of volatility, whose errors persist.
 
-    Log volatility and the two errors are autoregressive (0.97 and 0.9). Beside this package's test stands the
-    textbook one, with the k - 1 autocovariances of Diebold & Mariano and a Student-t of n - 1 degrees of freedom.
+    Log volatility and both errors are autoregressive (0.97 and 0.9). The textbook test, with the k - 1
+    autocovariances of Diebold & Mariano and a Student-t of n - 1 degrees of freedom, is computed for comparison.
     """
     found = {}
     for step in (1, 5):
@@ -121,16 +121,16 @@ def p_values_of_two_wrong_volatilities(random: np.random.Generator) -> dict[str,
 
 def forecast_rows(model: str, returns: Distribution, close: np.ndarray) -> pd.DataFrame:
     """Return the forecast table of one-step forecasts from every close but the last."""
-    last, came = close[:-1, None], np.diff(np.log(close))[:, None]
+    last, log_returns = close[:-1, None], np.diff(np.log(close))[:, None]
     percent = returns.rescale(100.0)
     cells = {
         "last_close": last,
         "y_true": close[1:, None],
         "direction": returns.direction(),
         **price_intervals(Intervals.of(returns, LEVELS), last),
-        "crps": percent.crps(100 * came),
-        "nll": percent.log_score(100 * came),
-        "pit": percent.cdf(100 * came),
+        "crps": percent.crps(100 * log_returns),
+        "nll": percent.log_score(100 * log_returns),
+        "pit": percent.cdf(100 * log_returns),
     }
     dates = pd.bdate_range("2010-01-01", periods=len(close), unit="s")
     table = pd.DataFrame({name: np.ravel(values) for name, values in cells.items()})
@@ -138,8 +138,8 @@ def forecast_rows(model: str, returns: Distribution, close: np.ndarray) -> pd.Da
     return table.assign(cutoff=dates[:-1], date=dates[1:])[list(FORECAST_COLUMNS)]
 
 
-def walk(random: np.random.Generator, shocks: str) -> tuple[np.ndarray, Task]:
-    """Return the closes of the test period and the task of forecasting them, on a random walk of 1 % a day."""
+def random_walk(random: np.random.Generator, shocks: str) -> tuple[np.ndarray, Task]:
+    """Return the closes of the test period of a random walk of 1 % a day, and the task of forecasting them."""
     r = 0.01 * SHOCKS[shocks](random, (N_INSAMPLE + N_TEST,))
     close = 100 * np.exp(np.concatenate([[0.0], np.cumsum(r)]))
     table = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close", "volume"), close))
@@ -148,19 +148,19 @@ def walk(random: np.random.Generator, shocks: str) -> tuple[np.ndarray, Task]:
 
 
 def claims_under_the_null(random: np.random.Generator, shocks: str) -> Iterator[tuple[str, dict[str, bool]]]:
-    """Judge forecasters without skill, of whom each claim of skill is false, and at last the truth.
+    """Judge forecasters without skill, for which every claim of skill is false, and the true distribution.
 
-    `noise` and `shrunk` have the spread of `constant_t` around a centre that knows nothing. `as good as all`: the
-    baselines too have such a centre, each its own, so that every comparison is a draw: the hardest null there is.
+    `noise` and `shrunk` have the distribution of `constant_t` around a centre without information. In `as good as
+    all` each baseline has such a centre of its own, so that all forecasters are equally good: the hardest null.
     """
-    close, task = walk(random, shocks)
-    spread = constant_t(task)
-    quiet = spread.rescale(1.0, -spread.median())
+    close, task = random_walk(random, shocks)
+    fitted = constant_t(task)
+    centred = fitted.rescale(1.0, -fitted.median())
     previous = np.diff(np.log(task.bars.close))[task.cutoffs - 1][:, None]
     noise = 0.01 * NOISE * random.standard_normal((4, N_TEST, 1))
     baselines = [forecast_rows(one.__name__, one(task), close) for one in (naive, drift, constant_t)]
     drawn = [
-        forecast_rows(name, quiet.rescale(1.0, centre), close)
+        forecast_rows(name, centred.rescale(1.0, centre), close)
         for name, centre in zip(("naive", "drift", "constant_t"), noise[1:], strict=True)
     ]
     for name, centre, others in (
@@ -169,7 +169,7 @@ def claims_under_the_null(random: np.random.Generator, shocks: str) -> Iterator[
         ("as good as all", noise[0], drawn),
     ):
         verdict = judge(
-            pd.concat([forecast_rows("lstm", quiet.rescale(1.0, centre), close), *others]), "lstm"
+            pd.concat([forecast_rows("lstm", centred.rescale(1.0, centre), close), *others]), "lstm"
         )
         yield name, _claims(verdict)
     truth = TRUTH[shocks].rescale(np.full((N_TEST, 1), 0.01))

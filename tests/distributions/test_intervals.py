@@ -12,13 +12,13 @@ from lstm_stock.distributions.intervals import Calibrator, Intervals, adaptive_f
 LEVELS = (50, 90)
 
 
-def held(intervals: Intervals, y_true: np.ndarray) -> np.ndarray:
+def coverage(intervals: Intervals, y_true: np.ndarray) -> np.ndarray:
     """Share of outcomes inside each interval, by step and level."""
     inside = (intervals.lower <= y_true[..., None]) & (y_true[..., None] <= intervals.upper)
     return inside.mean(axis=0)
 
 
-def test_a_fan_is_the_quantiles_of_its_distribution():
+def test_intervals_are_the_quantiles_of_their_distribution():
     returns = StudentT([[0.1, -0.2]], [[1.0, 2.0]], [[4.0, 9.0]])
     intervals = Intervals.of(returns, LEVELS)
     np.testing.assert_allclose(intervals.lower[..., 1], returns.quantile(0.05))
@@ -27,7 +27,7 @@ def test_a_fan_is_the_quantiles_of_its_distribution():
     np.testing.assert_allclose(intervals.last.upper, intervals.upper)
 
 
-def test_a_point_has_intervals_only_where_it_is_given_a_unit():
+def test_a_point_has_intervals_only_with_a_half_width():
     point = PointForecast([[0.01], [0.02]])
     assert np.isnan(Intervals.of(point, LEVELS).lower).all()
     intervals = Intervals.of(point, LEVELS, np.array([[0.5], [0.25]]))
@@ -38,7 +38,7 @@ def test_a_point_has_intervals_only_where_it_is_given_a_unit():
     arrays(np.float64, (20, 2), elements=st.floats(-5, 5)),
     st.floats(0.2, 3.0),
 )
-def test_the_factor_needed_is_the_least_that_holds_what_came(y_true, scale):
+def test_the_conformity_score_is_the_least_factor_that_contains_the_outcome(y_true, scale):
     intervals = Intervals.of(Normal(np.full((20, 2), 0.3), np.full((20, 2), scale)), LEVELS)
     conformity_scores = intervals.conformity_scores(y_true)
     just = Intervals(
@@ -46,13 +46,13 @@ def test_the_factor_needed_is_the_least_that_holds_what_came(y_true, scale):
         intervals.below * (conformity_scores + 1e-9),
         intervals.above * (conformity_scores + 1e-9),
     )
-    assert (held(just, y_true) == 1).all()
+    assert (coverage(just, y_true) == 1).all()
     short = Intervals(
         intervals.centre,
         intervals.below * (conformity_scores - 1e-6),
         intervals.above * (conformity_scores - 1e-6),
     )
-    assert not held(short, y_true)[:, 0].any()
+    assert not coverage(short, y_true)[:, 0].any()
 
 
 @given(st.integers(1, 60), st.integers(0, 2**32 - 1))
@@ -64,8 +64,8 @@ def test_conformal_factors_are_the_rank_that_the_theorem_names(n, seed):
         assert np.sum(conformity_scores[:, 0, i] <= factors[i]) == rank
 
 
-def test_conformal_intervals_hold_as_often_as_they_say_for_exchangeable_outcomes():
-    """Forecasts half as wide as the truth: over many splits the next outcome is held with probability >= level."""
+def test_conformal_intervals_reach_their_level_for_exchangeable_outcomes():
+    """Of forecasts too narrow: over many splits the next outcome is inside with a probability >= level."""
     random = np.random.default_rng(3)
     y_true = random.standard_t(4, size=(4000, 40, 1))
     inside = np.zeros(2)
@@ -73,7 +73,7 @@ def test_conformal_intervals_hold_as_often_as_they_say_for_exchangeable_outcomes
         narrow = Normal(np.zeros((40, 1)), np.full((40, 1), 0.7))
         intervals = Intervals.of(narrow, LEVELS)
         factors = conformal_factors(intervals.conformity_scores(path)[:39], LEVELS)
-        inside += held(
+        inside += coverage(
             Intervals(intervals.centre[39:], intervals.below[39:], intervals.above[39:]).scaled(factors),
             path[39:],
         )[0]
@@ -82,13 +82,13 @@ def test_conformal_intervals_hold_as_often_as_they_say_for_exchangeable_outcomes
         assert abs(share - exact) < 3 * np.sqrt(exact * (1 - exact) / 4000)
 
 
-def test_a_point_forecast_gets_intervals_that_hold():
+def test_intervals_around_a_point_reach_their_level():
     random = np.random.default_rng(5)
-    unit = np.exp(random.normal(0, 0.5, (1200, 1)))
-    y_true = 0.1 + unit * random.standard_t(5, (1200, 1))
+    half_width = np.exp(random.normal(0, 0.5, (1200, 1)))
+    y_true = 0.1 + half_width * random.standard_t(5, (1200, 1))
     point = PointForecast(np.zeros((600, 1)))
-    calibrator = Calibrator.fit("conformal", LEVELS, point, y_true[:600], unit[:600])
-    shares = held(calibrator.apply(point, y_true[600:], unit[600:]), y_true[600:])[0]
+    calibrator = Calibrator.fit("conformal", LEVELS, point, y_true[:600], half_width[:600])
+    shares = coverage(calibrator.apply(point, y_true[600:], half_width[600:]), y_true[600:])[0]
     assert shares == pytest.approx([0.5, 0.9], abs=0.06)
 
 
@@ -100,7 +100,7 @@ def test_adaptive_intervals_follow_a_stream_whose_spread_doubles():
     late, off = slice(3000, None), {}
     for kind in ("conformal", "adaptive"):
         intervals = Calibrator(kind, LEVELS, np.ones((2, 2))).apply(forecast, y_true, np.ones((n, 2)))
-        shares = held(
+        shares = coverage(
             Intervals(intervals.centre[late], intervals.below[late], intervals.above[late]), y_true[late]
         )
         off[kind] = np.abs(shares[:, 1] - 0.9)
@@ -127,25 +127,25 @@ def test_a_factor_moves_as_the_formula_says():
     np.testing.assert_allclose(factors.ravel(), [1.0, 1.09, 1.08, 1.07])
 
 
-def test_an_outcome_that_has_not_come_teaches_nothing():
+def test_an_unknown_outcome_moves_no_factor():
     conformity_scores = np.array([2.0, np.nan, np.nan]).reshape(3, 1, 1)
     factors = adaptive_factors(np.array([[1.0]]), conformity_scores, (90,), rate=0.1)
     np.testing.assert_allclose(factors.ravel(), [1.0, 1.09, 1.09])
 
 
 def test_adaptive_starts_from_the_trained_intervals_and_for_a_point_from_what_val_needed():
-    y_true, unit = np.full((40, 2), 3.0), np.ones((40, 2))
+    y_true, half_width = np.full((40, 2), 3.0), np.ones((40, 2))
     spread, point = Normal(np.zeros((40, 2)), np.ones((40, 2))), PointForecast(np.zeros((40, 2)))
-    np.testing.assert_array_equal(Calibrator.fit("adaptive", LEVELS, spread, y_true, unit).factors, 1.0)
-    np.testing.assert_allclose(Calibrator.fit("adaptive", LEVELS, point, y_true, unit).factors, 3.0)
+    np.testing.assert_array_equal(Calibrator.fit("adaptive", LEVELS, spread, y_true, half_width).factors, 1.0)
+    np.testing.assert_allclose(Calibrator.fit("adaptive", LEVELS, point, y_true, half_width).factors, 3.0)
 
 
 def test_none_leaves_the_intervals_as_trained_and_all_survive_json():
     returns = Normal(np.zeros((5, 2)), np.ones((5, 2)))
-    y_true, unit = np.full((5, 2), 3.0), np.ones((5, 2))
+    y_true, half_width = np.full((5, 2), 3.0), np.ones((5, 2))
     for kind in ("none", "conformal", "adaptive"):
-        calibrator = Calibrator.fit(kind, LEVELS, returns, y_true, unit)
-        again = Calibrator.from_json(calibrator.to_json())
-        ours, theirs = (one.apply(returns, y_true, unit) for one in (calibrator, again))
+        calibrator = Calibrator.fit(kind, LEVELS, returns, y_true, half_width)
+        reread = Calibrator.from_json(calibrator.to_json())
+        ours, theirs = (one.apply(returns, y_true, half_width) for one in (calibrator, reread))
         np.testing.assert_array_equal(ours.upper, theirs.upper)
         assert (kind == "none") == np.array_equal(ours.upper, Intervals.of(returns, LEVELS).upper)

@@ -49,23 +49,23 @@ def test_price_intervals_are_the_quantiles_of_a_lognormal():
         assert prices[f"hi_{level}"][0, 1] == pytest.approx(hi)
 
 
-def test_the_forecast_table_sets_each_forecast_beside_what_came(windows, forecasts):
+def test_the_forecast_table_has_each_forecast_with_its_outcome(windows, forecasts):
     assert tuple(forecasts.columns) == FORECAST_COLUMNS
-    mine = forecasts[forecasts["model"] == "lstm"]
+    network_rows = forecasts[forecasts["model"] == "lstm"]
     close = pd.Series(windows.series.close, index=windows.series.dates.astype("datetime64[s]"))
-    np.testing.assert_array_equal(mine["y_true"], close[mine["date"]])
-    np.testing.assert_array_equal(mine["last_close"], close[mine["cutoff"]])
+    np.testing.assert_array_equal(network_rows["y_true"], close[network_rows["date"]])
+    np.testing.assert_array_equal(network_rows["last_close"], close[network_rows["cutoff"]])
     position = pd.Series(np.arange(len(close)), index=close.index)
-    steps = position[mine["date"]].to_numpy() - position[mine["cutoff"]].to_numpy()
-    np.testing.assert_array_equal(steps, mine["step"])
-    assert mine["date"].min() == close.index[400]
+    steps = position[network_rows["date"]].to_numpy() - position[network_rows["cutoff"]].to_numpy()
+    np.testing.assert_array_equal(steps, network_rows["step"])
+    assert network_rows["date"].min() == close.index[400]
 
 
 def test_scores_of_returns_are_in_percent(windows, forecasts):
     first = forecasts[(forecasts["model"] == "lstm") & (forecasts["step"] == 1)]
-    came = 100 * np.log(first["y_true"] / first["last_close"])
-    np.testing.assert_allclose(first["nll"], -stats.norm.logpdf(came, 0.05, 1.0), rtol=1e-9)
-    np.testing.assert_allclose(first["pit"], stats.norm.cdf(came, 0.05, 1.0), rtol=1e-9)
+    y_true = 100 * np.log(first["y_true"] / first["last_close"])
+    np.testing.assert_allclose(first["nll"], -stats.norm.logpdf(y_true, 0.05, 1.0), rtol=1e-9)
+    np.testing.assert_allclose(first["pit"], stats.norm.cdf(y_true, 0.05, 1.0), rtol=1e-9)
 
 
 def test_every_score_can_be_worked_out_again_from_the_forecast_table(forecasts):

@@ -116,12 +116,12 @@ def test_diebold_mariano_takes_no_side_and_no_unit(seed, step, unit):
         (np.arange(30.0), 0, "`step`"),
     ],
 )
-def test_what_cannot_be_tested_is_told(values, step, message):
+def test_invalid_series_are_refused(values, step, message):
     with pytest.raises(ValueError, match=message):
         diebold_mariano(values, step)
 
 
-def test_lags_beyond_the_series_are_told():
+def test_lags_beyond_the_series_are_refused():
     with pytest.raises(ValueError, match="`n_lags` must lie between 0 and n - 1 = 29, got 30"):
         long_run_variance(np.arange(30.0), 30)
 
@@ -183,7 +183,7 @@ def test_pesaran_timmermann_is_the_chi_squared_of_the_contingency_table():
 
 
 def test_pesaran_timmermann_worked_by_hand():
-    """30 rows: 12 rises said and come, 6 falls said and come; p = 18/30, q = 18/30, P = 0.6, P* = 0.52."""
+    """30 rows: 12 rises forecast and realised, 6 falls likewise; p = 18/30, q = 18/30, P = 0.6, P* = 0.52."""
     moves = np.r_[np.ones(18), -np.ones(12)]
     signs = np.r_[np.ones(12), -np.ones(6), np.ones(6), -np.ones(6)]
     v = 0.52 * 0.48 / 30
@@ -316,8 +316,8 @@ def test_a_family_hands_on_its_level_only_when_it_is_rejected_whole():
     assert rejected_in_families([[np.nan], [], [0.04]], 0.05) == ([[False], [], [True]], [0.0, 0.0, 0.05])
 
 
-def test_families_keep_their_promise_whatever_is_true():
-    """Two true nulls among false ones: a false rejection in at most 5 % of draws, but for luck."""
+def test_families_keep_their_level_whatever_is_true():
+    """Two true nulls among false ones: a false rejection in at most 5 % of draws, but for chance."""
     random, wrong = np.random.default_rng(0), 0
     for _ in range(4000):
         true = random.random(3)
@@ -341,14 +341,14 @@ def sizes() -> pd.DataFrame:
     )
 
 
-def test_true_nulls_are_rejected_about_as_often_as_promised(sizes):
+def test_true_nulls_are_rejected_at_about_the_level(sizes):
     """200 walks a test: 5 % is known to 1.5 %. The mean of all tests is known better."""
     tests = sizes.drop(index=[name for name in sizes.index if "nominal 10 %" in name])
     assert (tests.mean(axis=1) <= 11).all(), tests
     assert 3.5 <= float(tests.to_numpy().mean()) <= 6.5
 
 
-def test_a_bootstrap_interval_leaves_out_the_truth_about_as_often_as_promised(sizes):
+def test_a_bootstrap_interval_misses_the_truth_at_about_its_level(sizes):
     (name,) = [name for name in sizes.index if "nominal 10 %" in name]
     assert 5 <= sizes.loc[name].mean() <= 17
 
