@@ -1,7 +1,7 @@
-"""Daily bars: where they come from, how they are stored, and when exchanges trade.
+"""Daily bars: sources, store, calendars of exchanges.
 
 - `table`: what a price table is. `store`: one Parquet file per ticker. `parquet`: the file format.
-- `sources`: where prices come from: `yahoo/`, `csv/`, the sample. `retry`: repeated requests.
-- `update`: fetch into the store. `incremental`: which dates to ask for, and how to append them.
-- `calendars`: sessions of exchanges. `quality`: warnings about odd bars. `reader`: bars in a config's range.
+- `sources`: the registry of sources. `fetch`: bars from a source: `yahoo/`, `csv/`, the sample. `retry`: retries.
+- `update`: fetch into the store. `incremental`: which dates to fetch, and how to append them.
+- `calendars`: sessions of exchanges. `quality`: warnings about suspicious bars. `reader`: bars in a config's range.
 """

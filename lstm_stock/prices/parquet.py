@@ -19,7 +19,7 @@ _FORMAT = 2
 _READABLE_FORMATS = (1, 2)
 
 
-def _encode(history: PriceHistory) -> bytes:
+def encode_history(history: PriceHistory) -> bytes:
     """Return prices as the bytes of a Parquet file; `date` is of type date32."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -34,11 +34,11 @@ def _encode(history: PriceHistory) -> bytes:
     return buffer.getvalue()
 
 
-def _decode(raw: bytes) -> PriceHistory:
+def decode_history(raw: bytes) -> PriceHistory:
     """Read the bytes of a Parquet file without pandas, whose metadata and types change with its version.
 
     Raises:
-        ValueError: They are no Parquet file, or not a file of `_encode`.
+        ValueError: They are no Parquet file, or not a file of `encode_history`.
         TypeError: Keys of the provenance are missing or unknown.
     """
     import pyarrow as pa

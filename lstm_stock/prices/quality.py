@@ -1,7 +1,7 @@
-"""What a valid price table may still have wrong: told to the user, never changed.
+"""Warnings about suspicious bars of a valid price table; nothing is changed.
 
 Sessions without a bar and bars without a session; jumps that look like a split or a change of unit; opens of 0;
-volume that stays 0; prices outside of the day's range. It is suspicion and no more: true days look like each.
+volume that stays 0; prices outside the day's range. Real days can look like each of them.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ Flags = npt.NDArray[np.bool_]
 _SPLIT_RATIOS: Final = np.array([1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50])
 _UNIT: Final = 100.0
 _UNIT_TOLERANCE = 0.3
-"""As a log: a price that moved by a third while its unit changed is still seen."""
+"""In logs: a price may move by a third on the day its unit changes."""
 
-_LEAST_JUMP = float(np.log(1.4))
-_LEVEL_BARS = 10
-_LEAST_ZERO_RUN = 5
+_MIN_JUMP = float(np.log(1.4))
+_MEDIAN_BARS = 10
+_MIN_ZERO_RUN = 5
 _RANGE_TOLERANCE = 1e-4
 _SHOWN_DATES = 3
 
 
 @dataclass(frozen=True)
 class SessionMismatches:
-    """Where bars and the exchange's sessions differ.
+    """The dates on which bars and the exchange's sessions differ.
 
     Attributes:
         missing: Sessions between the first and the last bar that have no bar.
@@ -52,10 +52,10 @@ class SessionMismatches:
 def session_mismatches(table: pd.DataFrame, exchange: str | None) -> SessionMismatches:
     """Compare a table's dates with an exchange's calendar.
 
-    Years whose holidays are not recorded are left out, and all are where the exchange is unknown.
+    Dates that the calendar does not cover are left out: all, if the exchange is None.
 
     Raises:
-        DataError: The exchange is unknown to the calendars.
+        DataError: The calendars do not know the exchange.
     """
     sessions, days = recorded_sessions(exchange, pd.DatetimeIndex(table.index))
     return SessionMismatches(
@@ -92,7 +92,7 @@ def session_notes(
 
 
 def quality_warnings(table: pd.DataFrame) -> list[str]:
-    """Find what deserves a second look, in lines for the user with the dates.
+    """Find suspicious bars; return lines for the user, with dates.
 
     Args:
         table: A valid price table.
@@ -109,12 +109,12 @@ def quality_warnings(table: pd.DataFrame) -> list[str]:
 
 
 def _jumps(dates: pd.DatetimeIndex, columns: dict[str, Array]) -> list[str]:
-    """Find closes that jump by a ratio of splits, or by the 100 that lies between pounds and pence."""
+    """Find closes that jump by the ratio of a split, or by 100, as from pence to pounds."""
     close, open_ = columns["close"], columns["open"]
     if len(close) < 2:
         return []
     moves = np.diff(np.log(close))
-    usual = float(np.median(np.abs(moves)))
+    median_move = float(np.median(np.abs(moves)))
     by_unit = np.abs(np.abs(moves) - np.log(_UNIT)) < _UNIT_TOLERANCE
     notes = []
     if by_unit.any():
@@ -123,33 +123,34 @@ def _jumps(dates: pd.DatetimeIndex, columns: dict[str, Array]) -> list[str]:
             f"the close jumps 100-fold, as if its unit changed, on {_count(len(rows), 'date')}: "
             f"{_some(dates[rows])}"
         )
-    for row in (np.flatnonzero((np.abs(moves) > _LEAST_JUMP) & ~by_unit) + 1).tolist():
-        ratio = _split_ratio(moves[row - 1], usual)
-        # A split comes between two sessions: the open has jumped with the close.
+    for row in (np.flatnonzero((np.abs(moves) > _MIN_JUMP) & ~by_unit) + 1).tolist():
+        ratio = _split_ratio(moves[row - 1], median_move)
+        # A split happens between two sessions: the open jumps with the close.
         gap = np.log(open_[row] / close[row - 1]) if open_[row] > 0 else moves[row - 1]
-        if ratio is None or abs(gap - moves[row - 1]) > max(0.1, 4 * usual):
+        if ratio is None or abs(gap - moves[row - 1]) > max(0.1, 4 * median_move):
             continue
         if not _stays(close, row, moves[row - 1]):
             continue
         event = columns["splits"][row]
-        told = (
+        record = (
             "no split is recorded"
             if event in (0, 1)
             else f"the split of {event:g} is recorded, but not applied"
         )
         notes.append(
             f"the close jumps from {close[row - 1]:.6g} to {close[row]:.6g} on {dates[row]:%F}, as at a split of "
-            f"{ratio}, and {told}"
+            f"{ratio}, and {record}"
         )
     return notes
 
 
-def _split_ratio(move: float, usual: float) -> str | None:
+def _split_ratio(move: float, median_move: float) -> str | None:
+    """Return the split nearest to a log move of the close, such as `3:2`; None if none is near."""
     ratios = np.log(_SPLIT_RATIOS)
-    if move > 0:  # Shares are put together by whole numbers.
+    if move > 0:  # reverse splits have whole ratios
         ratios = np.where(_SPLIT_RATIOS % 1 == 0, ratios, np.inf)
     nearest = int(np.argmin(np.abs(np.abs(move) - ratios)))
-    if abs(abs(move) - ratios[nearest]) > 0.02 + usual:
+    if abs(abs(move) - ratios[nearest]) > 0.02 + median_move:
         return None
     new, old = (_SPLIT_RATIOS[nearest], 1) if move < 0 else (1, _SPLIT_RATIOS[nearest])
     if _SPLIT_RATIOS[nearest] % 1:
@@ -158,9 +159,9 @@ def _split_ratio(move: float, usual: float) -> str | None:
 
 
 def _stays(close: Array, row: int, move: float) -> bool:
-    """Say whether the level after a jump is the new one: a wrong bar is back the next day."""
-    before = np.median(np.log(close[max(0, row - _LEVEL_BARS) : row]))
-    after = np.median(np.log(close[row : row + _LEVEL_BARS]))
+    """Return whether the close stays near its value after a jump; after a wrong bar it returns."""
+    before = np.median(np.log(close[max(0, row - _MEDIAN_BARS) : row]))
+    after = np.median(np.log(close[row : row + _MEDIAN_BARS]))
     return bool(abs(after - before) > abs(move) / 2)
 
 
@@ -174,7 +175,7 @@ def _ranges(dates: pd.DatetimeIndex, columns: dict[str, Array]) -> list[str]:
         if outside.any():
             rows = np.flatnonzero(outside)
             notes.append(
-                f"the {name} lies outside of low to high on {_count(len(rows), 'date')}: {_some(dates[rows])}"
+                f"the {name} lies outside low to high on {_count(len(rows), 'date')}: {_some(dates[rows])}"
             )
     wide = np.abs(np.log(columns["high"] / columns["low"]) - np.log(_UNIT)) < _UNIT_TOLERANCE
     if wide.any():
@@ -195,19 +196,19 @@ def _zero_opens(dates: pd.DatetimeIndex, open_: Array) -> list[str]:
 
 
 def _zero_volumes(dates: pd.DatetimeIndex, volume: Array) -> list[str]:
-    """Find runs without any trade, unless nothing ever has a volume, as with currencies."""
-    none = volume == 0
-    if not none.any() or none.all():
+    """Find runs of volume 0, unless all volumes are 0, as for currencies."""
+    is_zero = volume == 0
+    if not is_zero.any() or is_zero.all():
         return []
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], none.astype(int), [0]))))
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], is_zero.astype(int), [0]))))
     starts, ends = edges[::2], edges[1::2]
     lengths = ends - starts
-    long = lengths >= _LEAST_ZERO_RUN
+    long = lengths >= _MIN_ZERO_RUN
     if not long.any():
         return []
     longest = int(np.argmax(lengths))
     return [
-        f"the volume stays 0 for {_LEAST_ZERO_RUN} or more bars {_count(int(long.sum()), 'time')}, the longest "
+        f"the volume stays 0 for {_MIN_ZERO_RUN} or more bars {_count(int(long.sum()), 'time')}, the longest "
         f"for {lengths[longest]} from {dates[starts[longest]]:%F} to {dates[ends[longest] - 1]:%F}"
     ]
 

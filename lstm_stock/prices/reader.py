@@ -17,18 +17,18 @@ from lstm_stock.prices.table import Days, PriceHistory, between, days_of
 
 
 class PriceReader:
-    """Read the bars of a config's tickers between its `start` and `end`, again whenever they are needed.
+    """Read the bars of a config's tickers between its `start` and `end`, from the store at each call.
 
-    The price tables of many tickers together would outweigh their features, so none is kept; what is kept is
-    where each came from. Newer bars than those read first are left out, and a past that has changed is refused.
+    No table is kept: those of many tickers would need more memory than their features. Repeated reads of a ticker
+    give the same bars: newer ones are left out, and a changed past is an error.
 
     Args:
         data: The `data` section.
-        store: Where the prices are.
+        store: The price store.
 
     Attributes:
-        origins: Where each ticker's bars came from, of those read so far.
-        exchanges: Where each of them trades, None if that is unknown.
+        origins: Origin of the bars of each ticker read so far.
+        exchanges: Exchange of each ticker read so far, None if unknown.
     """
 
     def __init__(self, data: DataConfig, store: Store) -> None:
@@ -42,18 +42,18 @@ class PriceReader:
 
         Raises:
             ShortHistoryError: There are no bars in range.
-            DataError: There are no prices, or they changed since they were read first.
+            DataError: There are no prices, or they have changed since the first read.
         """
         history = self._in_range(ticker)
-        if ticker in self.origins:  # bars that were fetched meanwhile are for the next time
+        if ticker in self.origins:  # leave out bars that were fetched since
             last = dt.date.fromisoformat(self.origins[ticker].last)
             history = replace(history, table=between(history.table, None, last))
         self.exchanges[ticker] = history.provenance.exchange
         origin = _origin(history)
         if self.origins.setdefault(ticker, origin).hash != origin.hash:
             raise DataError(
-                f"the stored prices of {ticker} were fetched anew meanwhile, and their past is another one",
-                "give the same command again",
+                f"the stored prices of {ticker} changed while they were in use: another fetch has replaced them",
+                "run the same command again",
             )
         return history.table
 
@@ -97,15 +97,15 @@ def _origin(history: PriceHistory) -> TickerOrigin:
 
 @dataclass(frozen=True)
 class TickerOrigin:
-    """Which prices of a ticker a run was made from.
+    """The bars of a ticker that a run was made from.
 
     Attributes:
-        hash: `lstm_stock.prices.table.table_hash` of the bars used.
-        first: Date of the first bar used.
-        last: Date of the last bar used.
-        n_bars: How many.
-        source: Where they came from.
-        first_close: Adjusted close of the first bar: the level of prices that the run was trained at.
+        hash: `lstm_stock.prices.table.table_hash` of the bars.
+        first: Date (ISO) of the first bar.
+        last: Date (ISO) of the last bar.
+        n_bars: Number of bars.
+        source: Their source, such as `yahoo`.
+        first_close: Adjusted close of the first bar; a later fetch that re-adjusts the past changes it.
     """
 
     hash: str

@@ -1,7 +1,7 @@
-"""The prices on disk: one Parquet file per ticker, with its provenance inside.
+"""The price store: one Parquet file per ticker, with its provenance inside.
 
-A file is whole or absent: it is written beside its final place, flushed to the disk and renamed, under a lock
-that other processes honour. What is read is checked against the hash it was written with. Nothing here fetches.
+Files are written atomically, under a lock that other processes honour, and checked against their hash when read.
+Nothing here fetches.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 from lstm_stock.atomic import write_file
 from lstm_stock.config import normalise_ticker
 from lstm_stock.errors import DataError
-from lstm_stock.prices.parquet import _decode, _encode
+from lstm_stock.prices.parquet import decode_history, encode_history
 from lstm_stock.prices.table import PriceHistory, table_hash, validate
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Store:
     """Prices under `root/prices`.
 
     Args:
-        root: The data folder; made at the first write.
+        root: The data folder; created at the first write.
     """
 
     def __init__(self, root: Path) -> None:
@@ -42,18 +42,18 @@ class Store:
         self._locks: dict[Path, BaseFileLock] = {}
 
     def path(self, ticker: str) -> Path:
-        """Return where a ticker's file is, or would be.
+        """Return the path of a ticker's file, whether it exists or not.
 
         >>> Store(Path("data")).path("^gspc").as_posix()
         'data/prices/%5EGSPC.parquet'
 
         Raises:
-            DataError: That is no ticker.
+            DataError: The name is no ticker.
         """
         return self._folder / (_file_stem(normalise_ticker(ticker)) + _SUFFIX)
 
     def tickers(self) -> list[str]:
-        """Return the tickers that have a file, sorted; files of other names are not ours.
+        """Return the tickers that have a file, sorted.
 
         Raises:
             DataError: The folder cannot be read.
@@ -65,21 +65,21 @@ class Store:
         except OSError as error:
             raise _disk_error(f"the price store {self._folder} cannot be read", error) from error
         stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
-        return sorted(unquote(stem) for stem in stems if _is_our_stem(stem))
+        return sorted(unquote(stem) for stem in stems if _is_stem(stem))
 
     def unknown_files(self) -> list[Path]:
-        """Return the files in the price folder that are no prices of ours: left by a killed process, or foreign.
+        """Return the files in the price folder that are not the store's: left by a killed process, or foreign.
 
         Raises:
             DataError: The folder cannot be read.
         """
-        ours = {self.path(ticker).name for ticker in self.tickers()} | {".locks"}
+        own = {self.path(ticker).name for ticker in self.tickers()} | {".locks"}
         if not self._folder.exists():
             return []
-        return sorted(entry for entry in self._folder.iterdir() if entry.name not in ours)
+        return sorted(entry for entry in self._folder.iterdir() if entry.name not in own)
 
     def read(self, ticker: str) -> PriceHistory:
-        """Read one ticker's prices and check that they are what was written.
+        """Read one ticker's prices and check their hash.
 
         Raises:
             DataError: The ticker is not in the store, or its file is damaged.
@@ -93,7 +93,7 @@ class Store:
         except OSError as error:
             raise _disk_error(f"the prices of {ticker} in {path} cannot be read", error) from error
         try:
-            history = _decode(raw)
+            history = decode_history(raw)
             validate(history.table, ticker)
             if history.ticker != ticker:
                 raise ValueError(f"it holds the prices of {history.ticker}")
@@ -103,15 +103,15 @@ class Store:
             reason = error.message if isinstance(error, DataError) else " ".join(str(error).split())[:200]
             raise DataError(
                 f"the file {path} is damaged or not of this program: {reason}",
-                f"`lstm-stock fetch {ticker} --refresh` writes it anew",
+                f"`lstm-stock fetch {ticker} --refresh` replaces it",
             ) from error
         return history
 
     def write(self, history: PriceHistory) -> None:
-        """Write one ticker's prices in place of what the store has of it; whole or not at all.
+        """Write one ticker's prices in place of the stored ones; on failure, these stay.
 
         Raises:
-            DataError: The table is not valid or has no rows, or the disk refuses. The store is then as before.
+            DataError: The table is not valid or has no rows, or the file cannot be written.
             ValueError: The provenance's hash is not the table's.
         """
         ticker = normalise_ticker(history.ticker)
@@ -119,7 +119,7 @@ class Store:
         validate(history.table, ticker)
         if history.provenance.hash != table_hash(history.table):
             raise ValueError(f"the provenance of {ticker} has the hash of another table")
-        content = _encode(PriceHistory(ticker, history.table, history.provenance))
+        content = encode_history(PriceHistory(ticker, history.table, history.provenance))
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with self._lock(path):
@@ -129,20 +129,20 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self, ticker: str, seconds: float) -> Iterator[None]:
-        """Keep other processes from writing a ticker between a read and a write of ours.
+        """Lock a ticker, so that no other process writes it between a read and a write.
 
         Args:
-            ticker: Other tickers are not locked.
-            seconds: How long to wait for another process.
+            ticker: The ticker; others are not locked.
+            seconds: Maximum time to wait for another process.
 
         Raises:
-            DataError: Another process has the lock all that time, or the folder cannot be written to.
+            DataError: Another process holds the lock for longer, or the folder cannot be written to.
         """
         path = self.path(ticker)
         folders = (self._folder / ".locks", self._folder, self.root)
         new = [folder for folder in folders if not folder.exists()]
         with contextlib.ExitStack() as stack:
-            # When it is over, and nothing was written, nothing is left of it.
+            # Runs last: if nothing was written, no folder is left.
             stack.callback(_remove_empty, new)
             try:
                 stack.enter_context(self._lock(path, seconds))
@@ -155,7 +155,7 @@ class Store:
 
     def _remove_lock_of_nothing(self, path: Path) -> None:
         if not path.exists():
-            with contextlib.suppress(OSError):  # Where a file in use cannot be removed, it stays.
+            with contextlib.suppress(OSError):  # Windows removes no file in use
                 self._lock_path(path).unlink()
 
     def _lock_path(self, path: Path) -> Path:
@@ -163,7 +163,7 @@ class Store:
 
     @contextlib.contextmanager
     def _lock(self, path: Path, seconds: float | None = None) -> Iterator[None]:
-        """Keep other processes from writing the same ticker; who has the lock already may take it once more."""
+        """Lock a ticker's file; the lock is reentrant."""
         from filelock import FileLock, Timeout
 
         lock = self._locks.setdefault(path, FileLock(self._lock_path(path)))
@@ -172,15 +172,13 @@ class Store:
             try:
                 self._lock_path(path).parent.mkdir(parents=True, exist_ok=True)
                 lock.acquire(timeout=seconds)
-            except (
-                FileNotFoundError
-            ):  # Another process, whose fetch failed, has just removed the empty folder.
+            except FileNotFoundError:  # another process, whose fetch failed, has just removed the folder
                 self._lock_path(path).parent.mkdir(parents=True, exist_ok=True)
                 lock.acquire(timeout=seconds)
         except Timeout as error:
             raise DataError(
                 f"another process has been writing {path} for over {seconds:.0f} s",
-                "wait until it is done, or end it",
+                "wait until it is done, or stop it",
             ) from error
         try:
             yield
@@ -188,30 +186,29 @@ class Store:
             lock.release()
 
     def _missing(self, ticker: str) -> DataError:
-        known = self.tickers()
-        near = get_close_matches(ticker, known, n=3)
+        tickers = self.tickers()
+        near = get_close_matches(ticker, tickers, n=3)
         if near:
             rest = f"; did you mean {' or '.join(near)}?"
-        elif known:
-            rest = f"; it has {', '.join(known[:5])}" + (
-                f" and {len(known) - 5} more" if len(known) > 5 else ""
-            )
+        elif tickers:
+            more = f" and {len(tickers) - 5} more" if len(tickers) > 5 else ""
+            rest = f"; it has {', '.join(tickers[:5])}{more}"
         else:
             rest = ", which is empty"
         return DataError(
             f"{ticker} is not in the price store {self._folder}{rest}",
-            f"`lstm-stock fetch {ticker}` brings it; `--data-dir` or LSTM_STOCK_DATA chooses another store",
+            f"`lstm-stock fetch {ticker}` fetches it; `--data-dir` or LSTM_STOCK_DATA chooses another store",
         )
 
 
 def _file_stem(ticker: str) -> str:
-    """Write a ticker so that every file system takes it; `unquote` is the way back."""
+    """Encode a ticker as a file name for every file system; `unquote` decodes it."""
     stem = quote(ticker, safe="")
-    # Windows takes CON.parquet for a device.
+    # On Windows, CON.parquet is a device.
     return f"%{ord(stem[0]):02X}{stem[1:]}" if _RESERVED_ON_WINDOWS.fullmatch(stem) else stem
 
 
-def _is_our_stem(stem: str) -> bool:
+def _is_stem(stem: str) -> bool:
     try:
         return _file_stem(normalise_ticker(unquote(stem))) == stem
     except DataError:
@@ -227,5 +224,5 @@ def _remove_empty(folders: Sequence[Path]) -> None:
 def _disk_error(what: str, error: OSError) -> DataError:
     return DataError(
         f"{what}: {error.strerror or error}",
-        "free space or rights there, or choose another folder with `--data-dir` or LSTM_STOCK_DATA",
+        "free space or get write access there, or choose another folder with `--data-dir` or LSTM_STOCK_DATA",
     )

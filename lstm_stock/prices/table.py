@@ -1,11 +1,11 @@
-"""What a table of daily prices is, and what is wrong with one.
+"""The price table: its form, its validation, its adjustment for dividends.
 
 A price table has one row per bar: index `date` (`datetime64[s]` at midnight, no time zone, the exchange's local
 date, unique, increasing) and the float64 columns `COLUMNS`. `open high low close` are adjusted for splits and not
-for dividends; `adj_close` is adjusted for both. `dividends` and `splits` are 0 on a bar without one. An `open` may
-be 0: for decades many a source has no other.
+for dividends, as is `volume`; `adj_close` is adjusted for both. `dividends` and `splits` are 0 on a bar without one. An `open` may
+be 0, since many sources lack it for decades.
 
-Nothing here reads or writes files, and nothing repairs: a table is right or refused.
+Nothing here reads or writes files, and nothing repairs: an invalid table is refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Array = npt.NDArray[np.float64]
 Days = npt.NDArray[np.datetime64]
 Rows = npt.NDArray[np.intp]
 
-_SHOWN_FAULTS = 20
+_SHOWN_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class PriceProvenance:
     Attributes:
         source: The source's name, such as `yahoo`.
         fetched_at: ISO time with its zone.
-        requested_start: First date asked for (ISO), or None for the earliest there is.
-        requested_end: Last date asked for (ISO), inclusive, or None for the newest there is.
-        currency: What the prices are in (`USD`; `GBp` are pence), if known.
+        requested_start: First date requested (ISO), or None for the earliest that the source has.
+        requested_end: Last date requested (ISO), inclusive, or None for the newest that the source has.
+        currency: Currency of the prices (`USD`; `GBp` is pence), if known.
         exchange: ISO code of the exchange (`XNYS`), `24/7`, or None where unknown.
         hash: `table_hash` of the table.
         partial: Date (ISO) of a last bar whose session was not over when it was fetched, or None.
@@ -75,12 +75,12 @@ class PriceHistory:
 
 @dataclass(frozen=True)
 class InvalidRows:
-    """One thing that is wrong with some rows.
+    """Rows that are invalid for the same reason.
 
     Attributes:
-        text: What is wrong, without the place.
-        rows: Positions of all rows that have it, from 0; never empty.
-        column: The column it is about, or None for the dates or for several columns.
+        text: The reason, without the place.
+        rows: Positions of the rows, from 0; never empty.
+        column: The invalid column, or None for the dates or for several columns.
     """
 
     text: str
@@ -89,7 +89,7 @@ class InvalidRows:
 
 
 def price_table(dates: npt.ArrayLike, columns: Mapping[str, npt.ArrayLike]) -> pd.DataFrame:
-    """Build a price table in its one form; whether it is a valid one, `validate` says.
+    """Build a price table from arrays, without validation.
 
     Args:
         dates: Anything that numpy reads as dates without a zone, shape `(n_bars,)`.
@@ -126,61 +126,63 @@ def between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> 
 def validate(table: pd.DataFrame, name: str) -> None:
     """Check that `table` is a price table.
 
-    A close outside of [low, high] passes (real data has it), and so do gaps between dates and any size of move.
+    A close outside of [low, high] passes, since real data has it, and so do gaps between dates and moves of any
+    size.
 
     Args:
-        table: The candidate.
-        name: What to call it in the message: a ticker or a file.
+        table: The table to check.
+        name: A ticker or a file, for the message.
 
     Raises:
-        DataError: It is none. The message has one line for each fault with the first row (from 1) and date.
+        DataError: It is not. The message has one line per reason, with the first row (from 1) and its date.
     """
-    faults = _form_faults(table)
-    if not faults:
+    reasons = _wrong_form(table)
+    if not reasons:
         dates = table.index.to_numpy()
-        faults = [
-            describe(fault, lambda row: f"row {row + 1} ({str(dates[row])[:10]})")
-            for fault in find_invalid_rows(dates, {column: table[column].to_numpy() for column in COLUMNS})
+        reasons = [
+            describe(invalid, lambda row: f"row {row + 1} ({str(dates[row])[:10]})")
+            for invalid in find_invalid_rows(dates, {column: table[column].to_numpy() for column in COLUMNS})
         ]
-    if faults:
+    if reasons:
         raise DataError(
-            f"the prices of {name} are not usable:\n" + bullet_list(faults),
-            "correct them where they come from, then fetch again; nothing is repaired silently",
+            f"the prices of {name} are not usable:\n" + bullet_list(reasons),
+            "correct them at the source, then fetch again; nothing is repaired silently",
         )
 
 
 def find_invalid_rows(dates: Days, columns: Mapping[str, Array]) -> list[InvalidRows]:
-    """Find what is wrong with dated rows of numbers.
+    """Find the invalid rows of a table.
 
     Args:
-        dates: Shape `(n_rows,)`; NaT rows are left to the caller, who knows why they are none.
+        dates: Shape `(n_rows,)`; NaT is not reported.
         columns: Every one of `COLUMNS`, each of shape `(n_rows,)`.
 
     Returns:
-        One fault per kind and column, the dates' first.
+        One entry per reason and column, those of the dates first.
     """
-    return _date_faults(dates) + _value_faults(columns)
+    return _invalid_dates(dates) + _invalid_values(columns)
 
 
-def describe(fault: InvalidRows, place: Callable[[int], str]) -> str:
-    """Write one line: the first row's place, what is wrong, how many more rows have it."""
-    more = len(fault.rows) - 1
-    subject = f"`{fault.column}` " if fault.column else ""
-    return f"{place(int(fault.rows[0]))}: {subject}{fault.text}" + (f" (and {more} more)" if more else "")
+def describe(invalid: InvalidRows, place: Callable[[int], str]) -> str:
+    """Return one line: the place of the first row, the reason, the number of further rows."""
+    more = len(invalid.rows) - 1
+    subject = f"`{invalid.column}` " if invalid.column else ""
+    return f"{place(int(invalid.rows[0]))}: {subject}{invalid.text}" + (f" (and {more} more)" if more else "")
 
 
 def bullet_list(lines: Sequence[str]) -> str:
-    """Indent lines under a heading, and count those beyond what anyone reads."""
-    shown = [f"  {line}" for line in lines[:_SHOWN_FAULTS]]
-    if len(lines) > _SHOWN_FAULTS:
-        shown.append(f"  and {len(lines) - _SHOWN_FAULTS} faults more")
+    """Indent lines under a heading; lines after the first 20 are counted only."""
+    shown = [f"  {line}" for line in lines[:_SHOWN_LINES]]
+    if len(lines) > _SHOWN_LINES:
+        shown.append(f"  and {len(lines) - _SHOWN_LINES} more")
     return "\n".join(shown)
 
 
 def adjusted(table: pd.DataFrame) -> pd.DataFrame:
     """Adjust a price table for dividends: `open high low close` times `adj_close / close`, bar by bar.
 
-    Each bar depends on itself alone. The last close stays the quoted one wherever its `adj_close` is its close.
+    Each bar depends on itself alone. The last close stays the quoted one if its `adj_close` equals it. The volume
+    stays, since it is adjusted for splits already.
 
     Returns:
         Columns `open high low close volume`, the index of `table`.
@@ -194,68 +196,65 @@ def adjusted(table: pd.DataFrame) -> pd.DataFrame:
 def table_hash(table: pd.DataFrame) -> str:
     """Return the SHA-256 of a table's dates and values, in hex.
 
-    It depends on dates, column names and float64 values alone: not on pandas, on the index's unit or on the
-    machine. A slice of a table has the hash of the same bars fetched alone.
+    It depends on dates, column names and float64 values alone, not on pandas, the index's unit or the machine. A
+    slice of a table has the hash of the same bars fetched alone.
     """
     digest = hashlib.sha256()
     digest.update(days_of(table).astype("<i8").tobytes())
     for column in COLUMNS:
         digest.update(column.encode() + b"\0")
-        # Adding zero turns -0.0, which equals 0.0, into 0.0.
+        # Adding 0.0 turns -0.0 into 0.0.
         digest.update((table[column].to_numpy(np.float64) + 0.0).astype("<f8").tobytes())
     return digest.hexdigest()
 
 
-def _form_faults(table: pd.DataFrame) -> list[str]:
-    """Say what keeps a table from being read as dated rows of numbers."""
-    faults = []
-    found = [str(column) for column in table.columns]
-    if found != list(COLUMNS):
-        faults.append(f"columns are `{' '.join(found)}`, must be `{' '.join(COLUMNS)}`")
+def _wrong_form(table: pd.DataFrame) -> list[str]:
+    """Return what keeps a table from being read as dated rows of numbers."""
+    found = []
+    columns = [str(column) for column in table.columns]
+    if columns != list(COLUMNS):
+        found.append(f"columns are `{' '.join(columns)}`, must be `{' '.join(COLUMNS)}`")
     else:
-        faults += [
+        found += [
             f"`{column}` is of type {table[column].dtype}, must be float64"
             for column in COLUMNS
             if table[column].dtype != np.float64
         ]
     index = table.index
     if not isinstance(index, pd.DatetimeIndex):
-        faults.append(f"index is of type {index.dtype}, must be dates (datetime64[s])")
+        found.append(f"index is of type {index.dtype}, must be dates (datetime64[s])")
     elif index.tz is not None:
-        faults.append(f"index has the time zone {index.tz}, must be local dates without one")
+        found.append(f"index has the time zone {index.tz}, must be local dates without one")
     elif index.dtype != np.dtype("datetime64[s]"):
-        faults.append(f"index is of type {index.dtype}, must be datetime64[s]")
+        found.append(f"index is of type {index.dtype}, must be datetime64[s]")
     if index.name != "date":
-        faults.append(f"index is named `{index.name}`, must be named `date`")
-    if not faults and len(table) == 0:
-        faults.append("there are no rows")
-    if not faults and index.hasnans:
-        faults.append(f"row {int(np.flatnonzero(index.isna())[0]) + 1}: has no date")
-    return faults
+        found.append(f"index is named `{index.name}`, must be named `date`")
+    if not found and len(table) == 0:
+        found.append("there are no rows")
+    if not found and index.hasnans:
+        found.append(f"row {int(np.flatnonzero(index.isna())[0]) + 1}: has no date")
+    return found
 
 
-def _date_faults(dates: Days) -> list[InvalidRows]:
-    faults = []
+def _invalid_dates(dates: Days) -> list[InvalidRows]:
+    found = []
     dated = np.flatnonzero(~np.isnat(dates))
-    known = dates[dated]
-    days = known.astype("datetime64[D]")
-    timed = dated[days != known]
+    days = dates[dated].astype("datetime64[D]")
+    timed = dated[days != dates[dated]]
     if len(timed):
-        faults.append(InvalidRows(f"{known[days != known][0]} has a time of day, must be a date", timed))
-    order = np.argsort(days, kind="stable")
-    repeats = np.zeros(len(days), dtype=bool)
-    repeats[order[1:]] = days[order[1:]] == days[order[:-1]]
-    if repeats.any():
-        faults.append(InvalidRows("the date stands more than once", dated[repeats]))
-    fallen = np.flatnonzero(days[1:] < days[:-1]) + 1
-    if len(fallen):
-        before = days[fallen[0] - 1]
-        faults.append(InvalidRows(f"the date comes after {before}, dates must increase", dated[fallen]))
-    return faults
+        found.append(InvalidRows(f"{dates[timed[0]]} has a time of day, must be a date", timed))
+    repeated = dated[pd.Index(days).duplicated()]
+    if len(repeated):
+        found.append(InvalidRows("the date stands more than once", repeated))
+    earlier = np.flatnonzero(days[1:] < days[:-1]) + 1
+    if len(earlier):
+        before = days[earlier[0] - 1]
+        found.append(InvalidRows(f"the date comes after {before}, dates must increase", dated[earlier]))
+    return found
 
 
-def _value_faults(columns: Mapping[str, Array]) -> list[InvalidRows]:
-    faults = []
+def _invalid_values(columns: Mapping[str, Array]) -> list[InvalidRows]:
+    found = []
     for name in COLUMNS:
         values = columns[name]
         finite = np.isfinite(values)
@@ -267,10 +266,10 @@ def _value_faults(columns: Mapping[str, Array]) -> list[InvalidRows]:
         for bad, text in kinds:
             if bad.any():
                 rows = np.flatnonzero(bad)
-                faults.append(InvalidRows(text.format(values[rows[0]]), rows, name))
+                found.append(InvalidRows(text.format(values[rows[0]]), rows, name))
     high, low = columns["high"], columns["low"]
     crossed = np.flatnonzero(high < low)
     if len(crossed):
         first = crossed[0]
-        faults.append(InvalidRows(f"`high` {high[first]:g} is below `low` {low[first]:g}", crossed))
-    return faults
+        found.append(InvalidRows(f"`high` {high[first]:g} is below `low` {low[first]:g}", crossed))
+    return found

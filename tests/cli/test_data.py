@@ -113,7 +113,7 @@ def test_a_damaged_file_is_reported_and_the_others_are_listed(cli, place):
         answer = cli(*command)
         assert (answer.code, answer.out) == (2, "")
         assert "AAPL.parquet is damaged" in answer.err
-        assert "`lstm-stock fetch AAPL --refresh` writes it anew" in answer.err
+        assert "`lstm-stock fetch AAPL --refresh` replaces it" in answer.err
     checked = cli("data", "check")
     assert checked.code == 2
     assert checked.out.splitlines()[0] == "AAPL: damaged"

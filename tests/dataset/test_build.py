@@ -36,5 +36,5 @@ def test_a_past_that_has_changed_ends_the_training(tmp_path):
     reader = PriceReader(DATA, store)
     reader.table("AAA")
     write(store, table.assign(close=table["close"] * 1.0001))
-    with pytest.raises(DataError, match="the stored prices of AAA were fetched anew meanwhile"):
+    with pytest.raises(DataError, match="the stored prices of AAA changed while they were in use"):
         reader.table("AAA")

@@ -92,9 +92,7 @@ def test_a_price_outside_of_the_days_range_is_told(name):
     table.iloc[5, table.columns.get_loc(name)] = table["high"].iloc[5] * 1.001
     table.iloc[9, table.columns.get_loc(name)] = table["low"].iloc[9] * 0.999
     (note,) = quality_warnings(table)
-    assert (
-        f"the {name} lies outside of low to high on 2 dates: {table.index[5]:%F}, {table.index[9]:%F}" in note
-    )
+    assert f"the {name} lies outside low to high on 2 dates: {table.index[5]:%F}, {table.index[9]:%F}" in note
     table = random_prices(300)
     table.iloc[5, table.columns.get_loc(name)] = table["high"].iloc[5] * (1 + 1e-6)  # rounding
     assert quality_warnings(table) == []

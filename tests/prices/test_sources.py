@@ -377,7 +377,7 @@ class SpoiltInstrument(Instrument):
         ("PAGE", "TemporaryError", "Yahoo answered with a web page that holds no prices"),
         ("DOWN", "TemporaryError", "Yahoo's server has a problem: it answered with HTTP 503"),
         ("BAD", "SourceError", "Yahoo answered with HTTP 401"),
-        ("ODD", "TemporaryError", "Yahoo's answer for ODD is of no known form"),
+        ("ODD", "TemporaryError", "Yahoo's answer for ODD has an unknown structure"),
         ("HANGUP", "TemporaryError", "the connection to Yahoo was closed before it answered"),
         ("NOPE", "UnknownTickerError", "Yahoo knows no ticker NOPE"),
         ("NOPE2", "UnknownTickerError", "Yahoo knows no ticker NOPE2"),

@@ -129,7 +129,7 @@ def test_a_ticker_that_is_not_there_is_told_with_its_neighbours(store):
     with pytest.raises(DataError) as caught:
         store.read("AAPL")
     assert caught.value.message == f"AAPL is not in the price store {store.root / 'prices'}, which is empty"
-    assert caught.value.hint.startswith("`lstm-stock fetch AAPL` brings it")
+    assert caught.value.hint.startswith("`lstm-stock fetch AAPL` fetches it")
     store.write(history("AAPL"))
     with pytest.raises(DataError, match=r"; did you mean AAPL\?$"):
         store.read("APPL")
@@ -216,7 +216,7 @@ def test_no_byte_of_a_file_can_change_unseen(store):
             read = store.read("AAPL")
         except DataError as error:
             assert "is damaged or not of this program: " in error.message
-            assert error.hint == "`lstm-stock fetch AAPL --refresh` writes it anew"
+            assert error.hint == "`lstm-stock fetch AAPL --refresh` replaces it"
         else:  # A byte that carries no fact: padding, or a statistic that no one reads.
             pd.testing.assert_frame_equal(read.table, whole.table)
 

@@ -210,7 +210,7 @@ def _invalid_rows(
     for invalid in find_invalid_rows(days, columns):
         if invalid.column is None:
             found.append(invalid)
-        elif invalid.column in numbers:  # an `adj_close` that was filled in has the faults of its close
+        elif invalid.column in numbers:  # a filled in `adj_close` is invalid where its close is
             left = invalid.rows[~numbers[invalid.column].is_text[invalid.rows]]
             if len(left):
                 found.append(replace(invalid, rows=left))

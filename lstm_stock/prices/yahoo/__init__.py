@@ -1,4 +1,5 @@
 """Yahoo Finance through yfinance.
 
-- `client`: requests. `session`: records responses. `failures`: errors by cause. `exchanges`: exchange names.
+- `client`: requests. `session`: HTTP, with a record of the last response.
+- `errors`: one per cause. `exchanges`: exchange names.
 """

@@ -24,7 +24,7 @@ from lstm_stock.errors import SourceError
 from lstm_stock.prices.calendars import SETTLING, session_end
 from lstm_stock.prices.sources import Fetched, FetchOptions
 from lstm_stock.prices.table import PRICES, days_of, price_table
-from lstm_stock.prices.yahoo import failures
+from lstm_stock.prices.yahoo import errors
 from lstm_stock.prices.yahoo.exchanges import YAHOO_EXCHANGES
 
 if TYPE_CHECKING:
@@ -202,6 +202,10 @@ def _download(ticker: str, options: FetchOptions) -> tuple[pd.DataFrame, Mapping
         yfinance.config.debug.hide_exceptions = False
         session = _session()
         session.begin(options.timeout)
+
+        def by_status() -> SourceError | None:
+            return errors.by_status(session.last_response, ticker)
+
         # yfinance caches responses, failures included.
         YfData.cache_get.cache_clear()
         try:
@@ -211,28 +215,25 @@ def _download(ticker: str, options: FetchOptions) -> tuple[pd.DataFrame, Mapping
             )
             facts: Mapping[str, Any] = source.get_history_metadata()
         except exceptions.YFRateLimitError as error:
-            raise failures.rate_limit() from error
+            raise errors.rate_limit() from error
         except ChartNotFoundError as error:
-            raise failures.unknown_ticker(ticker) from error
+            raise errors.unknown_ticker(ticker) from error
         except exceptions.YFTzMissingError as error:
-            raise failures.by_status(session.seen, ticker) or failures.unknown_ticker(ticker) from error
+            raise by_status() or errors.unknown_ticker(ticker) from error
         except exceptions.YFPricesMissingError as error:
             if "delisted" in str(error.yahoo_reason):
-                raise failures.unknown_ticker(ticker) from error
-            known = failures.by_status(session.seen, ticker)
-            raise known or failures.no_prices(ticker, dates) from error
+                raise errors.unknown_ticker(ticker) from error
+            raise by_status() or errors.no_prices(ticker, dates) from error
         except json.JSONDecodeError as error:
-            raise failures.by_status(session.seen, ticker) or failures.no_json(session.seen) from error
+            raise by_status() or errors.no_json(session.last_response) from error
         except RequestException as error:
-            answered = error.response is not None and failures.by_status(session.seen, ticker)
-            raise answered or failures.network_failure(error, options.timeout) from error
+            answered = None if error.response is None else by_status()
+            raise answered or errors.network_failure(error, options.timeout) from error
         except (exceptions.YFException, OSError) as error:
-            raise failures.by_status(session.seen, ticker) or failures.refused(error) from error
+            raise by_status() or errors.refused(error) from error
         except (LookupError, TypeError, AttributeError, ValueError) as error:
-            # yfinance reads responses unchecked: these are faults of the response.
-            raise failures.by_status(session.seen, ticker) or failures.unexpected_payload(
-                ticker, error
-            ) from error
+            # yfinance reads responses unchecked: its errors come from the response.
+            raise by_status() or errors.unexpected_payload(ticker, error) from error
     if bars.empty:
-        raise failures.no_prices(ticker, dates)
+        raise errors.no_prices(ticker, dates)
     return bars, facts

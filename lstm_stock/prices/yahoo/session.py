@@ -1,7 +1,7 @@
-"""The HTTP session that yfinance is given: it keeps the user's timeout, and remembers what the wire said.
+"""The HTTP session for yfinance: it enforces the user's timeout and records the last response.
 
-yfinance throws away the status of what it could not read, waits for cookies as long as it likes, and asks for them
-again with every request. curl_cffi is imported here, so this module is itself imported only to ask.
+yfinance drops the status of responses that it cannot read, sets its own timeouts for cookies, and requests them
+again each time. This module imports curl_cffi, so it is imported only for a download.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from curl_cffi.requests.exceptions import RequestException
 
 _CHART = "/finance/chart/"
 _COOKIE_TIMEOUT_SECONDS = 10.0
-"""Prices come without a cookie too: it is not worth a longer wait."""
+"""Yahoo sends prices without a cookie too."""
 
-_REMEMBERED_SECONDS = 60.0
+_DEAD_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class LastResponse:
-    """The last answer to a request for a chart.
+    """The last response to a request for a chart.
 
     Attributes:
-        status: Of HTTP.
-        content_type: As the server calls it, or empty.
-        start: The first characters of the body, without blanks before.
+        status: HTTP status.
+        content_type: The header, or empty.
+        start: The first characters of the body, without leading blanks.
     """
 
     status: int
@@ -37,34 +37,34 @@ class LastResponse:
 
     @property
     def is_page(self) -> bool:
-        """Whether it is a web page in place of data."""
+        """Whether it is a web page instead of data."""
         return self.start.startswith("<") or "html" in self.content_type
 
 
 class ChartNotFoundError(Exception):
-    """Yahoo has no such ticker: 404, and not merely a web page that says so."""
+    """Yahoo does not know the ticker: 404 with JSON."""
 
 
 class YahooSession(Session[Response]):
-    """A browser-like session; one for all tickers, so that connections and cookies are kept.
+    """A browser-like session; one for all tickers, so that connections and cookies are reused.
 
     Attributes:
-        seen: The last answer to a request for a chart since `begin`, or None.
+        last_response: The last response to a request for a chart since `begin`, or None.
     """
 
     def __init__(self) -> None:
         super().__init__(impersonate="chrome")
-        self.seen: LastResponse | None = None
+        self.last_response: LastResponse | None = None
         self._seconds = 30.0
         self._dead: dict[str, tuple[float, RequestException]] = {}
 
     def begin(self, timeout: float) -> None:
-        """Forget what was seen, before the next ticker is asked for.
+        """Prepare for the next ticker.
 
         Args:
             timeout: Seconds that a request may take.
         """
-        self.seen, self._seconds = None, timeout
+        self.last_response, self._seconds = None, timeout
 
     def request(  # type: ignore[override]
         self,
@@ -76,20 +76,20 @@ class YahooSession(Session[Response]):
         timeout: Any = None,
         allow_redirects: bool = True,
     ) -> Response:
-        """Send a request within the user's timeout; what yfinance would like is not asked.
+        """Send a request within the user's timeout; yfinance's own `timeout` is ignored.
 
         Raises:
-            RequestException: No whole answer came.
-            ChartNotFoundError: Yahoo has no such ticker; yfinance would look for it in a dozen requests more.
+            RequestException: There is no complete response.
+            ChartNotFoundError: Yahoo does not know the ticker; yfinance would send a dozen further requests.
         """
         parts = urlsplit(url)
         is_chart = _CHART in parts.path
         since, error = self._dead.get(parts.netloc, (float("-inf"), None))
-        if error is not None and not is_chart and time.monotonic() < since + _REMEMBERED_SECONDS:
-            # A host of cookies that did not answer a moment ago: one wait of the user is enough.
+        if error is not None and not is_chart and time.monotonic() < since + _DEAD_SECONDS:
+            # The host of cookies failed a moment ago; the user waits only once.
             raise error.with_traceback(None)
         try:
-            answer: Response = super().request(
+            response: Response = super().request(
                 method,
                 url,
                 params=params,
@@ -103,9 +103,9 @@ class YahooSession(Session[Response]):
             raise
         self._dead.pop(parts.netloc, None)
         if is_chart:
-            kind = str(answer.headers.get("Content-Type") or "")
-            start = answer.content[:200].decode("utf-8", "replace").lstrip()
-            self.seen = LastResponse(answer.status_code, kind, start)
-            if self.seen.status == 404 and not self.seen.is_page:
+            kind = str(response.headers.get("Content-Type") or "")
+            start = response.content[:200].decode("utf-8", "replace").lstrip()
+            self.last_response = LastResponse(response.status_code, kind, start)
+            if self.last_response.status == 404 and not self.last_response.is_page:
                 raise ChartNotFoundError
-        return answer
+        return response

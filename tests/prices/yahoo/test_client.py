@@ -193,7 +193,7 @@ FAILURES = {
     "cut JSON": Failure("ends before it is complete", Answer(200, b'{"chart": {"result": [{"meta"')),
     "truncated body": Failure("broke off before it was complete", Answer(200, b'{"chart": ', lacking=5000)),
     "another form": Failure(
-        "is of no known form", Answer.json({"chart": {"result": [{"meta": 7}], "error": None}})
+        "has an unknown structure", Answer.json({"chart": {"result": [{"meta": 7}], "error": None}})
     ),
     "connection refused": Failure("the connection to Yahoo was refused", where="closed port", hint="network"),
     "reset": Failure("the connection to Yahoo was closed before it answered", RESET, hint="network"),

@@ -1,7 +1,4 @@
-"""Say in words what went wrong between us and Yahoo, and whether another try makes sense.
-
-Every failure has its own words and its own way out. What an answer holds is not known here.
-"""
+"""The error for each way in which a request to Yahoo fails; a `TemporaryError` may be retried."""
 
 from __future__ import annotations
 
@@ -17,15 +14,15 @@ if TYPE_CHECKING:
 
 
 _SPELLING_HINT = "write it as Yahoo does: AAPL, BRK-B, 0700.HK, ^GSPC, EURUSD=X"
-_LATER_HINT = "try again later, or bring prices of your own with `--from-csv FILE`"
+_LATER_HINT = "try again later, or read your own prices with `--from-csv FILE`"
 _NETWORK_HINT = "check the network connection (and HTTPS_PROXY, where there is a proxy), then try again"
 _DATES_HINT = "ask for other dates: `--start`, `--end`"
 
-# Of curl, see its libcurl-errors(3). The names of curl_cffi's exceptions are too few to tell these apart.
-_NO_SUCH_PROXY, _NO_SUCH_HOST, _NOT_CONNECTED, _BROKEN_OFF, _TIMED_OUT = 5, 6, 7, 18, 28
+# Error codes of libcurl-errors(3); curl_cffi's exception classes are fewer.
+_NO_SUCH_PROXY, _NO_SUCH_HOST, _NOT_CONNECTED, _PARTIAL, _TIMED_OUT = 5, 6, 7, 18, 28
 _TLS_HANDSHAKE = 35
 _TLS = {51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98}
-_HUNG_UP = {8, 52, 55, 56, 92, 95, 96}
+_CLOSED = {8, 52, 55, 56, 92, 95, 96}
 _PROXY = 97
 
 
@@ -47,43 +44,38 @@ def rate_limit() -> RateLimitError:
     )
 
 
-def by_status(seen: LastResponse | None, ticker: str) -> SourceError | None:
-    """Return the error that the HTTP status of a chart tells of, or None if it tells of none.
+def by_status(response: LastResponse | None, ticker: str) -> SourceError | None:
+    """Return the error for the HTTP status of the last chart, or None if the status is no error.
 
-    It goes before all else: what yfinance looks up after a chart that failed has a status, and a failure, of its
-    own.
+    Callers check it first: after a failed chart, yfinance sends further requests whose errors mislead.
     """
-    if seen is None or seen.status < 400:
+    if response is None or response.status < 400:
         return None
-    if seen.status == 429:
+    if response.status == 429:
         return rate_limit()
-    if seen.status == 404 and not seen.is_page:
+    if response.status == 404 and not response.is_page:
         return unknown_ticker(ticker)
-    if seen.status in (400, 422) and not seen.is_page:
-        return None  # How Yahoo says that there is nothing on these dates.
-    return http_status(seen.status)
+    if response.status in (400, 422) and not response.is_page:
+        return None  # Yahoo's answer if there are no prices on these dates
+    return http_status(response.status)
 
 
 def http_status(status: int) -> SourceError:
-    """Return the error for any other HTTP status that is none of success."""
+    """Return the error for any other HTTP status from 400."""
     if status >= 500:
         return TemporaryError(f"Yahoo's server has a problem: it answered with HTTP {status}", _LATER_HINT)
     if status in (401, 403):
-        return SourceError(f"Yahoo answered with HTTP {status}: it refuses to", _LATER_HINT)
+        return SourceError(f"Yahoo answered with HTTP {status}: it refuses the request", _LATER_HINT)
     return SourceError(f"Yahoo answered with HTTP {status}", _LATER_HINT)
 
 
-def no_json(seen: LastResponse | None) -> SourceError:
-    """Return the error for an answer that cannot be read.
-
-    Args:
-        seen: What came, if that is known.
-    """
-    if seen is None or seen.is_page:
+def no_json(response: LastResponse | None) -> SourceError:
+    """Return the error for a response that is no JSON; None is an unknown response."""
+    if response is None or response.is_page:
         return TemporaryError(
             "Yahoo answered with a web page that holds no prices (HTML, not JSON)", _LATER_HINT
         )
-    if not seen.start:
+    if not response.start:
         return TemporaryError("Yahoo's answer is empty", _LATER_HINT)
     return TemporaryError(
         "Yahoo's answer ends before it is complete, or is garbled (no valid JSON)", _LATER_HINT
@@ -91,28 +83,28 @@ def no_json(seen: LastResponse | None) -> SourceError:
 
 
 def unexpected_payload(ticker: str, error: Exception) -> SourceError:
-    """Return the error for JSON that is not of the form that yfinance knows."""
+    """Return the error for JSON of another structure than yfinance expects."""
     return TemporaryError(
-        f"Yahoo's answer for {ticker} is of no known form ({type(error).__name__}: {one_line(error)})",
+        f"Yahoo's answer for {ticker} has an unknown structure ({type(error).__name__}: {one_line(error)})",
         _LATER_HINT,
     )
 
 
 def refused(error: Exception) -> SourceError:
-    """Return the error for whatever else yfinance raises."""
-    return SourceError(f"Yahoo could not be asked: {one_line(error)}", _LATER_HINT)
+    """Return the error for any other exception of yfinance."""
+    return SourceError(f"the request to Yahoo failed: {one_line(error)}", _LATER_HINT)
 
 
 def network_failure(error: RequestException, timeout: float) -> SourceError:
-    """Return the error for a request that brought no answer, or one of failure.
+    """Return the error for a request without a complete response.
 
     Args:
-        error: What curl_cffi raised.
+        error: The exception of curl_cffi.
         timeout: Seconds that the request had.
     """
     code, text = int(error.code or 0), one_line(error)
     status = getattr(error.response, "status_code", None)
-    if status and code == 0:  # An answer whose only fault is what its status says.
+    if status and code == 0:  # complete, with an error status
         return http_status(status)
     if code == _TIMED_OUT:
         return TemporaryError(
@@ -125,26 +117,26 @@ def network_failure(error: RequestException, timeout: float) -> SourceError:
         return TemporaryError(f"Yahoo's name could not be found (DNS): {text}", _NETWORK_HINT)
     if code == _NOT_CONNECTED:
         return TemporaryError(f"the connection to Yahoo was refused: {text}", _NETWORK_HINT)
-    if code == _BROKEN_OFF or (status and code in _HUNG_UP):
+    if code == _PARTIAL or (status and code in _CLOSED):
         return TemporaryError(f"Yahoo's answer broke off before it was complete: {text}", _LATER_HINT)
     if code == _PROXY or (code == 56 and "CONNECT" in text):
-        return TemporaryError(f"the proxy did not let us through to Yahoo: {text}", "check HTTPS_PROXY")
-    if code in _TLS or (code == _TLS_HANDSHAKE and not _sounds_hung_up(text)):
+        return TemporaryError(f"the proxy refused the connection to Yahoo: {text}", "check HTTPS_PROXY")
+    if code in _TLS or (code == _TLS_HANDSHAKE and not _sounds_closed(text)):
         return SourceError(
             f"the connection to Yahoo is not secure (TLS): {text}",
-            "something between you and Yahoo shows a certificate of its own: if it is your company's proxy, name "
-            "its authority's file in REQUESTS_CA_BUNDLE; a wrong clock is another cause",
+            "a proxy between you and Yahoo may use its own certificate: if it is your company's, set "
+            "REQUESTS_CA_BUNDLE to the file of its authority; a wrong clock is another cause",
         )
-    if code in _HUNG_UP or code == _TLS_HANDSHAKE:
+    if code in _CLOSED or code == _TLS_HANDSHAKE:
         return TemporaryError(f"the connection to Yahoo was closed before it answered: {text}", _NETWORK_HINT)
     return TemporaryError(f"Yahoo could not be reached: {text}", _NETWORK_HINT)
 
 
-def _sounds_hung_up(text: str) -> bool:
+def _sounds_closed(text: str) -> bool:
     return any(word in text.lower() for word in ("reset", "syscall", "closed", "eof", "unexpected"))
 
 
 def one_line(error: Exception) -> str:
-    """Return the message of an error without curl's advice."""
+    """Return the message of an error on one line, without curl's link."""
     text = re.sub(r"^Failed to perform, |\.? See https?://\S+ .*$", "", " ".join(str(error).split()))
     return text[:200].rstrip(".")

@@ -4,7 +4,7 @@ import pytest
 from curl_cffi.requests.exceptions import RequestException
 
 from lstm_stock.errors import RateLimitError, SourceError, TemporaryError, UnknownTickerError
-from lstm_stock.prices.yahoo.failures import by_status, network_failure, no_json
+from lstm_stock.prices.yahoo.errors import by_status, network_failure, no_json
 from lstm_stock.prices.yahoo.session import LastResponse
 
 
@@ -29,7 +29,7 @@ from lstm_stock.prices.yahoo.session import LastResponse
         (35, "Recv failure: Connection reset by peer", "was closed before it answered", TemporaryError),
         (35, "TLS connect error: wrong version number", "is not secure (TLS)", SourceError),
         (52, "Empty reply from server", "was closed before it answered", TemporaryError),
-        (56, "CONNECT tunnel failed, response 407", "the proxy did not let us through", TemporaryError),
+        (56, "CONNECT tunnel failed, response 407", "the proxy refused the connection", TemporaryError),
         (56, "Recv failure: Connection reset by peer", "was closed before it answered", TemporaryError),
         (60, "SSL certificate problem: self-signed certificate", "is not secure (TLS)", SourceError),
         (27, "Out of memory", "Yahoo could not be reached: curl: (27) Out of memory", TemporaryError),
