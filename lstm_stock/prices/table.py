@@ -2,8 +2,8 @@
 
 A price table has one row per bar: index `date` (`datetime64[s]` at midnight, no time zone, the exchange's local
 date, unique, increasing) and the float64 columns `COLUMNS`. `open high low close` are adjusted for splits and not
-for dividends, as is `volume`; `adj_close` is adjusted for both. `dividends` and `splits` are 0 on a bar without one. An `open` may
-be 0, since many sources lack it for decades.
+for dividends, as is `volume`; `adj_close` is adjusted for both. `dividends` and `splits` are 0 on a bar without
+one. An `open` may be 0, since many sources lack it for decades.
 
 Nothing here reads or writes files, and nothing repairs: an invalid table is refused.
 """
