@@ -1,10 +1,10 @@
-"""Kill `lstm-stock fetch` at random moments, and see whether the store still loads.
+"""Kill `lstm-stock fetch` at random moments and check that the store still loads.
 
 python benchmarks/fetch_kill.py [N_KILLS] [SEED]
 
-A loopback server serves twelve tickers with years of bars; each fetch writes all of them anew, a day later than
-the one before. After every kill -9, each file must hold one of the tables that were ever served, whole. A fetch
-that ended before its kill does not count.
+A loopback server serves twelve tickers with years of bars; each fetch rewrites all of them, one day later. After
+every kill -9, each file must hold one of the served tables completely. A fetch that ended before its kill does not
+count.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LONGEST_SECONDS = 540
 
 
 def main() -> None:
-    """Kill, check, and print what was seen."""
+    """Kill, check, and print the counts."""
     n_kills = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     chance = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     days = sessions(dt.date(2014, 1, 1), dt.date(2023, 12, 29))
@@ -67,7 +67,7 @@ def main() -> None:
                     break
                 yahoo.today = days[first + n_done + n_early + 1]
                 process = start()
-                # Mostly while it fetches and writes, now and then while it starts.
+                # Mostly while it fetches and writes, sometimes while it starts.
                 time.sleep(
                     took * (chance.uniform(0, 0.5) if chance.random() < 0.15 else chance.uniform(0.5, 1))
                 )

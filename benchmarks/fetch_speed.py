@@ -1,10 +1,9 @@
-"""How long `lstm-stock fetch` itself takes for many tickers, with a Yahoo on this machine that answers at once.
+"""Time of `lstm-stock fetch` for many tickers, with a local Yahoo that responds at once.
 
 python benchmarks/fetch_speed.py [N_TICKERS]
 
-Fetches N tickers (500) of ten years anew, then again a day later, from a loopback server over real HTTPS, whose
-answers are made beforehand. The pauses between tickers are a choice and not a cost: they are measured with and
-without. Beside the wall time stands the processor time of the command alone, without that of the server.
+Fetches ten years of N tickers (500), then one more day, from a loopback server over real HTTPS with prepared
+responses. It measures wall time and the processor time of the command, with and without pauses between tickers.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ COMMAND = Path(sys.executable).with_name("lstm-stock")
 
 
 def processor_seconds() -> float:
-    """Return what the programs that were started from here and have ended have used."""
+    """Return the processor time of the child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 class PreparedYahoo(SimulatedYahoo):
-    """Has made the answers that take time, those with all bars, before it is asked."""
+    """Prepares the responses with all bars beforehand, as they take time."""
 
     def __init__(self, instruments: dict[str, Instrument], today: dt.date) -> None:
         super().__init__(instruments, today)
@@ -79,8 +78,8 @@ def main() -> None:
                 )
 
             for what, options in (
-                ("anew, without pauses", ("--pause", "0", "--refresh")),
-                ("anew", ("--refresh",)),
+                ("full fetch, without pauses", ("--pause", "0", "--refresh")),
+                ("full fetch", ("--refresh",)),
             ):
                 print(
                     f"{n_tickers} tickers of {len(days) - 1} bars, {what}: {fetch(*options)}",

@@ -1,7 +1,7 @@
-"""A stand-in for Yahoo on 127.0.0.1, so that an unmodified yfinance speaks real HTTPS to it.
+"""A stand-in for Yahoo on 127.0.0.1 that an unmodified yfinance reaches over real HTTPS.
 
-It is an HTTP proxy that ends the TLS itself, with certificates of its own authority. A client is led there by
-`HTTPS_PROXY`, and trusts it by `REQUESTS_CA_BUNDLE`.
+It is an HTTP proxy that terminates TLS with certificates of its own authority. Clients reach it through
+`HTTPS_PROXY` and trust it through `REQUESTS_CA_BUNDLE`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,7 @@ import trustme
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back.
-
-    `lacking` bytes of the body are announced, but never come; `delay` is in seconds.
-    """
+    """A response. `lacking` bytes of the body are announced and not sent; `delay` is in seconds."""
 
     status: int
     body: bytes
@@ -43,13 +40,13 @@ class Answer:
 
 
 Route = Callable[[str, dict[str, str]], "Answer | str | None"]
-"""From path and query to an answer; None hangs up, `RESET` does so without a goodbye."""
+"""From path and query to a response; None closes the connection, `RESET` resets it."""
 
 RESET = "reset"
 
 
 class Loopback:
-    """Answers every host with one route, and keeps the paths and queries that were asked for."""
+    """Serves every host with one route, and records the paths and queries of requests."""
 
     def __init__(self, route: Route, ca_file: Path) -> None:
         self.asked: list[str] = []
@@ -113,14 +110,14 @@ class Loopback:
                     self.send_header("Set-Cookie", answer.cookie)
                 self.send_header("Content-Length", str(len(answer.body) + answer.lacking))
                 self.end_headers()
-                with contextlib.suppress(OSError):  # who asked may have gone
+                with contextlib.suppress(OSError):  # the client may have left
                     self.wfile.write(answer.body)
                 if answer.lacking:
                     self.close_connection = True
                     self.connection.close()
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False  # so that leaving waits until every connection is closed
+        self._server.daemon_threads = False  # exit waits for all connections to close
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
@@ -138,14 +135,14 @@ class Loopback:
         self._thread.join(timeout=5)
 
     def charts(self, ticker: str) -> list[dict[str, str]]:
-        """The queries for a ticker's prices; those that only look for its time zone are left out."""
+        """Return the queries for a ticker's prices, without those for its time zone."""
         path = f"/v8/finance/chart/{ticker}"
         return [query for asked, query in list(self.queries) if asked == path and "period1" in query]
 
 
 def environment(proxy: str, folder: Path) -> dict[str, str]:
-    """The environment in which a program is led to the loopback, with its caches and `ca.pem` in `folder`."""
-    leading = (
+    """Return the environment for a program that uses the loopback, with caches and `ca.pem` in `folder`."""
+    overridden = (
         "HTTPS_PROXY",
         "HTTP_PROXY",
         "ALL_PROXY",
@@ -153,7 +150,7 @@ def environment(proxy: str, folder: Path) -> dict[str, str]:
         "YF_DISABLE_CURL_CFFI",
         "LSTM_STOCK_DATA",
     )
-    names = {*leading, *(name.lower() for name in leading)}
+    names = {*overridden, *(name.lower() for name in overridden)}
     return {name: value for name, value in os.environ.items() if name not in names} | {
         "HTTPS_PROXY": proxy,
         "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),

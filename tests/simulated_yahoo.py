@@ -1,7 +1,6 @@
-"""A Yahoo with instruments of its own, re-adjusted for splits and dividends as of a day that can move.
+"""A simulated Yahoo, whose prices are adjusted for all splits and dividends up to a day that tests can move.
 
-Every price follows from the instrument's seed and the day alone, so that one full answer is what all partial ones
-have to add up to.
+Prices depend on the instrument's seed and the day alone, so that partial fetches must add up to one full fetch.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ def sessions(first: dt.date, last: dt.date, exchange: str = "XNYS") -> list[dt.d
 
 @dataclass
 class Instrument:
-    """What a ticker really did: unadjusted closes, and events on days.
+    """The history of a ticker.
 
     Attributes:
         days: Its sessions, increasing.
         splits: New shares per old one, by day.
-        dividends: Paid, as a share of the close of the day before, by day.
+        dividends: As a share of the previous close, by day.
         holes: Days that Yahoo does not have.
         blank: Days that Yahoo has without prices.
     """
@@ -50,15 +49,15 @@ class Instrument:
     zone: ZoneInfo = NEW_YORK
 
     def table(self, today: dt.date) -> pd.DataFrame:
-        """The price table as Yahoo shows it on `today`, without that day's holes and blanks taken out."""
+        """Return the price table as of `today`, holes and blanks included."""
         days = [day for day in self.days if day <= today]
         n = len(days)
         random = np.random.default_rng(self.seed)
         moves = random.normal(0, 0.01, (4, len(self.days)))[:, :n]
-        traded = self.start_price * np.exp(np.cumsum(moves[0]))  # what a holder of one first share has
+        traded = self.start_price * np.exp(np.cumsum(moves[0]))  # value of one share of the first day
         split = np.array([self.splits.get(day, 1.0) for day in days])
         share = np.array([self.dividends.get(day, 0.0) for day in days])
-        # Adjusted for every split up to today: the newest price is the quoted one.
+        # Adjusted for every split up to today, so that the newest price is the quoted one.
         all_splits = float(np.prod(split))
         close = traded / all_splits
         later_splits = all_splits / np.cumprod(split)
@@ -79,13 +78,13 @@ class Instrument:
         return price_table(np.array(days, dtype="datetime64[D]"), columns)
 
     def visible(self, today: dt.date) -> pd.DataFrame:
-        """The bars that a fetch of everything on `today` brings."""
+        """Return the bars of a full fetch on `today`."""
         table = self.table(today)
         away = {pd.Timestamp(day) for day in self.holes | self.blank}
         return table[~table.index.isin(list(away))]
 
     def chart(self, symbol: str, query: dict[str, str], today: dt.date) -> Answer:
-        """The answer to a request for its chart."""
+        """Return the response to a request for its chart."""
         table = self.table(today)
         table = table[~table.index.isin([pd.Timestamp(day) for day in self.holes])]
         stamps = np.array([self.stamp(date.date()) for date in table.index])
@@ -150,8 +149,8 @@ class Instrument:
 class SimulatedYahoo:
     """A route for the loopback: instruments by ticker, a movable day, and faults.
 
-    A fault takes the place of every answer about a ticker's chart, or, as a list, of one answer after the other
-    until it is used up. The ticker `crumb` is the crumb's.
+    A fault replaces every response to a ticker's chart; a list of faults replaces one response each. The key
+    `crumb` is for requests for the crumb.
     """
 
     def __init__(self, instruments: dict[str, Instrument], today: dt.date) -> None:

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lstm_stock.prices.calendars import recorded_sessions
 from lstm_stock.prices.sources import SOURCES
-
-Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from lstm_stock.prices.table import Array
 
 _SPLIT_RATIOS: Final = np.array([1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50])
 _UNIT: Final = 100.0

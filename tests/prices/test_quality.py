@@ -20,7 +20,7 @@ def scaled(table: pd.DataFrame, rows: slice, factor: float, volume: float = 1.0)
     return table
 
 
-def test_good_prices_earn_no_suspicion():
+def test_good_prices_give_no_warning():
     assert quality_warnings(fetch_prices("AAPL", FetchOptions("sample")).table) == []
     for seed in range(30):
         assert quality_warnings(random_prices(1500, seed, volatility=0.02)) == []
@@ -29,7 +29,7 @@ def test_good_prices_earn_no_suspicion():
 @pytest.mark.parametrize(
     ("factor", "ratio"), [(1 / 4, "4:1"), (1 / 2, "2:1"), (2 / 3, "3:2"), (10, "1:10"), (1 / 20, "20:1")]
 )
-def test_a_jump_by_a_split_ratio_is_told(factor, ratio):
+def test_a_jump_by_a_split_ratio_is_reported(factor, ratio):
     table = scaled(random_prices(300), slice(200, None), factor)
     (note,) = quality_warnings(table)
     assert f"on {table.index[200]:%F}, as at a split of {ratio}, and no split is recorded" in note
@@ -48,7 +48,7 @@ def test_a_crash_during_a_session_and_a_wrong_bar_are_no_splits():
 
 @pytest.mark.parametrize("rows", [slice(200, 201), slice(200, None), slice(150, 160)])
 @pytest.mark.parametrize("factor", [100, 0.01])
-def test_another_unit_is_told(rows, factor):
+def test_another_unit_is_reported(rows, factor):
     table = scaled(random_prices(300), rows, factor)
     notes = quality_warnings(table)
     assert any(
@@ -56,7 +56,7 @@ def test_another_unit_is_told(rows, factor):
     )
 
 
-def test_a_high_in_another_unit_is_told():
+def test_a_high_in_another_unit_is_reported():
     table = random_prices(300)
     table.iloc[7, table.columns.get_loc("high")] *= 100
     assert any(
@@ -65,14 +65,14 @@ def test_a_high_in_another_unit_is_told():
     )
 
 
-def test_zero_opens_are_told_with_their_span():
+def test_zero_opens_are_reported_with_their_span():
     table = random_prices(300)
     table.iloc[:50, table.columns.get_loc("open")] = 0.0
     (note,) = quality_warnings(table)
     assert f"the open is 0 on 50 dates, {table.index[0]:%F} to {table.index[49]:%F}" in note
 
 
-def test_runs_of_zero_volume_are_told_unless_there_never_is_any():
+def test_runs_of_zero_volume_are_reported_unless_there_never_is_any():
     table = random_prices(300)
     table["volume"] = 0.0
     assert quality_warnings(table) == []
@@ -87,7 +87,7 @@ def test_runs_of_zero_volume_are_told_unless_there_never_is_any():
 
 
 @pytest.mark.parametrize("name", ["close", "open"])
-def test_a_price_outside_of_the_days_range_is_told(name):
+def test_a_price_outside_of_the_days_range_is_reported(name):
     table = random_prices(300)
     table.iloc[5, table.columns.get_loc(name)] = table["high"].iloc[5] * 1.001
     table.iloc[9, table.columns.get_loc(name)] = table["low"].iloc[9] * 0.999
@@ -117,7 +117,7 @@ def on(*dates: str) -> pd.DataFrame:
     return random_prices(len(dates)).set_axis(pd.DatetimeIndex(dates, name="date").as_unit("s"))
 
 
-def test_missing_and_surplus_sessions_are_told():
+def test_missing_and_surplus_sessions_are_reported():
     table = on("2020-01-02", "2020-01-03", "2020-01-04", "2020-01-07", "2020-01-08")  # Thursday to Wednesday
     odd = session_mismatches(table, "XNYS")
     assert odd.dates == {"2020-01-04", "2020-01-06"}

@@ -36,7 +36,7 @@ class Broken(Flaky):
         raise self.errors[0]
 
 
-def test_what_is_temporary_is_tried_again_with_growing_jittered_pauses(clock):
+def test_temporary_failures_are_retried_after_growing_jittered_pauses(clock):
     ask, seen = Flaky(*[TemporaryError(f"no {i}") for i in range(4)]), []
     assert retrying(ask, 60, seen.append) == "done"
     assert ask.n_calls == 5
@@ -65,7 +65,7 @@ def test_a_rate_limit_is_waited_for_longer(clock):
 
 
 @pytest.mark.parametrize("error", [SourceError("unknown ticker"), ValueError("a bug"), KeyboardInterrupt()])
-def test_what_is_not_temporary_is_raised_at_once(clock, error):
+def test_other_errors_are_raised_at_once(clock, error):
     ask = Broken(error)
     with pytest.raises(type(error)):
         retrying(ask, 60, lambda retry: None)
@@ -84,7 +84,7 @@ def test_retries_are_not_logged(clock, caplog):
     assert caplog.records == []
 
 
-def test_patience_ends_where_waiting_has_not_helped_and_comes_back_with_success():
+def test_the_retry_budget_is_zero_after_failed_retries_until_a_success():
     patience = RetryBudget(90)
     patience.failed(SourceError("unknown ticker"))
     patience.failed(TemporaryError("timeout"))
@@ -97,6 +97,6 @@ def test_patience_ends_where_waiting_has_not_helped_and_comes_back_with_success(
     assert patience.seconds == 0
 
 
-def test_a_retry_says_all_that_is_shown():
+def test_a_retry_holds_error_number_pause_and_time_left():
     retry = Retry(TemporaryError("no"), 1, 2.0, 3.0)
     assert (retry.error.message, retry.number, retry.pause, retry.left) == ("no", 1, 2.0, 3.0)

@@ -346,7 +346,7 @@ def test_a_bar_is_final_half_an_hour_after_its_own_exchanges_close(tmp_path):
         assert [done[f"{name}{case}"]["partial"] for case in "012"] == ["None", "None", newest]
 
 
-def test_bars_that_cannot_be_are_left_out_and_zero_opens_stay(tmp_path):
+def test_impossible_bars_are_left_out_and_zero_opens_stay(tmp_path):
     days = sessions(dt.date(2024, 2, 1), dt.date(2024, 3, 8))
     spoilt = SpoiltInstrument(days)
     with Loopback(SimulatedYahoo({"X": spoilt}, days[-1]), tmp_path / "ca.pem") as server:
@@ -384,13 +384,13 @@ class SpoiltInstrument(Instrument):
         ("NOPE3", "UnknownTickerError", "Yahoo knows no ticker NOPE3"),
     ],
 )
-def test_yahoos_failures_are_told_apart(answers, ticker, kind, message):
+def test_yahoos_failures_are_distinguished(answers, ticker, kind, message):
     assert answers[ticker]["kind"] == kind
     assert message in answers[ticker]["message"]
     assert answers[ticker]["hint"]
 
 
-def test_a_refused_connection_is_told(tmp_path):
+def test_a_refused_connection_is_reported(tmp_path):
     with socket.socket() as unused:  # bound but not listening: connections are refused
         unused.bind(("127.0.0.1", 0))
         (tmp_path / "ca.pem").write_text("")

@@ -125,7 +125,7 @@ def test_what_is_no_ticker_is_refused(store, ticker):
     assert not store.root.exists()
 
 
-def test_a_ticker_that_is_not_there_is_told_with_its_neighbours(store):
+def test_a_ticker_that_is_not_there_is_reported_with_its_neighbours(store):
     with pytest.raises(DataError) as caught:
         store.read("AAPL")
     assert caught.value.message == f"AAPL is not in the price store {store.root / 'prices'}, which is empty"
@@ -137,7 +137,7 @@ def test_a_ticker_that_is_not_there_is_told_with_its_neighbours(store):
         store.read("MSFT")
 
 
-def test_only_files_of_ours_count(store):
+def test_foreign_files_are_no_tickers(store):
     store.write(history())
     folder = store.root / "prices"
     for name in ("notes.txt", ".AAPL~.tmp", "a b.parquet", "aapl.parquet", "%41APL.parquet", ".parquet"):
@@ -172,7 +172,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(store, monkeypatch, fails):
     assert everything_in(store.root) == before
 
 
-def test_what_stands_in_the_way_is_told(tmp_path):
+def test_a_file_in_place_of_a_folder_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "prices").write_text("")
@@ -191,7 +191,7 @@ def test_what_stands_in_the_way_is_told(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_is_told(store):
+def test_a_read_only_folder_is_reported(store):
     store.write(history())
     folder = store.root / "prices"
     folder.chmod(0o500)
@@ -202,7 +202,7 @@ def test_a_read_only_folder_is_told(store):
         folder.chmod(0o700)
 
 
-def test_no_byte_of_a_file_can_change_unseen(store):
+def test_any_changed_byte_of_a_file_is_detected(store):
     store.write(history())
     path = store.path("AAPL")
     good = path.read_bytes()
@@ -267,7 +267,7 @@ def with_facts(table: pa.Table, **changes: object) -> pa.Table:
         (lambda table: table.set_column(0, "date", pa.nulls(20, pa.date32())), "row 1: has no date"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told(store, change, message):
+def test_what_is_wrong_with_a_file_is_reported(store, change, message):
     rewrite(store, change)
     with pytest.raises(DataError) as caught:
         store.read("AAPL")
@@ -275,7 +275,7 @@ def test_what_is_wrong_with_a_file_is_told(store, change, message):
     assert message in caught.value.message
 
 
-def test_a_file_that_is_no_parquet_is_told(store):
+def test_a_file_that_is_no_parquet_is_reported(store):
     store.write(history())
     for content in (b"", b"PAR1", b"Date,Open\n", b"\0" * 5000):
         store.path("AAPL").write_bytes(content)
@@ -345,7 +345,7 @@ def test_a_kill_in_the_middle_of_a_write_loses_nothing(store):
     assert everything_in(store.root).keys() == {"prices/AAPL.parquet"}
 
 
-def test_a_second_writer_waits_and_is_told_when_it_takes_too_long(store, monkeypatch):
+def test_a_second_writer_waits_and_is_reported_when_it_takes_too_long(store, monkeypatch):
     store.write(history())
     other = Store(store.root)
     with store._lock(store.path("AAPL")):

@@ -66,7 +66,7 @@ def test_volume_dividends_and_splits_may_be_zero_but_not_negative():
         assert f"`{column}` is -1, must not be negative" in message_of(changed(2, column, -1.0))
 
 
-def test_every_fault_is_told_once_with_its_first_row_and_how_many_more():
+def test_every_fault_is_reported_once_with_its_first_row_and_how_many_more():
     table = random_prices(30)
     table.iloc[[4, 7, 9], 3] = np.nan
     table.iloc[6, 0] = -1.0
@@ -98,7 +98,7 @@ def test_dates_must_be_unique_increasing_days():
     assert "row 3: has no date" in message_of(price_table(dates, {name: table[name] for name in COLUMNS}))
 
 
-def test_what_is_no_price_table_is_told():
+def test_what_is_no_price_table_is_reported():
     table = random_prices(5)
     assert "columns are `open high low`, must be `open high low close adj_close" in message_of(
         table[["open", "high", "low"]]

@@ -251,7 +251,7 @@ def test_rounding_below_a_dollar_is_no_change(yahoo, store):
 # --- sessions ---------------------------------------------------------------------------------------------------
 
 
-def test_a_missing_session_is_told_asked_for_again_and_then_let_be(yahoo, store):
+def test_a_missing_session_is_reported_requested_again_once(yahoo, store):
     hole = DAYS[100]
     yahoo.instrument.holes.add(hole)
     first = fetch(yahoo, store, None, f"{DAYS[450]}")
@@ -274,7 +274,7 @@ def test_a_session_that_comes_late_is_taken(yahoo, store):
     assert_stored(store, yahoo.instrument.visible(DAYS[501]))
 
 
-def test_a_bar_without_a_session_is_told_and_goes_when_the_source_takes_it_back(yahoo, store):
+def test_a_bar_without_a_session_is_reported_and_removed_with_the_source(yahoo, store):
     holiday = dt.date(2016, 12, 26)
     yahoo.instrument.days = sorted([*DAYS, holiday])
     yahoo.today = dt.date(2017, 1, 10)
@@ -320,7 +320,7 @@ def test_an_exchange_that_was_named_stays(yahoo, store):
     assert store.read("X").provenance.exchange == "XLON"
 
 
-def test_sessions_after_the_newest_bar_are_told(yahoo, store):
+def test_sessions_after_the_newest_bar_are_reported(yahoo, store):
     class Later(FakeYahoo):
         now = dt.datetime.combine(DAYS[503], dt.time(23), dt.UTC)
 

@@ -182,7 +182,7 @@ def test_every_layout_gives_the_same_prices(read, text, understood):
     assert any("adj_close: none in the file, the close stands for it" in line for line in prices.understood)
 
 
-def test_rows_decide_between_day_and_month_and_a_person_where_they_do_not(read, refuse):
+def test_rows_decide_between_day_and_month_and_an_option_where_they_do_not(read, refuse):
     header = "Date,Open,High,Low,Close,Volume\n"
     cells = ",1.5,3,1,2,50\n"
 
@@ -256,7 +256,7 @@ def test_several_tickers_are_asked_about(refuse, read):
     assert read(BELOW_EACH_OTHER, ticker="BRK-B").table["close"].tolist() == CLOSE
 
 
-def test_all_faults_of_a_file_are_told_at_once_each_with_its_first_line(refuse):
+def test_all_faults_of_a_file_are_reported_at_once_each_with_its_first_line(refuse):
     error = refuse(
         "Date,Open,High,Low,Close,Volume\n"
         "2020-01-01,1,2,1,abc,5\n"
@@ -341,11 +341,11 @@ def test_a_fault_of_the_close_is_not_told_again_of_the_adj_close_that_it_stands_
         (PLAIN.encode("utf-16-le"), "is not a CSV file: line 1 holds a NUL byte"),
     ],
 )
-def test_what_is_no_file_of_prices_is_told(refuse, content, message):
+def test_what_is_no_file_of_prices_is_reported(refuse, content, message):
     assert message in refuse(content).message
 
 
-def test_what_cannot_be_opened_is_told(tmp_path, monkeypatch):
+def test_what_cannot_be_opened_is_reported(tmp_path, monkeypatch):
     for path, message in (
         (tmp_path, "is a folder, not a CSV file"),
         (tmp_path / "none.csv", "there is no file"),
@@ -381,7 +381,7 @@ def test_a_file_without_end_is_not_read_to_its_end(tmp_path, monkeypatch):
         (["inf", "-Infinity", "∞", "1e999"], ".", [np.inf, -np.inf, np.inf, np.inf]),
     ],
 )
-def test_numbers_are_read_as_people_write_them(cells, mark, values):
+def test_numbers_are_read_in_all_common_notations(cells, mark, values):
     numbers = read_numbers(cells, mark)
     assert not numbers.is_text.any()
     np.testing.assert_array_equal(numbers.values, values)

@@ -244,7 +244,7 @@ def failed(tmp_path_factory) -> dict[str, tuple[subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_every_failure_has_its_own_words_and_leaves_the_store_as_it_was(failed, name):
+def test_every_failure_has_its_own_message_and_leaves_the_store_as_it_was(failed, name):
     done, unchanged = failed[name]
     failure = FAILURES[name]
     assert unchanged
@@ -256,7 +256,7 @@ def test_every_failure_has_its_own_words_and_leaves_the_store_as_it_was(failed, 
     assert failure.hint in hint
 
 
-def test_the_words_of_different_failures_differ(failed):
+def test_different_failures_have_different_messages(failed):
     said = {name: done.stderr.partition("\n\nhint: ")[0] for name, (done, _) in failed.items()}
     alike = {"429 on crumb and chart", "hung up"}  # what the user can do is the same, and so are the words
     assert len(set(said.values())) >= len(said) - len(alike)
@@ -269,7 +269,7 @@ def test_a_rate_limit_on_the_crumb_alone_is_harmless(place):
     assert_stored(place, "AAA", "2023-01-01")
 
 
-def test_what_is_temporary_is_asked_for_again_on_the_wire_and_said(place):
+def test_temporary_failures_are_retried_on_the_wire_with_a_note(place):
     assert place.run("fetch", "AAA", "--start", "2020-01-01", "--end", "2022-12-31").returncode == 0
     n_asked = len(place.server.charts("AAA"))
     place.yahoo.faults["AAA"] = [PAGE, Answer(200, b"{}", lacking=9)]

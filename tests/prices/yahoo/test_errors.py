@@ -35,7 +35,7 @@ from lstm_stock.prices.yahoo.session import LastResponse
         (27, "Out of memory", "Yahoo could not be reached: curl: (27) Out of memory", TemporaryError),
     ],
 )
-def test_curls_failures_have_words_of_their_own(code, text, says, kind):
+def test_each_curl_error_has_its_own_message(code, text, says, kind):
     advice = "See https://curl.se/libcurl/c/libcurl-errors.html first for more details."
     error = network_failure(
         RequestException(f"Failed to perform, curl: ({code}) {text}. {advice}", code), 30.0
@@ -57,7 +57,7 @@ def test_a_status_decides(status, kind):
     assert error is None if kind is None else type(error) is kind
 
 
-def test_a_page_that_says_404_is_no_word_on_a_ticker():
+def test_a_web_page_with_404_does_not_mean_an_unknown_ticker():
     error = by_status(LastResponse(404, "text/html", "<html>"), "X")
     assert type(error) is SourceError
     assert error.message == "Yahoo answered with HTTP 404"
@@ -74,7 +74,7 @@ def test_a_page_that_says_404_is_no_word_on_a_ticker():
         (LastResponse(200, "application/json", '{"chart"'), "ends before it is complete"),
     ],
 )
-def test_what_cannot_be_read_is_told_apart(seen, says):
+def test_what_cannot_be_read_is_distinguished(seen, says):
     error = no_json(seen)
     assert type(error) is TemporaryError
     assert says in error.message
