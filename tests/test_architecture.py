@@ -35,6 +35,13 @@ def test_importing_the_command_line_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("module", ["network", "network.tensorflow_setup", "network.architecture"])
+def test_importing_the_setup_of_tensorflow_loads_neither_keras_nor_tensorflow(module):
+    code = f"import sys, lstm_stock.{module}; print({{'keras', 'tensorflow'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_a_config_error_loads_nothing_heavy(tmp_path):
     (tmp_path / "bad.yaml").write_text("window: {lookback: 3}\n")
     code = (

@@ -178,11 +178,12 @@ class _Trainer:
         networks: list[keras.Model] = []
         rows: Rows = []
         for member in members:
-            network, member_rows = self._train_member(member)
+            saved = self.checkpoints.read(member.checkpoint) if self.checkpoints else None
+            network, member_rows = self._train_member(member, saved)
             if self.stop.is_set() and networks:
                 break  # an unfinished member would count as much as the finished ones
             _check_finite(member_rows)
-            if not self.stop.is_set():
+            if not self.stop.is_set() and (saved is None or not saved.is_done):
                 state = MemberState(True, {"rows": member_rows}, {"variables": network.get_weights()})
                 self._save_state(member, state)
             rows += member_rows
@@ -191,9 +192,8 @@ class _Trainer:
                 break
         return networks, rows
 
-    def _train_member(self, member: _Member) -> tuple[keras.Model, Rows]:
-        """Train one network from its last state, or from the beginning."""
-        state = self.checkpoints.read(member.checkpoint) if self.checkpoints else None
+    def _train_member(self, member: _Member, state: MemberState | None) -> tuple[keras.Model, Rows]:
+        """Train one network, from a saved state if there is one."""
         network = _compiled(self.spec, self.config, member.seed)
         rows = state.facts["rows"] if state is not None else []
         if state is not None and state.is_done:
