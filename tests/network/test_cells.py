@@ -473,10 +473,6 @@ def test_gradients_are_those_of_central_differences(name, float64):
 @pytest.fixture(scope="module")
 def trained():
     """One network of all cells with all their regularisers, after one epoch of `fit`, and its weights before."""
-    options = tf.config.optimizer.get_experimental_options()
-    tf.config.optimizer.set_experimental_options(
-        {"disable_meta_optimizer": True}
-    )  # it takes longer than it saves
     seeded()
     rules = {cell: ALL_ON if "zoneout" in CELLS[cell].options else KERNEL_ON for cell in CELLS}
     rules["attention"] = Regularisers()
@@ -490,7 +486,6 @@ def trained():
     network.optimizer.build(network.trainable_variables)
     y = np.ones((7, len(CELLS), 1, 1))
     history = network.fit(WINDOWS, y, batch_size=7, verbose=0).history
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **options})
     return network, members, before, history
 
 

@@ -20,7 +20,7 @@ from lstm_stock.network.batches import WindowBatches
 from lstm_stock.network.callbacks import Progress
 from lstm_stock.network.checkpoints import MemberState
 from lstm_stock.network.forecast import forecast_returns
-from lstm_stock.network.training import fit_network, refit_network
+from lstm_stock.network.training import TrainingResult, fit_network, refit_network
 from lstm_stock.prices.table import adjusted
 from tests.helpers import random_prices
 
@@ -40,12 +40,24 @@ def parts_of(seed: int = 0) -> tuple[Windows, Windows, Windows]:
 TRAIN, VAL, TEST = parts_of()
 
 
+@pytest.fixture(scope="module")
+def seen() -> list[Progress]:
+    """The progress reported in the training of `fit`."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def fit(seen) -> TrainingResult:
+    """A training with the seed 5 that several tests look at."""
+    return fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5, on_progress=seen.append)
+
+
 def weights(fit):
     return [w.tobytes() for w in fit.network.get_weights()]
 
 
 def press_ctrl_c_once() -> Callable[[Progress], None]:
-    """Return an observer that presses it after the first batch of the second epoch."""
+    """Return an `on_progress` that sends Ctrl-C after the first batch of the second epoch."""
     pressed: list[bool] = []
 
     def observe(progress: Progress) -> None:
@@ -88,11 +100,11 @@ def test_without_a_seed_windows_come_in_order():
     )
 
 
-def test_the_same_seed_gives_the_same_weights_another_seed_others_and_a_member_those_of_its_own():
-    pair = fit_network(TINY, [TRAIN], [VAL], SETTINGS.model_copy(update={"members": 2}), seed=5)
-    first, second = (fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=seed) for seed in (5, 6))
-    assert weights(pair) == weights(first) + weights(second)
-    assert weights(first) != weights(second)
+def test_weights_follow_the_seed_of_each_member(fit):
+    pair = fit_network(TINY, [TRAIN], [VAL], SETTINGS.model_copy(update={"members": 2}), seed=4)
+    n = len(weights(fit))
+    assert weights(pair)[n:] == weights(fit)  # the second member has the seed 5
+    assert weights(pair)[:n] != weights(fit)
     assert sorted(pair.history["member"].unique()) == [1, 2]
 
 
@@ -141,8 +153,8 @@ def floats(arrays: list[np.ndarray]) -> list[np.ndarray]:
     return [array for array in arrays if array.dtype == np.float32]
 
 
-class Kept:
-    """Keeps every state of a training in memory."""
+class StatesInMemory:
+    """Stands in for `Checkpoints` and records every state."""
 
     def __init__(self) -> None:
         self.states: list[MemberState] = []
@@ -157,7 +169,7 @@ class Kept:
 def test_averaged_weights_are_the_running_mean_of_the_weights():
     """One batch an epoch, so that the history of plain training gives every set of weights to average."""
     plain = TrainingConfig(epochs=3, batch_size=4096, ema_momentum=0, early_stopping=None, reduce_lr=None)
-    kept = Kept()
+    kept = StatesInMemory()
     fit = fit_network(TINY, [TRAIN], [VAL], plain, 2, None, kept)
     last = fit.network.get_weights()
     after = [floats(state.arrays["variables"])[: len(last)] for state in kept.states[:3]]
@@ -185,9 +197,7 @@ def test_the_learning_rate_is_cut_on_plateaus():
     assert rates.iloc[-1] < rates.iloc[0]
 
 
-def test_progress_is_told_after_every_batch():
-    seen: list[Progress] = []
-    fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5, on_progress=seen.append)
+def test_progress_is_reported_after_every_batch(fit, seen):
     n_batches = -(-len(TRAIN) // 64)
     assert [p.batch for p in seen if p.epoch == 2 and not np.isnan(p.loss)][:n_batches] == [
         *range(1, n_batches + 1)
@@ -231,8 +241,7 @@ def test_a_training_that_diverges_says_so():
     assert "lower `training.learning_rate`" in caught.value.hint
 
 
-def test_a_trained_network_survives_saving_in_safe_mode(tmp_path):
-    fit = fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)
+def test_a_trained_network_survives_saving_in_safe_mode(fit, tmp_path):
     fit.network.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     np.testing.assert_array_equal(
@@ -240,8 +249,7 @@ def test_a_trained_network_survives_saving_in_safe_mode(tmp_path):
     )
 
 
-def test_forecasts_are_returns_of_each_window():
-    fit = fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)
+def test_forecasts_are_returns_of_each_window(fit):
     forecast = forecast_returns(fit.network, TINY, TEST)
     width = forecast.quantile(0.95) - forecast.quantile(0.05)
     assert width.shape == TEST.returns.shape
@@ -259,33 +267,32 @@ def test_a_process_that_ignores_ctrl_c_trains_on():
     assert len(fit.history) == SETTINGS.epochs
 
 
-# --- once more, on all there is ---
+# --- refit on train and val ---
 
 
-def test_refitting_is_training_on_all_windows_for_as_many_epochs_as_val_found_best():
+def test_a_refit_trains_on_all_windows_for_the_number_of_epochs_that_was_best_on_val():
     plain = SETTINGS.model_copy(
         update={"ema_momentum": 0, "reduce_lr": None, "learning_rate": 0.1, "members": 2}
     )
     plain = plain.model_copy(update={"epochs": 6, "early_stopping": EarlyStoppingConfig(patience=2)})
-    first = fit_network(TINY, [TRAIN], [VAL], plain, seed=5)
+    first = fit_network(TINY, [TRAIN], [VAL], plain, seed=6)
     wider = replace(TRAIN, cutoffs=np.concatenate([TRAIN.cutoffs, VAL.cutoffs]))
-    again = refit_network(TINY, [wider], first, plain, seed=5)
+    again = refit_network(TINY, [wider], first, plain, seed=6)
     assert again.history is first.history
-    for i, member in enumerate(first.history.groupby("member"), start=1):
-        n_best = int(member[1]["val_loss"].argmin()) + 1
-        alone = plain.model_copy(update={"epochs": n_best, "early_stopping": None, "members": 1})
-        expected = fit_network(TINY, [wider], [VAL], alone, seed=4 + i).network.get_layer("member_1")
-        got = again.network.get_layer(f"member_{i}")
-        for ours, theirs in zip(got.get_weights(), expected.get_weights(), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+    n_best = [int(rows["val_loss"].argmin()) + 1 for _, rows in first.history.groupby("member", sort=True)]
+    assert n_best[0] != n_best[1] < plain.epochs
+    # The second member: the next test is about the first.
+    alone = plain.model_copy(update={"epochs": n_best[1], "early_stopping": None, "members": 1})
+    expected = fit_network(TINY, [wider], [VAL], alone, seed=7)
+    refitted = again.network.get_layer("member_2")
+    for ours, theirs in zip(refitted.get_weights(), expected.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
-def test_refitting_repeats_the_learning_rates_and_averages_the_weights_alike():
+def test_a_refit_repeats_learning_rates_and_averaging():
     rates = ReduceLrConfig(patience=0, factor=0.5)
     settings = TrainingConfig(epochs=4, batch_size=64, learning_rate=0.3, reduce_lr=rates, ema_momentum=0.5)
     first = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
-    again = refit_network(
-        TINY, [TRAIN], first, settings, seed=5
-    )  # on the same windows: the very same weights
+    again = refit_network(TINY, [TRAIN], first, settings, seed=5)  # on the same windows
     for ours, theirs in zip(again.network.get_weights(), first.network.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
