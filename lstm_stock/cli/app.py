@@ -134,7 +134,7 @@ def root(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
     ] = False,
 ) -> None:
-    """Forecast stocks with an LSTM, honestly: calibrated fans, every score beside a baseline."""
+    """Forecast stock returns as distributions with an LSTM, and score every forecast against baselines."""
     if version:
         from importlib.metadata import version as installed
 

@@ -97,4 +97,4 @@ def predict_run(
         else:
             for prediction in predictions:
                 console.show(run_tables.prediction_table(prediction.table, prediction.currency))
-        console.note(f"{INTERVALS[run.config.calibration]}; in quoted prices. Not financial advice", quiet)
+        console.note(f"{INTERVALS[run.config.calibration]}; prices as quoted. Not financial advice", quiet)

@@ -57,7 +57,7 @@ def fetch_prices(ticker: str, options: FetchOptions) -> Fetched:
     if len(table) < 2:
         raise DataError(
             f"the source {name} has only one bar of {ticker}, of {table.index[0]:%F}; a return needs two",
-            "ask for more dates: `--start`, `--end`, or another file",
+            "request more dates: `--start`, `--end`, or another file",
         )
     return replace(fetched, table=table)
 

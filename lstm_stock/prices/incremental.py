@@ -123,7 +123,7 @@ def find_change(stored: pd.DataFrame, fetched: pd.DataFrame) -> str | None:
     """
     common = stored.index.intersection(fetched.index)
     if len(common) == 0:
-        return "no fetched bar is of a date that the store has"
+        return "the fetched dates do not overlap the stored ones"
     old, new = stored.loc[common], fetched.loc[common]
     for column, name, tolerance, cause in (
         ("close", "close", _CLOSE_TOLERANCE, "a split, or a correction"),

@@ -79,11 +79,11 @@ def session_notes(
         if len(dates) == 0:
             continue
         if source not in SOURCES or not SOURCES[source].is_incremental:
-            outcome = f"not asked again: the source {source} is read whole each time"
+            outcome = f"not requested again: the source {source} is read completely each time"
         elif all(f"{date:%F}" in confirmed for date in dates):
-            outcome = "asking again changed nothing"
+            outcome = "a second request changed nothing"
         else:
-            outcome = "the next fetch asks again"
+            outcome = "the next fetch requests them again"
         notes.append(f"{_count(len(dates), word)} {subject}: {_some(dates)}; {outcome}")
     return notes
 

@@ -80,7 +80,7 @@ def fetch_into(
         stored = _stored(store, ticker, options)
         dates = _plan(stored, options)
         if dates is None and stored is not None:
-            return FetchResult(stored, 0, ("up to date: nothing was asked for",), asked=False)
+            return FetchResult(stored, 0, ("up to date: nothing was requested",), asked=False)
         options = replace(options, exchange=_exchange(stored, options))
         try:
             result = _update(ticker, stored, dates or FetchRange(None, None, whole=True), options)
@@ -138,7 +138,7 @@ def _update(
     change = find_change(old, fetched.table)
     notes = []
     if change is not None and not dates.whole:
-        notes.append(f"all was fetched again, since the past has changed: {change}")
+        notes.append(f"all bars were fetched again, because past bars changed: {change}")
         dates = plan_full(stored, options.start, options.end)
         fetched = fetch_prices(ticker, replace(options, start=dates.start, end=dates.end))
         change = find_change(old, fetched.table)
@@ -240,7 +240,7 @@ def _late(fetched: Fetched, end: dt.date | None, now: dt.datetime) -> list[str]:
     if len(sessions) == 0:
         return []
     how_many = "1 session" if len(sessions) == 1 else f"{len(sessions)} sessions"
-    return [f"the newest bar is of {newest}, though {how_many} of {fetched.exchange} have ended since"]
+    return [f"the newest bar is {newest}, but {how_many} of {fetched.exchange} have ended since"]
 
 
 def _with_neighbours(error: UnknownTickerError, ticker: str, store: Store) -> UnknownTickerError:

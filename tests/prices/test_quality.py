@@ -122,11 +122,11 @@ def test_missing_and_surplus_sessions_are_reported():
     odd = session_mismatches(table, "XNYS")
     assert odd.dates == {"2020-01-04", "2020-01-06"}
     assert session_notes(odd, "XNYS", "yahoo", frozenset()) == [
-        "1 session of XNYS without a bar: 2020-01-06; the next fetch asks again",
-        "1 bar on a day without a session of XNYS: 2020-01-04; the next fetch asks again",
+        "1 session of XNYS without a bar: 2020-01-06; the next fetch requests them again",
+        "1 bar on a day without a session of XNYS: 2020-01-04; the next fetch requests them again",
     ]
     assert session_notes(odd, "XNYS", "yahoo", frozenset({"2020-01-06"}))[0].endswith(
-        "; asking again changed nothing"
+        "; a second request changed nothing"
     )
 
 

@@ -179,7 +179,7 @@ def test_a_split_or_a_dividend_brings_everything_again(yahoo, store, event, word
     yahoo.today = DAYS[505]
     done = fetch(yahoo, store)
     assert word in done.notes[0]
-    assert "all was fetched again" in done.notes[0]
+    assert "all bars were fetched again" in done.notes[0]
     assert yahoo.asked[1:] == [(DAYS[500 - OVERLAP + 1], None), (None, None)]
     assert_stored(store, yahoo.instrument.visible(DAYS[505]))
 
@@ -196,7 +196,7 @@ def test_volume_that_is_adjusted_after_the_prices_brings_everything_again(yahoo,
     yahoo.change = lambda table: table
     yahoo.today = DAYS[510]
     done = fetch(yahoo, store)
-    assert "all was fetched again, since the past has changed: the volume of" in done.notes[0]
+    assert "all bars were fetched again, because past bars changed: the volume of" in done.notes[0]
     assert_stored(store, yahoo.instrument.visible(DAYS[510]))
 
 
@@ -255,10 +255,10 @@ def test_a_missing_session_is_reported_requested_again_once(yahoo, store):
     hole = DAYS[100]
     yahoo.instrument.holes.add(hole)
     first = fetch(yahoo, store, None, f"{DAYS[450]}")
-    assert first.notes == (f"1 session of XNYS without a bar: {hole}; the next fetch asks again",)
+    assert first.notes == (f"1 session of XNYS without a bar: {hole}; the next fetch requests them again",)
     second = fetch(yahoo, store, None, f"{DAYS[450]}")
     assert yahoo.asked[1] == (hole, DAYS[450])
-    assert second.notes == (f"1 session of XNYS without a bar: {hole}; asking again changed nothing",)
+    assert second.notes == (f"1 session of XNYS without a bar: {hole}; a second request changed nothing",)
     assert store.read("X").provenance.notes == second.notes
     assert not fetch(yahoo, store, None, f"{DAYS[450]}").asked
     assert len(store.read("X").table) == 450, "nothing is filled in"
@@ -279,7 +279,7 @@ def test_a_bar_without_a_session_is_reported_and_removed_with_the_source(yahoo, 
     yahoo.instrument.days = sorted([*DAYS, holiday])
     yahoo.today = dt.date(2017, 1, 10)
     assert fetch(yahoo, store).notes == (
-        f"1 bar on a day without a session of XNYS: {holiday}; the next fetch asks again",
+        f"1 bar on a day without a session of XNYS: {holiday}; the next fetch requests them again",
     )
     yahoo.instrument.days = DAYS
     yahoo.change = lambda table: table
@@ -298,9 +298,9 @@ def test_no_fetch_is_announced_for_missing_sessions_of_a_file(store, tmp_path):
         done = fetch_into(store, "X", FetchOptions("csv", csv_path=path, exchange="XNYS"))
         assert done.history.provenance.notes == (
             "8 sessions of XNYS without a bar: 2020-01-07, 2020-01-09, 2020-01-10 and 5 more; "
-            "not asked again: the source csv is read whole each time",
+            "not requested again: the source csv is read completely each time",
             "1 bar on a day without a session of XNYS: 2020-01-20; "
-            "not asked again: the source csv is read whole each time",
+            "not requested again: the source csv is read completely each time",
         )
 
 
@@ -326,7 +326,7 @@ def test_sessions_after_the_newest_bar_are_reported(yahoo, store):
 
     yahoo.__class__ = Later
     assert fetch(yahoo, store).notes == (
-        f"the newest bar is of {DAYS[500]}, though 3 sessions of XNYS have ended since",
+        f"the newest bar is {DAYS[500]}, but 3 sessions of XNYS have ended since",
     )
 
 

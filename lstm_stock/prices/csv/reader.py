@@ -92,7 +92,7 @@ def read_csv(path: Path, day_first: bool | None = None, ticker: str | None = Non
         )
     notes += _understood(text, layout, dates, mark)
     if order.step < 0:
-        notes.append("order: newest first, turned round")
+        notes.append("order: newest first, reversed")
     notes += _apply_splits(days, columns)
     return CsvPrices(price_table(days, columns), tuple(notes))
 
@@ -115,7 +115,7 @@ def _rows_of_ticker(
     if not held:
         return rows, []
     differs = ticker is not None and not same_ticker(held[0], ticker)
-    return rows, [f"ticker: the file says {held[0]}" + (f", taken as {ticker}" if differs else "")]
+    return rows, [f"ticker: {held[0]} in the file" + (f", stored as {ticker}" if differs else "")]
 
 
 def _whole_rows(rows: Sequence[Row], width: int) -> tuple[Sequence[Row], list[tuple[int, str]]]:
@@ -234,7 +234,7 @@ def _understood(text: CsvText, layout: Layout, dates: Dates, mark: str) -> list[
     named = [name for name in COLUMNS if name in layout.columns]
     lines.append("columns: " + ", ".join(f"{name} `{_label(layout, name)}`" for name in named))
     if "adj_close" not in named:
-        lines.append("adj_close: none in the file, the close stands for it (no dividends)")
+        lines.append("adj_close: none in the file, the close is used (no dividends)")
     used = set(layout.columns.values())
     ignored = [f"`{label}`" for column, label in enumerate(layout.labels) if column not in used and label]
     if ignored:

@@ -110,7 +110,7 @@ def fetch_bars(ticker: str, options: FetchOptions) -> Fetched:
                 keep[row] = False
                 notes.append(f"left out the bar of {day}, whose session is not over")
     if not keep.any():
-        raise SourceError(f"Yahoo has no finished bar of {ticker} for these dates", "ask for earlier dates")
+        raise SourceError(f"Yahoo has no finished bar of {ticker} for these dates", "request earlier dates")
     if exchange is None:
         notes.append(
             f"exchange: Yahoo calls it {exchange_name}, for which no calendar is known; assumed to trade Monday "

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SPELLING_HINT = "write it as Yahoo does: AAPL, BRK-B, 0700.HK, ^GSPC, EURUSD=X"
 _LATER_HINT = "try again later, or read your own prices with `--from-csv FILE`"
 _NETWORK_HINT = "check the network connection (and HTTPS_PROXY, where there is a proxy), then try again"
-_DATES_HINT = "ask for other dates: `--start`, `--end`"
+_DATES_HINT = "request other dates: `--start`, `--end`"
 
 # Error codes of libcurl-errors(3); curl_cffi's exception classes are fewer.
 _NO_SUCH_PROXY, _NO_SUCH_HOST, _NOT_CONNECTED, _PARTIAL, _TIMED_OUT = 5, 6, 7, 18, 28

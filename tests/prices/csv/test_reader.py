@@ -71,12 +71,12 @@ BELOW_EACH_OTHER = (
         (
             "Price,Close,High,Low,Open,Volume\nTicker,AAPL,AAPL,AAPL,AAPL,AAPL\nDate,,,,,\n"
             "2020-01-02,2,3,1,1.5,50\n2020-01-03,3,4,2,2.5,60\n",
-            "ticker: the file says AAPL",
+            "ticker: AAPL in the file",
         ),
         (
             "Ticker,LOW,LOW,LOW,LOW,LOW\nPrice,Open,High,Low,Close,Volume\nDate,,,,,\n"
             "2020-01-02,1.5,3,1,2,50\n2020-01-03,2.5,4,2,3,60\n",
-            "ticker: the file says LOW, taken as AAPL",
+            "ticker: LOW in the file, stored as AAPL",
         ),
         (
             "Date,Close,High,Low,Open,Volume\n,AAPL,AAPL,AAPL,AAPL,AAPL\n"
@@ -108,7 +108,7 @@ BELOW_EACH_OTHER = (
         (
             "\"('Date', '')\",\"('Open', 'AAPL')\",\"('High', 'AAPL')\",\"('Low', 'AAPL')\",\"('Close', 'AAPL')\","
             "\"('Volume', 'AAPL')\"\n2020-01-02,1.5,3,1,2,50\n2020-01-03,2.5,4,2,3,60\n",
-            "ticker: the file says AAPL",
+            "ticker: AAPL in the file",
         ),
         # helpers with a prefix do not win over the bare names
         (
@@ -120,7 +120,7 @@ BELOW_EACH_OTHER = (
         (
             "Date,Close/Last,Volume,Open,High,Low\n01/03/2020,$3.00,60,$2.5,$4.00,$2\n"
             "01/02/2020,$2.00,50,$1.5,$3.00,$1\n12/31/2019,$2.00,40,$1.5,$3.00,$1\n",
-            "order: newest first, turned round",
+            "order: newest first, reversed",
         ),
         # investing.com in German: decimal comma within commas, volume in thousands
         (
@@ -179,7 +179,7 @@ def test_every_layout_gives_the_same_prices(read, text, understood):
     assert table["close"].tolist() == table["adj_close"].tolist() == CLOSE
     assert table["volume"].tolist() == VOLUME
     assert any(understood in line for line in prices.understood), prices.understood
-    assert any("adj_close: none in the file, the close stands for it" in line for line in prices.understood)
+    assert any("adj_close: none in the file, the close is used" in line for line in prices.understood)
 
 
 def test_rows_decide_between_day_and_month_and_an_option_where_they_do_not(read, refuse):
@@ -525,7 +525,7 @@ def test_files_that_users_really_have():
     for path in sorted((DATA / "odd_csv").glob("*.csv")):
         prices = read_csv(path, ticker="AAPL")
         assert len(prices.table) > 1
-        assert "ticker: the file says AAPL" in prices.understood
+        assert "ticker: AAPL in the file" in prices.understood
 
 
 def test_eighty_eight_tickers_read_or_name_their_null_row(tmp_path):

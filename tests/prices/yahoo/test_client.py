@@ -106,7 +106,7 @@ def test_prices_are_fetched_continued_and_fetched_again_when_the_past_changes(pl
     instrument.dividends[DAYS[-17]] = 0.01
     yahoo.today = DAYS[-15]
     third = place.run("fetch", "AAA")
-    assert "all was fetched again, since the past has changed" in third.stderr
+    assert "all bars were fetched again, because past bars changed" in third.stderr
     assert_stored(place, "AAA", "2015-01-01")
 
     overlap = [f"{DAYS[last - OVERLAP + 1]}" for last in (-20, -18)]
@@ -114,7 +114,7 @@ def test_prices_are_fetched_continued_and_fetched_again_when_the_past_changes(pl
     n_asked = len(place.server.queries)
     closed = place.run("fetch", "AAA", "--end", "2020-06-30")
     assert (closed.returncode, len(place.server.queries)) == (0, n_asked)
-    assert "up to date: nothing was asked for" in closed.stderr
+    assert "up to date: nothing was requested" in closed.stderr
     caches = {path.name for path in (place.folder / "cache").rglob("*.db")}
     assert {"tkr-tz.db", "cookies.db"} <= caches
     assert {path.name for path in place.folder.iterdir()} == {"cache", "ca.pem", "data"}
@@ -125,7 +125,7 @@ def test_bars_without_prices_are_left_out_and_asked_for_again(place):
     place.yahoo.instruments["AAA"].blank = {blank}
     done = place.run("fetch", "AAA", "--start", "2020-01-01")
     assert f"left out 1 bar for which Yahoo has no prices, the newest of {blank}" in done.stderr
-    assert f"1 session of XNYS without a bar: {blank}; the next fetch asks again" in done.stderr
+    assert f"1 session of XNYS without a bar: {blank}; the next fetch requests them again" in done.stderr
     place.yahoo.instruments["AAA"].blank = set()
     assert place.run("fetch", "AAA").returncode == 0
     assert place.asked("AAA")[1] <= f"{blank}"
