@@ -6,8 +6,8 @@ import datetime as dt
 from pathlib import Path
 
 from lstm_stock.errors import RunError
-from lstm_stock.runs.files import read_json
-from lstm_stock.runs.run import CALIBRATION, CONFIG, FILES, FOLDS, PROVENANCE, Run
+from lstm_stock.runs.files import CALIBRATION, CONFIG, FOLDS, PROVENANCE, RUN_FILES, read_json
+from lstm_stock.runs.run import Run
 
 _NAME_TIME = "%Y%m%d-%H%M%S"
 
@@ -96,7 +96,7 @@ def find_run(runs_dir: Path, name: str | None) -> Run:
             f"{run.name} is a backtest, not a run: it holds the forecasts of many networks, and none of them",
             "name a run (`lstm-stock runs` lists them); the figures of a backtest are in its `plots`",
         )
-    missing = [file for file in FILES if not _exists(run.path / file)]
+    missing = [file for file in RUN_FILES if not _exists(run.path / file)]
     if {CONFIG, PROVENANCE} <= set(missing):
         raise RunError(f"{run.path} is not a run", "`lstm-stock runs` lists the runs there are")
     if missing == [CALIBRATION]:

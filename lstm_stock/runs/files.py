@@ -1,4 +1,7 @@
-"""The forecast table on disk: written ticker by ticker, so that no more than one ticker is ever in memory."""
+"""The files of a run or a backtest: their names, JSON, and the forecast table.
+
+Forecasts are written ticker by ticker, so that only one ticker is in memory.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,28 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+CONFIG, PROVENANCE = "config.yaml", "provenance.json"
+FORECASTS, SCORES = "forecasts.parquet", "scores.json"
+NETWORK, SCALER, CALIBRATION, HISTORY = "model.keras", "scaler.json", "calibration.json", "history.csv"
+FOLDS = "folds.csv"
+"""Only a backtest has this file."""
+
+RUN_FILES = (CONFIG, NETWORK, SCALER, CALIBRATION, HISTORY, FORECASTS, SCORES, PROVENANCE)
+"""Every run has these files."""
+
 
 def join_tickers(tickers: Sequence[str]) -> str:
-    """Name the tickers as a folder's name does: the first three, and how many more."""
+    """Return the tickers as part of a folder's name: the first three, and the number of the others.
+
+    >>> join_tickers(["^GSPC", "A", "B", "C", "D"])
+    '%5EGSPC-A-B-and-2-more'
+    """
     shown = [quote(ticker, safe="") for ticker in tickers[:3]]
     return "-".join(shown) + (f"-and-{len(tickers) - 3}-more" if len(tickers) > 3 else "")
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Turn a table into plain rows: dates as ISO text, what does not apply (NaN) as None."""
+    """Return the rows of a table as plain values: dates as ISO text, NaN and infinity as None."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, pd.Timestamp):
@@ -49,12 +65,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
-    """Write a JSON object, which holds no NaN."""
+    """Write a JSON object; ValueError if it holds NaN."""
     path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 class ForecastWriter:
-    """Writes a Parquet file, a row group for each table that is added; used as a context.
+    """Writes a forecast table to Parquet, one row group per ticker; used as a context.
 
     Args:
         path: The file to make.
@@ -65,11 +81,11 @@ class ForecastWriter:
         self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> ForecastWriter:
-        """Nothing is written before the first table."""
+        """Return itself; the file is made with the first table."""
         return self
 
     def add(self, table: pd.DataFrame) -> None:
-        """Write one ticker's forecasts, columns `lstm_stock.scoring.forecast_table.FORECAST_COLUMNS`."""
+        """Append one ticker's forecasts, columns `lstm_stock.scoring.forecast_table.FORECAST_COLUMNS`."""
         arrow = pa.Table.from_pandas(table, preserve_index=False)
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, arrow.schema)

@@ -1,13 +1,19 @@
-"""The folder of the runs: whether it can be written to, and a new folder in it, whole or absent."""
+"""The folder of a run or a backtest: whether it can be written, and writing it whole or not at all."""
 
 from __future__ import annotations
 
+import datetime as dt
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 from lstm_stock.atomic import write_dir_atomically
+from lstm_stock.config import Config, dump_yaml
 from lstm_stock.errors import RunError
+from lstm_stock.runs.files import CONFIG, PROVENANCE, join_tickers, write_json
+from lstm_stock.runs.provenance import BacktestProvenance, RunProvenance
 
 
 def require_writable(runs_dir: Path) -> None:
@@ -34,14 +40,21 @@ def cannot_save(runs_dir: Path, error: OSError, what: str = "run") -> RunError:
     )
 
 
-def save_folder(runs_dir: Path, name: str, what: str, write: Callable[[Path], None]) -> Path:
-    """Make the folder of a run, or of a backtest: see `write_dir_atomically`.
+def save_folder(
+    runs_dir: Path,
+    what: Literal["run", "backtest"],
+    config: Config,
+    provenance: RunProvenance | BacktestProvenance,
+    write: Callable[[Path], None],
+) -> Path:
+    """Make the folder of a run or a backtest, with its config and its provenance.
 
     Args:
         runs_dir: Where it will be.
-        name: Its name; a number is appended when there is one of that name.
-        what: `run` or `backtest`, for the message.
-        write: Puts the files into the folder that it is called with.
+        what: What it holds.
+        config: The resolved config.
+        provenance: What produced it; its time is the start of the folder's name.
+        write: Puts the other files into the folder that it is called with.
 
     Returns:
         Its path.
@@ -49,7 +62,15 @@ def save_folder(runs_dir: Path, name: str, what: str, write: Callable[[Path], No
     Raises:
         RunError: The disk refuses.
     """
+    created = dt.datetime.fromisoformat(provenance.created)
+    name = f"{created:%Y%m%d-%H%M%S}-{join_tickers(config.data.tickers)}-{config.model.cell}"
+
+    def write_all(folder: Path) -> None:
+        (folder / CONFIG).write_text(dump_yaml(config), encoding="utf-8")
+        write_json(folder / PROVENANCE, asdict(provenance))
+        write(folder)
+
     try:
-        return write_dir_atomically(runs_dir, name, write)
+        return write_dir_atomically(runs_dir, name if what == "run" else f"{name}-{what}", write_all)
     except OSError as error:
         raise cannot_save(runs_dir, error, what) from error

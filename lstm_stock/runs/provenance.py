@@ -1,4 +1,4 @@
-"""What produced some results: prices, package versions, environment, and a fingerprint of all of it."""
+"""What produced a run or a backtest: prices, package versions, environment, and a fingerprint of the inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lstm_stock.prices.reader import TickerOrigin
 
 
 def fingerprint(decides: Mapping[str, Any]) -> str:
-    """Return the hash of what decides some results, this package's code included.
+    """Return the hash of everything that decides some results: the given values and the code of this package.
 
     Args:
         decides: Plain values that JSON can hold.
@@ -41,9 +41,9 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class RunProvenance:
-    """Where a run comes from, and all that is needed to make it again.
+    """What produced a run, and what is needed to reproduce it.
 
-    `key` is the hash of what decided its results: settings, prices, packages, code.
+    `key` is the `fingerprint` of what decided its results: settings, prices, packages, code.
     """
 
     created: str
@@ -63,8 +63,39 @@ class RunProvenance:
 
     @property
     def split(self) -> Split:
-        """Where val and test started."""
+        """The first dates of val and test."""
         return Split(np.datetime64(self.val_start, "D"), np.datetime64(self.test_start, "D"))
+
+
+@dataclass(frozen=True)
+class BacktestProvenance:
+    """What produced a backtest.
+
+    Attributes:
+        created: ISO time of its last start; an interrupted backtest may have started earlier.
+        seed: Seed of the first network.
+        n_folds: Number of refits.
+        window: `expanding` or `rolling`.
+        backend: Engine of the workers.
+        jobs: Number of workers asked for.
+        fit_seconds: Sum of the workers' times, over all starts.
+        tickers: Origin of the prices of each ticker.
+        packages: Version of each of `PACKAGES`.
+        python: Version of Python.
+        platform: Platform of the machine that pooled the folds.
+    """
+
+    created: str
+    seed: int
+    n_folds: int
+    window: str
+    backend: str
+    jobs: int
+    fit_seconds: float
+    tickers: dict[str, TickerOrigin]
+    packages: dict[str, str]
+    python: str
+    platform: str
 
 
 def package_versions() -> dict[str, str]:
@@ -73,7 +104,7 @@ def package_versions() -> dict[str, str]:
 
 
 def fingerprint_inputs(config: Config, origins: dict[str, TickerOrigin]) -> dict[str, Any]:
-    """Gather, as plain values, what decides the results of a training besides this package's code."""
+    """Return, as plain values, what decides the results of a training besides the code of this package."""
     return {
         "config": config.model_dump(mode="json"),
         "prices": {ticker: origin.hash for ticker, origin in origins.items()},

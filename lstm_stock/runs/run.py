@@ -1,15 +1,14 @@
-"""One run: a folder that holds a training whole - config, network, scalers, history, forecasts, scores, origin.
+"""A run: the folder of one training, with config, network, scalers, calibration, history, forecasts and scores.
 
-A run is built in a hidden folder beside its final place and renamed, so that it is whole or absent, and it is
-never written over. No pickle: YAML, JSON, CSV, Parquet and Keras' own format in safe mode.
+It is whole or absent, and never overwritten. No pickle: YAML, JSON, CSV, Parquet, and Keras' own format in safe
+mode.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,13 +17,26 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from lstm_stock.config import Config, dump_yaml, load_config
+from lstm_stock.config import Config, load_config
 from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.dataset.split import Split
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.errors import ConfigError, RunError
 from lstm_stock.prices.reader import TickerOrigin
-from lstm_stock.runs.files import join_tickers, read_forecasts, read_json, records, write_json
+from lstm_stock.runs.files import (
+    CALIBRATION,
+    CONFIG,
+    FORECASTS,
+    HISTORY,
+    NETWORK,
+    PROVENANCE,
+    SCALER,
+    SCORES,
+    read_forecasts,
+    read_json,
+    records,
+    write_json,
+)
 from lstm_stock.runs.folder import save_folder
 from lstm_stock.runs.provenance import RunProvenance
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
@@ -34,15 +46,6 @@ if TYPE_CHECKING:
     import keras
 
 
-CONFIG, NETWORK, SCALER, HISTORY = "config.yaml", "model.keras", "scaler.json", "history.csv"
-CALIBRATION, PLOTS = "calibration.json", "plots"
-FORECASTS, SCORES, PROVENANCE = "forecasts.parquet", "scores.json", "provenance.json"
-FOLDS = "folds.csv"
-"""Only a backtest has this file."""
-
-FILES = (CONFIG, NETWORK, SCALER, CALIBRATION, HISTORY, FORECASTS, SCORES, PROVENANCE)
-
-
 HISTORY_COLUMNS = ("member", "epoch", "loss", "val_loss", "learning_rate")
 
 T = TypeVar("T")
@@ -50,7 +53,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ModelArtifacts:
-    """What was fitted, and is needed to forecast again; scalers and calibrators by ticker."""
+    """What a forecast needs of a training; scalers and calibrators by ticker."""
 
     network: keras.Model
     scalers: dict[str, FittedTicker]
@@ -59,7 +62,7 @@ class ModelArtifacts:
 
 @dataclass(frozen=True)
 class RunResults:
-    """What a training leaves, ready to be saved; `forecasts` is a file, which is moved into the run."""
+    """The results of a training; `forecasts` is a file, which `save_run` moves into the run."""
 
     config: Config
     fitted: ModelArtifacts
@@ -72,7 +75,7 @@ class RunResults:
 
 @dataclass(frozen=True)
 class Run:
-    """A saved run; its parts are read when asked for."""
+    """A saved run; each property reads its file at first use, and raises RunError if it cannot be read."""
 
     path: Path
 
@@ -88,14 +91,14 @@ class Run:
 
     @cached_property
     def network(self) -> keras.Model:
-        """The members joined; its output is `lstm_stock.network.architecture.Params`."""
+        """The ensemble of all members; its output is `lstm_stock.network.architecture.Params`."""
         from lstm_stock.network.build import load_network
 
         def parse(path: Path) -> keras.Model:
             network = load_network(path, self.config.model.cell)
-            wanted = (None, self.config.window.look_back, len(self.config.features))
-            found = network.inputs[0].shape
-            _require(found == wanted, f"its input is {found}, not {wanted}")
+            expected = (None, self.config.window.look_back, len(self.config.features))
+            shape = network.inputs[0].shape
+            _require(shape == expected, f"its input is {shape}, not {expected}")
             n_inputs = 2 if self.config.model.ticker_embedding else 1
             _require(len(network.inputs) == n_inputs, f"it has {len(network.inputs)} inputs, not {n_inputs}")
             return network
@@ -117,14 +120,14 @@ class Run:
 
     @cached_property
     def calibrators(self) -> dict[str, Calibrator]:
-        """How the intervals of each ticker are stretched."""
+        """What scales the intervals of each ticker."""
 
         def parse(path: Path) -> dict[str, Calibrator]:
             calibrators = {name: Calibrator.from_json(one) for name, one in read_json(path).items()}
             _require(tuple(calibrators) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
-            wanted = (self.config.calibration, LEVELS, (self.config.window.horizon, len(LEVELS)))
+            expected = (self.config.calibration, LEVELS, (self.config.window.horizon, len(LEVELS)))
             found = {(one.kind, one.levels, one.factors.shape) for one in calibrators.values()}
-            _require(found == {wanted}, f"it is not the calibration of {CONFIG}")
+            _require(found == {expected}, f"it is not the calibration of {CONFIG}")
             return calibrators
 
         return self._read(CALIBRATION, parse)
@@ -136,16 +139,16 @@ class Run:
 
     @cached_property
     def forecasts(self) -> pd.DataFrame:
-        """The test period, `FORECAST_COLUMNS`."""
+        """All forecasts of the test period, columns `FORECAST_COLUMNS`."""
         return self._read_table(FORECASTS, read_forecasts, FORECAST_COLUMNS)
 
     def forecasts_of(self, ticker: str) -> pd.DataFrame:
-        """The test period of one of its tickers, `FORECAST_COLUMNS`."""
+        """Read the forecasts of one ticker, columns `FORECAST_COLUMNS`."""
         return self._read_table(FORECASTS, lambda path: read_forecasts(path, ticker), FORECAST_COLUMNS)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """`SCORE_COLUMNS`."""
+        """The score table, columns `SCORE_COLUMNS`."""
 
         def parse(path: Path) -> pd.DataFrame:
             return pd.DataFrame(read_json(path)["scores"]).replace({None: np.nan})
@@ -166,7 +169,7 @@ class Run:
 
     @cached_property
     def provenance(self) -> RunProvenance:
-        """Where the run comes from."""
+        """What produced the run."""
 
         def parse(path: Path) -> RunProvenance:
             data = read_json(path)
@@ -184,20 +187,20 @@ class Run:
         return split.without_val if was_refitted else split
 
     def require_ticker(self, ticker: str) -> str:
-        """Return `ticker` if the run can forecast it: it was trained on it, or on several others.
+        """Return `ticker` if the run can forecast it.
 
-        What was learnt of several tickers, in units of their volatility, holds for more of their kind; what was
-        learnt of one, or of price levels, does not.
+        A run of several tickers, with targets in units of volatility, forecasts any ticker. A run of one ticker,
+        or of unscaled targets, forecasts only what it was trained on.
 
         Raises:
             RunError: The run cannot forecast it.
         """
         config = self.config
-        known = config.data.tickers
-        if ticker in known or (len(known) > 1 and config.target_scale != "none"):
+        trained = config.data.tickers
+        if ticker in trained or (len(trained) > 1 and config.target_scale != "none"):
             return ticker
-        shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
-        why = "" if len(known) == 1 else ", and forecasts no others: its `target_scale` is none"
+        shown = ", ".join(trained[:10]) + (f" and {len(trained) - 10} more" if len(trained) > 10 else "")
+        why = "" if len(trained) == 1 else ", and forecasts no others: its `target_scale` is none"
         raise RunError(
             f"run {self.name} was not trained on {ticker}, but on {shown}{why}",
             f"name one of those, or train on it: `lstm-stock train --set data.tickers=[{ticker}]`",
@@ -216,7 +219,7 @@ class Run:
         return self._read(file, parse_whole)
 
     def _read(self, file: str, parse: Callable[[Path], T]) -> T:
-        """Read one file; whatever is wrong with it is said with its name."""
+        """Read one file; RunError names it if it cannot be read."""
         path = self.path / file
         try:
             return parse(path)
@@ -233,24 +236,21 @@ def _require(holds: bool, complaint: str) -> None:
 
 
 def save_run(runs_dir: Path, results: RunResults) -> Run:
-    """Write a run folder under `runs_dir`, whole or not at all.
+    """Write the folder of a run under `runs_dir`, whole or not at all.
 
     Raises:
         RunError: The folder cannot be written.
     """
-    config = results.config
-    created = dt.datetime.fromisoformat(results.provenance.created)
-    name = f"{created:%Y%m%d-%H%M%S}-{join_tickers(config.data.tickers)}-{config.model.cell}"
-    return Run(save_folder(runs_dir, name, "run", lambda folder: _write_files(folder, results)))
-
-
-def _write_files(folder: Path, results: RunResults) -> None:
-    (folder / CONFIG).write_text(dump_yaml(results.config), encoding="utf-8")
     fitted = results.fitted
-    fitted.network.save(folder / NETWORK)
-    write_json(folder / SCALER, {ticker: scaler.to_json() for ticker, scaler in fitted.scalers.items()})
-    write_json(folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()})
-    results.history.to_csv(folder / HISTORY, index=False)
-    shutil.move(results.forecasts, folder / FORECASTS)
-    write_json(folder / SCORES, {"scores": records(results.scores), "verdict": results.verdict})
-    write_json(folder / PROVENANCE, asdict(results.provenance))
+
+    def write(folder: Path) -> None:
+        fitted.network.save(folder / NETWORK)
+        write_json(folder / SCALER, {ticker: scaler.to_json() for ticker, scaler in fitted.scalers.items()})
+        write_json(
+            folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()}
+        )
+        results.history.to_csv(folder / HISTORY, index=False)
+        shutil.move(results.forecasts, folder / FORECASTS)
+        write_json(folder / SCORES, {"scores": records(results.scores), "verdict": results.verdict})
+
+    return Run(save_folder(runs_dir, "run", results.config, results.provenance, write))

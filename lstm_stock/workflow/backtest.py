@@ -27,13 +27,12 @@ from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
 from lstm_stock.runs.backtest import (
     Backtest,
-    BacktestProvenance,
     FoldPart,
     PartsFolder,
     backtest_key,
     save_backtest,
 )
-from lstm_stock.runs.provenance import environment, package_versions
+from lstm_stock.runs.provenance import BacktestProvenance, environment, package_versions
 from lstm_stock.scoring.scores import score_table
 from lstm_stock.scoring.verdict import judge
 from lstm_stock.workflow.backtest_worker import FoldJob, PartName, run_job

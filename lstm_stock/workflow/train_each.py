@@ -17,9 +17,9 @@ from lstm_stock.network.tensorflow_setup import load_single_threaded_tensorflow
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
 from lstm_stock.runs.catalog import list_runs
-from lstm_stock.runs.files import read_forecasts
+from lstm_stock.runs.files import FORECASTS, read_forecasts
 from lstm_stock.runs.provenance import fingerprint, fingerprint_inputs
-from lstm_stock.runs.run import FORECASTS, Run
+from lstm_stock.runs.run import Run
 from lstm_stock.scoring.verdict import LossTables, judge_loss_tables
 from lstm_stock.workflow.parallel import Engine, run_calls
 

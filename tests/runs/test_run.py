@@ -19,9 +19,9 @@ from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.build import build_ensemble, build_network
 from lstm_stock.prices.reader import TickerOrigin
 from lstm_stock.runs.catalog import find_run, list_backtests, list_runs
-from lstm_stock.runs.files import records
+from lstm_stock.runs.files import RUN_FILES, records
 from lstm_stock.runs.provenance import RunProvenance, package_versions
-from lstm_stock.runs.run import FILES, HISTORY_COLUMNS, ModelArtifacts, RunResults, save_run
+from lstm_stock.runs.run import HISTORY_COLUMNS, ModelArtifacts, RunResults, save_run
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 from lstm_stock.scoring.scores import SCORE_COLUMNS
 
@@ -82,7 +82,7 @@ def test_a_run_comes_back_as_it_was_saved(tmp_path):
     saved = results()
     run = find_run(tmp_path, save_run(tmp_path, saved).name)
     assert run.name == "20240102-030405-AAPL-lstm"
-    assert sorted(path.name for path in run.path.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in run.path.iterdir()) == sorted(RUN_FILES)
     assert run.config == saved.config
     assert run.provenance == saved.provenance
     assert run.scalers["AAPL"].to_json() == saved.fitted.scalers["AAPL"].to_json()
