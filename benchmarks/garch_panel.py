@@ -21,6 +21,7 @@ from lstm_stock.baselines import Task, constant_t, ewma, garch
 from lstm_stock.config import load_config
 from lstm_stock.dataset.build import windows_by_split
 from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.distributions import Distribution, StudentT
@@ -59,7 +60,9 @@ def main() -> None:
     config = load_config(None, [f"data.tickers=[{','.join(simulated)}]", f"seed={seed}", *SETTINGS])
     dates = days_of(next(iter(simulated.values()))[0])
     split = split_of(config.split, dates)
-    parts = windows_by_split(list(simulated), lambda name: simulated[name][0], window_spec(config), split)
+    parts = windows_by_split(
+        list(simulated), BarLoader(lambda name: simulated[name][0]), window_spec(config), split
+    )
     started = time.perf_counter()
     fit = fit_parts(config, parts)
     seconds = time.perf_counter() - started

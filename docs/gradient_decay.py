@@ -92,6 +92,7 @@ def measure() -> tuple[dict[str, Array], dict[str, Array]]:
     import keras
 
     from lstm_stock.dataset.build import windows_by_split
+    from lstm_stock.dataset.loader import BarLoader
     from lstm_stock.dataset.series import window_spec
     from lstm_stock.dataset.split import split_of
     from lstm_stock.network.build import build_ensemble, build_network
@@ -107,7 +108,7 @@ def measure() -> tuple[dict[str, Array], dict[str, Array]]:
         for seed in SEEDS:
             config = load_config(None, [f"model.cell={case.cell}", f"seed={seed}", *SETTINGS])
             split = split_of(config.split, days_of(table))
-            parts = windows_by_split([SAMPLE_TICKER], lambda _: table, window_spec(config), split)
+            parts = windows_by_split([SAMPLE_TICKER], BarLoader(lambda _: table), window_spec(config), split)
             windows, targets = parts.val[0].inputs, parts.val[0].targets
             keras.utils.set_random_seed(seed)
             network = build_network(architecture_of(config))

@@ -3,7 +3,8 @@
     LstmStockError
     ├── ConfigError    a config file, a `--set`, an option
     ├── DataError      prices, a CSV file, the store
-    │   └── ShortHistoryError
+    │   └── UnusableTickerError   bars of one ticker; work on other tickers can continue
+    │       └── ShortHistoryError
     ├── LeakError      a value known at a cutoff depends on later bars
     ├── RunError       a run folder that is missing, damaged or in the way
     ├── BaselineError  a baseline that cannot be fitted; it is left out
@@ -43,8 +44,12 @@ class DataError(LstmStockError):
     """Prices that cannot be used: malformed, too few, or missing."""
 
 
-class ShortHistoryError(DataError):
-    """A ticker with too few bars; work on other tickers can continue."""
+class UnusableTickerError(DataError):
+    """A ticker whose bars cannot be used; work on other tickers can continue."""
+
+
+class ShortHistoryError(UnusableTickerError):
+    """A ticker with too few bars."""
 
 
 class LeakError(LstmStockError):

@@ -11,7 +11,7 @@ Nothing here imports numpy.
 """
 
 from lstm_stock.config.load import dump_yaml, load_config, packaged_config, packaged_config_names
-from lstm_stock.config.schema import MARKET_SCALE, Config, json_schema, require_market
+from lstm_stock.config.schema import Config, json_schema, require_market
 from lstm_stock.config.sections import (
     CalibrationName,
     CellName,
@@ -32,7 +32,6 @@ from lstm_stock.config.sections import (
 from lstm_stock.config.tickers import normalise_ticker
 
 __all__ = [
-    "MARKET_SCALE",
     "CalibrationName",
     "CellName",
     "Config",

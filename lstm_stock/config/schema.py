@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from lstm_stock.config.cells import CELLS
 from lstm_stock.config.fields import Int, check_distinct, fault
 from lstm_stock.config.heads import HEADS
+from lstm_stock.config.scales import DEFAULT_SCALE, SCALES
 from lstm_stock.config.sections import (
     CalibrationName,
     DataConfig,
@@ -26,9 +27,6 @@ from lstm_stock.config.sections import (
     cell_spec,
 )
 from lstm_stock.errors import ConfigError
-
-MARKET_SCALE = "har_market"
-"""The `target_scale` that looks at all tickers of a run, not at each alone."""
 
 
 class Config(Section):
@@ -53,7 +51,7 @@ class Config(Section):
         description="Quantity forecast for each step: the log return since the cutoff, or the close",
     )
     target_scale: TargetScaleName = Field(
-        default="trailing_vol",
+        default=DEFAULT_SCALE,
         description="Unit of returns: volatility known at the cutoff, by EWMA (of closes, ranges) or HAR (alone, "
         "or with the market of all tickers); or none",
     )
@@ -80,7 +78,7 @@ class Config(Section):
         """Set what the target and the cell require, where the user did not: `close` has no scale."""
         if not isinstance(values, Mapping):
             return values
-        no_scale = {"target_scale": "none"} if values.get("target") == "close" else {}
+        no_scale = {"target_scale": _price_scales()[0]} if values.get("target") == "close" else {}
         spec = cell_spec(values.get("model"))
         return {**({} if spec is None else spec.requires), **no_scale, **values}
 
@@ -93,9 +91,10 @@ class Config(Section):
     @field_validator("target_scale")
     @classmethod
     def _scale_fits_target(cls, target_scale: str, info: ValidationInfo) -> str:
-        if info.data.get("target") == "close" and target_scale != "none":
+        if info.data.get("target") == "close" and SCALES[target_scale].is_volatility:
+            allowed = " or ".join(_price_scales())
             raise fault(
-                f"got '{target_scale}', must be none (or left out) with target: close, which is a price"
+                f"got '{target_scale}', must be {allowed} (or left out) with target: close, which is a price"
             )
         return target_scale
 
@@ -136,6 +135,16 @@ class Config(Section):
             raise fault(message, ("model", "head"), ("target",))
         return model
 
+    @property
+    def needs_market(self) -> bool:
+        """Whether the target scale reads the bars of all tickers of a run."""
+        return SCALES[self.target_scale].needs_market
+
+
+def _price_scales() -> list[str]:
+    """Return the target scales that suit a price."""
+    return [name for name, spec in SCALES.items() if not spec.is_volatility]
+
 
 def _in_yaml(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else f"[{', '.join(value)}]"
@@ -150,10 +159,11 @@ def require_market(config: Config) -> None:
         ConfigError: One ticker is no market.
     """
     tickers = config.data.tickers
-    if config.target_scale == MARKET_SCALE and len(tickers) < 2:
+    if config.needs_market and len(tickers) < 2:
+        alternative = SCALES[config.target_scale].alternative
         raise ConfigError(
-            f"`target_scale: {MARKET_SCALE}` looks at all tickers of a run, and {tickers[0]} is alone",
-            "name several: `--set data.tickers=mine.txt`; `--set target_scale=har` looks at each alone",
+            f"`target_scale: {config.target_scale}` looks at all tickers of a run, and {tickers[0]} is alone",
+            f"name several: `--set data.tickers=mine.txt`; `--set target_scale={alternative}` looks at each alone",
         )
 
 

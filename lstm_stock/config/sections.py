@@ -24,11 +24,12 @@ from lstm_stock.config.fields import (
 )
 from lstm_stock.config.heads import HEADS
 from lstm_stock.config.registry import OneOf
+from lstm_stock.config.scales import SCALES
 
 CellName: TypeAlias = Annotated[str, OneOf(CELLS)]
 HeadName: TypeAlias = Annotated[str, OneOf(HEADS)]
 TargetName: TypeAlias = Literal["log_return", "close"]
-TargetScaleName: TypeAlias = Literal["trailing_vol", "trailing_range", "har", "har_market", "none"]
+TargetScaleName: TypeAlias = Annotated[str, OneOf(SCALES)]
 CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
 ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "none"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]

@@ -65,14 +65,6 @@ class Bars:
         market = adjusted["market"].to_numpy(np.float64) if "market" in adjusted else None
         return cls(open_, high, low, close, volume, trailing_volatility(close), by_range, market)
 
-    def volatility_for(self, target_scale: str) -> Array | None:
-        """Return the volatility that returns are measured in: `trailing_vol`, `trailing_range`, or none.
-
-        Those of `har` and `har_market` are fitted, and not known to the bars alone: see `lstm_stock.dataset.har`.
-        """
-        known = {"trailing_vol": self.volatility, "trailing_range": self.range_volatility}
-        return known.get(target_scale)
-
 
 def _previous(values: Array) -> Array:
     return np.concatenate(([np.nan], values[:-1]))

@@ -51,10 +51,6 @@ class Scaler:
         """Scale `values` of shape `(n_bars, n_features)`; NaN stays NaN."""
         return ((np.clip(values, self.low, self.high) - self.offset) / self.scale).astype(np.float32)
 
-    def inverse_transform(self, scaled: NDArray[np.floating[Any]]) -> Array:
-        """Undo `transform` for values that were not clipped, shape `(n_bars, n_features)`."""
-        return np.asarray(scaled * self.scale + self.offset, np.float64)
-
     def constant_features(self) -> list[str]:
         """Name the features that never move on the train bars and so tell the network nothing."""
         return [

@@ -1,4 +1,7 @@
-"""Cut a ticker's series into windows: what the network sees, and the outcome it is asked for."""
+"""Cut a ticker's series into windows: the bars up to a cutoff, and the returns that follow it.
+
+Nothing here fits, scales or shuffles.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from lstm_stock.dataset.series import TickerSeries, WindowSpec, _too_few
+from lstm_stock.dataset.series import TickerSeries, WindowSpec, too_few_bars
 from lstm_stock.dataset.split import Split, SplitName
 from lstm_stock.dataset.volatility import Array
 from lstm_stock.distributions import Distribution, Mixture, PointForecast, QuantileFan
 from lstm_stock.errors import ShortHistoryError
 
 MIN_PRICE_RATIO = 0.01
-"""A price forecast counts as at least this share of the last close: a level can be forecast below zero, where
-no log return exists."""
+"""Floor of a price forecast as a share of the last close: a price forecast below zero has no log return."""
 
 
 def make_windows(values: NDArray[Any], look_back: int, horizon: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -26,7 +28,7 @@ def make_windows(values: NDArray[Any], look_back: int, horizon: int) -> tuple[ND
     Args:
         values: Shape `(n_bars, n_features)`, oldest first.
         look_back: Bars in each past.
-        horizon: Bars in each future.
+        horizon: Bars in each future, at least 0.
 
     Returns:
         Read-only views `x` of shape `(n_windows, look_back, n_features)` and `y` of shape
@@ -39,22 +41,20 @@ def make_windows(values: NDArray[Any], look_back: int, horizon: int) -> tuple[ND
     >>> x[:, :, 0].tolist(), y[:, :, 0].tolist()
     ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]], [[3.0], [4.0]])
     """
-    n_windows = len(values) - look_back - horizon + 1
-    if n_windows < 1:
-        raise _too_few(len(values), look_back, horizon, 0)
-    x = sliding_window_view(values, look_back, axis=0).swapaxes(1, 2)[:n_windows]
-    y = sliding_window_view(values[look_back:], horizon, axis=0).swapaxes(1, 2)
-    return x, y
+    if len(values) < look_back + horizon:
+        raise too_few_bars(len(values), look_back, horizon, 0)
+    both = sliding_window_view(values, look_back + horizon, axis=0).swapaxes(1, 2)
+    return both[:, :look_back], both[:, look_back:]
 
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of one ticker that end at the given cutoffs; their values are gathered on demand.
+    """The windows of one ticker that end at the given cutoffs; each property gathers its values when it is read.
 
     Attributes:
         series: The ticker.
         spec: What a window holds.
-        cutoffs: Row of the last bar that each window sees, shape `(n_windows,)`.
+        cutoffs: Row of the last bar in each window's past, shape `(n_windows,)`.
     """
 
     series: TickerSeries
@@ -68,22 +68,22 @@ class Windows:
     def inputs(self) -> NDArray[np.float32]:
         """The scaled features of the bars up to each cutoff, shape `(n_windows, look_back, n_features)`."""
         look_back = self.spec.look_back
-        views = sliding_window_view(self.series.inputs, look_back, axis=0).swapaxes(1, 2)
-        return views[self.cutoffs - look_back + 1]
+        past, _ = make_windows(self.series.inputs, look_back, horizon=0)
+        return past[self.cutoffs - look_back + 1]
 
     @property
     def ticker_ids(self) -> NDArray[np.int32]:
-        """The code of the ticker, once for each window, shape `(n_windows,)`."""
+        """The id of the ticker, once for each window, shape `(n_windows,)`."""
         return np.full(len(self), self.spec.ticker_id(self.series.ticker), np.int32)
 
     @property
     def network_inputs(self) -> NDArray[np.float32] | list[NDArray[Any]]:
-        """What the network is given: `inputs`, and with them `ticker_ids` where it tells tickers apart."""
+        """The network's inputs: `inputs`, and with a ticker embedding also `ticker_ids`."""
         return [self.inputs, self.ticker_ids] if self.spec.tickers else self.inputs
 
     @property
     def future_rows(self) -> NDArray[np.int64]:
-        """Rows of the bars that each window forecasts, shape `(n_windows, horizon)`."""
+        """Rows of the bars after each cutoff, shape `(n_windows, horizon)`."""
         return self.cutoffs[:, None] + np.arange(1, self.spec.horizon + 1)
 
     @property
@@ -92,34 +92,40 @@ class Windows:
         return self.series.close[self.cutoffs][:, None]
 
     @property
+    def future_close(self) -> Array:
+        """The closes after each cutoff, shape `(n_windows, horizon)`."""
+        _, future = make_windows(self.series.close[:, None], 1, self.spec.horizon)
+        return future[:, :, 0][self.cutoffs]
+
+    @property
     def returns(self) -> Array:
-        """What came: the k-bar log return from the cutoff, shape `(n_windows, horizon)`."""
-        return np.log(self.series.close[self.future_rows] / self.last_close)
+        """Realised k-bar log return from the cutoff, shape `(n_windows, horizon)`."""
+        return np.log(self.future_close / self.last_close)
 
     @property
     def known_returns(self) -> Array:
-        """`returns`, with NaN where the series ends before the outcome."""
+        """`returns`, with NaN where the series ends before the outcome, shape `(n_windows, horizon)`."""
         rows, n_bars = self.future_rows, len(self.series.close)
-        came = np.log(self.series.close[np.minimum(rows, n_bars - 1)] / self.last_close)
-        return np.where(rows < n_bars, came, np.nan)
+        y_true = np.log(self.series.close[np.minimum(rows, n_bars - 1)] / self.last_close)
+        return np.where(rows < n_bars, y_true, np.nan)
 
     @property
     def volatility_scale(self) -> Array:
-        """What a k-bar log return is measured in: one-bar volatility x sqrt(k), `(n_windows, horizon)`."""
+        """Divisor of a k-bar log return: one-bar volatility x sqrt(k), shape `(n_windows, horizon)`."""
         return self.series.volatility_scale[self.cutoffs][:, None] * self.spec.sqrt_steps
 
     @property
     def targets(self) -> NDArray[np.float32]:
-        """What the network is asked for, in its own units, shape `(n_windows, horizon)`."""
+        """What the network learns to forecast, scaled, shape `(n_windows, horizon)`."""
         if self.spec.target == "close":
             fitted = self.series.fitted
-            scaled = (self.series.close[self.future_rows] - fitted.close_offset) / fitted.close_scale
+            scaled = (self.future_close - fitted.close_offset) / fitted.close_scale
         else:
             scaled = self.returns / self.volatility_scale
         return scaled.astype(np.float32)
 
     def to_returns(self, forecast: Distribution) -> Distribution:
-        """Turn the network's forecast from its own units into k-bar log returns from the cutoff.
+        """Turn a forecast of `targets` into one of k-bar log returns from the cutoff.
 
         Args:
             forecast: Distribution of `targets`, shape `(n_windows, horizon)`.
@@ -135,7 +141,7 @@ def _price_to_return(price: Distribution, last_close: Array) -> Distribution:
         return np.log(np.maximum(values / last, MIN_PRICE_RATIO))
 
     if isinstance(price, Mixture):
-        return Mixture([_price_to_return(part, last_close) for part in price.components])
+        return Mixture([_price_to_return(member, last_close) for member in price.components])
     if isinstance(price, PointForecast):
         return PointForecast(log_ratio(price.value, last_close))
     if isinstance(price, QuantileFan):
@@ -144,10 +150,10 @@ def _price_to_return(price: Distribution, last_close: Array) -> Distribution:
 
 
 def windows_of(series: TickerSeries, spec: WindowSpec, split: Split, part: SplitName) -> Windows:
-    """Find every window whose whole future lies inside one part.
+    """Return every window whose whole future lies inside one part of a split.
 
-    A label never crosses a border: the last `horizon - 1` cutoffs before val and before test are purged. The
-    past of a val or test window may reach back over the border, since it was known then.
+    No outcome crosses a border: the last `horizon - 1` cutoffs before val and before test are purged. The past
+    of a val or test window may start before the border, since it was known at the cutoff.
 
     Raises:
         ShortHistoryError: The part has no window.
@@ -167,20 +173,20 @@ def windows_of(series: TickerSeries, spec: WindowSpec, split: Split, part: Split
 
 
 def windows_up_to(series: TickerSeries, spec: WindowSpec, row: int, first: int | None = None) -> Windows:
-    """Return the windows that end at the rows from `first` to `row`; their futures need not exist yet.
+    """Return the windows that end at the rows from `first` to `row`; the bars after them need not exist yet.
 
     Args:
         series: The ticker.
         spec: What a window holds.
         row: Row of the last cutoff.
-        first: Row of the first cutoff, if there are enough bars before it; None, or a later row than `row`, is
-            `row` alone.
+        first: Row of the first cutoff, or the first with enough bars before it. `row` alone where it is None or
+            greater.
 
     Raises:
         ShortHistoryError: There are too few bars up to `row`.
     """
     earliest = series.first + spec.look_back - 1
     if row < earliest:
-        raise _too_few(row + 1, spec.look_back, 0, series.first, f"{series.ticker} up to its cutoff")
+        raise too_few_bars(row + 1, spec.look_back, 0, series.first, f"{series.ticker} up to its cutoff")
     start = row if first is None else min(max(first, earliest), row)
     return Windows(series, spec, np.arange(start, row + 1))

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.config import Config, load_config
+from lstm_stock.config.scales import SCALES
 from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.dataset.split import Split
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
@@ -110,7 +111,10 @@ class Run:
         """What was fitted on the train bars of each ticker."""
 
         def parse(path: Path) -> dict[str, FittedTicker]:
-            scalers = {name: FittedTicker.from_json(one) for name, one in read_json(path).items()}
+            scalers = {
+                name: FittedTicker.from_json(one, self.config.target_scale)
+                for name, one in read_json(path).items()
+            }
             _require(tuple(scalers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
             features = {scaler.scaler.features for scaler in scalers.values()}
             _require(features == {self.config.features}, f"its features are not those of {CONFIG}")
@@ -197,10 +201,11 @@ class Run:
         """
         config = self.config
         trained = config.data.tickers
-        if ticker in trained or (len(trained) > 1 and config.target_scale != "none"):
+        if ticker in trained or (len(trained) > 1 and SCALES[config.target_scale].is_volatility):
             return ticker
         shown = ", ".join(trained[:10]) + (f" and {len(trained) - 10} more" if len(trained) > 10 else "")
-        why = "" if len(trained) == 1 else ", and forecasts no others: its `target_scale` is none"
+        scale = config.target_scale
+        why = "" if len(trained) == 1 else f", and forecasts no others: its `target_scale` is {scale}"
         raise RunError(
             f"run {self.name} was not trained on {ticker}, but on {shown}{why}",
             f"name one of those, or train on it: `lstm-stock train --set data.tickers=[{ticker}]`",

@@ -19,8 +19,8 @@ from typing import Any
 import pandas as pd
 
 from lstm_stock.config import Config
-from lstm_stock.dataset.build import drop_without_bars, windows_skipping_short
-from lstm_stock.dataset.market import with_market
+from lstm_stock.dataset.build import drop_without_bars, until_all_usable, windows_skipping_unusable
+from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.split import Fold, WindowName, plan_folds, split_of
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.reader import PriceReader
@@ -112,9 +112,9 @@ def backtest(
     return results, path
 
 
-def _bars_of(config: Config, reader: PriceReader, fold: Fold) -> Callable[[str], pd.DataFrame]:
-    """Give the adjusted bars of a ticker, cut to what the fold may see."""
-    return with_market(
+def _loader(config: Config, reader: PriceReader, fold: Fold) -> BarLoader:
+    """Return a loader of bars that are cut to what the fold may see."""
+    return BarLoader.of(
         config, lambda ticker: price_table.adjusted(fold.cut(reader.table(ticker), config.window.horizon))
     )
 
@@ -124,23 +124,26 @@ def plan_backtest(
 ) -> tuple[Config, tuple[Fold, ...], list[tuple[int, int, int]]]:
     """Find the folds, and count the train, val and test windows of each, before anything is trained.
 
-    Tickers whose history is too short for one of the folds are left out of all.
+    A ticker whose bars cannot be used in one of the folds is left out of all.
 
     Returns:
         The config of the tickers that are left, the folds, and the counts.
     """
-    config = drop_without_bars(config, reader, on_note)
-    while True:
+
+    def cut(config: Config) -> tuple[Config, tuple[tuple[Fold, ...], list[tuple[int, int, int]]]]:
         dates, horizon = reader.dates(config.data.tickers), config.window.horizon
         folds = plan_folds(dates, split_of(config.split, dates), plan.n_folds, plan.window, horizon)
-        fits, counts = config, []
+        counts = []
         for fold in folds:
-            fits, parts = windows_skipping_short(fits, _bars_of(fits, reader, fold), fold.split, on_note)
+            config, parts = windows_skipping_unusable(
+                config, _loader(config, reader, fold), fold.split, on_note
+            )
             n_train, n_val, n_test = (sum(map(len, part)) for part in (parts.train, parts.val, parts.test))
             counts.append((n_train, n_val, n_test))
-        if fits.data.tickers == config.data.tickers:
-            return config, folds, counts
-        config = fits
+        return config, (folds, counts)
+
+    config, (folds, counts) = until_all_usable(drop_without_bars(config, reader, on_note), cut)
+    return config, folds, counts
 
 
 def _do_parts(
@@ -167,10 +170,10 @@ def _do_parts(
         # One by one, as workers get free: the bars of many tickers and folds together would be large.
         for number, of_fold in groupby(missing, lambda name: name.fold):
             fold = folds[number - 1]
-            bars_of = _bars_of(config, reader, fold)
+            loader = _loader(config, reader, fold)
             for name in of_fold:
                 mine = tickers if name.ticker is None else [name.ticker]
-                yield FoldJob(name, config, fold, {ticker: bars_of(ticker) for ticker in mine})
+                yield FoldJob(name, config, fold, {ticker: loader.adjusted(ticker) for ticker in mine})
 
     if missing:
         # Closed at once when interrupted, so that no worker outlives what follows.

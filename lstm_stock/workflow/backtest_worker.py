@@ -7,7 +7,6 @@ in the worker, with one thread: workers do not fight for cores, and give the sam
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +15,7 @@ import pandas as pd
 
 from lstm_stock.config import Config
 from lstm_stock.dataset.build import SplitWindows, windows_by_split
+from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import window_spec
 from lstm_stock.dataset.split import Fold
 from lstm_stock.network.tensorflow_setup import load_single_threaded_tensorflow
@@ -79,15 +79,15 @@ def run_job(job: FoldJob) -> tuple[PartName, FoldPart]:
 
 def cut_fold(config: Config, fold: Fold, adjusted: dict[str, pd.DataFrame]) -> SplitWindows:
     """Cut the windows of a fold, its scalers fitted on its own train bars; DataError if there are too few."""
-    tickers: Sequence[str] = list(adjusted)
-    return windows_by_split(tickers, lambda ticker: adjusted[ticker], window_spec(config), fold.split)
+    loader = BarLoader(adjusted.__getitem__)
+    return windows_by_split(list(adjusted), loader, window_spec(config), fold.split)
 
 
 def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
     from lstm_stock.workflow.fit import fit_with_refit, network_table
 
     parts = cut_fold(job.config, job.fold, job.adjusted)
-    ready = fit_with_refit(job.config, parts, lambda ticker: job.adjusted[ticker])
+    ready = fit_with_refit(job.config, parts, BarLoader(job.adjusted.__getitem__))
     fit = ready.fit
     if fit.interrupted:
         raise KeyboardInterrupt

@@ -16,6 +16,7 @@ from lstm_stock.baselines import Task, forecast_all
 from lstm_stock.config import Config
 from lstm_stock.dataset.build import SplitWindows, refit_windows
 from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
@@ -94,7 +95,7 @@ class FittedForecaster:
 def fit_with_refit(
     config: Config,
     parts: SplitWindows,
-    adjusted: Callable[[str], pd.DataFrame],
+    loader: BarLoader,
     on_progress: Callable[[Progress], None] | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> FittedForecaster:
@@ -105,7 +106,7 @@ def fit_with_refit(
     Args:
         config: The whole config.
         parts: Its windows.
-        adjusted: Gives the adjusted bars of a ticker.
+        loader: Of the bars of its tickers.
         on_progress: Called after every batch and epoch.
         checkpoints: Where the states are kept.
 
@@ -117,7 +118,7 @@ def fit_with_refit(
     first = FittedForecaster(fit, parts.test, calibrators)
     if not config.training.refit or fit.interrupted:
         return first
-    wide = refit_windows(config, adjusted, parts.split)
+    wide = refit_windows(config, loader, parts.split)
     again = refit_network(
         architecture_of(config), wide.train, fit, config.training, config.seed, on_progress, checkpoints
     )

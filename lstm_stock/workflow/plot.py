@@ -10,7 +10,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_stock.dataset.market import with_market
+from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import apply_ticker, window_spec
 from lstm_stock.dataset.windows import windows_of
 from lstm_stock.errors import DataError
@@ -74,7 +74,7 @@ def _attention(run: Run, store: Store, ticker: str) -> NDArray[np.float32]:
     from lstm_stock.network.cells.attention import attention_weights
 
     spec, reader = window_spec(run.config), PriceReader(run.config.data, store)
-    adjusted = with_market(run.config, reader.adjusted)
-    series = apply_ticker(ticker, adjusted(ticker), spec, run.scalers[ticker])
+    bars = BarLoader.of(run.config, reader.adjusted).adjusted(ticker)
+    series = apply_ticker(ticker, bars, spec, run.scalers[ticker])
     test = windows_of(series, spec, run.provenance.split, "test")
     return attention_weights(run.network, test.network_inputs)

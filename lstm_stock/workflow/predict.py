@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lstm_stock.dataset.market import Market, market_of, require_one_close
+from lstm_stock.dataset.loader import BarLoader
+from lstm_stock.dataset.market import Market
 from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, window_spec
+from lstm_stock.dataset.sessions import require_one_close
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import windows_of, windows_up_to
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
@@ -51,9 +53,11 @@ def market_until(run: Run, store: Store, cutoff: dt.date | None) -> Market | Non
     Raises:
         DataError: The prices of one of them are missing.
     """
-    return market_of(
-        run.config, lambda ticker: price_table.adjusted(between(store.read(ticker).table, None, cutoff))
-    )
+
+    def read(ticker: str) -> pd.DataFrame:
+        return price_table.adjusted(between(store.read(ticker).table, None, cutoff))
+
+    return BarLoader.of(run.config, read).market
 
 
 def predict(
@@ -101,7 +105,7 @@ def predict(
         if origin is None:
             both = (*config.data.tickers, ticker)
             exchanges = {name: store.read(name).provenance.exchange for name in both}
-            require_one_close(exchanges, table.index[0], table.index[-1])
+            require_one_close(config.target_scale, exchanges, table.index[0], table.index[-1])
     series, calibrator = _known(run, ticker, adjusted) if origin else _unknown(run, ticker, adjusted)
     # An adaptive interval is taught by every outcome since the test period began.
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None

@@ -15,6 +15,7 @@ import pandas as pd
 from lstm_stock.atomic import WorkDir, temporary_dir
 from lstm_stock.config import Config
 from lstm_stock.dataset.build import build_dataset
+from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import TickerSeries
 from lstm_stock.dataset.split import Split
 from lstm_stock.errors import ConfigError, RunError
@@ -60,7 +61,7 @@ class Reports:
 def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume: bool = False) -> Run:
     """Train, forecast the test period once, judge it beside the baselines, and save the run.
 
-    Of several tickers, those whose history is too short for a part are left out.
+    Of several tickers, those whose bars cannot be used are left out.
 
     Args:
         config: The whole config.
@@ -76,8 +77,8 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     """
     started = dt.datetime.now(dt.UTC)
     reader = PriceReader(config.data, store)
-    cut = build_dataset(config, reader, reports.note)
-    config, parts, adjusted = cut.config, cut.windows, cut.adjusted
+    dataset = build_dataset(config, reader, reports.note)
+    config, parts, loader = dataset.config, dataset.windows, dataset.loader
     split = parts.split
     origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
     _tell_constant_features(parts.series, reports.note)
@@ -89,7 +90,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     ):
         clock = time.perf_counter()
         with reports.training() as on_progress:
-            ready = fit_with_refit(config, parts, adjusted, on_progress, checkpoints)
+            ready = fit_with_refit(config, parts, loader, on_progress, checkpoints)
         fit = ready.fit
         train_seconds = time.perf_counter() - clock
         if fit.interrupted:
@@ -99,7 +100,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
                 "`--resume` would go on after the last whole epoch"
             )
         forecasts = scratch / "forecasts.parquet"
-        scores, verdict = _score(config, ready, adjusted, split, forecasts, reports)
+        scores, verdict = _score(config, ready, loader, split, forecasts, reports)
 
         python, platform = environment()
         provenance = RunProvenance(
@@ -137,7 +138,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
 def _score(
     config: Config,
     ready: FittedForecaster,
-    adjusted: Callable[[str], pd.DataFrame],
+    loader: BarLoader,
     split: Split,
     file: Path,
     reports: Reports,
@@ -154,7 +155,7 @@ def _score(
             on_scored(i, n_tickers)
             ticker = test.series.ticker
             tables = [network_table(config, ready.fit.network, ready.calibrators[ticker], test)]
-            tables += baseline_tables(test, adjusted(ticker), split, reports.note)
+            tables += baseline_tables(test, loader.adjusted(ticker), split, reports.note)
             table = pd.concat(tables, ignore_index=True)
             writer.add(table)
             scores.append(score_table(table))

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lstm_stock.config import Config
-from lstm_stock.config.schema import MARKET_SCALE
+from lstm_stock.config.scales import SCALES
 from lstm_stock.errors import ConfigError, DataError, LstmStockError, RunError
 from lstm_stock.network.tensorflow_setup import load_single_threaded_tensorflow
 from lstm_stock.prices.reader import PriceReader
@@ -89,10 +89,11 @@ def train_each(
         DataError: The prices of a ticker are missing.
         ConfigError: The config needs all tickers together.
     """
-    if job.config.target_scale == MARKET_SCALE:
+    scale = job.config.target_scale
+    if job.config.needs_market:
         raise ConfigError(
-            f"`--each` trains every ticker alone, and `target_scale: {MARKET_SCALE}` looks at all of them",
-            "leave `--each` out, or set `target_scale: har`, which looks at each alone",
+            f"`--each` trains every ticker alone, and `target_scale: {scale}` looks at all of them",
+            f"leave `--each` out, or set `target_scale: {SCALES[scale].alternative}`, which looks at each alone",
         )
     tickers = job.config.data.tickers
     configs = {ticker: _config_of(job.config, ticker) for ticker in tickers}

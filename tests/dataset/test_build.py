@@ -1,23 +1,28 @@
-"""What a training reads from the store stays what it was when the training began."""
+"""The dataset of a config: what is read from the store stays the same, and unusable tickers are left out."""
 
 from __future__ import annotations
 
 import pandas as pd
 import pytest
 
-from lstm_stock.config import DataConfig
-from lstm_stock.errors import DataError
+from lstm_stock.config import DataConfig, load_config
+from lstm_stock.dataset.build import build_dataset
+from lstm_stock.errors import DataError, UnusableTickerError
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
+from lstm_stock.workflow.backtest import Plan, plan_backtest
+from lstm_stock.workflow.parallel import Engine
+from lstm_stock.workflow.train_each import TrainJob, train_one
 from tests.helpers import random_prices
 
 DATA = DataConfig(tickers=("AAA",), start=None, end=None)
+SETTINGS = ["window.look_back=10", "data.start=null", "data.end=null", "split.val=0.2", "split.test=0.2"]
 
 
-def write(store: Store, table: pd.DataFrame) -> None:
+def write(store: Store, table: pd.DataFrame, ticker: str = "AAA") -> None:
     origin = PriceProvenance("csv", "2020-01-01T00:00:00+00:00", None, None, None, None, table_hash(table))
-    store.write(PriceHistory("AAA", table, origin))
+    store.write(PriceHistory(ticker, table, origin))
 
 
 def test_bars_fetched_during_a_training_are_for_the_next_one(tmp_path):
@@ -38,3 +43,84 @@ def test_a_past_that_has_changed_ends_the_training(tmp_path):
     write(store, table.assign(close=table["close"] * 1.0001))
     with pytest.raises(DataError, match="the stored prices of AAA changed while they were in use"):
         reader.table("AAA")
+
+
+def without_open(table: pd.DataFrame, row: int) -> pd.DataFrame:
+    changed = table.copy()
+    changed.iloc[row, changed.columns.get_loc("open")] = 0.0
+    return changed
+
+
+def unmoved(table: pd.DataFrame) -> pd.DataFrame:
+    """The close never changes on the train bars."""
+    changed = table.copy()
+    changed.iloc[:250, :6] = 7.0
+    return changed
+
+
+UNUSABLE = {
+    "open of 0": (
+        lambda table: without_open(table, 300),
+        "the features of BBB cannot be computed on 1 bar, ",
+    ),
+    "no movement": (unmoved, "the close of BBB never changes on its 2"),
+}
+
+
+@pytest.fixture(params=UNUSABLE)
+def unusable(request, tmp_path):
+    """A store of three tickers, BBB with bars that cannot be used, and what is said of it."""
+    change, message = UNUSABLE[request.param]
+    store = Store(tmp_path)
+    for seed, ticker in enumerate(("AAA", "BBB", "CCC")):
+        table = random_prices(400, seed)
+        write(store, change(table) if ticker == "BBB" else table, ticker)
+    return store, message
+
+
+@pytest.mark.parametrize("scale", ["trailing_vol", "har_market"])
+def test_of_several_tickers_one_that_is_unusable_is_left_out_by_name(unusable, scale):
+    store, message = unusable
+    notes: list[str] = []
+    config = load_config(None, [*SETTINGS, "data.tickers=[AAA,BBB,CCC]", f"target_scale={scale}"])
+    dataset = build_dataset(config, PriceReader(config.data, store), notes.append)
+    assert dataset.config.data.tickers == ("AAA", "CCC")
+    left_out = [
+        note for note in notes if note.startswith("left out, as their bars cannot be used: BBB (BBB: ")
+    ]
+    assert len(left_out) == 1 and message in left_out[0]
+    alone = load_config(None, [*SETTINGS, "data.tickers=[AAA,CCC]", f"target_scale={scale}"])
+    expected = build_dataset(alone, PriceReader(alone.data, store), lambda _: None)
+    for found, wanted in zip(dataset.windows.train, expected.windows.train, strict=True):
+        assert (found.inputs == wanted.inputs).all() and (found.targets == wanted.targets).all()
+
+
+def test_a_backtest_leaves_it_out_of_all_folds(unusable):
+    store, message = unusable
+    notes: list[str] = []
+    config = load_config(None, [*SETTINGS, "data.tickers=[AAA,BBB,CCC]"])
+    plan = Plan(2, "expanding", Engine("loky", 1))
+    config, folds, counts = plan_backtest(config, PriceReader(config.data, store), plan, notes.append)
+    assert config.data.tickers == ("AAA", "CCC") and len(folds) == len(counts) == 2
+    assert message in notes[0]
+
+
+def test_a_single_ticker_that_is_unusable_is_an_error(unusable, tmp_path):
+    store, message = unusable
+    config = load_config(None, [*SETTINGS, "data.tickers=[BBB]"])
+    with pytest.raises(UnusableTickerError, match=message):
+        build_dataset(config, PriceReader(config.data, store), pytest.fail)
+    outcome = train_one(TrainJob(config, store.root, tmp_path / "runs", resume=False))  # of `train --each`
+    assert outcome.path is None and message in outcome.failure
+
+
+def test_where_no_ticker_is_usable_the_hint_cuts_no_history_of_others(tmp_path):
+    store = Store(tmp_path)
+    for seed, ticker in enumerate(("AAA", "BBB")):
+        write(store, without_open(random_prices(400, seed), 300), ticker)
+    config = load_config(None, [*SETTINGS, "data.tickers=[AAA,BBB]"])
+    with pytest.raises(UnusableTickerError) as raised:
+        build_dataset(config, PriceReader(config.data, store), lambda _: None)
+    assert raised.value.hint.startswith(
+        "train AAA alone with `data.start` after 2016-02-25, or leave `open_gap`"
+    )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lstm_stock.config.features import FEATURES
 from lstm_stock.config.registry import resolve
 from lstm_stock.dataset.features import Bars, feature_table
+from lstm_stock.dataset.scale import scale_class
 from lstm_stock.dataset.volatility import VOLATILITY_WARM_UP, day_variance, trailing_volatility
 from lstm_stock.errors import ConfigError
 from tests.helpers import random_bars, random_prices
@@ -53,19 +54,12 @@ def test_features_of_three_bars_worked_out_by_hand():
 @pytest.mark.parametrize("target_scale", ["trailing_vol", "trailing_range"])
 def test_a_volatility_divides_returns_and_shifts_the_log_range_by_what_was_known_yesterday(target_scale):
     bars, names = random_bars(80), ["log_return", "log_range", "log_volume_ratio", "close"]
-    volatility = bars.volatility_for(target_scale)
+    volatility = scale_class(target_scale).fit(bars, 50).volatility(bars)
     plain, scaled = feature_table(bars, names, None), feature_table(bars, names, volatility)
     before = volatility[69]
     np.testing.assert_allclose(scaled[70, 0], plain[70, 0] / before)
     np.testing.assert_allclose(scaled[70, 1], plain[70, 1] - np.log(before))
     np.testing.assert_array_equal(scaled[70, 2:], plain[70, 2:])
-
-
-def test_the_unit_is_the_one_that_is_named():
-    bars = random_bars(80)
-    assert bars.volatility_for("none") is None
-    assert bars.volatility_for("trailing_vol") is bars.volatility
-    assert bars.volatility_for("trailing_range") is bars.range_volatility
 
 
 def test_range_volatility_is_the_normalised_ewma_of_the_days_variances():
@@ -125,7 +119,8 @@ def test_no_feature_looks_ahead(cutoff: int, factor: float, scale: str):
     changed = prices.copy()
     changed.iloc[cutoff + 1 :] = changed.iloc[cutoff + 1 :] * factor + 1.0
     before, after = (
-        feature_table(b, NAMES, b.volatility_for(scale)) for b in (Bars.of(prices), Bars.of(changed))
+        feature_table(b, NAMES, scale_class(scale).fit(b, 50).volatility(b))
+        for b in (Bars.of(prices), Bars.of(changed))
     )
     np.testing.assert_array_equal(before[: cutoff + 1], after[: cutoff + 1])
     assert not np.array_equal(before[cutoff + 1 :], after[cutoff + 1 :], equal_nan=True)

@@ -135,8 +135,8 @@ def test_a_ticker_is_measured_in_it_by_a_model_of_its_train_bars_that_is_saved_w
     train = windows_of(series, RECIPE, SPLIT, "train")
     assert train.targets[:, 0].std() == pytest.approx(1, abs=0.05)
     n_train = SPLIT.first_rows(series.dates)[0]
-    assert series.fitted.har.to_json() == HarModel.fit(Bars.of(TABLE), n_train).to_json()
-    scaler = FittedTicker.from_json(json.loads(json.dumps(series.fitted.to_json())))
+    assert series.fitted.scale.to_json() == HarModel.fit(Bars.of(TABLE), n_train).to_json()
+    scaler = FittedTicker.from_json(json.loads(json.dumps(series.fitted.to_json())), "har")
     again = apply_ticker("AAA", TABLE, RECIPE, scaler)
     np.testing.assert_array_equal(again.volatility_scale, series.volatility_scale)
     np.testing.assert_array_equal(again.inputs, series.inputs)

@@ -17,7 +17,9 @@ from lstm_stock.baselines import Task, forecast_all, har_market_t, har_range_t
 from lstm_stock.config import load_config
 from lstm_stock.dataset.build import build_dataset
 from lstm_stock.dataset.features import Bars
-from lstm_stock.dataset.market import Market, require_one_close, volatility_surprise, with_market
+from lstm_stock.dataset.loader import BarLoader
+from lstm_stock.dataset.market import Market, volatility_surprise
+from lstm_stock.dataset.sessions import require_one_close
 from lstm_stock.errors import ConfigError, LeakError
 from lstm_stock.prices import calendars
 from lstm_stock.prices import table as price_table
@@ -199,7 +201,7 @@ def made(store, tmp_path_factory):
 
 def test_the_run_has_the_baseline_and_scalers_with_the_market(made):
     assert "har_market_t" in set(made.scores["model"])
-    assert all(len(scaler.har.weights) == 7 for scaler in made.scalers.values())
+    assert all(len(scaler.scale.model.weights) == 7 for scaler in made.scalers.values())
 
 
 def test_predict_says_what_the_test_period_had_said(cli, made, store):
@@ -328,7 +330,7 @@ def test_one_ticker_is_no_market(cli, store, tmp_path):
 
 def test_other_scales_do_not_ask_for_it():
     config = load_config(None, [*SETTINGS, "target_scale=har"])
-    assert with_market(config, pytest.fail) is pytest.fail
+    assert BarLoader.of(config, pytest.fail).market is None
 
 
 YEARS = (dt.date(2023, 5, 2), dt.date(2024, 6, 3))
@@ -367,29 +369,32 @@ def test_session_ends_of_years_that_are_partly_known():
 def test_sessions_that_end_apart_make_no_market(early, late, minutes):
     for pair in ({"A": early, "B": None, "C": late}, {"A": late, "B": None, "C": early}):
         with pytest.raises(ConfigError, match=rf"sessions ended {minutes} minutes apart"):
-            require_one_close(pair, *YEARS)
+            require_one_close("har_market", pair, *YEARS)
 
 
 def test_sessions_that_ended_apart_in_earlier_years_make_no_market_of_those_years():
     pair = {"A": "XJSE", "B": "XIST"}
-    assert require_one_close(pair, *YEARS) == []
+    assert require_one_close("har_market", pair, *YEARS) == []
     with pytest.raises(
         ConfigError, match=r"A trades at XJSE, B at XIST, and on 2016-.* ended 60 minutes apart"
     ):
-        require_one_close(pair, dt.date(2012, 1, 2), dt.date(2024, 1, 2))
+        require_one_close("har_market", pair, dt.date(2012, 1, 2), dt.date(2024, 1, 2))
 
 
 def test_half_holidays_and_unknown_exchanges_do_not_count():
-    assert require_one_close({"A": "XNYS", "B": None, "C": "XTSE", "D": "XTAE"}, *YEARS) == ["B", "D"]
-    assert require_one_close({"A": "XLON", "B": "XPAR", "C": "XETR"}, *YEARS) == []
-    assert require_one_close({"A": "XTKS", "B": "XKRX"}, *YEARS) == []
-    assert require_one_close({}, *YEARS) == []
+    assert require_one_close("har_market", {"A": "XNYS", "B": None, "C": "XTSE", "D": "XTAE"}, *YEARS) == [
+        "B",
+        "D",
+    ]
+    assert require_one_close("har_market", {"A": "XLON", "B": "XPAR", "C": "XETR"}, *YEARS) == []
+    assert require_one_close("har_market", {"A": "XTKS", "B": "XKRX"}, *YEARS) == []
+    assert require_one_close("har_market", {}, *YEARS) == []
 
 
 def test_a_dataset_of_sessions_that_end_apart_is_refused(tmp_path):
     for apart in ({"A": "XNYS", "B": None, "C": "XLON"}, {"C": "XLON", "A": "XNYS", "B": "XTSE"}):
         with pytest.raises(ConfigError, match=r"sessions end together: C trades at XLON, [AB] at X(NYS|TSE)"):
-            require_one_close(apart, *YEARS)
+            require_one_close("har_market", apart, *YEARS)
     mixed = stored(tmp_path)
     stored(tmp_path, {"CCC": TABLES["CCC"]}, "XTKS")
     config = load_config(None, SETTINGS)

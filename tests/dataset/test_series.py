@@ -141,7 +141,7 @@ def test_the_scaler_is_fitted_on_train_bars_and_nothing_after_them():
 
 def test_a_saved_scaler_gives_the_same_series():
     table, series = series_of(RETURNS)
-    scaler = FittedTicker.from_json(json.loads(json.dumps(series.fitted.to_json())))
+    scaler = FittedTicker.from_json(json.loads(json.dumps(series.fitted.to_json())), RETURNS.target_scale)
     again = apply_ticker("AAA", adjusted(table), RETURNS, scaler)
     np.testing.assert_array_equal(again.inputs, series.inputs)
     np.testing.assert_array_equal(again.volatility_scale, series.volatility_scale)

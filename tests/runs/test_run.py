@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from lstm_stock.config import Config
+from lstm_stock.dataset.scale import TrailingVolatility
 from lstm_stock.dataset.scaler import fit_scaler
 from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
@@ -49,6 +50,7 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
         close_offset=3.0,
         close_scale=2.0,
         insample_mae=0.4,
+        scale=TrailingVolatility(),
     )
     forecasts = Path(tempfile.mkdtemp()) / "forecasts.parquet"
     FORECASTS.to_parquet(forecasts, index=False)

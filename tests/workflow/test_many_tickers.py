@@ -17,7 +17,8 @@ import pytest
 
 from lstm_stock.cli.train import show_scores
 from lstm_stock.config import load_config
-from lstm_stock.dataset.build import build_dataset, windows_skipping_short
+from lstm_stock.dataset.build import build_dataset, windows_skipping_unusable
+from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import UNKNOWN_TICKER_ID, fit_ticker, window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.errors import ShortHistoryError
@@ -149,7 +150,7 @@ def test_none_is_left_out_without_a_word_and_of_nothing_nothing_is_made(store):
     reader = PriceReader(config.data, store)
     split = split_of(config.split, PriceReader(made_config("AAA").data, store).dates(["AAA"]))
     with pytest.raises(ShortHistoryError, match="the train part of NEW has"):
-        windows_skipping_short(config, reader.adjusted, split, pytest.fail)
+        windows_skipping_unusable(config, BarLoader(reader.adjusted), split, pytest.fail)
 
 
 def test_a_ticker_that_is_left_out_decides_no_split_either(store, tmp_path):
@@ -214,8 +215,8 @@ def made_config(*tickers: str, **model: object):
 def parts_of(store, *tickers: str, **model: object):
     config = made_config(*tickers, **model)
     reader = PriceReader(config.data, store)
-    return windows_skipping_short(
-        config, reader.adjusted, split_of(config.split, reader.dates(tickers)), lambda _: None
+    return windows_skipping_unusable(
+        config, BarLoader(reader.adjusted), split_of(config.split, reader.dates(tickers)), lambda _: None
     )
 
 

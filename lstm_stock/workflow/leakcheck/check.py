@@ -6,9 +6,8 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 from lstm_stock.config import Config
-from lstm_stock.config.schema import MARKET_SCALE
 from lstm_stock.dataset.build import build_dataset
-from lstm_stock.dataset.market import with_market
+from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import fit_ticker, window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.errors import LeakError
@@ -88,7 +87,7 @@ def check_run(
             f"the stored prices of {ticker} are not those that {run.name} was trained on: its scaler cannot "
             "be fitted again, the rest is checked on the stored prices"
         )
-    if changed and config.target_scale == MARKET_SCALE:
+    if changed and config.needs_market:
         on_warning("no scaler can be checked, as each depends on the market of all tickers")
     else:
         _check_scalers(run, tables, changed)
@@ -101,11 +100,11 @@ def check_run(
 
 def _check_scalers(run: Run, tables: Tables, changed: Sequence[str]) -> None:
     """Raise LeakError if a saved scaler is not that of the train bars; tickers in `changed` are skipped."""
-    adjusted = with_market(run.config, lambda ticker: price_table.adjusted(tables[ticker]))
+    loader = BarLoader.of(run.config, lambda ticker: price_table.adjusted(tables[ticker]))
     for ticker in tables:
         if ticker in changed:
             continue
-        series = fit_ticker(ticker, adjusted(ticker), window_spec(run.config), run.scaler_split)
+        series = fit_ticker(ticker, loader.adjusted(ticker), window_spec(run.config), run.scaler_split)
         if series.fitted.to_json() != run.scalers[ticker].to_json():
             raise LeakError(
                 f"leak: the saved scaler of {ticker} is not the one fitted on the train bars",

@@ -16,8 +16,8 @@ import pandas as pd
 from lstm_stock.baselines import forecast_all
 from lstm_stock.config import Config
 from lstm_stock.dataset.features import Bars, feature_table
-from lstm_stock.dataset.har import JSON_KEYS
-from lstm_stock.dataset.market import with_market
+from lstm_stock.dataset.loader import BarLoader
+from lstm_stock.dataset.scale import UnfittedScale, scale_class
 from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, window_spec
 from lstm_stock.dataset.split import Dates, Split, split_of
 from lstm_stock.dataset.windows import Windows, windows_of
@@ -72,8 +72,8 @@ def train_briefly(config: Config, tables: Tables) -> keras.Model:
     spec = window_spec(config)
     # A refit learns from, and is scaled by, all bars before the test period.
     wide = split.without_val if config.training.refit else split
-    adjusted = with_market(config, lambda ticker: price_table.adjusted(tables[ticker]))
-    series = [fit_ticker(ticker, adjusted(ticker), spec, wide) for ticker in tables]
+    loader = BarLoader.of(config, lambda ticker: price_table.adjusted(tables[ticker]))
+    series = [fit_ticker(ticker, loader.adjusted(ticker), spec, wide) for ticker in tables]
     train = [_newest(windows_of(one, spec, wide, "train"), TRAINED_WINDOWS) for one in series]
     val = [_newest(windows_of(one, spec, split, "val"), TRAINED_WINDOWS) for one in series]
     training = config.training.model_copy(update={"epochs": 1, "members": 1})
@@ -110,8 +110,8 @@ def make_pipeline(
         starts = np.array([split.val_start, split.test_start]).astype("datetime64[D]")
         yield Snapshot("split", "the split", starts)
         split = run_split or split
-        bars_of = with_market(config, lambda ticker: price_table.adjusted(tables[ticker]))
-        adjusted = {ticker: bars_of(ticker) for ticker in tables}
+        loader = BarLoader.of(config, lambda ticker: price_table.adjusted(tables[ticker]))
+        adjusted = {ticker: loader.adjusted(ticker) for ticker in tables}
         for ticker, table in adjusted.items():
             yield from _features(config, ticker, table, cutoff)
         val_row, test_row = split.first_rows(dates)
@@ -156,7 +156,9 @@ def _features(
 ) -> Iterator[Snapshot]:
     bars, days = Bars.of(adjusted), days_of(adjusted)
     n = int(np.searchsorted(days, cutoff, side="right"))
-    volatility = bars.volatility_for(config.target_scale)
+    scale = scale_class(config.target_scale)
+    # What a fitted scale gives depends on the train bars, which may be corrupted: `_scaled` yields it later.
+    volatility = scale().volatility(bars) if issubclass(scale, UnfittedScale) else None
     if bars.market is not None:
         yield Snapshot("market", f"the market column of {ticker}", bars.market[:n], days[:n])
     if volatility is not None:
@@ -168,16 +170,8 @@ def _features(
 
 def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datetime64) -> Iterator[Snapshot]:
     """Yield the scaler, the scaled inputs, and the targets of train and val windows."""
-    ticker, fitted = series.ticker, series.fitted
-    numbers = (fitted.return_std, fitted.close_offset, fitted.close_scale, fitted.insample_mae)
-    scaler = fitted.scaler
-    har = (
-        []
-        if fitted.har is None
-        else [*fitted.har.weights, *(getattr(fitted.har, name) for name in JSON_KEYS.values())]
-    )
-    values = np.concatenate([scaler.offset, scaler.scale, scaler.low, scaler.high, numbers, har])
-    yield Snapshot("scaler", f"the scaler of {ticker}", values)
+    ticker = series.ticker
+    yield Snapshot("scaler", f"the scaler of {ticker}", series.fitted.numbers())
     n = int(np.searchsorted(series.dates, cutoff, side="right"))
     days = series.dates[:n]
     yield Snapshot("inputs", f"the scaled inputs of {ticker}", series.inputs[:n], days)

@@ -1,0 +1,126 @@
+"""Target scales: the volatility that returns are divided by, known at each bar.
+
+A scale is fitted on the train bars of one ticker, then applied to all its bars. `lstm_stock.config.scales.SCALES`
+names them; to add one, write a subclass of `Scale` and an entry there.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from lstm_stock.config.registry import resolve
+from lstm_stock.config.scales import SCALES
+from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.har import HarModel
+from lstm_stock.dataset.volatility import Array
+
+
+class Scale(ABC):
+    """A target scale as fitted on the train bars of one ticker."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, bars: Bars, n_train: int) -> Self:
+        """Learn from the first `n_train` bars.
+
+        Raises:
+            ShortHistoryError: They are too few.
+        """
+
+    @abstractmethod
+    def volatility(self, bars: Bars) -> Array | None:
+        """Return the one-bar volatility known at each bar, shape `(n_bars,)`, NaN while it warms up.
+
+        None leaves features as they are, and divides returns by the standard deviation of the train returns.
+        """
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any] | None:
+        """Return what was learnt as a plain dictionary, None if that is nothing."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, data: dict[str, Any] | None) -> Self:
+        """Rebuild a scale from what `to_json` returned."""
+
+
+class UnfittedScale(Scale):
+    """A scale that learns nothing: subclasses define `volatility` alone."""
+
+    @classmethod
+    def fit(cls, bars: Bars, n_train: int) -> Self:  # noqa: ARG003
+        """Return the scale."""
+        return cls()
+
+    def to_json(self) -> None:
+        """Return None."""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any] | None) -> Self:  # noqa: ARG003
+        """Return the scale."""
+        return cls()
+
+
+class TrailingVolatility(UnfittedScale):
+    """`lstm_stock.dataset.volatility.trailing_volatility`."""
+
+    def volatility(self, bars: Bars) -> Array:
+        """Return it, shape `(n_bars,)`."""
+        return bars.volatility
+
+
+class RangeVolatility(UnfittedScale):
+    """`lstm_stock.dataset.volatility.range_volatility`."""
+
+    def volatility(self, bars: Bars) -> Array:
+        """Return it, shape `(n_bars,)`."""
+        return bars.range_volatility
+
+
+class ConstantScale(UnfittedScale):
+    """The standard deviation of the train returns."""
+
+    def volatility(self, bars: Bars) -> None:
+        """Return None."""
+
+
+@dataclass(frozen=True)
+class HarVolatility(Scale):
+    """The volatility that a `HarModel` of the train bars forecasts for the next bar."""
+
+    model: HarModel
+    with_market: ClassVar[bool] = False
+
+    @classmethod
+    def fit(cls, bars: Bars, n_train: int) -> Self:
+        """Fit the regression; ShortHistoryError if there are too few bars."""
+        return cls(HarModel.fit(bars, n_train, with_market=cls.with_market))
+
+    def volatility(self, bars: Bars) -> Array:
+        """Return `HarModel.volatility`, shape `(n_bars,)`."""
+        return self.model.volatility(bars)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `HarModel.to_json`."""
+        return self.model.to_json()
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any] | None) -> Self:
+        """Rebuild what `to_json` returned; TypeError for None."""
+        if data is None:
+            raise TypeError("no HAR model was saved")
+        return cls(HarModel.from_json(data))
+
+
+class HarMarketVolatility(HarVolatility):
+    """`HarVolatility` with the market as a further regressor: `Bars.market` must be known."""
+
+    with_market = True
+
+
+def scale_class(name: str) -> type[Scale]:
+    """Return the class of a key of `SCALES`."""
+    found: type[Scale] = resolve(SCALES[name].scale)
+    return found
