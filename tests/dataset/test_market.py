@@ -285,7 +285,7 @@ def test_what_the_market_did_does_not_leak_and_a_market_that_looks_ahead_is_name
         return replace(market, volatility_surprise=np.append(market.volatility_surprise[1:], 0.0))
 
     monkeypatch.setattr(Market, "of", classmethod(tomorrow))
-    with pytest.raises(LeakError, match=f"the market beside AAA on {in_test} moved"):
+    with pytest.raises(LeakError, match=f"the market column of AAA on {in_test} changes"):
         check(make_pipeline(config, network), tables, [in_test], lambda *_: None)
 
 
@@ -309,7 +309,7 @@ def test_the_leak_check_of_a_run_refits_no_scaler_whose_market_has_changed(
     said = []
     checks.check_run(made, stored(tmp_path, paid), 1, pytest.fail, said.append)
     assert "the stored prices of BBB are not those" in said[0]
-    assert "nor can those of the other tickers, as all look at the market" in said[1]
+    assert "no scaler can be checked, as each depends on the market of all tickers" in said[1]
 
 
 # --- what is refused ------------------------------------------------------------------------------------------
