@@ -82,8 +82,8 @@ def main() -> None:
     before, after = measure()
     for stage, curves in (("before training", before), ("after training", after)):
         for name, lengths in curves.items():
-            told = ", ".join(f"{lag}: {middle(lengths)[lag]:.1e}" for lag in (1, 5, 10, 20, 40, 59))
-            print(f"{stage}, {name}, by bars before the cutoff: {told}")
+            values = ", ".join(f"{lag}: {middle(lengths)[lag]:.1e}" for lag in (1, 5, 10, 20, 40, 59))
+            print(f"{stage}, {name}, by bars before the cutoff: {values}")
     draw(before, after, Path(sys.argv[1]) if len(sys.argv) > 1 else OUTPUT)
 
 

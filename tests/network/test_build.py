@@ -19,8 +19,8 @@ from lstm_stock.network.cells.base import cell_of
 from lstm_stock.network.forecast import to_distribution
 from lstm_stock.network.heads import QUANTILES, Head, head_of, log_gamma_step, training_loss
 
-CARD = Architecture("lstm", (128, 64), 0.3, (32,), "student_t", look_back=60, n_features=7, horizon=5)
-TINY = replace(CARD, units=(4, 3), dense=(5,), look_back=6, n_features=2, horizon=2)
+DEFAULT = Architecture("lstm", (128, 64), 0.3, (32,), "student_t", look_back=60, n_features=7, horizon=5)
+TINY = replace(DEFAULT, units=(4, 3), dense=(5,), look_back=6, n_features=2, horizon=2)
 
 
 def test_every_cell_and_head_of_the_registries_can_be_imported():
@@ -28,16 +28,16 @@ def test_every_cell_and_head_of_the_registries_can_be_imported():
     assert all(isinstance(head_of(name), Head) for name in HEADS)
 
 
-def test_parameters_of_the_card_follow_the_formula():
+def test_parameters_of_the_default_network_follow_the_formula():
     def lstm(n_in: int, n_hidden: int) -> int:
         return 4 * (n_in + n_hidden + 1) * n_hidden
 
     expected = lstm(7, 128) + lstm(128, 64) + (64 + 1) * 32 + (32 + 1) * 5 * 3
-    assert build_network(CARD).count_params() == expected
+    assert build_network(DEFAULT).count_params() == expected
 
 
-def test_layers_of_the_card_stand_in_order():
-    kinds = [type(layer).__name__ for layer in build_network(CARD).layers]
+def test_layers_of_the_default_network():
+    kinds = [type(layer).__name__ for layer in build_network(DEFAULT).layers]
     assert kinds == [
         "InputLayer",
         "LSTM",
@@ -49,12 +49,14 @@ def test_layers_of_the_card_stand_in_order():
         "Reshape",
         "Rescaling",
     ]
-    dropouts = [layer.rate for layer in build_network(CARD).layers if isinstance(layer, keras.layers.Dropout)]
+    dropouts = [
+        layer.rate for layer in build_network(DEFAULT).layers if isinstance(layer, keras.layers.Dropout)
+    ]
     assert dropouts == [0.3, 0.3]
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_the_biases_of_the_head_forecast_the_trailing_volatility(head):
+def test_before_training_the_head_forecasts_the_trailing_volatility(head):
     member = build_network(replace(TINY, head=head))
     kernel, bias = member.get_layer("head").get_weights()
     member.get_layer("head").set_weights([np.zeros_like(kernel), bias])
@@ -77,7 +79,7 @@ def random_params(head: str) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def loss_of(head: str, y_true: np.ndarray, params: np.ndarray) -> float:
+def mean_loss(head: str, y_true: np.ndarray, params: np.ndarray) -> float:
     losses = head_of(head).loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
     assert losses.shape == y_true.shape
     return float(ops.mean(losses))
@@ -86,18 +88,18 @@ def loss_of(head: str, y_true: np.ndarray, params: np.ndarray) -> float:
 @pytest.mark.parametrize("head", ["gaussian", "student_t", "vocabulary"])
 def test_the_training_loss_is_the_mean_log_score_of_the_distribution(head):
     y_true, params = random_params(head)
-    loss = loss_of(head, y_true, params)
+    loss = mean_loss(head, y_true, params)
     scores = head_of(head).distribution(params.astype(np.float64)).log_score(y_true.astype(np.float64))
     assert loss == pytest.approx(scores.mean(), rel=1e-5)
 
 
 def test_gaussian_and_student_t_losses_agree_with_scipy():
     y_true, params = random_params("gaussian")
-    loss = loss_of("gaussian", y_true, params)
+    loss = mean_loss("gaussian", y_true, params)
     expected = -stats.norm.logpdf(y_true, params[..., 0], np.exp(params[..., 1])).mean()
     assert loss == pytest.approx(expected, rel=1e-5)
     y_true, params = random_params("student_t")
-    loss = loss_of("student_t", y_true, params)
+    loss = mean_loss("student_t", y_true, params)
     df = 2.05 + np.log1p(np.exp(params[..., 2]))
     expected = -stats.t.logpdf(y_true, df, params[..., 0], np.exp(params[..., 1])).mean()
     assert loss == pytest.approx(expected, rel=1e-5)
@@ -105,7 +107,7 @@ def test_gaussian_and_student_t_losses_agree_with_scipy():
 
 def test_quantile_loss_is_the_mean_pinball_loss_of_the_fan():
     y_true, params = random_params("quantile")
-    loss = loss_of("quantile", y_true, params)
+    loss = mean_loss("quantile", y_true, params)
     fan = head_of("quantile").distribution(params.astype(np.float64))
     losses = [
         np.maximum(p * (y_true - fan.quantile(p)), (p - 1) * (y_true - fan.quantile(p))).mean()
@@ -116,7 +118,7 @@ def test_quantile_loss_is_the_mean_pinball_loss_of_the_fan():
 
 def test_point_loss_is_the_mean_squared_error():
     y_true, params = random_params("point")
-    loss = loss_of("point", y_true, params)
+    loss = mean_loss("point", y_true, params)
     assert loss == pytest.approx(np.mean((y_true - params[..., 0]) ** 2), rel=1e-5)
 
 
@@ -144,7 +146,7 @@ def test_the_location_is_output_in_its_own_unit():
     np.testing.assert_array_equal(tenth[..., 1:], plain[..., 1:])
 
 
-def test_quantiles_never_cross_whatever_the_network_outputs():
+def test_quantiles_do_not_cross():
     params = np.random.default_rng(2).normal(0, 30, size=(200, 1, len(QUANTILES)))
     fan = head_of("quantile").distribution(params)
     values = np.stack([fan.quantile(p) for p in QUANTILES], axis=-1)
@@ -158,7 +160,7 @@ def test_log_gamma_step_agrees_with_scipy_in_float32():
     np.testing.assert_allclose(got, expected, atol=2e-6, rtol=1e-6)
 
 
-def test_members_are_joined_into_one_network_and_read_as_a_mixture():
+def test_members_are_joined_into_one_network_whose_forecast_is_their_mixture():
     members = []
     for seed in (1, 2):
         keras.utils.set_random_seed(seed)
@@ -178,9 +180,9 @@ def test_members_are_joined_into_one_network_and_read_as_a_mixture():
 def test_a_joined_network_survives_saving_in_safe_mode(tmp_path):
     network = build_ensemble([build_network(TINY), build_network(TINY)])
     network.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     windows = np.random.default_rng(0).normal(size=(3, 6, 2)).astype(np.float32)
-    np.testing.assert_array_equal(network.predict(windows, verbose=0), again.predict(windows, verbose=0))
+    np.testing.assert_array_equal(network.predict(windows, verbose=0), loaded.predict(windows, verbose=0))
 
 
 def test_unknown_cells_and_heads_are_refused():

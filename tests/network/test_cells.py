@@ -44,8 +44,8 @@ def seeded(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def shake(layer: keras.layers.Layer, random: np.random.Generator, scale: float = 0.5) -> None:
-    """Give every weight, also those that start at 0, a value of its own."""
+def randomise(layer: keras.layers.Layer, random: np.random.Generator, scale: float = 0.5) -> None:
+    """Set every weight to a random value, also those that start at 0."""
     layer.set_weights([random.normal(0, scale, w.shape).astype(w.dtype) for w in layer.get_weights()])
 
 
@@ -53,7 +53,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-# --- the tables agree ---
+# --- specs and config ---
 
 
 def test_heads_have_as_many_parameters_as_their_specs_say_and_options_are_config_keys():
@@ -77,11 +77,11 @@ def test_the_config_reaches_the_regularisers():
 @pytest.mark.parametrize(("cell", "units"), [*((cell, (4, 3)) for cell in CELLS), ("transformer", (3, 3, 5))])
 def test_parameters_follow_the_formula(cell, units):
     head, n_features = ("vocabulary", 1) if cell == "token" else ("student_t", 2)
-    shape = replace(TINY, cell=cell, units=units, dense=(2,), head=head, horizon=2, n_features=n_features)
+    spec = replace(TINY, cell=cell, units=units, dense=(2,), head=head, horizon=2, n_features=n_features)
     features = ("log_return", "open_gap")[:n_features]
     model = config.ModelConfig(units=units, dense=(2,))
     settings = config.Config(features=features, window=config.WindowConfig(horizon=2), model=model)
-    assert build_network(shape).count_params() == count_params(with_cell(settings, cell))
+    assert build_network(spec).count_params() == count_params(with_cell(settings, cell))
 
 
 def test_parameters_of_one_layer_by_hand():
@@ -103,9 +103,9 @@ def test_parameters_of_one_layer_by_hand():
 
 
 def test_the_lstm_without_regularisers_is_kerass_own_stack_from_the_same_seed():
-    shape = replace(TINY, units=(4, 3))
+    spec = replace(TINY, units=(4, 3))
     seeded(3)
-    network = build_network(shape)
+    network = build_network(spec)
     seeded(3)
     x = inputs = keras.Input((5, 2))
     x = layers.LSTM(4, return_sequences=True)(x)
@@ -121,7 +121,7 @@ def test_the_lstm_without_regularisers_is_kerass_own_stack_from_the_same_seed():
     assert type(network.get_layer("lstm_1")) is layers.LSTM
 
 
-def test_an_lstm_with_closed_peepholes_is_an_lstm():
+def test_an_lstm_with_peepholes_of_zero_is_an_lstm():
     seeded()
     ours, theirs = layers.RNN(PeepholeCell(3)), layers.LSTM(3)
     ours(WINDOWS), theirs(WINDOWS)
@@ -133,7 +133,7 @@ def test_peepholes_follow_their_equations():
     random = seeded()
     layer = layers.RNN(PeepholeCell(3))
     layer(WINDOWS)
-    shake(layer, random)
+    randomise(layer, random)
     w, u, b, p = layer.get_weights()
     h = c = np.zeros((7, 3))
     for x in np.moveaxis(WINDOWS, 1, 0):
@@ -168,7 +168,7 @@ def test_attention_weights_sum_to_one_and_weigh_the_states():
     random = seeded()
     members = [build_network(replace(TINY, cell="attention")) for _ in range(2)]
     for member in members:
-        shake(member, random)
+        randomise(member, random)
     weights = attention_weights(build_ensemble(members), WINDOWS)
     assert weights.shape == (7, 2, 5)
     np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-6)
@@ -211,7 +211,7 @@ def test_causal_attention_follows_its_equation(width):
     x = random.normal(size=(2, 4, width)).astype(np.float32)
     layer(x, x)
     assert sum(w.size for w in layer.get_weights()) == 4 * (width + 1) * width
-    shake(layer, random)
+    randomise(layer, random)
     kernels = [w.reshape(width, width) for w in layer.get_weights()[::2]]
     biases = [b.reshape(width) for b in layer.get_weights()[1::2]]
     query, key, value = (x @ w + b for w, b in zip(kernels[:3], biases[:3], strict=True))
@@ -261,7 +261,7 @@ def test_attention_layers_of_older_runs_are_read():
     assert (type(layer), layer.n_heads, layer.name) == (CausalAttention, 2, "block_1_attention")
 
 
-def test_positions_are_the_papers_waves():
+def test_positions_are_the_sinusoids_of_the_paper():
     table = sinusoids(50, 5)
     assert table.shape == (50, 5)
     assert table[7, 0] == pytest.approx(np.sin(7))
@@ -272,13 +272,13 @@ def test_positions_are_the_papers_waves():
 # --- the Turing machine ---
 
 
-def numpy_address(memory, former, key, beta, gate, shifts, gamma):
+def numpy_address(memory, previous, key, beta, gate, shifts, gamma):
     """Graves et al. 2014, equations 5 to 9, slot by slot."""
     n = len(memory)
     cosines = [key @ row / (np.linalg.norm(key) * np.linalg.norm(row)) for row in memory]
     content = np.exp(beta * np.array(cosines))
     content /= content.sum()
-    mixed = gate * content + (1 - gate) * former
+    mixed = gate * content + (1 - gate) * previous
     shifted = [
         sum(mixed[j] * {0: shifts[1], 1: shifts[2], n - 1: shifts[0]}.get((i - j) % n, 0) for j in range(n))
         for i in range(n)
@@ -287,21 +287,21 @@ def numpy_address(memory, former, key, beta, gate, shifts, gamma):
     return powered / powered.sum()
 
 
-def addressed(memory, former, *asked):
-    focus = Addressing(*(np.atleast_1d(np.float32(each))[None] for each in asked))
-    return np.asarray(address(np.float32(memory)[None], np.float32(former)[None], focus))[0]
+def addressed(memory, previous, *parameters):
+    addressing = Addressing(*(np.atleast_1d(np.float32(each))[None] for each in parameters))
+    return np.asarray(address(np.float32(memory)[None], np.float32(previous)[None], addressing))[0]
 
 
 def test_a_head_finds_its_slots_by_the_papers_equations():
     random = seeded()
     memory = random.normal(size=(5, 3))
-    former = np.array([0.1, 0.6, 0.1, 0.1, 0.1])
-    asked = (memory[2] + 0.1, 3.0, 0.4, [0.2, 0.1, 0.7], 2.5)
+    previous = np.array([0.1, 0.6, 0.1, 0.1, 0.1])
+    parameters = (memory[2] + 0.1, 3.0, 0.4, [0.2, 0.1, 0.7], 2.5)
     np.testing.assert_allclose(
-        addressed(memory, former, *asked), numpy_address(memory, former, *asked), atol=1e-5
+        addressed(memory, previous, *parameters), numpy_address(memory, previous, *parameters), atol=1e-5
     )
-    # The slot like the key; then, from the former place, one forward and, in the circle, one back.
-    assert addressed(memory, former, memory[3], 50.0, 1.0, [0, 1, 0], 1.0).argmax() == 3
+    # The slot most like the key; then one slot forward and one back, in the circle, from the previous weights.
+    assert addressed(memory, previous, memory[3], 50.0, 1.0, [0, 1, 0], 1.0).argmax() == 3
     first = [1.0, 0, 0, 0, 0]
     np.testing.assert_allclose(
         addressed(memory, first, memory[3], 9.0, 0, [0, 0, 1], 1.0), [0, 1, 0, 0, 0], atol=1e-6
@@ -315,7 +315,7 @@ def test_a_turing_machine_erases_adds_and_reads():
     random = seeded()
     cell = TuringCell(layers.LSTMCell(3), n_slots=4, slot_width=2)
     cell.build((None, 2))
-    shake(cell, random)
+    randomise(cell, random)
     states = cell.get_initial_state(batch_size=7)
     memory = np.full((7, 4, 2), 1e-6)
     for x in np.moveaxis(WINDOWS, 1, 0):
@@ -362,16 +362,16 @@ def test_zoneout_keeps_units_in_training_and_their_mean_afterwards():
     cell = Zoneout(inner, 0.3)
     cell.build((None, 2))
     x, h, c = (random.normal(size=(5, n)).astype(np.float32) for n in (2, 400, 400))
-    _, fresh = inner(x, [h, c])
+    _, updated = inner(x, [h, c])
     _, mean = cell(x, [h, c])
     output, kept = cell(x, [h, c], training=True)
     np.testing.assert_array_equal(output, kept[0])
-    for old, new, expected, got in zip([h, c], fresh, mean, kept, strict=True):
+    for old, new, expected, got in zip([h, c], updated, mean, kept, strict=True):
         np.testing.assert_allclose(expected, 0.3 * old + 0.7 * np.asarray(new), atol=1e-6)
         is_old, is_new = np.asarray(got) == old, np.asarray(got) == np.asarray(new)
         assert (is_old | is_new).all()
         assert is_old.mean() == pytest.approx(0.3, abs=0.05)
-    assert ((np.asarray(kept[0]) == h) != (np.asarray(kept[1]) == c)).any()  # h and c by draws of their own
+    assert ((np.asarray(kept[0]) == h) != (np.asarray(kept[1]) == c)).any()  # h and c have independent draws
 
 
 def test_recurrent_dropout_inside_another_cell_has_one_mask_for_all_bars():
@@ -386,7 +386,7 @@ def test_recurrent_dropout_inside_another_cell_has_one_mask_for_all_bars():
     np.testing.assert_array_equal(layer(WINDOWS), np.full((7, 60), 5))
 
 
-def test_the_controller_of_a_turing_machine_drops_states_anew_for_each_batch():
+def test_the_controller_of_a_turing_machine_draws_new_dropout_masks_per_batch():
     seeded()
     layer = layers.RNN(TuringCell(layers.LSTMCell(20, recurrent_dropout=0.5), 4, 2))
     first, second = (np.asarray(layer(WINDOWS, training=True)) for _ in range(2))
@@ -445,7 +445,7 @@ def test_gradients_are_those_of_central_differences(name, float64):
     layer = GRADIENTS[name]()
     x = tf.Variable(WINDOWS[:3].astype(np.float64))
     layer(x)
-    shake(layer, random)
+    randomise(layer, random)
 
     def value() -> tf.Tensor:
         return tf.reduce_sum(tf.sin(tf.cast(layer(x), tf.float64)))
@@ -467,7 +467,7 @@ def test_gradients_are_those_of_central_differences(name, float64):
         assert slope == pytest.approx(float(np.sum(gradient * direction)), rel=1e-5, abs=1e-8)
 
 
-# --- trained, saved and read again ---
+# --- trained, saved and loaded ---
 
 
 @pytest.fixture(scope="module")
@@ -478,7 +478,7 @@ def trained():
     rules["attention"] = Regularisers()
     rules["bilstm"] = replace(
         KERNEL_ON, recurrent_constraint=LIMIT
-    )  # its loops with zoneout take long to trace
+    )  # tracing its loops with zoneout takes long
     members = [build_network(replace(TINY, cell=cell, regularisers=rules[cell])) for cell in CELLS]
     before = [[weight.copy() for weight in member.get_weights()] for member in members]
     network = build_ensemble(members)
@@ -499,7 +499,7 @@ def test_every_weight_of_every_cell_learns(trained):
                 assert not np.array_equal(variable.numpy(), old), variable.path
 
 
-def test_weights_stay_as_short_as_they_must(trained):
+def test_weights_keep_their_maximum_norm(trained):
     _, members, _, _ = trained
     for cell, member in zip(CELLS, members, strict=True):
         kernels = [each.numpy() for each in member.trainable_variables if each.constraint is not None]
@@ -516,7 +516,7 @@ def test_every_cell_survives_saving_in_safe_mode(trained, tmp_path):
     copy = build_ensemble([keras.Model.from_config(member.get_config()) for member in members])
     copy.set_weights(network.get_weights())
     copy.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     expected = np.asarray(network(WINDOWS))
     assert expected.shape == (7, len(CELLS), 1, 1)
-    np.testing.assert_array_equal(again(WINDOWS), expected)
+    np.testing.assert_array_equal(loaded(WINDOWS), expected)

@@ -1,4 +1,4 @@
-"""The token cell: returns as words of a language model, and the paths it writes."""
+"""The token cell: returns as tokens of a language model, and the paths simulated with it."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def whipsaw_windows(part: str) -> Windows:
     return windows_of(fit_ticker("ZIG", table, RECIPE, split), RECIPE, split, part)
 
 
-def random_member(shape: Architecture = TINY, seed: int = 1) -> keras.Model:
-    """A network whose forecasts depend strongly on what it has read."""
+def random_member(spec: Architecture = TINY, seed: int = 1) -> keras.Model:
+    """A network whose forecasts depend strongly on its inputs."""
     keras.utils.set_random_seed(seed)
-    member = build_network(shape)
+    member = build_network(spec)
     member.set_weights([3 * w for w in member.get_weights()])
     return member
 
@@ -86,8 +86,8 @@ def random_start(n: int = 5) -> PathStart:
 def fit():
     """The one training of this file."""
     settings = TrainingConfig(epochs=3, batch_size=16, learning_rate=0.03, ema_momentum=0)
-    shape = replace(TINY, units=(6,), dense=())
-    return fit_network(shape, [whipsaw_windows("train")], [whipsaw_windows("val")], settings, seed=5)
+    spec = replace(TINY, units=(6,), dense=())
+    return fit_network(spec, [whipsaw_windows("train")], [whipsaw_windows("val")], settings, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +99,8 @@ PROBABILITY = np.array([0.3, 0.05, 0.05, 0.1, 0.1, 0.2, 0.15, 0.05])
 
 
 @pytest.fixture(scope="module")
-def by_heart():
-    """A network that has learnt one histogram, `PROBABILITY`, and does not listen."""
+def constant():
+    """A network that outputs `PROBABILITY` whatever its inputs."""
     member = build_network(TINY)
     kernel, _ = member.get_layer("head").get_weights()
     member.get_layer("head").set_weights([np.zeros_like(kernel), np.log(PROBABILITY) + 7])
@@ -124,9 +124,9 @@ def test_the_edges_are_quantiles_of_a_student_t_of_unit_variance():
 @given(seed=st.integers(0, 2**32 - 1), n_tokens=st.integers(2, 70), level=st.floats(1e-6, 1 - 1e-6))
 def test_a_draw_is_the_quantile_of_the_forecast_and_falls_into_its_token(seed, n_tokens, level):
     log_probability = log_softmax(np.random.default_rng(seed).normal(0, 2, (3, 1, n_tokens)))
-    which, y = draw(log_probability, np.array([[level]]))
-    np.testing.assert_array_equal(np.searchsorted(bin_edges(n_tokens), y), which)
-    # Read from a table, whose error is far below what a path can tell.
+    token, y = draw(log_probability, np.array([[level]]))
+    np.testing.assert_array_equal(np.searchsorted(bin_edges(n_tokens), y), token)
+    # Interpolated in a table, whose error is far below the sampling error.
     np.testing.assert_allclose(Binned(np.exp(log_probability)).cdf(y[..., 0]), level, atol=1e-5)
 
 
@@ -148,7 +148,7 @@ def test_parameters_follow_the_formula():
     assert build_network(TINY).count_params() == expected
 
 
-def test_the_embedding_starts_from_what_tokens_mean():
+def test_the_embedding_starts_from_the_bin_means():
     start = np.asarray(BinMeans()((TOKENS, 5)))
     np.testing.assert_allclose(start[:, 1], np.abs(start[:, 0]))
     assert (np.diff(start[:, 0]) > 0).all()
@@ -158,9 +158,9 @@ def test_the_embedding_starts_from_what_tokens_mean():
 # --- one bar ahead -----------------------------------------------------------------------------------------------
 
 
-def test_the_first_step_is_exactly_the_histogram_that_the_network_outputs(by_heart):
+def test_the_first_step_is_exactly_the_histogram_that_the_network_outputs(constant):
     windows = whipsaw_windows("test")
-    forecast = forecast_returns(by_heart, TINY, windows)
+    forecast = forecast_returns(constant, TINY, windows)
     edges = stats.t.ppf(np.arange(1, 8) / 8, 5, scale=np.sqrt(3 / 5))
     for y in (-7.0, -0.3, 0.0, 0.2, 4.0):
         share = PROBABILITY[np.searchsorted(edges, y)]
@@ -173,9 +173,9 @@ def test_the_first_step_is_exactly_the_histogram_that_the_network_outputs(by_hea
     np.testing.assert_allclose(forecast.cdf(edges[1] * windows.volatility_scale)[:, 0], below, atol=1e-6)
 
 
-def test_temperature_sharpens_or_flattens_the_forecast(by_heart):
+def test_temperature_sharpens_or_flattens_the_forecast(constant):
     plain, cold, hot = (
-        forecast_paths(by_heart, random_start(), 1, Sampling(4, temperature, 0))[:, 0, 0]
+        forecast_paths(constant, random_start(), 1, Sampling(4, temperature, 0))[:, 0, 0]
         for temperature in (1.0, 0.5, 2.0)
     )
     np.testing.assert_allclose(cold, log_softmax(2 * plain), atol=1e-5)
@@ -185,37 +185,37 @@ def test_temperature_sharpens_or_flattens_the_forecast(by_heart):
 # --- paths -------------------------------------------------------------------------------------------------------
 
 
-def stands_of(member, start, draws, temperature=1.0):
-    """Where all paths of all windows stand before each bar."""
-    ((_, stands),) = simulate(member, start, draws, temperature)
+def states_of(member, start, draws, temperature=1.0):
+    """The states of all paths of all windows before each bar."""
+    ((_, states),) = simulate(member, start, draws, temperature)
     n = len(start.inputs)
-    return [[x[:n] for x in (stand.log_probability, stand.log_return, stand.volatility)] for stand in stands]
+    return [[x[:n] for x in (state.log_probability, state.log_return, state.volatility)] for state in states]
 
 
 @pytest.fixture(scope="module")
-def stands(member):
-    return stands_of(member, random_start(), uniforms(8, HORIZON, seed=3))
+def states(member):
+    return states_of(member, random_start(), uniforms(8, HORIZON, seed=3))
 
 
 def moves(before, after):
-    """The returns drawn between two bars, in units of what the volatility was."""
+    """The returns drawn between two bars, in units of the volatility before."""
     return (after[1] - before[1]) / before[2]
 
 
-def test_going_on_from_states_is_reading_the_whole_sentence_again(member, stands):
+def test_continuing_from_states_equals_reading_the_longer_sequence(member, states):
     start = random_start()
-    sentence = np.repeat(start.inputs[:, None, :, 0], 8, axis=1)
+    sequence = np.repeat(start.inputs[:, None, :, 0], 8, axis=1)
     for k in (1, 2):
-        y = moves(stands[k - 1], stands[k])
-        expected = draw(stands[k - 1][0], uniforms(8, HORIZON, seed=3)[:, k - 1 : k])
+        y = moves(states[k - 1], states[k])
+        expected = draw(states[k - 1][0], uniforms(8, HORIZON, seed=3)[:, k - 1 : k])
         np.testing.assert_allclose(y, expected[1][..., 0], rtol=1e-9)
-        sentence = np.concatenate([sentence, y[..., None]], axis=-1).astype(np.float32)
+        sequence = np.concatenate([sequence, y[..., None]], axis=-1).astype(np.float32)
         longer = build_network(replace(TINY, look_back=LOOK_BACK + k))
         longer.set_weights(member.get_weights())
-        logits = longer(sentence.reshape(-1, LOOK_BACK + k, 1))
-        again = log_softmax(np.asarray(logits).reshape(stands[k][0].shape).astype(np.float64))
-        np.testing.assert_allclose(stands[k][0], again, atol=1e-4)
-    assert np.ptp(stands[2][0], axis=1).max() > 0.5  # paths that have gone apart expect different things
+        logits = longer(sequence.reshape(-1, LOOK_BACK + k, 1))
+        expected = log_softmax(np.asarray(logits).reshape(states[k][0].shape).astype(np.float64))
+        np.testing.assert_allclose(states[k][0], expected, atol=1e-4)
+    assert np.ptp(states[2][0], axis=1).max() > 0.5  # paths that have gone apart expect different things
 
 
 def test_the_volatility_of_a_path_is_that_of_the_longer_series(member):
@@ -223,24 +223,24 @@ def test_the_volatility_of_a_path_is_that_of_the_longer_series(member):
     volatility = trailing_volatility(close)
     rows = np.array([30, 59])
     start = PathStart(random_start(2).inputs, volatility[rows], rows)
-    stands = stands_of(member, start, uniforms(4, HORIZON, seed=1))
+    states = states_of(member, start, uniforms(4, HORIZON, seed=1))
     for i, row in enumerate(rows):
         for path in range(4):
-            prices = [close[row] * np.exp(stand[1][i, path]) for stand in stands[1:]]
+            prices = [close[row] * np.exp(state[1][i, path]) for state in states[1:]]
             longer = trailing_volatility(np.concatenate([close[: row + 1], prices]))
-            assert [stand[2][i, path] for stand in stands[1:]] == pytest.approx(longer[row + 1 :], rel=1e-9)
+            assert [state[2][i, path] for state in states[1:]] == pytest.approx(longer[row + 1 :], rel=1e-9)
 
 
 def test_without_temperature_every_path_is_the_likeliest_one(member):
-    stands = stands_of(member, random_start(), uniforms(8, HORIZON, seed=3), temperature=1e-4)
-    for before, after in pairwise(stands):
+    states = states_of(member, random_start(), uniforms(8, HORIZON, seed=3), temperature=1e-4)
+    for before, after in pairwise(states):
         which = np.searchsorted(bin_edges(TOKENS), moves(before, after))
         np.testing.assert_array_equal(which, np.broadcast_to(before[0].argmax(axis=-1), which.shape))
 
 
-def test_later_steps_agree_with_plain_simulation(by_heart):
+def test_later_steps_agree_with_plain_simulation(constant):
     start = PathStart(np.zeros((1, LOOK_BACK, 1), np.float32), np.array([0.02]), np.array([40]))
-    params = forecast_paths(by_heart, start, HORIZON, Sampling(512, 1.0, 0))
+    params = forecast_paths(constant, start, HORIZON, Sampling(512, 1.0, 0))
     forecast = to_distribution("vocabulary", params)
 
     random, n = np.random.default_rng(0), 100_000
@@ -258,7 +258,7 @@ def test_later_steps_agree_with_plain_simulation(by_heart):
             assert forecast.cdf(edge)[0, k - 1] == pytest.approx((ends <= edge).mean(), abs=0.008)
 
 
-def test_a_forecast_does_not_depend_on_its_company(fit):
+def test_a_forecast_does_not_depend_on_the_other_windows(fit):
     windows = whipsaw_windows("test")
     params = [
         forecast_paths(
@@ -273,7 +273,7 @@ def test_a_forecast_does_not_depend_on_its_company(fit):
     np.testing.assert_array_equal(params[2], params[0][[9, 2, 5]])
 
 
-def test_members_draw_for_themselves_and_are_mixed_in_their_probabilities(member):
+def test_members_have_their_own_draws_and_their_probabilities_are_averaged(member):
     twin = build_network(TINY)
     twin.set_weights(member.get_weights())
     alone, params = (
@@ -318,18 +318,18 @@ def test_the_val_loss_is_the_mean_log_score_of_the_first_step(fit):
     assert scores.mean() == pytest.approx(fit.history["val_loss"].min(), abs=1e-4)
 
 
-def test_a_saved_network_forecasts_to_the_bit_what_it_did(member, tmp_path):
+def test_a_saved_network_forecasts_the_same_bits(member, tmp_path):
     network, start = build_ensemble([member]), random_start()
     network.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     np.testing.assert_array_equal(
-        *(forecast_paths(one, start, HORIZON, SAMPLING) for one in (network, again))
+        *(forecast_paths(one, start, HORIZON, SAMPLING) for one in (network, loaded))
     )
 
 
-# --- the road ----------------------------------------------------------------------------------------------------
+# --- the whole pipeline ------------------------------------------------------------------------------------------
 
-ROAD = ("model.cell=token", "model.paths=8", "window.look_back=6", "window.horizon=3")
+SETTINGS = ("model.cell=token", "model.paths=8", "window.look_back=6", "window.horizon=3")
 
 
 @pytest.fixture
@@ -341,18 +341,18 @@ def few_baselines(monkeypatch):
 def test_nothing_leaks(fit, few_baselines, monkeypatch):
     for how in list(CORRUPTIONS)[1:]:
         monkeypatch.delitem(CORRUPTIONS, how)
-    tables, config = {"AAA": random_prices(400, seed=1)}, load_config(None, [*ROAD, "data.tickers=[AAA]"])
+    tables, config = {"AAA": random_prices(400, seed=1)}, load_config(None, [*SETTINGS, "data.tickers=[AAA]"])
     dates = days_of(tables["AAA"])
     cutoff = dates[split_of(config.split, dates).first_rows(dates)[1] + 30]
     checked = check(make_pipeline(config, fit.network), tables, [cutoff], lambda done, n: None)
     assert checked.n_arrays["forecast"] == 1
 
 
-def test_the_road_from_prices_to_the_next_sessions(few_baselines, tmp_path):
+def test_from_prices_to_the_next_sessions(few_baselines, tmp_path):
     store = Store(tmp_path / "data")
     fetch_into(store, "AAPL", FetchOptions(source="sample"))
     quick = ("model.units=[4]", "training.epochs=1", "training.batch_size=512", "data.start=2020-01-01")
-    config = load_config(None, [*ROAD, *quick])
+    config = load_config(None, [*SETTINGS, *quick])
     saved = train(config, store, tmp_path / "runs", Reports.only_notes(lambda note: None))
     run = Run(saved.path)
     tested = run.forecasts[run.forecasts["model"] == "token"]
@@ -365,7 +365,7 @@ def test_the_road_from_prices_to_the_next_sessions(few_baselines, tmp_path):
     np.testing.assert_allclose(outlook[columns], before[columns] * ratio, rtol=1e-6)
 
 
-def test_the_cell_alone_says_all_that_it_needs():
+def test_the_cell_sets_the_other_keys_that_it_requires():
     config = load_config(None, ["model.cell=token"])
     assert (config.features, config.scaler, config.model.head) == (("log_return",), "none", "vocabulary")
     assert config == Config(model=ModelConfig(cell="token"))
@@ -391,10 +391,10 @@ def test_the_cell_alone_says_all_that_it_needs():
         ("model.temperature=0", "--set model.temperature: got 0.0, must be at least 0.1"),
     ],
 )
-def test_what_does_not_go_with_the_cell_is_refused(given, message):
-    with pytest.raises(ConfigError) as told:
+def test_settings_that_contradict_the_cell_are_refused(given, message):
+    with pytest.raises(ConfigError) as caught:
         load_config(None, ["model.cell=token", given])
-    assert message in told.value.message
+    assert message in caught.value.message
 
 
 def test_other_cells_have_no_vocabulary():

@@ -243,9 +243,9 @@ def test_a_training_that_diverges_says_so():
 
 def test_a_trained_network_survives_saving_in_safe_mode(fit, tmp_path):
     fit.network.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     np.testing.assert_array_equal(
-        fit.network.predict(TEST.inputs, verbose=0), again.predict(TEST.inputs, verbose=0)
+        fit.network.predict(TEST.inputs, verbose=0), loaded.predict(TEST.inputs, verbose=0)
     )
 
 
@@ -277,15 +277,15 @@ def test_a_refit_trains_on_all_windows_for_the_number_of_epochs_that_was_best_on
     plain = plain.model_copy(update={"epochs": 6, "early_stopping": EarlyStoppingConfig(patience=2)})
     first = fit_network(TINY, [TRAIN], [VAL], plain, seed=6)
     wider = replace(TRAIN, cutoffs=np.concatenate([TRAIN.cutoffs, VAL.cutoffs]))
-    again = refit_network(TINY, [wider], first, plain, seed=6)
-    assert again.history is first.history
+    refitted = refit_network(TINY, [wider], first, plain, seed=6)
+    assert refitted.history is first.history
     n_best = [int(rows["val_loss"].argmin()) + 1 for _, rows in first.history.groupby("member", sort=True)]
     assert n_best[0] != n_best[1] < plain.epochs
     # The second member: the next test is about the first.
     alone = plain.model_copy(update={"epochs": n_best[1], "early_stopping": None, "members": 1})
     expected = fit_network(TINY, [wider], [VAL], alone, seed=7)
-    refitted = again.network.get_layer("member_2")
-    for ours, theirs in zip(refitted.get_weights(), expected.network.get_weights(), strict=True):
+    second = refitted.network.get_layer("member_2")
+    for ours, theirs in zip(second.get_weights(), expected.network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -293,6 +293,6 @@ def test_a_refit_repeats_learning_rates_and_averaging():
     rates = ReduceLrConfig(patience=0, factor=0.5)
     settings = TrainingConfig(epochs=4, batch_size=64, learning_rate=0.3, reduce_lr=rates, ema_momentum=0.5)
     first = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
-    again = refit_network(TINY, [TRAIN], first, settings, seed=5)  # on the same windows
-    for ours, theirs in zip(again.network.get_weights(), first.network.get_weights(), strict=True):
+    refitted = refit_network(TINY, [TRAIN], first, settings, seed=5)  # on the same windows
+    for ours, theirs in zip(refitted.network.get_weights(), first.network.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
