@@ -1,9 +1,8 @@
-"""How much of what can be known of a simulated panel the network learns.
+"""CRPS of the network on a simulated panel whose best possible forecast is known.
 
-GARCH(1,1)-t tickers whose next variance is known exactly: the true parameters give the best CRPS there is, one
-constant Student-t fitted in sample gives what nobody needs a network for. The network's share of the way between
-them is told, and that of the EWMA and GARCH baselines. The day's range is that of open and close alone, so that
-it tells nothing that the returns do not.
+The tickers follow GARCH(1,1)-t. The true parameters give the best CRPS, a constant Student-t fitted in sample the
+reference; the network's share of that gain is printed with those of EWMA and GARCH. High and low are those of open
+and close, so that the range holds no more information than the returns.
 
 Run: python benchmarks/garch_panel.py [N_TICKERS] [SEED]
 12 tickers take about four minutes of two cores.
@@ -25,25 +24,26 @@ from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.distributions import Distribution, StudentT
+from lstm_stock.network.training import fit_network
 from lstm_stock.prices.table import days_of
-from lstm_stock.workflow.fit import fit_parts, forecast_network
+from lstm_stock.workflow.fit import architecture_of, forecast_network
 
 N_BARS, BURN_IN = 2500, 500
 ALPHA, BETA, DF = 0.09, 0.89, 5.0
 DAILY = 0.015
-"""Deviation of a day's return in the long run."""
+"""Long-run standard deviation of a daily return."""
 
 SETTINGS = ("window.horizon=1", "window.look_back=30", "model.units=[32,16]", "model.dense=[16]")
 
 
 def simulate(random: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return adjusted bars, and the true deviation of each bar's return, known the day before."""
+    """Return adjusted bars and the true standard deviation of each return, `(N_BARS,)`, known a day before."""
     shocks = random.standard_t(DF, BURN_IN + N_BARS) * np.sqrt((DF - 2) / DF)
     variance, returns = np.empty(len(shocks)), np.empty(len(shocks))
-    now = DAILY**2
+    next_variance = DAILY**2
     for t, shock in enumerate(shocks):
-        variance[t], returns[t] = now, np.sqrt(now) * shock
-        now = (1 - ALPHA - BETA) * DAILY**2 + ALPHA * returns[t] ** 2 + BETA * now
+        variance[t], returns[t] = next_variance, np.sqrt(next_variance) * shock
+        next_variance = (1 - ALPHA - BETA) * DAILY**2 + ALPHA * returns[t] ** 2 + BETA * next_variance
     close = 100 * np.exp(np.cumsum(returns[BURN_IN:]))
     open_ = np.concatenate(([100.0], close[:-1]))
     dates = pd.bdate_range("2005-01-03", periods=N_BARS, name="date")
@@ -64,7 +64,8 @@ def main() -> None:
         list(simulated), BarLoader(lambda name: simulated[name][0]), window_spec(config), split
     )
     started = time.perf_counter()
-    fit = fit_parts(config, parts)
+    spec = architecture_of(config)
+    fit = fit_network(spec, parts.train, parts.val, config.training, config.seed)
     seconds = time.perf_counter() - started
 
     crps: dict[str, list[float]] = {}

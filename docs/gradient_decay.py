@@ -96,10 +96,11 @@ def measure() -> tuple[dict[str, Array], dict[str, Array]]:
     from lstm_stock.dataset.series import window_spec
     from lstm_stock.dataset.split import split_of
     from lstm_stock.network.build import build_ensemble, build_network
+    from lstm_stock.network.training import fit_network
     from lstm_stock.prices.fetch import fetch_prices
     from lstm_stock.prices.sources import SAMPLE_TICKER, FetchOptions
     from lstm_stock.prices.table import adjusted, days_of
-    from lstm_stock.workflow.fit import architecture_of, fit_parts
+    from lstm_stock.workflow.fit import architecture_of
 
     table = adjusted(fetch_prices(SAMPLE_TICKER, FetchOptions("sample")).table)
     before: dict[str, list[Array]] = {}
@@ -119,7 +120,10 @@ def measure() -> tuple[dict[str, Array], dict[str, Array]]:
             lengths = gradient_lengths(config, build_ensemble([network]), windows, targets)
             before.setdefault(name, []).append(lengths)
             if case.is_trained:
-                lengths = gradient_lengths(config, fit_parts(config, parts).network, windows, targets)
+                fit = fit_network(
+                    architecture_of(config), parts.train, parts.val, config.training, config.seed
+                )
+                lengths = gradient_lengths(config, fit.network, windows, targets)
                 after.setdefault(name, []).append(lengths)
     return {name: np.stack(rows) for name, rows in before.items()}, {
         name: np.stack(rows) for name, rows in after.items()

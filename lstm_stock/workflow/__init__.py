@@ -1,12 +1,7 @@
-"""The road from config to run, and from run to what users ask of it: the one place where all floors meet.
+"""End-to-end pipelines, one module per command; each calls the rooms below in the order the data flows.
 
-Each function here reads top to bottom in the order the data flows. Nothing here computes: it calls what does.
-
-    trained   from config and prices to a saved run
-    each      the same for each ticker by itself
-    outlook   from a run to the next sessions
-    checks    the leak check
-    figures   from a run to its figures
-
-Each is imported by itself: whoever needs one of them need not wait for the heavy imports of all.
+- `train`: config and prices to a saved run. `train_each`: the same for each ticker alone.
+- `predict`: a run to a forecast of the next sessions. `plot`: a run to its figures.
+- `backtest`: refits at several folds; `backtest_worker` does its parts, and `parallel` runs the workers.
+- `leakcheck`: the leak check. `fit`: fit and forecast one split, for `train` and `backtest`.
 """

@@ -1,9 +1,8 @@
 """Walk-forward backtest: refit everything at each fold on the bars before it, forecast its block, pool the folds.
 
-A fold's scaler, network and baselines see the fold's own past alone; the bars that a worker gets end with the last
-outcome it is scored on. The work is cut into parts that do not depend on each other - for each fold the network,
-and the baselines of each ticker - and a finished part is kept, so that an interrupted backtest goes on where it
-stopped. Which worker does a part, and how many there are, changes no bit of it.
+A worker gets no bar after the last outcome of its fold. The work is cut into independent parts: per fold the
+network, and the baselines of each ticker. Finished parts are saved, so that an interrupted backtest continues
+where it stopped. The number of workers changes no bit of the results.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ from lstm_stock.scoring.verdict import judge
 from lstm_stock.workflow.backtest_worker import FoldJob, PartName, run_job
 from lstm_stock.workflow.parallel import Engine, run_calls
 
-SplitWindows = dict[PartName, FoldPart]
+FoldParts = dict[PartName, FoldPart]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to walk forward: how many refits, from which past, and on whose workers."""
+    """The number of folds, the kind of train window, and the workers."""
 
     n_folds: int
     window: WindowName
@@ -58,13 +57,13 @@ def backtest(
     on_progress: Callable[[int, int], None],
     on_note: Callable[[str], None],
 ) -> tuple[Backtest, Path]:
-    """Refit at each fold, forecast its block, pool, score and save; go on where the same backtest stopped.
+    """Refit at each fold, forecast its block, pool, score and save; continue where the same backtest stopped.
 
     Args:
         config: The whole config; the folds tile the test period of its `split`.
         store: Where the prices are.
         runs_dir: Where the folder of results will be made.
-        plan: How to walk forward.
+        plan: Folds and workers.
         on_progress: Called at the start and after every part, with the number of parts done, and of all.
         on_note: Called with each sentence that the user should read.
 
@@ -81,8 +80,8 @@ def backtest(
     config, folds, n_windows = plan_backtest(config, reader, plan, on_note)
 
     origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
-    with PartsFolder(runs_dir, backtest_key(config, origins, plan.n_folds, plan.window)) as kept:
-        parts = _do_parts(config, reader, folds, plan.engine, kept, on_progress, on_note)
+    with PartsFolder(runs_dir, backtest_key(config, origins, plan.n_folds, plan.window)) as parts_folder:
+        parts = _do_parts(config, reader, folds, plan.engine, parts_folder, on_progress, on_note)
         forecasts = _without_dropouts(pool(parts), config.model.cell, on_note)
         python, platform = environment()
         provenance = BacktestProvenance(
@@ -108,12 +107,12 @@ def backtest(
             provenance=provenance,
         )
         path = save_backtest(runs_dir, results)
-        kept.remove()
+        parts_folder.remove()
     return results, path
 
 
 def _loader(config: Config, reader: PriceReader, fold: Fold) -> BarLoader:
-    """Return a loader of bars that are cut to what the fold may see."""
+    """Return a loader of adjusted bars that end with the last outcome of the fold."""
     return BarLoader.of(
         config, lambda ticker: price_table.adjusted(fold.cut(reader.table(ticker), config.window.horizon))
     )
@@ -122,12 +121,12 @@ def _loader(config: Config, reader: PriceReader, fold: Fold) -> BarLoader:
 def plan_backtest(
     config: Config, reader: PriceReader, plan: Plan, on_note: Callable[[str], None]
 ) -> tuple[Config, tuple[Fold, ...], list[tuple[int, int, int]]]:
-    """Find the folds, and count the train, val and test windows of each, before anything is trained.
+    """Plan the folds and count their train, val and test windows, before anything is trained.
 
     A ticker whose bars cannot be used in one of the folds is left out of all.
 
     Returns:
-        The config of the tickers that are left, the folds, and the counts.
+        The config of the tickers that are left, the folds, and the three counts of each.
     """
 
     def cut(config: Config) -> tuple[Config, tuple[tuple[Fold, ...], list[tuple[int, int, int]]]]:
@@ -135,10 +134,12 @@ def plan_backtest(
         folds = plan_folds(dates, split_of(config.split, dates), plan.n_folds, plan.window, horizon)
         counts = []
         for fold in folds:
-            config, parts = windows_skipping_unusable(
+            config, windows = windows_skipping_unusable(
                 config, _loader(config, reader, fold), fold.split, on_note
             )
-            n_train, n_val, n_test = (sum(map(len, part)) for part in (parts.train, parts.val, parts.test))
+            n_train, n_val, n_test = (
+                sum(map(len, part)) for part in (windows.train, windows.val, windows.test)
+            )
             counts.append((n_train, n_val, n_test))
         return config, (folds, counts)
 
@@ -151,37 +152,37 @@ def _do_parts(
     reader: PriceReader,
     folds: Sequence[Fold],
     engine: Engine,
-    kept: PartsFolder,
+    parts_folder: PartsFolder,
     on_progress: Callable[[int, int], None],
     on_note: Callable[[str], None],
-) -> SplitWindows:
-    """Return every part in order: those kept from an earlier start, and the others, done now and kept."""
+) -> FoldParts:
+    """Return every part in order: those on disk from an earlier start, and the others, which are done now."""
     tickers = config.data.tickers
     names = [PartName(fold.number, ticker) for fold in folds for ticker in (None, *tickers)]
-    found = {name: kept.read(str(name)) for name in names}
+    found = {name: parts_folder.read(str(name)) for name in names}
     done = {name: part for name, part in found.items() if part is not None}
     missing = [name for name in names if name not in done]
-    n_kept = len(done)
-    if n_kept:
-        on_note(f"going on where this backtest stopped: {n_kept} of {len(names)} parts are done")
-    on_progress(n_kept, len(names))
+    n_on_disk = len(done)
+    if n_on_disk:
+        on_note(f"continuing this backtest: {n_on_disk} of {len(names)} parts are done")
+    on_progress(n_on_disk, len(names))
 
     def jobs() -> Iterator[FoldJob]:
-        # One by one, as workers get free: the bars of many tickers and folds together would be large.
+        # Drawn as workers get free: the bars of all tickers and folds would not fit into memory.
         for number, of_fold in groupby(missing, lambda name: name.fold):
             fold = folds[number - 1]
             loader = _loader(config, reader, fold)
             for name in of_fold:
-                mine = tickers if name.ticker is None else [name.ticker]
-                yield FoldJob(name, config, fold, {ticker: loader.adjusted(ticker) for ticker in mine})
+                sent = tickers if name.ticker is None else [name.ticker]
+                yield FoldJob(name, config, fold, {ticker: loader.adjusted(ticker) for ticker in sent})
 
     if missing:
-        # Closed at once when interrupted, so that no worker outlives what follows.
+        # Ctrl-C closes the generator at once, and so ends the workers.
         with closing(run_calls(engine, run_job, jobs())) as results:
             for name, part in results:
-                done[name] = kept.write(str(name), part)
-                said = [_training_text(part.facts)] if name.ticker is None else part.facts["notes"]
-                for text in said:
+                done[name] = parts_folder.write(str(name), part)
+                texts = [_training_text(part.facts)] if name.ticker is None else part.facts["notes"]
+                for text in texts:
                     on_note(f"fold {name.fold}: {text}")
                 on_progress(len(done), len(names))
     return {name: done[name] for name in names}
@@ -195,26 +196,26 @@ def _training_text(facts: dict[str, Any]) -> str:
 
 
 def pool(parts: Mapping[PartName, FoldPart]) -> pd.DataFrame:
-    """Put the forecasts of all parts under one another, with the column `fold`."""
+    """Concatenate the forecasts of all parts, with the column `fold`."""
     tables = [part.forecasts.assign(fold=name.fold) for name, part in parts.items()]
     return pd.concat(tables, ignore_index=True)
 
 
 def _without_dropouts(forecasts: pd.DataFrame, model: str, on_note: Callable[[str], None]) -> pd.DataFrame:
-    """Leave out a ticker's baseline that lacks folds: pooled scores compare only over the same cutoffs."""
+    """Drop a ticker's baseline that lacks a fold: pooled scores need the same cutoffs."""
     counts = {
         (str(key[0]), str(key[1])): len(rows)
         for key, rows in forecasts.groupby(["ticker", "model"], sort=False)
     }
     left_out = [(ticker, name) for (ticker, name), n in counts.items() if n < counts[ticker, model]]
     for ticker, name in left_out:
-        on_note(f"{ticker}: {name} has no forecast in some folds, and is left out of all")
+        on_note(f"{ticker}: {name} has no forecast in some folds and is left out of all")
     index = pd.MultiIndex.from_frame(forecasts[["ticker", "model"]])
     return forecasts[~index.isin(left_out)].reset_index(drop=True) if left_out else forecasts
 
 
 def score_by_fold(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Score each fold of a pooled forecast table alone: `fold`, then the columns of a score table."""
+    """Score each fold of a pooled forecast table: columns `fold` and those of a score table."""
     tables = []
     for fold, table in forecasts.groupby("fold"):
         scores = score_table(table)
@@ -224,7 +225,7 @@ def score_by_fold(forecasts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fold_table(
-    folds: Sequence[Fold], n_windows: Sequence[tuple[int, int, int]], parts: SplitWindows
+    folds: Sequence[Fold], n_windows: Sequence[tuple[int, int, int]], parts: FoldParts
 ) -> pd.DataFrame:
     rows = []
     for fold, (n_train, n_val, n_test) in zip(folds, n_windows, strict=True):

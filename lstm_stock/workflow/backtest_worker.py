@@ -1,7 +1,7 @@
-"""What a worker of a backtest does: fit and forecast one part of one fold, from what it was sent and nothing else.
+"""The worker of a backtest: fit and forecast one part of one fold, from its input alone.
 
-A part is the network of a fold, which learns all tickers, or the baselines of one ticker in it. TensorFlow loads
-in the worker, with one thread: workers do not fight for cores, and give the same bits however many there are.
+A part is the network of a fold, which learns all tickers, or the baselines of one ticker. TensorFlow loads in the
+worker with one thread, so that the number of workers changes no bit.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from lstm_stock.runs.backtest import FoldPart
 
 @dataclass(frozen=True)
 class PartName:
-    """Which part: of which fold, and whose baselines; `ticker` None is the fold's network."""
+    """The fold of a part, and the ticker of its baselines; None is the network."""
 
     fold: int
     ticker: str | None
 
     def __str__(self) -> str:
-        """Return the name, which every file system takes.
+        """Return a name that is valid on every file system.
 
         >>> str(PartName(3, None)), str(PartName(3, "^GSPC"))
         ('fold-003-network', 'fold-003-baselines-%5EGSPC')
@@ -41,13 +41,13 @@ class PartName:
 
 @dataclass(frozen=True)
 class FoldJob:
-    """One part to be done, with all it needs to be done anywhere.
+    """The input of one part.
 
     Attributes:
-        name: Which part.
+        name: The part.
         config: The whole config.
         fold: Its fold.
-        adjusted: The adjusted bars that the fold may see, of each ticker that the part is about.
+        adjusted: The adjusted bars of each ticker of the part, up to the last outcome of the fold.
     """
 
     name: PartName
@@ -57,15 +57,15 @@ class FoldJob:
 
 
 def run_job(job: FoldJob) -> tuple[PartName, FoldPart]:
-    """Fit and forecast one part, in a process that does nothing else meanwhile.
+    """Fit and forecast one part, in a process of its own.
 
     Raises:
         DataError: A ticker has too few bars.
         ConfigError: The training diverged.
-        KeyboardInterrupt: Ctrl-C ended the training early; a half-trained network is no part.
+        KeyboardInterrupt: Ctrl-C ended the training early.
     """
     load_single_threaded_tensorflow()
-    # Threads can be limited only of libraries that are loaded.
+    # `threadpool_limits` reaches only libraries that are loaded.
     import scipy.linalg
     import scipy.stats  # noqa: F401
     from threadpoolctl import threadpool_limits
@@ -77,25 +77,23 @@ def run_job(job: FoldJob) -> tuple[PartName, FoldPart]:
     return job.name, FoldPart(pd.concat(tables, ignore_index=True), facts)
 
 
-def cut_fold(config: Config, fold: Fold, adjusted: dict[str, pd.DataFrame]) -> SplitWindows:
-    """Cut the windows of a fold, its scalers fitted on its own train bars; DataError if there are too few."""
-    loader = BarLoader(adjusted.__getitem__)
-    return windows_by_split(list(adjusted), loader, window_spec(config), fold.split)
+def _cut_windows(job: FoldJob, loader: BarLoader) -> SplitWindows:
+    return windows_by_split(list(job.adjusted), loader, window_spec(job.config), job.fold.split)
 
 
 def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
     from lstm_stock.workflow.fit import fit_with_refit, network_table
 
-    parts = cut_fold(job.config, job.fold, job.adjusted)
-    ready = fit_with_refit(job.config, parts, BarLoader(job.adjusted.__getitem__))
-    fit = ready.fit
+    loader = BarLoader(job.adjusted.__getitem__)
+    forecaster = fit_with_refit(job.config, _cut_windows(job, loader), loader)
+    fit = forecaster.fit
     if fit.interrupted:
         raise KeyboardInterrupt
     best = fit.history.groupby("member")["val_loss"].min()
     facts = {"epochs": float(len(fit.history)), "best_val_loss": float(best.mean())}
     tables = [
-        network_table(job.config, fit.network, ready.calibrators[test.series.ticker], test)
-        for test in ready.test
+        network_table(job.config, fit.network, forecaster.calibrators[test.series.ticker], test)
+        for test in forecaster.test
     ]
     return tables, facts
 
@@ -103,8 +101,7 @@ def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
 def _baselines(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
     from lstm_stock.workflow.fit import baseline_tables
 
-    parts = cut_fold(job.config, job.fold, job.adjusted)
-    (windows,) = parts.test
+    (test,) = _cut_windows(job, BarLoader(job.adjusted.__getitem__)).test
     notes: list[str] = []
-    adjusted = job.adjusted[windows.series.ticker]
-    return baseline_tables(windows, adjusted, parts.split, notes.append), {"notes": notes}
+    adjusted = job.adjusted[test.series.ticker]
+    return baseline_tables(test, adjusted, job.fold.split, notes.append), {"notes": notes}

@@ -1,6 +1,6 @@
-"""One split, fitted and forecast: what `train` does once and a backtest once a fold.
+"""Fit and forecast one split, which `train` does once and a backtest once per fold.
 
-The network learns from the parts it is given; the baselines get every bar before the test period. Nothing here
+The network learns from train and val windows, the baselines from every bar before the test period. Nothing here
 chooses the split, scores or saves.
 """
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 RETURN_LOCATION_UNIT = 0.1
-"""Forecast returns are output in tenths of their unit: see `Architecture.location_unit`."""
+"""`Architecture.location_unit` of returns: the network outputs locations in tenths of their volatility."""
 
 
 def architecture_of(config: Config) -> Architecture:
-    """Take from the config the shape of the network."""
+    """Return the architecture that a config describes."""
     return Architecture(
         cell=config.model.cell,
         units=tuple(config.model.units),
@@ -62,29 +62,14 @@ def architecture_of(config: Config) -> Architecture:
     )
 
 
-def fit_parts(
-    config: Config,
-    parts: SplitWindows,
-    on_progress: Callable[[Progress], None] | None = None,
-    checkpoints: Checkpoints | None = None,
-) -> TrainingResult:
-    """Train the config's network on train windows, stopped by val windows, from its last checkpoint if any.
-
-    Raises:
-        ConfigError: The training diverged.
-    """
-    spec = architecture_of(config)
-    return fit_network(spec, parts.train, parts.val, config.training, config.seed, on_progress, checkpoints)
-
-
 @dataclass(frozen=True)
 class FittedForecaster:
-    """A network that may now be asked about the test period.
+    """A fitted network, with its test windows and calibrators.
 
     Attributes:
         fit: The network and its history.
-        test: What to forecast, each ticker's windows, scaled as the network knows them.
-        calibrators: How the intervals of each ticker are stretched.
+        test: The test windows of each ticker, scaled as the network was trained.
+        calibrators: What scales the intervals of each ticker.
     """
 
     fit: TrainingResult
@@ -94,44 +79,43 @@ class FittedForecaster:
 
 def fit_with_refit(
     config: Config,
-    parts: SplitWindows,
+    windows: SplitWindows,
     loader: BarLoader,
     on_progress: Callable[[Progress], None] | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> FittedForecaster:
-    """Train on train windows, stopped by val windows; then, if asked for, once more on both together.
+    """Train on the train windows, stopped by the val windows; with `training.refit`, then train again on both.
 
-    What is learnt from held-out forecasts, the calibration, is learnt from those of the first training.
+    The calibrators are fitted on the val forecasts of the first training, as a refit holds nothing out.
 
     Args:
         config: The whole config.
-        parts: Its windows.
-        loader: Of the bars of its tickers.
+        windows: Its windows.
+        loader: Loads the bars of its tickers for a refit.
         on_progress: Called after every batch and epoch.
-        checkpoints: Where the states are kept.
+        checkpoints: Where the states of the training are read and written.
 
     Raises:
         ConfigError: The training diverged.
     """
-    fit = fit_parts(config, parts, on_progress, checkpoints)
-    calibrators = {val.series.ticker: fit_calibrator(config, fit.network, val) for val in parts.val}
-    first = FittedForecaster(fit, parts.test, calibrators)
-    if not config.training.refit or fit.interrupted:
+    spec, settings, seed = architecture_of(config), config.training, config.seed
+    fit = fit_network(spec, windows.train, windows.val, settings, seed, on_progress, checkpoints)
+    calibrators = {val.series.ticker: fit_calibrator(config, fit.network, val) for val in windows.val}
+    first = FittedForecaster(fit, windows.test, calibrators)
+    if not settings.refit or fit.interrupted:
         return first
-    wide = refit_windows(config, loader, parts.split)
-    again = refit_network(
-        architecture_of(config), wide.train, fit, config.training, config.seed, on_progress, checkpoints
-    )
-    return replace(first, fit=again) if again.interrupted else FittedForecaster(again, wide.test, calibrators)
+    wide = refit_windows(config, loader, windows.split)
+    refit = refit_network(spec, wide.train, fit, settings, seed, on_progress, checkpoints)
+    return replace(first, fit=refit) if refit.interrupted else FittedForecaster(refit, wide.test, calibrators)
 
 
 def forecast_network(config: Config, network: keras.Model, windows: Windows) -> Distribution:
-    """Forecast the k-bar log returns that follow each window with the config's network."""
+    """Forecast the k-bar log returns after each window, `(n_windows, horizon)`."""
     return forecast_returns(network, architecture_of(config), windows)
 
 
 def fit_calibrator(config: Config, network: keras.Model, val: Windows) -> Calibrator:
-    """Learn from one ticker's val windows how far its intervals must be stretched."""
+    """Fit what scales the intervals of one ticker, on its val windows."""
     held_out = forecast_network(config, network, val)
     return Calibrator.fit(config.calibration, LEVELS, held_out, val.returns, val.volatility_scale)
 
@@ -139,7 +123,7 @@ def fit_calibrator(config: Config, network: keras.Model, val: Windows) -> Calibr
 def network_table(
     config: Config, network: keras.Model, calibrator: Calibrator, windows: Windows
 ) -> pd.DataFrame:
-    """Forecast one ticker's test windows with the network, as a forecast table."""
+    """Return the forecast table of the network for one ticker's test windows."""
     returns = forecast_network(config, network, windows)
     intervals = calibrator.apply(returns, windows.returns, windows.volatility_scale)
     return forecast_table(windows, config.model.cell, returns, intervals)
@@ -148,13 +132,13 @@ def network_table(
 def baseline_tables(
     windows: Windows, adjusted: pd.DataFrame, split: Split, on_note: Callable[[str], None]
 ) -> list[pd.DataFrame]:
-    """Forecast from the same cutoffs with every baseline, fitted on all bars before the test period.
+    """Return the forecast tables of all baselines, fitted on every bar before the test period.
 
     Args:
-        windows: One ticker's test windows.
-        adjusted: The bars they were cut from.
+        windows: One ticker's test windows; the baselines forecast from the same cutoffs.
+        adjusted: The adjusted bars of that ticker.
         split: Where the test period starts.
-        on_note: Called with a sentence for each baseline that drops out.
+        on_note: Called with a sentence for each baseline that is skipped.
     """
     task = baseline_task(windows, adjusted, split)
     forecasts = forecast_all(task, lambda text: on_note(f"{windows.series.ticker}: {text}"))
@@ -162,6 +146,6 @@ def baseline_tables(
 
 
 def baseline_task(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Task:
-    """Ask the baselines what the network is asked: the same steps from the same cutoffs."""
+    """Return the task of the baselines: the cutoffs and the horizon of the test windows."""
     n_insample = split.first_rows(windows.series.dates)[1]
     return Task(Bars.of(adjusted), n_insample, windows.cutoffs, windows.spec.horizon)

@@ -1,4 +1,4 @@
-"""From a run to its figures: `plot`."""
+"""Draw the figures of a run."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from lstm_stock.workflow.predict import market_until, predict
 def draw(
     run: Run, store: Store, folder: Path, named: str | None, on_warning: Callable[[str], None]
 ) -> Iterator[Path]:
-    """Draw the figures of a run into `folder`, as PNG and SVG, and give each path once it is written.
+    """Draw the figures of a run into `folder`, as PNG and SVG, and yield each path once it is written.
 
-    Of more than `FEW` tickers one figure shows all; the figures of one of them are drawn when it is named.
+    A run of more than `MAX_DETAILED_TICKERS` tickers gets one figure for all of them, unless one is named.
 
     Args:
         run: The run to draw.
-        store: Where the prices are; without them the forecast fan is left out, with a warning.
+        store: Where the prices are; without them there is no forecast figure.
         folder: Where to write.
         named: One of its tickers; None draws the figures of all.
-        on_warning: Called with what could not be drawn.
+        on_warning: Called with a sentence for each figure that cannot be drawn.
     """
     from lstm_stock.report import plots
 
@@ -58,8 +58,8 @@ def draw(
         }
         try:
             market = market or market_until(run, store, None)
-            outlook = predict(run, store, ticker, None, dt.date.today(), market)
-            figures["forecast"] = plots.forecast_fan(outlook.recent, outlook.table, ticker)
+            prediction = predict(run, store, ticker, None, dt.date.today(), market)
+            figures["forecast"] = plots.forecast_fan(prediction.recent, prediction.table, ticker)
             if model == "attention":
                 weights = _attention(run, store, ticker)
                 figures["attention"] = plots.attention_by_lag(weights, f"{model} on {ticker}")
@@ -70,7 +70,7 @@ def draw(
 
 
 def _attention(run: Run, store: Store, ticker: str) -> NDArray[np.float32]:
-    """Weigh the bars of the test windows, `(n_windows, n_members, look_back)`."""
+    """Return the attention weights of the test windows, `(n_windows, n_members, look_back)`."""
     from lstm_stock.network.cells.attention import attention_weights
 
     spec, reader = window_spec(run.config), PriceReader(run.config.data, store)

@@ -1,4 +1,4 @@
-"""From a run to the next sessions: `predict`."""
+"""Forecast the sessions after the newest bar, or after a past date, with a saved run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS, price_intervals
 from lstm_stock.workflow.fit import fit_calibrator, forecast_network
 
 OLD_AFTER_DAYS = 7
-"""Newest bars older than this earn a warning: a week spans every ordinary closure of an exchange."""
+"""Age of the newest bar that earns a warning; ordinary closures of an exchange are shorter."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Prediction:
     """A forecast of the next sessions.
 
     Attributes:
-        table: Columns `ticker cutoff step date y_pred lo_50 ... hi_95 last_close`; prices in the level of
+        table: Columns `ticker cutoff step date y_pred lo_50 ... hi_95 last_close`; prices are comparable with
             the stored close, which is adjusted for splits and not for dividends.
         recent: The closes up to the cutoff, in the same prices: column `close`, indexed by date.
-        currency: What the prices are in, if that is known.
-        warnings: What the user should know before trusting it.
+        currency: Currency of the prices, None if unknown.
+        warnings: Sentences on what limits the forecast.
     """
 
     table: pd.DataFrame
@@ -48,7 +48,7 @@ class Prediction:
 
 
 def market_until(run: Run, store: Store, cutoff: dt.date | None) -> Market | None:
-    """Return what the run's tickers did up to a date, if its network looks at that.
+    """Return the market of the run's tickers up to a date; None if the run's `target_scale` needs none.
 
     Raises:
         DataError: The prices of one of them are missing.
@@ -68,17 +68,16 @@ def predict(
     today: dt.date,
     market: Market | None = None,
 ) -> Prediction:
-    """Forecast the sessions that follow the newest bar, or a past date.
+    """Forecast the sessions after the newest bar, or after a past date.
 
-    Nothing after the cutoff is read: the prices are cut there before anything is computed. A dividend or split
-    after the cutoff has rescaled all bars before it, though; the bars are brought back to the level that the run
-    was trained at, so that price levels mean to the network what they meant then.
+    The prices are cut at the cutoff before anything is computed. A dividend or split after the training rescales
+    all earlier adjusted prices; they are scaled back to the price level that the run was trained at.
 
     Args:
-        run: The training to use.
+        run: The run to forecast with.
         store: Where the prices are.
-        ticker: One of the run's tickers, or, of a run of several, any other: it is scaled by its own past.
-        cutoff: Last date the forecaster may know; the newest bar when None.
+        ticker: One of the run's tickers; for a run of several, also any other ticker.
+        cutoff: Last date the forecaster may know; None is the newest bar.
         today: The date that the age of the newest bar is measured from.
         market: `market_until` the same cutoff.
 
@@ -98,7 +97,9 @@ def predict(
         )
     origin = run.provenance.tickers.get(ticker)
     adjusted = (
-        price_table.adjusted(table) if origin is None else _at_level_of(origin, price_table.adjusted(table))
+        price_table.adjusted(table)
+        if origin is None
+        else _at_price_level_of(origin, price_table.adjusted(table))
     )
     if market is not None:
         adjusted = market.with_market_column(adjusted)
@@ -106,14 +107,14 @@ def predict(
             both = (*config.data.tickers, ticker)
             exchanges = {name: store.read(name).provenance.exchange for name in both}
             require_one_close(config.target_scale, exchanges, table.index[0], table.index[-1])
-    series, calibrator = _known(run, ticker, adjusted) if origin else _unknown(run, ticker, adjusted)
-    # An adaptive interval is taught by every outcome since the test period began.
+    series, calibrator = _as_trained(run, ticker, adjusted) if origin else _by_own_past(run, ticker, adjusted)
+    # Adaptive intervals learn from every outcome since the start of the test period.
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
     windows = windows_up_to(series, spec, len(table) - 1, first)
-    stream = forecast_network(config, run.network, windows)
-    intervals = calibrator.apply(stream, windows.known_returns, windows.volatility_scale)
+    returns = forecast_network(config, run.network, windows)
+    intervals = calibrator.apply(returns, windows.known_returns, windows.volatility_scale)
 
-    # Forecasts are made in adjusted prices; what a user compares with is the close as the store has it.
+    # From adjusted prices to those of the store, which a user compares with.
     last_close = float(table["close"].iloc[-1])
     cells = price_intervals(intervals.last, np.array([[last_close]]))
     exchange = history.provenance.exchange
@@ -135,17 +136,17 @@ def predict(
     return Prediction(forecast, recent, history.provenance.currency, warnings)
 
 
-def _known(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:
-    """Scale the bars of a ticker that the run was trained on as they were scaled then."""
+def _as_trained(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:
+    """Scale a ticker of the run by its saved scaler."""
     series = apply_ticker(ticker, adjusted, window_spec(run.config), run.scalers[ticker])
     return series, run.calibrators[ticker]
 
 
-def _unknown(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:
-    """Scale a ticker that the run was not trained on by its own past, as it would have been in training.
+def _by_own_past(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:
+    """Scale a ticker that the run was not trained on by its own bars of the train period.
 
-    Where it has no bars in the run's train period, by all its bars. Its intervals are stretched by its val period,
-    or as the median ticker's where it has none, or where the network has learnt from those days, of other tickers.
+    Without enough of them, all its bars count. Its calibrator is fitted on its val windows; where there are none,
+    or the network was refitted on the val period of other tickers, it is the median over the run's tickers.
     """
     config, split = run.config, run.provenance.split
     spec = window_spec(config)
@@ -156,7 +157,7 @@ def _unknown(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSerie
         series = fit_ticker(ticker, adjusted, spec, Split(after, after))
     try:
         if run.scaler_split != split:
-            raise ShortHistoryError("nothing was held out from the network")
+            raise ShortHistoryError("the refit held out no val windows")
         val = windows_of(series, spec, split, "val")
         return series, fit_calibrator(config, run.network, val)
     except ShortHistoryError:
@@ -164,8 +165,8 @@ def _unknown(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSerie
         return series, Calibrator(config.calibration, LEVELS, factors)
 
 
-def _at_level_of(origin: TickerOrigin, adjusted: pd.DataFrame) -> pd.DataFrame:
-    """Rescale adjusted bars so that the run's first bar closes where it did when the run was trained."""
+def _at_price_level_of(origin: TickerOrigin, adjusted: pd.DataFrame) -> pd.DataFrame:
+    """Rescale adjusted bars so that the run's first bar has the close it had in training."""
     first = pd.Timestamp(origin.first)
     if first not in adjusted.index:
         return adjusted
@@ -187,8 +188,8 @@ def _warnings(
         )
     if dates[0] < pd.Timestamp(provenance.test_start):
         warnings.append(
-            f"the run learnt from the bars before {provenance.test_start}: a forecast of {dates[0]:%F} proves "
-            "nothing"
+            f"the run was trained on the bars before {provenance.test_start}: a forecast of {dates[0]:%F} "
+            "proves nothing"
         )
     warnings += _warnings_of_prices(provenance.tickers.get(ticker), history)
     exchange = history.provenance.exchange

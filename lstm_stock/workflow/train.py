@@ -1,4 +1,4 @@
-"""From config and prices to a saved run: `train`, for all tickers together or for each by itself."""
+"""Train one network for all tickers of a config, and save the run."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from lstm_stock.workflow.fit import FittedForecaster, baseline_tables, fit_with_
 
 @dataclass(frozen=True)
 class Reports:
-    """Whom to tell how it goes.
+    """Callbacks of a training.
 
     Attributes:
-        training: Opened while the network learns; what it gives is called after every batch and epoch.
-        scoring: Opened after that; what it gives is called with the number of tickers scored, and of all.
+        training: Context of the training; its value is called after every batch and epoch.
+        scoring: Context of the scoring; its value is called with the number of tickers scored, and of all.
         note: Called with each sentence that the user should read.
     """
 
@@ -54,12 +54,12 @@ class Reports:
 
     @classmethod
     def only_notes(cls, note: Callable[[str], None]) -> Reports:
-        """Tell nobody of progress."""
+        """Return callbacks that ignore progress."""
         return cls(lambda: nullcontext(lambda _: None), lambda: nullcontext(lambda _done, _all: None), note)
 
 
 def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume: bool = False) -> Run:
-    """Train, forecast the test period once, judge it beside the baselines, and save the run.
+    """Train, forecast the test period once, compare with the baselines, and save the run.
 
     Of several tickers, those whose bars cannot be used are left out.
 
@@ -67,8 +67,8 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
         config: The whole config.
         store: Where the prices are.
         runs_dir: Where the run folder will be made.
-        reports: Whom to tell how it goes.
-        resume: Go on from the last epoch of the same training, if it was killed.
+        reports: Callbacks for progress and notes.
+        resume: Continue the same training after its last epoch, if it was killed.
 
     Raises:
         DataError: Prices are missing or too few.
@@ -78,10 +78,10 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     started = dt.datetime.now(dt.UTC)
     reader = PriceReader(config.data, store)
     dataset = build_dataset(config, reader, reports.note)
-    config, parts, loader = dataset.config, dataset.windows, dataset.loader
-    split = parts.split
+    config, windows, loader = dataset.config, dataset.windows, dataset.loader
+    split = windows.split
     origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
-    _tell_constant_features(parts.series, reports.note)
+    _note_constant_features(windows.series, reports.note)
 
     key = fingerprint(fingerprint_inputs(config, origins))
     with (
@@ -90,17 +90,17 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     ):
         clock = time.perf_counter()
         with reports.training() as on_progress:
-            ready = fit_with_refit(config, parts, loader, on_progress, checkpoints)
-        fit = ready.fit
+            forecaster = fit_with_refit(config, windows, loader, on_progress, checkpoints)
+        fit = forecaster.fit
         train_seconds = time.perf_counter() - clock
         if fit.interrupted:
-            kept = "last" if config.training.early_stopping is None else "best"
+            which = "last" if config.training.early_stopping is None else "best"
             reports.note(
-                f"stopped by Ctrl-C: the {kept} weights that were validated are kept, scored and saved; "
-                "`--resume` would go on after the last whole epoch"
+                f"stopped by Ctrl-C: the {which} validated weights are scored and saved; "
+                "`--resume` continues after the last complete epoch"
             )
         forecasts = scratch / "forecasts.parquet"
-        scores, verdict = _score(config, ready, loader, split, forecasts, reports)
+        scores, verdict = _score(config, forecaster, loader, split, forecasts, reports)
 
         python, platform = environment()
         provenance = RunProvenance(
@@ -109,8 +109,8 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
             val_start=str(split.val_start),
             test_start=str(split.test_start),
             n_params=fit.network.count_params(),
-            n_train_windows=sum(map(len, parts.train)),
-            n_val_windows=sum(map(len, parts.val)),
+            n_train_windows=sum(map(len, windows.train)),
+            n_val_windows=sum(map(len, windows.val)),
             train_seconds=round(train_seconds, 1),
             interrupted=fit.interrupted,
             tickers=origins,
@@ -119,10 +119,10 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
             platform=platform,
             key=key,
         )
-        scalers = {test.series.ticker: test.series.fitted for test in ready.test}
+        scalers = {test.series.ticker: test.series.fitted for test in forecaster.test}
         results = RunResults(
             config=config,
-            fitted=ModelArtifacts(fit.network, scalers, ready.calibrators),
+            fitted=ModelArtifacts(fit.network, scalers, forecaster.calibrators),
             history=fit.history,
             forecasts=forecasts,
             scores=scores,
@@ -137,72 +137,72 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
 
 def _score(
     config: Config,
-    ready: FittedForecaster,
+    forecaster: FittedForecaster,
     loader: BarLoader,
     split: Split,
     file: Path,
     reports: Reports,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Forecast, score and write ticker by ticker; of many tickers all forecasts together would be large.
+    """Forecast, score and write ticker by ticker: the forecasts of many tickers would not fit into memory.
 
     Returns:
         The score table and the verdict.
     """
     model, n_tickers = config.model.cell, len(config.data.tickers)
-    scores, evidence = [], {}
+    scores, loss_tables = [], {}
     with ForecastWriter(file) as writer, reports.scoring() as on_scored:
-        for i, test in enumerate(ready.test):
+        for i, test in enumerate(forecaster.test):
             on_scored(i, n_tickers)
             ticker = test.series.ticker
-            tables = [network_table(config, ready.fit.network, ready.calibrators[ticker], test)]
+            tables = [network_table(config, forecaster.fit.network, forecaster.calibrators[ticker], test)]
             tables += baseline_tables(test, loader.adjusted(ticker), split, reports.note)
             table = pd.concat(tables, ignore_index=True)
             writer.add(table)
             scores.append(score_table(table))
-            evidence[ticker] = LossTables.of(table[table["step"] == 1], model)
+            loss_tables[ticker] = LossTables.of(table[table["step"] == 1], model)
         on_scored(n_tickers, n_tickers)
-    return pd.concat(scores, ignore_index=True), judge_loss_tables(evidence, model, config.calibration)
+    return pd.concat(scores, ignore_index=True), judge_loss_tables(loss_tables, model, config.calibration)
 
 
 @contextmanager
 def _checkpoints(
     runs_dir: Path, key: str, resume: bool, note: Callable[[str], None]
 ) -> Iterator[Checkpoints | None]:
-    """Keep the state of the training beside the runs, for `resume` after a kill.
+    """Open the checkpoints of a training; None while another process holds them.
 
     Raises:
-        RunError: Nothing can be written there, or another process is at the training that should go on.
+        RunError: The disk refuses, or another process holds the training that should be resumed.
     """
-    kept = WorkDir(runs_dir, "training", key)
+    work_dir = WorkDir(runs_dir, "training", key)
     with ExitStack() as stack:
         try:
-            stack.enter_context(kept)
+            stack.enter_context(work_dir)
         except RunError:
             if resume:
                 raise
-            note("another process is at the same training: it keeps the checkpoints, this one keeps none")
+            note("another process runs the same training: this one writes no checkpoints")
             yield None
             return
         except OSError as error:
             raise cannot_save(runs_dir, error) from error
-        checkpoints = Checkpoints(kept, note, restart=not resume)
+        checkpoints = Checkpoints(work_dir, note, restart=not resume)
         n_epochs = checkpoints.n_epochs
         if resume and n_epochs:
-            note(f"going on after epoch {n_epochs}")
+            note(f"continuing after epoch {n_epochs}")
         elif resume:
-            note("there is nothing to go on from (same config, prices, packages and code): beginning anew")
+            note("no training of the same config, prices, packages and code to resume: starting at epoch 1")
         elif n_epochs:
-            note(f"beginning anew; `--resume` would have gone on with this training after epoch {n_epochs}")
+            note(f"starting at epoch 1; `--resume` would have continued this training after epoch {n_epochs}")
         try:
             yield checkpoints
-        except ConfigError:  # it diverged, and would again
-            kept.clear()
+        except ConfigError:  # it diverged; resumed, it would diverge again
+            work_dir.clear()
             raise
 
 
 @contextmanager
 def _scratch(runs_dir: Path) -> Iterator[Path]:
-    """Make a folder for what is not whole yet, on the disk where the run will be."""
+    """Make a temporary folder on the disk of the runs; RunError if that fails."""
     try:
         with temporary_dir(runs_dir) as folder:
             yield folder
@@ -210,7 +210,7 @@ def _scratch(runs_dir: Path) -> Iterator[Path]:
         raise cannot_save(runs_dir, error) from error
 
 
-def _tell_constant_features(series: Sequence[TickerSeries], on_note: Callable[[str], None]) -> None:
+def _note_constant_features(series: Sequence[TickerSeries], on_note: Callable[[str], None]) -> None:
     for one in series:
         for name in one.fitted.scaler.constant_features():
-            on_note(f"{one.ticker}: `{name}` never changes on the train bars: it tells the network nothing")
+            on_note(f"{one.ticker}: `{name}` is constant on the train bars and carries no information")

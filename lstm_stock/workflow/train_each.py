@@ -1,4 +1,4 @@
-"""One network a ticker: `train --each`, several at a time, each a run of its own."""
+"""Train one network for each ticker of a config, several at a time, and save each as a run of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lstm_stock.workflow.parallel import Engine, run_calls
 
 @dataclass(frozen=True)
 class TrainJob:
-    """One ticker to be trained by a worker: what it needs to do that."""
+    """The input of a worker: the config of one ticker and the folders."""
 
     config: Config
     data_dir: Path
@@ -36,7 +36,7 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """What became of one ticker: a run, or why there is none."""
+    """The result for one ticker: a run, or the reason why there is none."""
 
     ticker: str
     path: Path | None
@@ -46,11 +46,11 @@ class TrainOutcome:
 
 @dataclass(frozen=True)
 class Trained:
-    """All tickers, in the order of the config.
+    """The results of all tickers, in the order of the config.
 
     Attributes:
         runs: One for each ticker that could be trained.
-        failures: Why the others could not, by ticker.
+        failures: The error message of each other ticker.
     """
 
     runs: list[Run]
@@ -62,13 +62,13 @@ class Trained:
         return pd.concat([run.scores for run in self.runs], ignore_index=True)
 
     def verdict(self) -> dict[str, Any]:
-        """Judge all runs together, and each by itself at a level that they share."""
+        """Return the verdict on all runs together, and on each at a significance level for all."""
         config = self.runs[0].config
         model = config.model.cell
         evidence = {
             run.config.data.tickers[0]: LossTables.of(table[table["step"] == 1], model)
             for run in self.runs
-            for table in [read_forecasts(run.path / FORECASTS)]  # not kept, as `run.forecasts` would be
+            for table in [read_forecasts(run.path / FORECASTS)]  # `run.forecasts` would stay in memory
         }
         return judge_loss_tables(evidence, model, config.calibration)
 
@@ -76,13 +76,13 @@ class Trained:
 def train_each(
     job: TrainJob, n_jobs: int, on_progress: Callable[[int, int], None], on_note: Callable[[str], None]
 ) -> Trained:
-    """Train one network for each ticker of a config and save each as a run; one that fails stops no other.
+    """Train one network for each ticker of a config; a ticker that fails stops no other.
 
     Args:
-        job: What to train, with the config of all tickers. Where it says to resume, tickers that have a run of
-            just this training are left alone, and one that was interrupted goes on.
-        n_jobs: Workers, with one thread each: how many there are changes no bit of a run.
-        on_progress: Called at the start and after every ticker, with the number done, and of all.
+        job: The config of all tickers, and the folders. With `resume`, a ticker that has a run of the same
+            training is skipped, and an interrupted training continues.
+        n_jobs: Number of workers, with one thread each; it changes no bit of a run.
+        on_progress: Called at the start and after every ticker, with the number of tickers done, and of all.
         on_note: Called with each sentence that the user should read.
 
     Raises:
@@ -92,14 +92,14 @@ def train_each(
     scale = job.config.target_scale
     if job.config.needs_market:
         raise ConfigError(
-            f"`--each` trains every ticker alone, and `target_scale: {scale}` looks at all of them",
-            f"leave `--each` out, or set `target_scale: {SCALES[scale].alternative}`, which looks at each alone",
+            f"`--each` trains each ticker alone, and `target_scale: {scale}` needs all of them",
+            f"leave out `--each`, or set `target_scale: {SCALES[scale].alternative}`",
         )
     tickers = job.config.data.tickers
     configs = {ticker: _config_of(job.config, ticker) for ticker in tickers}
-    done: dict[str, Run] = runs_there_are(job, configs) if job.resume else {}
+    done = find_finished_runs(job, configs) if job.resume else {}
     if done:
-        on_note(f"{len(done)} of {len(tickers)} tickers have a run of just this training")
+        on_note(f"{len(done)} of {len(tickers)} tickers have a run of the same training")
     failures: dict[str, str] = {}
     on_progress(len(done), len(tickers))
 
@@ -122,7 +122,7 @@ def train_each(
 
 
 def train_one(job: TrainJob) -> TrainOutcome:
-    """Train the one ticker of a job, in a process that does nothing else meanwhile.
+    """Train the ticker of a job, in a process of its own.
 
     Raises:
         KeyboardInterrupt: Ctrl-C ended the training early.
@@ -144,11 +144,11 @@ def _config_of(config: Config, ticker: str) -> Config:
     return config.model_copy(update={"data": config.data.model_copy(update={"tickers": (ticker,)})})
 
 
-def runs_there_are(job: TrainJob, configs: dict[str, Config]) -> dict[str, Run]:
-    """Find the runs of just this training: the same settings, prices, packages and code."""
+def find_finished_runs(job: TrainJob, configs: dict[str, Config]) -> dict[str, Run]:
+    """Return the finished runs of the same settings, prices, packages and code, by ticker."""
     by_key = {}
     for run in list_runs(job.runs_dir):
-        with suppress(RunError):  # one that cannot be read is not what was trained
+        with suppress(RunError):  # an unreadable run is skipped
             if not run.provenance.interrupted:
                 by_key[run.provenance.key] = run
     found = {}
@@ -157,7 +157,7 @@ def runs_there_are(job: TrainJob, configs: dict[str, Config]) -> dict[str, Run]:
         try:
             reader.table(ticker)
         except DataError:
-            continue  # the training tells it
+            continue  # the training reports it
         key = fingerprint(fingerprint_inputs(config, reader.origins))
         if key in by_key:
             found[ticker] = by_key[key]

@@ -284,9 +284,7 @@ def test_ctrl_c_once_saves_twice_does_not_and_both_can_resume(trained: Trained, 
     assert len(list(tmp_path.glob(".training-*/network-01.npz"))) == 1
     if n_interrupts == 1:
         assert process.returncode == 0, err
-        assert (
-            "the last weights that were validated are kept, scored and saved; `--resume` would go on" in err
-        )
+        assert "the last validated weights are scored and saved; `--resume` continues" in err
         assert "best baseline" in out
         assert len(runs) == 1
     else:

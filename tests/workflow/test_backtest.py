@@ -179,7 +179,7 @@ def test_killed_outright_two_workers_go_on_where_it_stopped_and_give_the_bits_of
     assert 1 <= len(kept) < N_PARTS
     answer = cli(*arguments(data, tmp_path, "--jobs", 2))
     assert answer.code == 0, answer.err
-    assert f"going on where this backtest stopped: {len(kept)} of {N_PARTS} parts are done" in answer.err
+    assert f"continuing this backtest: {len(kept)} of {N_PARTS} parts are done" in answer.err
     assert f"{N_PARTS - len(kept)} of {N_PARTS} parts done in" in answer.err
     assert_same_results(tmp_path, done)
     assert not list(tmp_path.glob(".backtest-*"))
@@ -342,7 +342,7 @@ def test_a_baseline_that_lacks_a_fold_is_left_out_of_all():
     forecasts = pool(made_up_parts({"lstm": (1.0, 1.0), "naive": (2.0, 2.0), "garch": (1.0,)}))
     kept = _without_dropouts(forecasts, "lstm", notes.append)
     assert set(kept["model"]) == {"lstm", "naive"}
-    assert notes == ["AAA: garch has no forecast in some folds, and is left out of all"]
+    assert notes == ["AAA: garch has no forecast in some folds and is left out of all"]
     whole = pool(made_up_parts({"lstm": (1.0, 1.0), "naive": (2.0, 2.0)}))
     assert _without_dropouts(whole, "lstm", notes.append) is whole
 

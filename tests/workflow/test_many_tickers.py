@@ -33,7 +33,7 @@ from lstm_stock.scoring.scores import SCORE_COLUMNS, pooled_scores, score_table,
 from lstm_stock.scoring.verdict import judge
 from lstm_stock.workflow.backtest import Plan, plan_backtest
 from lstm_stock.workflow.parallel import Engine
-from lstm_stock.workflow.train_each import TrainJob, runs_there_are
+from lstm_stock.workflow.train_each import TrainJob, find_finished_runs
 from tests.conftest import TINY, Answer, call_cli
 from tests.helpers import assert_fits, assert_user_error, random_prices
 
@@ -203,7 +203,7 @@ def test_a_run_that_cannot_be_read_does_not_keep_others_from_going_on(store, tmp
     (tmp_path / "20240101-000000-X-lstm" / "provenance.json").write_text("{}")
     (tmp_path / "20240101-000000-X-lstm" / "config.yaml").write_text("foo: 1")
     config = made_config("AAA")
-    assert runs_there_are(TrainJob(config, store.root, tmp_path, True), {"AAA": config}) == {}
+    assert find_finished_runs(TrainJob(config, store.root, tmp_path, True), {"AAA": config}) == {}
 
 
 def made_config(*tickers: str, **model: object):
@@ -356,7 +356,7 @@ def test_each_ticker_gets_a_run_of_its_own_and_one_that_fails_stops_no_other(cli
     assert name.endswith("-AAA-lstm")
     again = cli(*words, "--resume", "--set", "data.tickers=[AAA]")
     assert again.code == 0
-    assert "1 of 1 tickers have a run of just this training" in again.err
+    assert "1 of 1 tickers have a run of the same training" in again.err
     assert len(list((tmp_path / "runs").iterdir())) == 1
     assert_user_error(cli("train", "--jobs", "2"), "`--jobs` needs `--each`")
 
@@ -373,7 +373,7 @@ def test_resume_goes_on_where_a_training_was_killed_and_ends_with_the_same_run(
 ):
     words = ("train", *SETTINGS, "--set", "data.tickers=[AAA]", "--set", "training.epochs=2")
     words += ("--data-dir", store.root, "--runs-dir")
-    assert "there is nothing to go on from" in cli(*words, tmp_path / "whole", "--resume").err
+    assert "no training of the same config" in cli(*words, tmp_path / "whole", "--resume").err
 
     runs = tmp_path / "killed"
     write = Checkpoints.write
@@ -388,7 +388,7 @@ def test_resume_goes_on_where_a_training_was_killed_and_ends_with_the_same_run(
     assert [path.name[:10] for path in runs.iterdir()] == [".training-"]
     resumed = cli(*words, runs, "--resume")
     assert resumed.code == 0
-    assert "going on after epoch 1" in resumed.err
+    assert "continuing after epoch 1" in resumed.err
     assert [path.name for path in runs.iterdir()] == [find_run(runs, None).name]
     whole, again = (find_run(folder, None) for folder in (tmp_path / "whole", runs))
     pd.testing.assert_frame_equal(whole.forecasts, again.forecasts)
