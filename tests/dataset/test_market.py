@@ -325,7 +325,9 @@ def test_one_ticker_is_no_market(cli, store, tmp_path):
         build_dataset(alone, PriceReader(alone.data, store), pytest.fail)
     words = [word for value in SETTINGS for word in ("--set", value)]
     each = cli("train", "--each", *words, "--data-dir", store.root, "--runs-dir", tmp_path / "runs")
-    assert_user_error(each, "`--each` trains every ticker alone, and `target_scale: har_market` looks at all")
+    assert_user_error(
+        each, "`--each` trains each ticker alone, and `target_scale: har_market` needs all of them"
+    )
 
 
 def test_other_scales_do_not_ask_for_it():
