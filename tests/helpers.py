@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.market import Market
 from lstm_stock.errors import DataError
 
 COMMAND = Path(sys.executable).parent / "lstm-stock"
@@ -61,6 +62,12 @@ def random_prices(
         },
         index=pd.bdate_range(start, periods=n_bars, unit="s", name="date"),
     )
+
+
+def bars_with_market(table: pd.DataFrame) -> Bars:
+    """The bars of a price table, with the market of this table and another one."""
+    other = random_prices(2000, seed=99).loc[: table.index[-1]]
+    return Bars.of(Market.of([table, other]).with_market_column(table))
 
 
 def random_bars(n_bars: int, seed: int = 0) -> Bars:

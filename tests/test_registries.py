@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from lstm_stock.baselines import BASELINES
+from lstm_stock.baselines import BASELINES, BaselineSpec
 from lstm_stock.config import json_schema, load_config
 from lstm_stock.config.cells import CELLS, CellSpec
 from lstm_stock.config.features import FEATURES, FeatureSpec
@@ -88,7 +88,7 @@ def registered(monkeypatch):
     monkeypatch.setitem(FEATURES, "body", FeatureSpec("a test", "return", BodyFeature()))
     monkeypatch.setitem(SCALES, "double", ScaleSpec("a test", DoubleVolatility))
     monkeypatch.setitem(SOURCES, "random", SourceSpec("a test", RandomSource()))
-    monkeypatch.setitem(BASELINES, "fixed", FixedNormal())
+    monkeypatch.setitem(BASELINES, "fixed", BaselineSpec(FixedNormal()))
 
 
 MINE = (

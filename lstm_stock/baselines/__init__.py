@@ -1,8 +1,7 @@
-"""The forecasters to beat: simple models of the same returns, scored at the same cutoffs.
+"""Baselines: simple models that forecast the same returns as the network from the same cutoffs.
 
-Each one is fitted on the in-sample bars (train and val: all a forecaster could know when the test period
-starts) and then forecasts from every cutoff with what is known there. To add one, write a function and an entry
-in `BASELINES`. Nothing here knows the network.
+Each is fitted once on the in-sample bars (train and val), then forecasts from every cutoff with the bars up to it.
+To add one, write a function and an entry in `BASELINES`.
 """
 
 from __future__ import annotations
@@ -13,15 +12,14 @@ from lstm_stock.baselines.arima import arima
 from lstm_stock.baselines.ewma import ewma, ewma_drift
 from lstm_stock.baselines.garch import garch, gjr
 from lstm_stock.baselines.har import har_market_t, har_range_t
-from lstm_stock.baselines.task import Baseline, Task
+from lstm_stock.baselines.task import BaselineSpec, Task
 from lstm_stock.baselines.walks import always_up, constant_t, drift, historical, naive, reversal_10
 from lstm_stock.distributions import Distribution
 from lstm_stock.errors import BaselineError
 
 __all__ = [
     "BASELINES",
-    "MARKET_BASELINES",
-    "Baseline",
+    "BaselineSpec",
     "Task",
     "always_up",
     "arima",
@@ -39,40 +37,39 @@ __all__ = [
     "reversal_10",
 ]
 
-BASELINES: dict[str, Baseline] = {
-    "naive": naive,
-    "drift": drift,
-    "constant_t": constant_t,
-    "historical": historical,
-    "arima": arima,
-    "ewma": ewma,
-    "ewma_drift": ewma_drift,
-    "garch": garch,
-    "gjr": gjr,
-    "har_range_t": har_range_t,
-    "always_up": always_up,
-    "reversal_10": reversal_10,
+BASELINES: dict[str, BaselineSpec] = {
+    "naive": BaselineSpec(naive),
+    "drift": BaselineSpec(drift),
+    "constant_t": BaselineSpec(constant_t),
+    "historical": BaselineSpec(historical),
+    "arima": BaselineSpec(arima),
+    "ewma": BaselineSpec(ewma),
+    "ewma_drift": BaselineSpec(ewma_drift),
+    "garch": BaselineSpec(garch),
+    "gjr": BaselineSpec(gjr),
+    "har_range_t": BaselineSpec(har_range_t),
+    "always_up": BaselineSpec(always_up),
+    "reversal_10": BaselineSpec(reversal_10),
+    "har_market_t": BaselineSpec(har_market_t, needs_market=True),
 }
-"""In the order of the score table: a fixed spread, a spread that moves with the market, a mere direction."""
-
-MARKET_BASELINES: dict[str, Baseline] = {"har_market_t": har_market_t}
-"""Those that look at all tickers of a run, for runs whose network does."""
+"""In the order in which they forecast: constant volatility, changing volatility, direction only, market."""
 
 
 def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distribution]:
-    """Forecast with every baseline; one that cannot be fitted drops out, and why is said.
+    """Forecast with every baseline; one that cannot be fitted is left out with a note.
 
-    Those that look at all tickers are among them where the bars have the market beside them.
+    Baselines that need the market forecast only where the bars have it.
 
     Args:
-        task: What is asked.
-        on_note: Called with one sentence for each baseline that drops out.
+        task: What to forecast.
+        on_note: Called with one sentence for each baseline that cannot be fitted.
     """
     forecasts = {}
-    known = BASELINES if task.bars.market is None else BASELINES | MARKET_BASELINES
-    for name, baseline in known.items():
+    for name, baseline in BASELINES.items():
+        if baseline.needs_market and task.bars.market is None:
+            continue
         try:
-            forecasts[name] = baseline(task)
+            forecasts[name] = baseline.forecast(task)
         except BaselineError as error:
             on_note(f"baseline {name} is left out: {error.message}")
     return forecasts

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from lstm_stock.baselines.task import MAX_DF, MIN_SCALE, Task, fit_t
+from lstm_stock.baselines.task import Task, fit_t
 from lstm_stock.dataset.volatility import Array
 from lstm_stock.distributions import Distribution, StudentT
+from lstm_stock.distributions.student_t_fit import MAX_DF, MIN_SCALE
 from lstm_stock.errors import BaselineError
 
 MIN_RETURNS = 250

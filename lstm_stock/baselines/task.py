@@ -11,13 +11,8 @@ from numpy.typing import NDArray
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.volatility import Array
 from lstm_stock.distributions import Distribution, StudentT
+from lstm_stock.distributions.student_t_fit import fit_student_t
 from lstm_stock.errors import BaselineError
-
-MIN_DF, MAX_DF = 1.05, 1e4
-"""Degrees of freedom kept: a mean exists above 1, and above 10,000 a Student-t is a normal."""
-
-MIN_SCALE = 0.05
-"""Least scale of a fitted Student-t, in standard deviations of its sample."""
 
 
 @dataclass(frozen=True)
@@ -47,61 +42,34 @@ class Task:
         return range(1, self.horizon + 1)
 
 
-Baseline = Callable[[Task], Distribution]
-"""Forecasts the k-bar log returns: a distribution of shape `(n_windows, horizon)`.
+@dataclass(frozen=True)
+class BaselineSpec:
+    """Facts about a baseline.
 
-Raises `BaselineError` where it cannot be fitted.
-"""
+    Attributes:
+        forecast: Maps a task to the distribution of the k-bar log returns, shape `(n_windows, horizon)`; raises
+            `BaselineError` where it cannot be fitted.
+        needs_market: Whether it reads `Bars.market`; it then forecasts only where the bars have it.
+    """
+
+    forecast: Callable[[Task], Distribution]
+    needs_market: bool = False
 
 
 def fit_t(sample: Array, loc: float | None = None) -> tuple[float, float, float]:
-    """Fit degrees of freedom, location and scale of a Student-t by maximum likelihood.
-
-    Where many returns are equal, as of a ticker that hardly trades, the likelihood grows without bound as the
-    scale goes to zero; degrees of freedom and scale are kept from following.
+    """Return degrees of freedom, location and scale of `lstm_stock.distributions.student_t_fit.fit_student_t`.
 
     Args:
-        sample: Shape `(n,)`.
-        loc: The location, if it is known.
+        sample: Shape `(n,)`, all finite.
+        loc: The location where it is fixed.
 
     Raises:
-        BaselineError: The sample is empty or never varies.
+        BaselineError: The sample is empty or does not vary.
     """
-    from scipy import optimize, special
-
-    unit = float(np.std(sample)) if len(sample) else 0.0
-    if unit == 0 or not np.isfinite(unit):
-        raise BaselineError(f"{len(sample)} in-sample returns that do not vary have no distribution to fit")
-    centre = float(np.median(sample)) if loc is None else loc
-    x = (sample - centre) / unit
-
-    def loss(params: Array) -> tuple[float, Array]:
-        """Mean negative log likelihood, and its gradient, in log df, location and log scale."""
-        df, scale = np.exp(params[0]), np.exp(params[2])
-        z = (x - params[1]) / scale
-        square = z * z
-        log_term, weight = np.log1p(square / df), (df + 1) / (df + square)
-        value = special.betaln(0.5, df / 2) + np.log(df) / 2 + params[2] + (df + 1) / 2 * log_term.mean()
-        peak = special.digamma((df + 1) / 2) - special.digamma(df / 2) - 1 / df
-        by_df = -(peak - log_term.mean() + (weight * square).mean() / df) / 2
-        by_loc = -(weight * z).mean() / scale
-        return float(value), np.array([by_df * df, by_loc, 1 - (weight * square).mean()])
-
-    bounds = [
-        (np.log(MIN_DF), np.log(MAX_DF)),
-        (-1.0, 1.0) if loc is None else (0.0, 0.0),
-        (np.log(MIN_SCALE), np.log(3.0)),
-    ]
-    start = np.array([np.log(6.0), 0.0, np.log(0.8)])
-    found = optimize.minimize(
-        loss,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
-    ).x
-    return float(np.exp(found[0])), centre + unit * float(found[1]), unit * float(np.exp(found[2]))
+    try:
+        return fit_student_t(sample, loc)
+    except ValueError as error:
+        raise BaselineError(str(error)) from error
 
 
 def spread_by_t(task: Task, mean: Array, scale: Array, loc: float | None = None) -> Distribution:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.volatility import MIN_VOLATILITY, Array, day_variance, log_returns
+from lstm_stock.distributions.student_t_fit import student_t_variance
 from lstm_stock.errors import ShortHistoryError
 
 WEEK, MONTH = 5, 22
@@ -22,18 +23,9 @@ WEEK, MONTH = 5, 22
 MIN_ROWS = 100
 """Bars below which a regression on six or seven columns is not fitted."""
 
-DF = 5.0
-"""Degrees of freedom of the Student-t that the spread is told by: those the network's own starts from."""
-
-T_ROUNDS = 200
-"""Rounds of reweighting at most."""
-
-TINY = 1e-300
-"""Nothing is divided by zero where all returns are equal."""
-
-LEAST_SHARE = 0.5
-"""Least deviation of the Student-t, as a share of the plain one. Of returns that are mostly 0, as of a ticker that
-hardly trades, the likeliest scale is 0, and nothing can be told in units of that."""
+MIN_STD_SHARE = 0.5
+"""Least `robust_std`, as a share of the standard deviation. Most returns of a ticker that rarely trades are 0, and so
+is their maximum-likelihood scale, by which returns cannot be divided."""
 
 JSON_KEYS = {
     "usual": "mean_variance",
@@ -64,7 +56,7 @@ class HarModel:
         min_log_variance: Least in-sample value of the regressand. Forecasts are clipped to the range seen, as a
             straight line is no guide beyond it (Swanson & White 1997, Int. J. of Forecasting 13).
         max_log_variance: Greatest in-sample value of the regressand.
-        return_scale: `t_deviation` of the in-sample one-bar returns divided by their forecast volatility. A plain
+        return_scale: `robust_std` of the in-sample one-bar returns divided by their forecast volatility. A plain
             standard deviation would be too great for most days, because of a few such as those after earnings.
     """
 
@@ -101,7 +93,7 @@ class HarModel:
         weights = np.asarray(np.linalg.lstsq(inputs[rows], ahead, rcond=None)[0], np.float64)
         min_log_variance, max_log_variance = float(ahead.min()), float(ahead.max())
         logs = np.clip(inputs[rows] @ weights, min_log_variance, max_log_variance)
-        return_scale = t_deviation(log_returns(bars.close)[rows + 1] / np.exp(logs / 2))
+        return_scale = robust_std(log_returns(bars.close)[rows + 1] / np.exp(logs / 2))
         return cls(weights, mean_variance, min_log_variance, max_log_variance, return_scale)
 
     def variance(self, bars: Bars) -> Array:
@@ -148,24 +140,13 @@ def _inputs(bars: Bars, day: Array, mean_variance: float, with_market: bool) -> 
     return np.column_stack([*own, bars.market])
 
 
-def t_deviation(sample: Array) -> float:
-    """Return the standard deviation of the Student-t with 5 degrees of freedom that is most likely.
-
-    It is at least half of the plain one. Location and scale are found by reweighting (Lange, Little & Taylor 1989,
-    Journal of the American Statistical Association 84, p. 882): far values count for less.
+def robust_std(sample: Array) -> float:
+    """Return the standard deviation of the Student-t that fits best, at least half of the sample's.
 
     Args:
-        sample: Shape `(n,)`, all finite.
+        sample: Shape `(n,)`, n at least 1, all finite.
     """
-    loc, square = float(np.median(sample)), float(np.var(sample))
-    for _ in range(T_ROUNDS):
-        before = square
-        weight = (DF + 1) / (DF + (sample - loc) ** 2 / max(square, TINY))
-        loc = float(np.average(sample, weights=weight))
-        square = float(np.mean(weight * (sample - loc) ** 2))
-        if abs(square - before) <= 1e-12 * before:
-            break
-    return float(max(np.sqrt(square * DF / (DF - 2)), LEAST_SHARE * np.std(sample)))
+    return float(max(np.sqrt(student_t_variance(sample)), MIN_STD_SHARE * np.std(sample)))
 
 
 def _mean_ahead(day: Array, step: int) -> Array:

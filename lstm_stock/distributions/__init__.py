@@ -2,7 +2,7 @@
 
 One object holds the forecasts of all cutoffs and steps: its parameters are arrays of one shape, usually
 `(n_windows, horizon)`, and every method returns float64 arrays of that shape. An outcome `y` broadcasts against
-it and may have further axes in front; where `y` is NaN, so is the score. Nothing here fits or samples.
+it and may have further axes in front; where `y` is NaN, so is the score. Nothing here samples.
 
     Distribution
     ├── Normal, StudentT           parametric: a density, closed forms
@@ -12,7 +12,7 @@ it and may have further axes in front; where `y` is NaN, so is the score. Nothin
     ├── SignForecast               a sign without a size: every score is NaN
     └── Mixture                    an equal mixture of several of the same kind
 
-`intervals` takes central intervals from a distribution and calibrates them.
+`intervals` takes central intervals from a distribution and calibrates them; `student_t_fit` fits a Student-t.
 
 Every CRPS is `E|X - y| - E|X - X'|/2`, X and X' independent draws of the forecast (Gneiting & Raftery
 2007, Journal of the American Statistical Association 102, eq. 21). Less is better, and the unit is that of `y`.

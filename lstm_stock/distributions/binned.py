@@ -22,12 +22,10 @@ from lstm_stock.distributions.base import (
     probability_of,
     set_fields,
 )
-
-REFERENCE_DF = 5.0
-"""Degrees of freedom of the reference, the Student-t whose quantiles are the bin edges."""
+from lstm_stock.distributions.parametric import REFERENCE_DF
 
 REFERENCE_SCALE = math.sqrt((REFERENCE_DF - 2) / REFERENCE_DF)
-"""Scale of the reference, which makes its variance 1."""
+"""Scale of the reference, the Student-t whose quantiles are the bin edges; its variance is 1."""
 
 PEAK = math.exp(-float(betaln(0.5, REFERENCE_DF / 2))) / math.sqrt(REFERENCE_DF) / REFERENCE_SCALE
 """Density of the reference at 0."""

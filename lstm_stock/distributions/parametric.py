@@ -23,6 +23,9 @@ from lstm_stock.distributions.base import (
     set_fields,
 )
 
+REFERENCE_DF = 5.0
+"""Degrees of freedom of a typical daily stock return; fits give mostly 3 to 6."""
+
 
 class Parametric(Distribution):
     """A distribution with a location, a scale and a symmetric density."""

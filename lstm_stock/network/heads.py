@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from lstm_stock.config.heads import HEADS
 from lstm_stock.config.registry import resolve
 from lstm_stock.distributions import Distribution, Mixture, Normal, PointForecast, QuantileFan, StudentT
+from lstm_stock.distributions.binned import REFERENCE_SCALE, reference_quantile
+from lstm_stock.distributions.parametric import REFERENCE_DF
 from lstm_stock.network.architecture import Architecture
-
-START_DF = 5.0
-"""Degrees of freedom of the Student-t before training: daily stock returns fit best around 3 to 6."""
 
 MIN_DF = 2.05
 """Least degrees of freedom: the variance, and so a forecast of volatility, exists above 2."""
@@ -153,8 +151,8 @@ def quantile_distribution(params: NDArray[np.float64]) -> Distribution:
 
 
 def _quantile_start() -> tuple[float, ...]:
-    """Return raw parameters whose quantiles are those of a unit-variance Student-t with `START_DF`."""
-    half = np.sqrt((START_DF - 2) / START_DF) * stdtrit(START_DF, QUANTILES)[: len(QUANTILES) // 2 + 1]
+    """Return raw parameters whose quantiles are those of a Student-t with `REFERENCE_DF` and variance 1."""
+    half = reference_quantile(QUANTILES[: len(QUANTILES) // 2 + 1])
     raw = np.log(np.expm1(np.diff(half)))
     return (*raw, 0.0, *raw[::-1])
 
@@ -166,7 +164,7 @@ def _always(*values: float) -> Callable[[Architecture], tuple[float, ...]]:
 POINT = Head(_always(0.0), 0, point_loss, point_distribution)
 GAUSSIAN = Head(_always(0.0, 0.0), 0, gaussian_loss, gaussian_distribution)
 STUDENT_T = Head(
-    _always(0.0, math.log(math.sqrt((START_DF - 2) / START_DF)), math.log(math.expm1(START_DF - MIN_DF))),
+    _always(0.0, math.log(REFERENCE_SCALE), math.log(math.expm1(REFERENCE_DF - MIN_DF))),
     0,
     student_t_loss,
     student_t_distribution,

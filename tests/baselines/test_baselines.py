@@ -1,14 +1,27 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from lstm_stock.baselines import BASELINES, Task, constant_t, drift, ewma, ewma_drift, naive
+from lstm_stock.baselines import (
+    BASELINES,
+    BaselineSpec,
+    Task,
+    constant_t,
+    drift,
+    ewma,
+    ewma_drift,
+    forecast_all,
+    naive,
+)
 from lstm_stock.dataset.features import Bars
-from tests.helpers import random_prices
+from lstm_stock.distributions import Normal
+from tests.helpers import bars_with_market, random_prices
 
 BARS = Bars.of(random_prices(900, seed=3))
 LOG_CLOSE = np.log(BARS.close)
@@ -27,7 +40,7 @@ def test_naive_forecasts_the_last_close_exactly():
     np.testing.assert_array_equal(naive(TASK).quantile(0.5), np.zeros((191, 3)))
 
 
-def test_naive_spreads_as_the_insample_returns_did():
+def test_naive_has_the_quantiles_of_the_insample_returns():
     for step in (1, 2, 3):
         moves = np.abs(insample(step)[-697:] - np.median(insample(step)[-697:]))
         expected = np.quantile(np.concatenate([moves, -moves]), 0.9)
@@ -48,17 +61,19 @@ def test_ewma_drift_is_ewma_around_the_mean_return():
 
 
 @pytest.mark.parametrize("baseline", [constant_t, ewma, ewma_drift])
-def test_a_ticker_that_hardly_trades_does_not_make_a_spike_of_the_forecast(baseline):
+def test_the_intervals_of_a_ticker_that_rarely_trades_are_not_too_narrow(baseline):
     """Most returns are zero: the likelihood of a Student-t grows without bound as its scale goes to zero."""
     random = np.random.default_rng(0)
     table = random_prices(900, seed=3)
     stale = np.repeat(table["close"].to_numpy()[::5], 5)
-    moved = table.assign(open=stale, high=stale * 1.001, low=stale / 1.001, close=stale, adj_close=stale)
-    task = Task(Bars.of(moved), 700, np.arange(699, 890), 3)
+    rarely_traded = table.assign(
+        open=stale, high=stale * 1.001, low=stale / 1.001, close=stale, adj_close=stale
+    )
+    task = Task(Bars.of(rarely_traded), 700, np.arange(699, 890), 3)
     forecast = baseline(task)
-    came = np.log(stale[700:891] / stale[699:890])
+    y_true = np.log(stale[700:891] / stale[699:890])
     width = forecast.quantile(0.975)[:, 0] - forecast.quantile(0.025)[:, 0]
-    assert (width > 0.1 * came.std()).all()
+    assert (width > 0.1 * y_true.std()).all()
     assert np.isfinite(forecast.log_score(random.normal(0, 0.01, (191, 3)))).all()
 
 
@@ -68,15 +83,15 @@ def test_drift_grows_with_the_step():
     )
 
 
-def test_constant_t_is_the_maximum_likelihood_fit_found_another_way():
+def test_constant_t_is_the_maximum_likelihood_fit():
     def nll(x: np.ndarray) -> float:
         return -stats.t.logpdf(insample(2), np.exp(x[0]), x[1] / 100, np.exp(x[2])).sum()
 
     best = optimize.minimize(nll, [1.5, 0.0, -4.0], method="BFGS").x
     forecast = constant_t(TASK)
     expected = stats.t.ppf([0.05, 0.5, 0.95], np.exp(best[0]), best[1] / 100, np.exp(best[2]))
-    got = [forecast.quantile(p)[0, 1] for p in (0.05, 0.5, 0.95)]
-    np.testing.assert_allclose(got, expected, atol=2e-5)
+    found = [forecast.quantile(p)[0, 1] for p in (0.05, 0.5, 0.95)]
+    np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 def test_ewma_scales_one_student_t_by_the_trailing_volatility():
@@ -88,18 +103,34 @@ def test_ewma_scales_one_student_t_by_the_trailing_volatility():
 
 def test_ewma_is_calibrated_in_sample():
     task = Task(BARS, n_insample=700, cutoffs=np.arange(30, 699), horizon=1)
-    came = (LOG_CLOSE[31:700] - LOG_CLOSE[30:699])[:, None]
-    inside = np.abs(came) <= ewma(task).quantile(0.95)
+    y_true = (LOG_CLOSE[31:700] - LOG_CLOSE[30:699])[:, None]
+    inside = np.abs(y_true) <= ewma(task).quantile(0.95)
     assert inside.mean() == pytest.approx(0.90, abs=0.02)
 
 
 @pytest.mark.parametrize("name", BASELINES)
 @settings(max_examples=10, deadline=None)
 @given(cutoff=st.integers(700, 880), factor=st.floats(0.2, 5))
-def test_no_baseline_sees_past_its_cutoff(name: str, cutoff: int, factor: float):
+def test_no_baseline_reads_bars_after_the_cutoff(name: str, cutoff: int, factor: float):
     prices = random_prices(900, seed=3)
     prices.iloc[cutoff + 1 :] = prices.iloc[cutoff + 1 :] * factor + 1
-    changed = Task(Bars.of(prices), 700, np.arange(699, cutoff + 1), 3)
-    same = Task(BARS, 700, np.arange(699, cutoff + 1), 3)
+    cutoffs, forecast = np.arange(699, cutoff + 1), BASELINES[name].forecast
+    changed = forecast(Task(bars_with_market(prices), 700, cutoffs, 3))
+    unchanged = forecast(Task(bars_with_market(random_prices(900, seed=3)), 700, cutoffs, 3))
     for p in (0.05, 0.5, 0.9):
-        np.testing.assert_array_equal(BASELINES[name](changed).quantile(p), BASELINES[name](same).quantile(p))
+        np.testing.assert_array_equal(changed.quantile(p), unchanged.quantile(p))
+
+
+def test_a_registered_function_is_a_baseline(monkeypatch):
+    def fixed(task):
+        return Normal(np.zeros((len(task.cutoffs), task.horizon)), 0.02)
+
+    for name in list(BASELINES)[1:]:
+        monkeypatch.delitem(BASELINES, name)
+    monkeypatch.setitem(BASELINES, "fixed", BaselineSpec(fixed))
+    monkeypatch.setitem(BASELINES, "fixed_market", BaselineSpec(fixed, needs_market=True))
+    forecasts = forecast_all(TASK, pytest.fail)
+    assert list(forecasts) == ["naive", "fixed"]
+    np.testing.assert_array_equal(forecasts["fixed"].scale, np.full((191, 3), 0.02))
+    with_market = forecast_all(replace(TASK, bars=bars_with_market(random_prices(900, seed=3))), pytest.fail)
+    assert list(with_market) == ["naive", "fixed", "fixed_market"]

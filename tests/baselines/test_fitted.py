@@ -1,4 +1,4 @@
-"""The baselines that are fitted by other packages or by regression: each against an independent computation."""
+"""Baselines fitted by other packages or by regression, each against an independent computation."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from lstm_stock.baselines import (
     historical,
     reversal_10,
 )
-from lstm_stock.baselines.task import MIN_DF, MIN_SCALE, fit_t
+from lstm_stock.baselines.task import fit_t
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.volatility import day_variance
 from lstm_stock.distributions import StudentT
+from lstm_stock.distributions.student_t_fit import MIN_DF, MIN_SCALE
 from lstm_stock.errors import BaselineError
-from tests.helpers import random_prices
+from tests.helpers import bars_with_market, random_prices
 
 N_INSAMPLE = 1200
 TABLE = random_prices(1500, seed=2)
-BARS = Bars.of(TABLE)
+BARS = bars_with_market(TABLE)
 DAY_VARIANCE = day_variance(BARS.open, BARS.high, BARS.low, BARS.close)
 RETURNS = np.diff(np.log(BARS.close))
 TASK = Task(BARS, N_INSAMPLE, np.arange(N_INSAMPLE - 1, 1495), horizon=5)
@@ -65,7 +66,7 @@ def test_one_step_ahead_garch_is_what_arch_forecasts_with_the_same_parameters(fi
 
 
 def test_k_steps_ahead_the_variance_is_the_sum_that_arch_forecasts(fitted):
-    """A Student-t's scale to the deviation of its sum is one same number at every cutoff."""
+    """The ratio of the scale to the standard deviation of the sum is the same at every cutoff."""
     forecast, _, variance, _ = fitted
     deviation = np.sqrt(np.cumsum(variance, axis=1))[TASK.cutoffs - 1]
     ratio = forecast.scale / deviation
@@ -90,7 +91,7 @@ def test_k_steps_ahead_the_student_t_has_the_quantiles_of_simulated_paths(fitted
 
 
 def test_a_fall_widens_gjr_more_than_a_rise():
-    """Two histories that differ in the sign of the last return alone."""
+    """Two histories differ only in the sign of the last return."""
     widths = {}
     for sign in (-1, 1):
         table = TABLE.copy()
@@ -104,10 +105,10 @@ def test_a_fall_widens_gjr_more_than_a_rise():
 
 
 def test_fitting_ends_with_the_insample_bars():
-    other = Bars.of(TABLE.iloc[: N_INSAMPLE + 10])
+    other = bars_with_market(TABLE.iloc[: N_INSAMPLE + 10])
     shorter = Task(other, N_INSAMPLE, np.arange(N_INSAMPLE - 1, N_INSAMPLE + 10), 5)
     for name, baseline in BASELINES.items():
-        long, short = baseline(TASK), baseline(shorter)
+        long, short = baseline.forecast(TASK), baseline.forecast(shorter)
         rows = slice(0, len(shorter.cutoffs))
         for p in (0.05, 0.5, 0.9):
             np.testing.assert_array_equal(long.quantile(p)[rows], short.quantile(p), err_msg=name)
@@ -115,24 +116,22 @@ def test_fitting_ends_with_the_insample_bars():
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_bars_after_a_cutoff_move_no_bit_of_any_answer(name):
+def test_bars_after_a_cutoff_change_no_bit_of_a_forecast(name):
     table = TABLE.copy()
-    after = table.iloc[1301:]
-    table.iloc[1301:] = after.sample(frac=1, random_state=1).to_numpy() * 2.5
+    table.iloc[1301:] = table.iloc[1301:].sample(frac=1, random_state=1).to_numpy() * 2.5
     rows = np.arange(N_INSAMPLE - 1, 1301)
-    honest, corrupted = (BASELINES[name](Task(bars, N_INSAMPLE, rows, 5)) for bars in (BARS, Bars.of(table)))
+    forecast, changed = BASELINES[name].forecast, bars_with_market(table)
+    reference, corrupted = (forecast(Task(bars, N_INSAMPLE, rows, 5)) for bars in (BARS, changed))
     y = np.full((len(rows), 5), 0.003)
-    for ask in ("cdf", "crps", "log_score"):
-        np.testing.assert_array_equal(getattr(honest, ask)(y), getattr(corrupted, ask)(y))
-    np.testing.assert_array_equal(honest.direction(), corrupted.direction())
-    np.testing.assert_array_equal(honest.mean(), corrupted.mean())
-    # The corruption would have been noticed, had it been looked at.
+    for method in ("cdf", "crps", "log_score"):
+        np.testing.assert_array_equal(getattr(reference, method)(y), getattr(corrupted, method)(y))
+    np.testing.assert_array_equal(reference.direction(), corrupted.direction())
+    np.testing.assert_array_equal(reference.mean(), corrupted.mean())
+    # Forecasts from later cutoffs differ: the corruption is not lost on the baseline.
     later = np.arange(1310, 1330)
-    if name in ("historical", "ewma", "ewma_drift", "garch", "gjr", "har_range_t"):
-        wide, narrow = (
-            BASELINES[name](Task(bars, N_INSAMPLE, later, 5)).quantile(0.9) for bars in (Bars.of(table), BARS)
-        )
-        assert (wide != narrow).any()
+    if name in ("historical", "ewma", "ewma_drift", "garch", "gjr", "har_range_t", "har_market_t"):
+        after, before = (forecast(Task(bars, N_INSAMPLE, later, 5)).quantile(0.9) for bars in (changed, BARS))
+        assert (after != before).any()
 
 
 # --- har --------------------------------------------------------------------------------------------------------
@@ -173,16 +172,16 @@ def test_har_is_ordinary_least_squares_on_the_past(step):
     assert forecast.loc[0, step - 1] == pytest.approx(loc * fitted[0], abs=0.02 * fitted[0])
 
 
-def test_har_goes_no_further_than_what_was_seen():
+def test_har_is_clipped_to_the_insample_range_of_volatility():
     """A crash of half the price in a day: the forecast stays within the in-sample range of volatility."""
     table = TABLE.copy()
     table.loc[table.index[1300] :, ["open", "high", "low", "close"]] *= 0.5
     table.iloc[1300, table.columns.get_loc("high")] *= 2.2
     forecast = har_range_t(Task(Bars.of(table), N_INSAMPLE, np.array([1299, 1300]), 1))
-    calm, wild = forecast.scale[:, 0]
-    assert wild > calm
+    before, after = forecast.scale[:, 0]
+    assert after > before
     most = np.sqrt(DAY_VARIANCE[22:N_INSAMPLE].max())
-    assert wild <= most * forecast.scale[0, 0] / calm * 1.5
+    assert after <= most * forecast.scale[0, 0] / before * 1.5
 
 
 # --- arima ------------------------------------------------------------------------------------------------------
@@ -202,7 +201,7 @@ def test_arima_forecasts_what_statsmodels_forecasts():
 
 
 def _constant_of(forecast: StudentT) -> np.ndarray:
-    """What the Student-t fitted to the in-sample errors adds to the mean at every cutoff alike."""
+    """The location of the Student-t that is fitted to the in-sample errors, the same at every cutoff."""
     unit = RETURNS[: N_INSAMPLE - 1].std()
     fit = ARIMA(RETURNS[: N_INSAMPLE - 1] / unit, order=(1, 0, 0)).fit()
     mu, phi = fit.params[0] * unit, fit.params[1]
@@ -226,14 +225,14 @@ def test_historical_has_the_quantiles_of_the_last_250_returns(p):
             assert got[row, step - 1] == pytest.approx(np.quantile(known, p, method="hazen"), abs=1e-14)
 
 
-def test_historical_makes_do_with_less_and_says_when_it_cannot():
+def test_historical_uses_as_many_returns_as_there_are_at_least_50():
     short = Task(BARS, 100, np.arange(99, 120), 5)
     assert len(historical(short).probabilities) == 95
     with pytest.raises(BaselineError, match="35 past returns at the first cutoff are too few, it needs 50"):
         historical(Task(BARS, 40, np.arange(39, 60), 5))
 
 
-def test_rules_of_direction_say_a_sign_and_no_more():
+def test_rules_of_direction_forecast_a_sign_only():
     assert (always_up(TASK).direction() == 1).all()
     before = BARS.close[TASK.cutoffs] - BARS.close[TASK.cutoffs - 10]
     np.testing.assert_array_equal(reversal_10(TASK).direction(), np.tile(-np.sign(before)[:, None], 5))
@@ -242,29 +241,29 @@ def test_rules_of_direction_say_a_sign_and_no_more():
         assert np.isnan(rule(TASK).crps(0.0)).all()
 
 
-# --- what cannot be fitted --------------------------------------------------------------------------------------
+# --- failed fits ------------------------------------------------------------------------------------------------
 
 
-def test_too_few_bars_drop_out_with_a_note_and_the_rest_goes_on():
+def test_baselines_with_too_few_bars_are_left_out_with_a_note():
     notes: list[str] = []
     forecasts = forecast_all(Task(BARS, 120, np.arange(119, 150), 3), notes.append)
-    assert set(BASELINES) - set(forecasts) == {"garch", "gjr", "har_range_t"}
+    assert set(BASELINES) - set(forecasts) == {"garch", "gjr", "har_range_t", "har_market_t"}
     assert notes[0] == (
         "baseline garch is left out: 119 in-sample returns are too few, it needs 250 that move"
     )
-    assert len(notes) == 3
+    assert len(notes) == 4
 
 
-def test_a_fit_that_does_not_converge_drops_out_and_says_so(monkeypatch):
-    """Stop the optimiser after one step: it has not converged, and says so itself."""
+def test_a_fit_that_does_not_converge_is_left_out_with_a_note(monkeypatch):
+    """The optimiser stops after one step and reports that it has not converged."""
     from arch.univariate.base import ARCHModel
 
     fit = ARCHModel.fit
 
-    def hurried(self, disp="off", show_warning=False):
+    def one_step(self, disp="off", show_warning=False):
         return fit(self, disp=disp, show_warning=show_warning, options={"maxiter": 1})
 
-    monkeypatch.setattr(ARCHModel, "fit", hurried)
+    monkeypatch.setattr(ARCHModel, "fit", one_step)
     notes: list[str] = []
     forecasts = baselines.forecast_all(TASK, notes.append)
     assert {"garch", "gjr"}.isdisjoint(forecasts)
@@ -272,7 +271,7 @@ def test_a_fit_that_does_not_converge_drops_out_and_says_so(monkeypatch):
 
 
 @pytest.mark.parametrize("baseline", [garch, gjr, har_range_t, arima])
-def test_a_ticker_that_hardly_trades_gives_a_sane_forecast_or_none(baseline):
+def test_a_ticker_that_rarely_trades_gets_a_finite_forecast_or_none(baseline):
     stale = np.repeat(TABLE["close"].to_numpy()[::5], 5)
     table = TABLE.assign(open=stale, high=stale * 1.001, low=stale / 1.001, close=stale)
     task = Task(Bars.of(table), N_INSAMPLE, np.arange(N_INSAMPLE - 1, 1490), 3)
@@ -281,9 +280,9 @@ def test_a_ticker_that_hardly_trades_gives_a_sane_forecast_or_none(baseline):
     except BaselineError as error:
         assert error.message
         return
-    came = np.log(stale[task.cutoffs + 1] / stale[task.cutoffs])
+    y_true = np.log(stale[task.cutoffs + 1] / stale[task.cutoffs])
     width = forecast.quantile(0.975)[:, 0] - forecast.quantile(0.025)[:, 0]
-    assert (width > 0.05 * came.std()).all()
+    assert (width > 0.05 * y_true.std()).all()
     assert np.isfinite(forecast.crps(np.zeros((len(task.cutoffs), 3)))).all()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lstm_stock.dataset.features import Bars
-from lstm_stock.dataset.har import HarModel, t_deviation
+from lstm_stock.dataset.har import HarModel, robust_std
 from lstm_stock.dataset.series import FittedTicker, WindowSpec, apply_ticker, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.volatility import day_variance, log_returns
@@ -78,7 +78,7 @@ def test_with_the_market_it_is_the_same_regression_on_one_column_more():
         HarModel.fit(BARS, N_INSAMPLE, with_market=True)
 
 
-def test_returns_in_its_volatility_are_a_student_t_of_unit_deviation_on_the_bars_it_was_fitted_on():
+def test_returns_in_its_volatility_are_a_student_t_of_unirobust_std_on_the_bars_it_was_fitted_on():
     z = log_returns(BARS.close)[1:] / MODEL.volatility(BARS)[:-1]
     z = z[np.isfinite(z)]
     _, _, scale = stats.t.fit(z[: N_INSAMPLE - 23], fdf=5)
@@ -90,8 +90,8 @@ def test_returns_in_its_volatility_are_a_student_t_of_unit_deviation_on_the_bars
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-4, 1e4), shift=st.floats(-3, 3))
 def test_the_deviation_follows_scale_and_shift_and_is_that_of_the_likeliest_student_t(seed, scale, shift):
     sample = np.random.default_rng(seed).standard_t(4, 300)
-    found = t_deviation(sample)
-    assert t_deviation(scale * (sample + shift)) == pytest.approx(scale * found, rel=1e-9)
+    found = robust_std(sample)
+    assert robust_std(scale * (sample + shift)) == pytest.approx(scale * found, rel=1e-9)
     _, loc, width = stats.t.fit(sample, fdf=5)
     ours = found / np.sqrt(5 / 3)
     best = stats.t.logpdf(sample, 5, loc, width).sum()
@@ -104,14 +104,14 @@ def test_the_deviation_follows_scale_and_shift_and_is_that_of_the_likeliest_stud
 def test_a_few_wild_days_hardly_move_the_deviation():
     sample = np.random.default_rng(2).standard_t(5, 1000)
     wild = np.append(sample, [30, -40, 25.0])
-    assert t_deviation(wild) < 1.03 * t_deviation(sample)
+    assert robust_std(wild) < 1.03 * robust_std(sample)
     assert np.std(wild) > 1.4 * np.std(sample)
-    assert t_deviation(np.zeros(10)) == 0
+    assert robust_std(np.zeros(10)) == 0
 
 
 def test_of_a_ticker_that_hardly_trades_the_deviation_is_half_of_the_plain_one():
     sample = np.where(np.arange(400) % 8 == 0, np.random.default_rng(0).normal(size=400), 0.0)
-    assert t_deviation(sample) == pytest.approx(np.std(sample) / 2)
+    assert robust_std(sample) == pytest.approx(np.std(sample) / 2)
 
 
 def test_nothing_it_says_depends_on_later_bars():

@@ -20,7 +20,7 @@ from lstm_stock.dataset.split import Split, split_of
 from lstm_stock.dataset.volatility import trailing_volatility
 from lstm_stock.dataset.windows import Windows, windows_of
 from lstm_stock.distributions import Binned
-from lstm_stock.distributions.binned import REFERENCE_DF, bin_edges
+from lstm_stock.distributions.binned import bin_edges
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture, Sampling
 from lstm_stock.network.build import build_ensemble, build_network
@@ -28,7 +28,6 @@ from lstm_stock.network.cells.token.cell import BinMeans
 from lstm_stock.network.cells.token.head import log_softmax
 from lstm_stock.network.cells.token.sampling import PathStart, draw, forecast_paths, simulate, uniforms
 from lstm_stock.network.forecast import forecast_returns, to_distribution
-from lstm_stock.network.heads import START_DF
 from lstm_stock.network.training import fit_network
 from lstm_stock.prices.reader import days_of
 from lstm_stock.prices.sources import FetchOptions
@@ -113,11 +112,7 @@ def constant():
 def test_the_edges_are_quantiles_of_a_student_t_of_unit_variance():
     expected = stats.t.ppf(np.arange(1, 64) / 64, 5, scale=np.sqrt(3 / 5))
     np.testing.assert_allclose(bin_edges(64), expected, atol=1e-12)
-    assert (START_DF, ModelConfig().vocabulary, TINY.vocabulary) == (
-        REFERENCE_DF,
-        Architecture.vocabulary,
-        TOKENS,
-    )
+    assert (ModelConfig().vocabulary, TINY.vocabulary) == (Architecture.vocabulary, TOKENS)
 
 
 @settings(max_examples=50, deadline=None)

@@ -82,7 +82,8 @@ def test_nothing_changes_and_everything_is_compared(network, monkeypatch):
         pipeline, TABLES, [TRAIN_END, VAL_END, IN_TEST], lambda done, n: progress.append((done, n))
     )
     assert progress == [(done, 6) for done in range(7)]
-    n_features, n_baselines = len(CONFIG.features), len(baselines.BASELINES)
+    n_features = len(CONFIG.features)
+    n_baselines = sum(not baseline.needs_market for baseline in baselines.BASELINES.values())
     assert checked.n_arrays == {
         "split": 6,
         "volatility": 12,
@@ -208,7 +209,7 @@ def test_a_baseline_that_looks_ahead_is_named(network, monkeypatch, how):
         returns = np.diff(np.log(task.bars.close))
         return Empirical(np.repeat(returns[:, None], task.horizon, axis=1), len(task.cutoffs))
 
-    monkeypatch.setitem(baselines.BASELINES, "leaky", leaky)
+    monkeypatch.setitem(baselines.BASELINES, "leaky", baselines.BaselineSpec(leaky))
     assert "leak: the forecast of the baseline `leaky` for AAA" in leak_of(network, IN_TEST)
 
 
@@ -269,9 +270,10 @@ def test_the_command_checks_a_config_and_trains_for_it(cli, trained: Trained, mo
 
 
 def test_the_command_ends_with_2_and_the_name(cli, trained: Trained, monkeypatch):
-    monkeypatch.setitem(
-        baselines.BASELINES, "oracle", lambda task: baselines.ewma(replace(task, cutoffs=task.cutoffs + 1))
-    )
+    def oracle(task):
+        return baselines.ewma(replace(task, cutoffs=task.cutoffs + 1))
+
+    monkeypatch.setitem(baselines.BASELINES, "oracle", baselines.BaselineSpec(oracle))
     answer = cli("leakcheck", "--cutoffs", 1, *trained.options)
     assert answer.code == 2
     assert answer.out == ""

@@ -11,7 +11,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from lstm_stock.distributions import Binned, Distribution
-from lstm_stock.distributions.binned import PEAK, REFERENCE_DF, REFERENCE_SCALE, bin_edges
+from lstm_stock.distributions.binned import PEAK, REFERENCE_SCALE, bin_edges
+from lstm_stock.distributions.parametric import REFERENCE_DF
 from lstm_stock.network.heads import Head
 
 
