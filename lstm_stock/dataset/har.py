@@ -24,8 +24,8 @@ MIN_ROWS = 100
 """Bars below which a regression on six or seven columns is not fitted."""
 
 MIN_STD_SHARE = 0.5
-"""Least `robust_std`, as a share of the standard deviation. Most returns of a ticker that rarely trades are 0, and so
-is their maximum-likelihood scale, by which returns cannot be divided."""
+"""Least `robust_std`, as a share of the standard deviation. Most returns of a ticker that rarely trades are 0, and
+so is their maximum-likelihood scale, by which returns cannot be divided."""
 
 JSON_KEYS = {
     "usual": "mean_variance",
