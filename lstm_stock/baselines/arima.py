@@ -1,4 +1,4 @@
-"""ARIMA(1,1,0) with drift: the point forecast of the textbooks, fitted once."""
+"""ARIMA(1,1,0) with drift, fitted once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from lstm_stock.baselines.task import Task, spread_by_t
+from lstm_stock.baselines.task import Task, student_t_around
 from lstm_stock.dataset.volatility import Array, log_returns
 from lstm_stock.distributions import Distribution
 from lstm_stock.errors import BaselineError
@@ -19,8 +19,8 @@ def arima(task: Task) -> Distribution:
     """ARIMA(1,1,0) with drift of the log close, spread by one Student-t per step fitted to its in-sample errors.
 
     So `r[t+1] = mu + phi (r[t] - mu) + e[t+1]` (Box & Jenkins 1970, ch. 4), by maximum likelihood with
-    `statsmodels`. A moving-average term is left out: where returns are all but white noise it cancels against phi,
-    neither is identified, and the fit wanders for a second to end where it began.
+    `statsmodels`. There is no moving-average term: where returns are nearly white noise it cancels against phi,
+    neither is identified, and the search is slow and gains nothing.
 
     Raises:
         BaselineError: The fit did not converge.
@@ -30,22 +30,22 @@ def arima(task: Task) -> Distribution:
     steps = np.array(task.steps)
     mean = mu * steps + above * np.cumsum(phi**steps)
     deviation = float(np.std(task.insample_returns(1))) * np.sqrt(steps)
-    return spread_by_t(task, mean, np.broadcast_to(deviation, mean.shape))
+    return student_t_around(task, mean, np.broadcast_to(deviation, mean.shape))
 
 
 def _fit(returns: Array) -> tuple[float, float]:
-    unit = float(np.std(returns))
-    if len(returns) < MIN_RETURNS or unit == 0:
+    return_std = float(np.std(returns))
+    if len(returns) < MIN_RETURNS or return_std == 0:
         raise BaselineError(f"{len(returns)} in-sample returns are too few, it needs {MIN_RETURNS} that move")
     from statsmodels.tsa.arima.model import ARIMA
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # whether it converged is asked below
-            result = ARIMA(returns / unit, order=(1, 0, 0)).fit()
+            warnings.simplefilter("ignore")  # convergence is checked below
+            result = ARIMA(returns / return_std, order=(1, 0, 0)).fit()
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         raise BaselineError(f"the fit failed: {error}") from error
     mu, phi, _ = np.asarray(result.params, np.float64)
     if not result.mle_retvals["converged"] or not np.isfinite([mu, phi]).all() or abs(phi) >= 1:
         raise BaselineError("the fit did not converge")
-    return float(mu) * unit, float(phi)
+    return float(mu) * return_std, float(phi)

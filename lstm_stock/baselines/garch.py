@@ -1,8 +1,7 @@
 """GARCH(1,1) and GJR-GARCH(1,1,1) with Student-t shocks: volatility that remembers shocks.
 
-The parameters are fitted by maximum likelihood to the in-sample returns with `arch`. With them fixed the
-variance is filtered through the later bars here, in one recursion that reads past bars only; nothing is
-fitted again.
+The parameters are fitted by maximum likelihood to the in-sample returns with `arch`, once. The variance of
+later bars is filtered here with these parameters, in one recursion that reads past bars only.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def gjr(task: Task) -> Distribution:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """Parameters of returns divided by `unit`, and the variance of the first one."""
+    """Parameters of returns divided by `return_std`, and the variance of the first one."""
 
     mu: float
     omega: float
@@ -57,12 +56,12 @@ class _Fitted:
     gamma: float
     beta: float
     df: float
-    unit: float
+    return_std: float
     first_variance: float
 
     @property
     def persistence(self) -> float:
-        """Share of a variance shock that is left one bar later; half of all shocks are falls."""
+        """Share of a variance shock that remains one bar later; half of all shocks are falls."""
         return self.alpha + self.gamma / 2 + self.beta
 
     def next_variance(self, shock: Array, variance: Array) -> Array:
@@ -70,8 +69,8 @@ class _Fitted:
         return self.omega + (self.alpha + self.gamma * (shock < 0)) * shock**2 + self.beta * variance
 
     def filtered(self, returns: Array) -> Array:
-        """Return the variance of each return and of the one after the last, known one bar before."""
-        shock = returns / self.unit - self.mu
+        """Return the variance of each return and of the next one, known one bar before, `(n_returns + 1,)`."""
+        shock = returns / self.return_std - self.mu
         news = self.omega + (self.alpha + self.gamma * (shock < 0)) * shock**2
         rest, _ = signal.lfilter([1.0], [1.0, -self.beta], news, zi=[self.beta * self.first_variance])
         return np.concatenate([[self.first_variance], rest])
@@ -90,29 +89,29 @@ def _forecast(task: Task, asymmetric: int) -> Distribution:
     returns = np.diff(np.log(task.bars.close))
     variance = fitted.filtered(returns)
     if np.sqrt(variance[: task.n_insample - 1].min()) < MIN_SCALE:
-        # A ticker that hardly trades: the likelihood is greatest where nothing is forecast to move at all.
-        raise BaselineError("its volatility falls to nothing between rare moves")
+        # A ticker that rarely trades: the likelihood is greatest where the volatility is 0 between moves.
+        raise BaselineError("its volatility falls to 0 between rare moves")
     df, loc, factor = _shapes(fitted, variance[: task.n_insample - 1], task.horizon)
-    # Return i ends at bar i + 1: what is known at bar c is the variance of return c.
+    # Return i ends at bar i + 1: the variance of return c is known at bar c.
     known = variance[task.cutoffs]
     deviation = np.sqrt(np.stack([fitted.total_variance(known, step) for step in task.steps], axis=1))
     mean = fitted.mu * np.array(task.steps)
-    return StudentT((mean + loc * deviation) * fitted.unit, factor * deviation * fitted.unit, df)
+    return StudentT((mean + loc * deviation) * fitted.return_std, factor * deviation * fitted.return_std, df)
 
 
 def _fit(returns: Array, asymmetric: int) -> _Fitted:
-    unit = float(np.std(returns))
-    if len(returns) < MIN_RETURNS or unit == 0:
+    return_std = float(np.std(returns))
+    if len(returns) < MIN_RETURNS or return_std == 0:
         raise BaselineError(f"{len(returns)} in-sample returns are too few, it needs {MIN_RETURNS} that move")
     from arch.univariate import GARCH, ConstantMean, StudentsT
 
-    # In units of their deviation, so that the optimiser meets every ticker at the scale it likes.
+    # Divided by their deviation, as the optimiser depends on the scale of the returns.
     model = ConstantMean(
-        returns / unit, volatility=GARCH(1, asymmetric, 1), distribution=StudentsT(), rescale=False
+        returns / return_std, volatility=GARCH(1, asymmetric, 1), distribution=StudentsT(), rescale=False
     )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # whether it converged is asked below
+            warnings.simplefilter("ignore")  # convergence is checked below
             result = model.fit(disp="off", show_warning=False)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         raise BaselineError(f"the fit failed: {error}") from error
@@ -129,17 +128,17 @@ def _fit(returns: Array, asymmetric: int) -> _Fitted:
         gamma=float(gamma),
         beta=float(beta),
         df=float(df),
-        unit=unit,
+        return_std=return_std,
         first_variance=variance,
     )
 
 
 def _shapes(fitted: _Fitted, variances: Array, horizon: int) -> tuple[Array, Array, Array]:
-    """Return df, location and scale of each step's Student-t, in units of the return's exact deviation.
+    """Return df, location and scale of each step's Student-t, over the exact deviation, each `(horizon,)`.
 
-    One step ahead they are the model's own. A sum of several such returns is no Student-t: its shocks have
-    piled up and its variance has moved. Paths are simulated from variances drawn from the in-sample ones,
-    their sums divided by their exact deviation, and a Student-t is fitted to those by maximum likelihood.
+    One step ahead they are the model's own. A sum of several returns has no Student-t distribution: paths are
+    simulated from variances drawn from the in-sample ones, and a Student-t is fitted to their sums over their
+    exact deviation.
     """
     inner = np.sqrt((fitted.df - 2) / fitted.df)
     shapes = [(min(fitted.df, MAX_DF), 0.0, float(inner))]

@@ -1,10 +1,10 @@
-"""HAR on the day's range: volatility of the next bars from its own day, week and month, in one regression."""
+"""HAR on the day's range: volatility of the next bars from that of the last day, week and month."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from lstm_stock.baselines.task import Task, spread_by_t
+from lstm_stock.baselines.task import Task, student_t_around
 from lstm_stock.dataset.har import HarModel
 from lstm_stock.distributions import Distribution
 from lstm_stock.errors import BaselineError, ShortHistoryError
@@ -13,8 +13,8 @@ from lstm_stock.errors import BaselineError, ShortHistoryError
 def har_range_t(task: Task) -> Distribution:
     """HAR-range-t: `lstm_stock.dataset.har.HarModel` of the ticker's own bars per step, then a Student-t.
 
-    Location, scale and degrees of freedom of the Student-t are fitted to the in-sample returns in units of the
-    volatility so forecast.
+    Location, scale and degrees of freedom of the Student-t are fitted to the in-sample returns divided by their
+    forecast volatility.
 
     Raises:
         BaselineError: There are too few in-sample bars.
@@ -23,7 +23,7 @@ def har_range_t(task: Task) -> Distribution:
 
 
 def har_market_t(task: Task) -> Distribution:
-    """HAR-range-t that also knows how wide the day was for all tickers, where the bars have that beside them.
+    """HAR-range-t with the market as a further regressor: how wide the day was for all tickers, `Bars.market`.
 
     Raises:
         BaselineError: There are too few in-sample bars.
@@ -40,4 +40,4 @@ def _har_t(task: Task, with_market: bool) -> Distribution:
             scale[:, step - 1] = np.sqrt(variance * step)
     except ShortHistoryError as error:
         raise BaselineError(error.message) from error
-    return spread_by_t(task, np.zeros_like(scale), scale)
+    return student_t_around(task, np.zeros_like(scale), scale)

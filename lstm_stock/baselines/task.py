@@ -1,4 +1,4 @@
-"""What a baseline is asked, and the Student-t that most of them spread their forecast by."""
+"""The task of a baseline, and the Student-t forecast that most of them share."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from lstm_stock.errors import BaselineError
 
 @dataclass(frozen=True)
 class Task:
-    """What a baseline is asked: forecast `horizon` steps from each cutoff.
+    """Forecast `horizon` steps from each cutoff.
 
     Attributes:
-        bars: The adjusted bars of one ticker, with those after a cutoff, which a baseline must not use.
-        n_insample: The first so many bars may be fitted on.
+        bars: All adjusted bars of one ticker; a forecast must not use those after its cutoff.
+        n_insample: How many bars, from the first, may be fitted on.
         cutoffs: Row of the last bar known to each forecast, shape `(n_windows,)`.
         horizon: Steps to forecast.
     """
@@ -32,7 +32,7 @@ class Task:
     horizon: int
 
     def insample_returns(self, step: int) -> Array:
-        """Every k-bar log return inside the in-sample bars, overlapping, shape `(n_insample - step,)`."""
+        """Return all overlapping log returns over `step` in-sample bars, shape `(n_insample - step,)`."""
         log_close = np.log(self.bars.close[: self.n_insample])
         return log_close[step:] - log_close[:-step]
 
@@ -72,27 +72,25 @@ def fit_t(sample: Array, loc: float | None = None) -> tuple[float, float, float]
         raise BaselineError(str(error)) from error
 
 
-def spread_by_t(task: Task, mean: Array, scale: Array, loc: float | None = None) -> Distribution:
+def student_t_around(task: Task, mean: Array, scale: Array, loc: float | None = None) -> Distribution:
     """Return `mean + scale * t`, the Student-t of each step fitted to `(r - mean) / scale` in sample.
 
     Args:
-        task: What is asked.
-        mean: The forecast as known at each bar, shape `(n_bars, horizon)`; NaN where a baseline warms up.
-        scale: The unit of its error, likewise, greater than 0.
+        task: What to forecast.
+        mean: The point forecast made at each bar, shape `(n_bars, horizon)`; NaN while a baseline warms up.
+        scale: The divisor of its error, greater than 0, shape `(n_bars, horizon)`.
         loc: Location of the Student-t, if it is known.
 
     Raises:
-        BaselineError: Mean or scale is not known at every cutoff, or there is no in-sample error to fit.
+        BaselineError: Mean or scale is NaN at a cutoff, or there is no in-sample error to fit.
     """
     if not (np.isfinite(mean[task.cutoffs]).all() and np.isfinite(scale[task.cutoffs]).all()):
         raise BaselineError(f"{task.cutoffs.min() + 1} bars up to the first cutoff are too few to warm up")
     every, columns = np.ones(len(task.cutoffs)), []
     for step in task.steps:
         known = slice(0, task.n_insample - step)
-        unit = scale[known, step - 1]
-        standardised = (task.insample_returns(step) - mean[known, step - 1]) / unit
+        standardised = (task.insample_returns(step) - mean[known, step - 1]) / scale[known, step - 1]
         df, fitted_loc, factor = fit_t(standardised[np.isfinite(standardised)], loc)
-        unit, centre = scale[task.cutoffs, step - 1], mean[task.cutoffs, step - 1]
-        columns.append((centre + fitted_loc * unit, factor * unit, df * every))
-    location, spread, df_table = (np.column_stack(part) for part in zip(*columns, strict=True))
-    return StudentT(location, spread, df_table)
+        width, centre = scale[task.cutoffs, step - 1], mean[task.cutoffs, step - 1]
+        columns.append((centre + fitted_loc * width, factor * width, df * every))
+    return StudentT(*(np.column_stack(values) for values in zip(*columns, strict=True)))

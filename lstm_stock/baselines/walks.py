@@ -1,4 +1,4 @@
-"""Baselines whose spread does not follow the market: random walks, one Student-t, and plain history."""
+"""Baselines of constant volatility: random walks, one Student-t, past returns, and rules for the sign alone."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lstm_stock.distributions import Distribution, Empirical, QuantileFan, SignF
 from lstm_stock.errors import BaselineError
 
 REVERSAL = 10
-"""Bars whose return is expected to turn: two weeks, between the week and the month of the literature."""
+"""Bars whose return is expected to reverse: two weeks, between the week and the month of the literature."""
 
 
 def always_up(task: Task) -> Distribution:
-    """Up, always: its share of right signs is the share of up days."""
+    """Forecast a rise, always: its share of right signs is the share of up days."""
     return SignForecast(np.ones((len(task.cutoffs), task.horizon)))
 
 
@@ -33,19 +33,19 @@ def reversal_10(task: Task) -> Distribution:
 
 
 HISTORY = 250
-"""Returns that `historical` looks back on: about one year, as the supervisors of banks ask at least."""
+"""Returns that `historical` uses: about one year, the least that bank supervisors require."""
 
 MIN_HISTORY = 50
-"""Fewer returns than this say nothing about a 95 % interval."""
+"""Fewer returns than this do not determine a 95 % interval."""
 
 
 def naive(task: Task) -> Distribution:
-    """Tomorrow = today: the last close, spread to both sides alike as the in-sample k-bar returns were."""
+    """Tomorrow = today: the last close, with the in-sample k-bar returns and their mirror image around it."""
     return Empirical(_symmetric_returns(task), len(task.cutoffs))
 
 
 def drift(task: Task) -> Distribution:
-    """A random walk with drift: the last close grows by the mean in-sample return, spread as `naive`."""
+    """A random walk with drift: `naive` around the last close grown by the mean in-sample return."""
     mean = np.mean(task.insample_returns(1))
     return Empirical(_symmetric_returns(task) + mean * np.array(task.steps), len(task.cutoffs))
 
@@ -53,10 +53,10 @@ def drift(task: Task) -> Distribution:
 def _symmetric_returns(task: Task) -> Array:
     """The in-sample k-bar returns less their median, each with both signs, shape `(2 n_samples, horizon)`.
 
-    Both signs, so that median and mean are the last close: returns are skewed, and less their median alone they
-    would forecast a fall.
+    Both signs make median and mean the last close; returns are skewed, and without their mirror image the
+    mean would forecast a fall.
     """
-    # Step k has k - 1 returns fewer than step 1: all are cut to the shortest, keeping the newest.
+    # Step k has k - 1 returns fewer than step 1: each step keeps the newest of the shortest length.
     n_samples = task.n_insample - task.horizon
     samples = np.column_stack([task.insample_returns(step)[-n_samples:] for step in task.steps])
     centred = samples - np.median(samples, axis=0)
@@ -71,10 +71,10 @@ def constant_t(task: Task) -> Distribution:
 
 
 def historical(task: Task) -> Distribution:
-    """Historical simulation: the last 250 k-bar returns known at each cutoff, straight lines between them.
+    """Historical simulation: the last 250 k-bar returns known at each cutoff, with linear interpolation.
 
-    Sample i of n is the quantile `(i - 1/2) / n`. Where fewer bars precede the first cutoff, every forecast looks
-    back on as many as that one can.
+    Sample i of n is the quantile `(i - 1/2) / n`. Where fewer bars precede the first cutoff, every forecast
+    uses as many as that one has.
 
     Raises:
         BaselineError: Fewer than 50 returns are known at the first cutoff.

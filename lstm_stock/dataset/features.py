@@ -1,4 +1,4 @@
-"""What the network reads of each bar: every feature, its formula and its unit.
+"""Bars of a ticker and the features of each bar.
 
 A feature's value at bar t depends on bars up to t and on nothing later. Nothing here is fitted, scaled or cut
 into windows. To add a feature, write one function and one entry in
@@ -25,7 +25,7 @@ from lstm_stock.dataset.volatility import (
 from lstm_stock.errors import ConfigError
 
 VOLUME_WINDOW = 60
-"""Bars of past volume that today's volume is compared with; about one quarter."""
+"""Bars of past volume that a bar's volume is compared with; about one quarter."""
 
 
 MIN_RANGE = 1e-4
@@ -44,7 +44,8 @@ class Bars:
         volume: Shares traded.
         volatility: `trailing_volatility`, NaN while it warms up.
         range_volatility: `range_volatility`, likewise.
-        market: `lstm_stock.dataset.market.Market.volatility_surprise`, where it is given beside the bars.
+        market: `lstm_stock.dataset.market.Market.volatility_surprise` of each bar's date,
+            if the target scale needs it.
     """
 
     open: Array
@@ -109,7 +110,7 @@ def log_trailing_vol(bars: Bars) -> Array:
 
 
 def log_range_vol(bars: Bars) -> Array:
-    """`log(rho_t)`, rho the range volatility: it follows the market faster than sigma does."""
+    """`log(rho_t)`, rho the range volatility, which reacts to a change faster than sigma does."""
     return np.log(bars.range_volatility)
 
 
@@ -144,9 +145,8 @@ def feature_table(bars: Bars, names: Sequence[str], volatility: Array | None) ->
     Args:
         bars: The bars of one ticker.
         names: Keys of `FEATURES`; they become the columns, in this order.
-        volatility: As known at each bar: returns and ranges are expressed in units of what was known the day
-            before, so that quiet and wild times (and quiet and wild tickers) look alike to the network. None
-            leaves them as they are.
+        volatility: Known at each bar, shape `(n_bars,)`. Returns and ranges are divided by that of the bar before,
+            so that quiet and volatile times and tickers look alike to the network. None leaves them as they are.
 
     Returns:
         Unscaled features, shape `(n_bars, n_features)`; the first rows are NaN where a feature warms up.

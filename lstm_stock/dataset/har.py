@@ -1,7 +1,6 @@
-"""HAR on the day's range: one regression that forecasts the variance of the next bars.
+"""HAR on the day's range: a regression of the variance of the next bars on that of the last day, week and month.
 
-Baselines spread their forecast by it, and the network may measure returns in it. Fitted on the first bars of a
-ticker, it says of every bar what was forecast at its close. Pure arithmetic; nothing here knows a network.
+It is fitted on the first bars of a ticker and then forecasts at every bar. Baselines and target scales use it.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from lstm_stock.distributions.student_t_fit import student_t_variance
 from lstm_stock.errors import ShortHistoryError
 
 WEEK, MONTH = 5, 22
-"""Bars that the past is averaged over, besides the last one (Corsi 2009)."""
+"""Bars of the two means of past variances (Corsi 2009)."""
 
 MIN_ROWS = 100
 """Bars below which a regression on six or seven columns is not fitted."""
@@ -36,18 +35,18 @@ JSON_KEYS = {
 """The keys of a saved `HarModel` beside `weights`, and the attribute behind each."""
 
 N_OWN = 6
-"""Columns of the regression that a ticker's own bars give, the constant among them."""
+"""Columns of the regression without the market, with the constant."""
 
 
 @dataclass(frozen=True)
 class HarModel:
-    """The regression of the log variance of the next bars on what is known at a close.
+    """The regression of the log variance of the next bars on values known at a close.
 
     The day's variance is `lstm_stock.dataset.volatility.day_variance`. Its log, averaged over the next `step`
     bars, is regressed by least squares on the last day's, its means over 5 and 22 days, the log of the EWMA of
-    squared returns, and the last return where it is a fall (Corsi 2009, Journal of Financial Econometrics 7; the
+    squared returns, and the last return if it is negative (Corsi 2009, Journal of Financial Econometrics 7; the
     fall as in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). With the market it has a sixth
-    regressor, how much wider than usual the day was for all tickers:
+    regressor, the market:
     `lstm_stock.dataset.market.Market.volatility_surprise`.
 
     Attributes:
@@ -72,12 +71,12 @@ class HarModel:
 
         Args:
             bars: The bars of one ticker.
-            n_insample: How many may be used.
-            step: Bars ahead that the variance is the mean of.
-            with_market: Whether `bars.market` is a regressor, too.
+            n_insample: How many bars, from the first, may be used.
+            step: The regressand is the mean over so many bars ahead.
+            with_market: Whether `bars.market` is a regressor.
 
         Raises:
-            ShortHistoryError: They are too few.
+            ShortHistoryError: There are too few in-sample bars.
         """
         day = day_variance(bars.open, bars.high, bars.low, bars.close)
         mean_variance = float(np.nanmean(day[1:n_insample])) if n_insample > 1 else np.nan
@@ -97,9 +96,9 @@ class HarModel:
         return cls(weights, mean_variance, min_log_variance, max_log_variance, return_scale)
 
     def variance(self, bars: Bars) -> Array:
-        """Return the variance a bar that was forecast at each close, `(n_bars,)`; NaN while it warms up.
+        """Return the one-bar variance forecast at each close, shape `(n_bars,)`, NaN while it warms up.
 
-        It is the exponential of the mean log variance, less than the mean variance.
+        It is the exponential of a mean log variance, which is less than the mean variance.
         """
         day = day_variance(bars.open, bars.high, bars.low, bars.close)
         inputs = _inputs(bars, day, self.mean_variance, with_market=len(self.weights) > N_OWN)
@@ -111,7 +110,7 @@ class HarModel:
         return variance
 
     def volatility(self, bars: Bars) -> Array:
-        """Return the deviation forecast at each close for the next one-bar log return, `(n_bars,)`."""
+        """Return the volatility of the next one-bar log return forecast at each close, shape `(n_bars,)`."""
         return np.maximum(np.sqrt(self.variance(bars)) * self.return_scale, MIN_VOLATILITY)
 
     def to_json(self) -> dict[str, Any]:
@@ -121,13 +120,13 @@ class HarModel:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> HarModel:
-        """Rebuild what `to_json` gave."""
+        """Rebuild a model from what `to_json` returned."""
         numbers = {name: float(data[key]) for key, name in JSON_KEYS.items()}
         return cls(np.asarray(data["weights"], np.float64), **numbers)
 
 
 def _inputs(bars: Bars, day: Array, mean_variance: float, with_market: bool) -> Array:
-    """Return the regressors as known at each bar, shape `(n_bars, 6)` or `(n_bars, 7)`; NaN while they warm up."""
+    """Return the regressors known at each bar, shape `(n_bars, 6)` or `(n_bars, 7)`, NaN while they warm up."""
     logs = pd.Series(np.log(day))
     week, month = (logs.rolling(n).mean().to_numpy(np.float64) for n in (WEEK, MONTH))
     fall = np.minimum(log_returns(bars.close), 0) / np.sqrt(mean_variance)
@@ -136,7 +135,7 @@ def _inputs(bars: Bars, day: Array, mean_variance: float, with_market: bool) -> 
     if not with_market:
         return np.column_stack(own)
     if bars.market is None:
-        raise ValueError("the bars have no market beside them")
+        raise ValueError("the bars have no market column")
     return np.column_stack([*own, bars.market])
 
 

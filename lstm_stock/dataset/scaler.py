@@ -1,8 +1,8 @@
-"""The scaler: what turns features into the network's range, fitted on train bars and nothing else.
+"""The scaler of the features, fitted on train bars alone.
 
-Stationary features are clipped to a range around their train quantiles before they are scaled: one crash must
-not squeeze every other day into a corner. Price levels are not clipped: a level that leaves its train range is
-what breaks the tutorial recipe, and hiding that would be dishonest.
+Stationary features are clipped to a range around their train quantiles before they are scaled, so that one
+crash does not compress all other days. Price levels are not clipped: that they leave their train range is
+what breaks the tutorial recipe, and clipping would hide it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Scaler:
 
     Attributes:
         features: The features, in column order.
-        offset: What is subtracted.
-        scale: What is divided by; 1 for a feature that is constant on the train bars.
-        low: Least value let through; minus infinity for levels.
-        high: Greatest value let through; infinity for levels.
+        offset: Subtracted.
+        scale: Divisor; 1 for a feature that is constant on the train bars.
+        low: Lower bound of clipping; minus infinity for levels.
+        high: Upper bound of clipping; infinity for levels.
     """
 
     features: tuple[str, ...]
@@ -52,7 +52,7 @@ class Scaler:
         return ((np.clip(values, self.low, self.high) - self.offset) / self.scale).astype(np.float32)
 
     def constant_features(self) -> list[str]:
-        """Name the features that never move on the train bars and so tell the network nothing."""
+        """Return the features that never change on the train bars."""
         return [
             name for name, low, high in zip(self.features, self.low, self.high, strict=True) if low == high
         ]
@@ -69,7 +69,7 @@ class Scaler:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Scaler:
-        """Rebuild what `to_json` gave.
+        """Rebuild a scaler from what `to_json` returned.
 
         Raises:
             KeyError: A key is missing.

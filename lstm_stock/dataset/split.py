@@ -1,8 +1,7 @@
-"""Walk-forward folds: for each, where its train and val parts lie and which block of bars it forecasts.
+"""Where val and test start, and the folds of a walk-forward backtest. Both are made of dates alone.
 
-The test period is cut into blocks of equal length, oldest first. A fold forecasts one block and may learn from
-what lies before it: all of it (`expanding`), or as many bars as the first fold has (`rolling`). Nothing here
-reads prices: a fold is made of dates.
+The test period is cut into blocks of equal length, oldest first. A fold forecasts one block and learns from
+the bars before it: from all of them (`expanding`), or from as many as the first fold has (`rolling`).
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Split:
 
     @classmethod
     def by_share(cls, dates: Dates, val: float, test: float) -> Split:
-        """Cut the sorted distinct `dates` into train, then a share `val`, then a share `test`.
+        """Split the sorted distinct `dates` into train, then a share `val`, then a share `test`.
 
         Raises:
             DataError: A part would be empty.
@@ -58,7 +57,7 @@ class Split:
 
 
 def split_of(config: SplitConfig, dates: Dates) -> Split:
-    """Find the dates where val and test start; they are the same for all tickers.
+    """Return the dates where val and test start; they are the same for all tickers.
 
     Args:
         config: The `split` section.
@@ -82,7 +81,7 @@ class Fold:
 
     Attributes:
         number: From 1, oldest first.
-        train_start: First date that is learnt from.
+        train_start: First date of the train part.
         val_start: First date of the val part, which ends where the block starts.
         test_start: First date of the block.
         test_end: Last date of the block.
@@ -100,11 +99,11 @@ class Fold:
         return Split(self.val_start, self.test_start)
 
     def cut(self, table: pd.DataFrame, horizon: int) -> pd.DataFrame:
-        """Return the bars of one ticker that the fold may see: nothing after the outcomes of its last forecast.
+        """Return the bars of one ticker from the start of train to the outcomes of the fold's last forecast.
 
         The last cutoff is the last bar but one of the block, so that the next fold's first cutoff follows it and
-        each cutoff of the test period is forecast once. Its outcomes reach `horizon - 1` bars into the next block;
-        nothing is learnt from them.
+        each cutoff of the test period is forecast once. Its outcomes reach `horizon - 1` bars into the next
+        block; they are scored, not learnt from.
 
         Args:
             table: A table indexed by date.
@@ -119,7 +118,7 @@ class Fold:
 def plan_folds(
     dates: Dates, split: Split, n_folds: int, window: WindowName, horizon: int
 ) -> tuple[Fold, ...]:
-    """Cut the test period of `split` into `n_folds` blocks, and give each its past.
+    """Cut the test period of `split` into `n_folds` blocks, and plan the fold that forecasts each.
 
     The val part of a fold has the share of its past that `split` gives it; the first fold is `split` itself.
 
@@ -127,11 +126,11 @@ def plan_folds(
         dates: Every date with a bar, sorted and distinct.
         split: Where val and the test period start.
         n_folds: How many blocks.
-        window: What a later fold learns from.
+        window: Which bars a later fold learns from.
         horizon: Steps forecast; no block may be shorter.
 
     Raises:
-        DataError: There is no such cut.
+        DataError: The dates are too few.
     """
     n = len(dates)
     val_row, test_row = split.first_rows(dates)

@@ -12,17 +12,18 @@ EWMA_DECAY = 0.94
 """RiskMetrics' daily decay (J.P. Morgan/Reuters, RiskMetrics Technical Document, 1996, section 5.3)."""
 
 RANGE_DECAY = 0.8
-"""Daily decay of the range volatility: one range says as much as several closes, so fewer days are needed."""
+"""Daily decay of the range volatility: fewer days suffice, as a range measures variance as well as several
+closes."""
 
 MIN_VARIANCE = 1e-8
-"""Least variance of a day, that of one basis point: the log of a day without any movement must exist."""
+"""Least variance of a day, that of one basis point, so that the log of a day without movement exists."""
 
 VOLATILITY_WARM_UP = 20
 """Returns that a trailing volatility needs before it counts as known; about one month."""
 
 
 MIN_VOLATILITY = 1e-5
-"""Floor of the trailing volatility: a halted ticker has no moves, and nothing may be divided by zero."""
+"""Floor of a volatility: a halted ticker does not move, and returns are divided by it."""
 
 
 def trailing_volatility(close: Array) -> Array:
@@ -46,9 +47,9 @@ def next_volatility(volatility: Array, log_return: Array, n_returns: NDArray[np.
     Here `w = 1 + 0.94 + ... + 0.94^n` is the sum of the weights of the n returns so far and the new one.
 
     Args:
-        volatility: Known at bar t.
-        log_return: Of bar t + 1, not scaled.
-        n_returns: How many returns `volatility` is the average of.
+        volatility: Known at bar t, shape `(n,)`.
+        log_return: Of bar t + 1, not scaled, shape `(n,)`.
+        n_returns: How many returns `volatility` averages, shape `(n,)`.
     """
     weights = (1 - EWMA_DECAY ** (n_returns + 1.0)) / (1 - EWMA_DECAY)
     variance = volatility**2 + (log_return**2 - volatility**2) / weights
@@ -56,10 +57,10 @@ def next_volatility(volatility: Array, log_return: Array, n_returns: NDArray[np.
 
 
 def range_volatility(variance: Array) -> Array:
-    """Return `rho_t = sqrt(sum_i 0.8^i v_{t-i} / sum_i 0.8^i)`, v the `day_variance`, known at the close of bar t.
+    """Return `rho_t = sqrt(sum_i 0.8^i v_{t-i} / sum_i 0.8^i)`, v the `day_variance`, known at bar t.
 
-    The high and the low of one day tell its variance as well as about five closes do (Parkinson 1980), so
-    that fewer days need be averaged and a change of the market is seen sooner.
+    High and low of one day measure its variance as well as about five closes do (Parkinson 1980), so that
+    fewer days need averaging and a change shows sooner.
 
     Args:
         variance: `day_variance`, shape `(n_bars,)`.
@@ -78,8 +79,9 @@ def _root_of_ewma(variance: Array, decay: float) -> Array:
 def day_variance(open_: Array, high: Array, low: Array, close: Array) -> Array:
     """Return `log(open_t / close_{t-1})^2 + log(high_t / low_t)^2 / (4 log 2)`; NaN at the first bar.
 
-    The squared gap from the last close plus the variance that the day's range tells (Parkinson 1980, Journal
-    of Business 53). Of a bar without an open (0) it is the squared return from close to close.
+    The squared gap from the last close plus the variance estimated from the day's range (Parkinson 1980,
+    Journal of Business 53). For a bar without an open (0) it is the squared return from close to close. All
+    arrays have shape `(n_bars,)`.
     """
     span = np.log(high[1:] / low[1:])
     with np.errstate(divide="ignore"):
