@@ -1,10 +1,10 @@
-"""How much faster two workers are than one: wall time of the same backtest, as a ratio.
+"""Wall time of the same backtest with one worker, with two, and in one process with all threads.
 
     python benchmarks/backtest_jobs.py [REPEATS]
 
-Three ways to do the same parts are timed in turn, so that a busy machine is busy for all: `--jobs 1`, `--jobs 2`
-(each worker with one TensorFlow thread), and one process that has TensorFlow use as many threads as there are
-cores. The median of each is told, and its ratio to `--jobs 1`.
+`--jobs 1`, `--jobs 2` (each worker with one TensorFlow thread), and one process with as many TensorFlow threads
+as cores are timed in turn, so that other load on the machine affects all. Printed are medians and ratios to
+`--jobs 1`.
 """
 
 from __future__ import annotations
@@ -25,29 +25,28 @@ FOLDS = 4
 ALL_THREADS = """
 import sys
 from pathlib import Path
-from lstm_stock.workflow import backtest, backtest_worker as backtest_jobs
 from lstm_stock.config import load_config
-from lstm_stock.dataset.split import plan_folds
-from lstm_stock.prices.reader import PriceReader
-from lstm_stock.dataset.split import split_of
-from lstm_stock.prices.store import Store
 from lstm_stock.network.tensorflow_setup import load_tensorflow
+from lstm_stock.prices.reader import PriceReader
+from lstm_stock.prices.store import Store
+from lstm_stock.workflow import backtest, backtest_worker
+from lstm_stock.workflow.parallel import Engine
 
-backtest_jobs.load_single_threaded_tensorflow = load_tensorflow
+backtest_worker.load_single_threaded_tensorflow = load_tensorflow
 config = load_config(None, sys.argv[3:])
 reader = PriceReader(config.data, Store(Path(sys.argv[1])))
-dates = reader.dates()
-horizon = config.window.horizon
-for fold in plan_folds(dates, split_of(config.split, dates), int(sys.argv[2]), "expanding", horizon):
+plan = backtest.Plan(int(sys.argv[2]), "expanding", Engine("loky", 1))
+config, folds, _ = backtest.plan_backtest(config, reader, plan, print)
+for fold in folds:
+    bars = {"AAPL": backtest._loader(config, reader, fold).adjusted("AAPL")}
     for ticker in (None, "AAPL"):
-        bars = backtest._bars(config, reader, fold, ["AAPL"])
-        name = backtest_jobs.PartName(fold.number, ticker)
-        backtest_jobs.run_job(backtest_jobs.Job(name, config, fold, bars))
+        name = backtest_worker.PartName(fold.number, ticker)
+        backtest_worker.run_job(backtest_worker.FoldJob(name, config, fold, bars))
 """
 
 
 def seconds(command: list[str]) -> float:
-    """Return the wall time of a command that must succeed."""
+    """Return the wall time of a command; CalledProcessError if it fails."""
     started = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
     return time.perf_counter() - started
@@ -62,20 +61,20 @@ def main() -> None:
         subprocess.run([program, "fetch", "AAPL", "--source", "sample", "--data-dir", data, "-q"], check=True)
         backtest = [program, "backtest", "--folds", str(FOLDS), "--data-dir", data, "--runs-dir", folder]
         backtest += [word for setting in SETTINGS for word in ("--set", setting)]
-        ways = {
+        commands = {
             "--jobs 1": [*backtest, "--jobs", "1"],
             "--jobs 2": [*backtest, "--jobs", "2"],
             "one process, all threads": [sys.executable, "-c", ALL_THREADS, data, str(FOLDS), *SETTINGS],
         }
-        taken: dict[str, list[float]] = {way: [] for way in ways}
+        taken: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(repeats):
-            for way, command in ways.items():
-                taken[way].append(seconds(command))
+            for name, command in commands.items():
+                taken[name].append(seconds(command))
     base = statistics.median(taken["--jobs 1"])
-    for way, times in taken.items():
-        spread = ", ".join(f"{each:.1f}" for each in times)
+    for name, times in taken.items():
+        all_times = ", ".join(f"{each:.1f}" for each in times)
         median = statistics.median(times)
-        print(f"{way:26} {median:6.1f} s   {median / base:5.2f} x --jobs 1   ({spread})")
+        print(f"{name:26} {median:6.1f} s   {median / base:5.2f} x --jobs 1   ({all_times})")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python benchmarks/dataset_memory.py [N_TICKERS] [N_BARS]
 
-Prices are simulated one ticker at a time, as a store would give them, so that what is measured is the dataset:
-features, targets and every window of all tickers, and one pass over all batches of an epoch.
+Prices are simulated one ticker at a time, as a store returns them: the peak is that of the dataset, with features,
+targets and every window of all tickers, and one pass over all batches of an epoch.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python benchmarks/many_tickers.py [N_TICKERS] [N_BARS]
 
-Prices are simulated into a store in a temporary folder, and the installed command is run on them: training,
-forecasts and scores of the network and of every baseline, verdict, saving. 88 tickers x 1,258 bars take some
-minutes; 500 x 3,500 take an hour of one core, most of it to fit the baselines.
+The command runs on simulated prices in a temporary store: training, forecasts and scores of the network and of
+every baseline, verdict, saving. 88 tickers x 1,258 bars take some minutes; 500 x 3,500 take an hour of one core,
+most of it to fit the baselines.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
         settings = [word for one in SETTINGS for word in ("--set", one)]
         words = ["train", "--data-dir", folder, "--runs-dir", f"{folder}/runs", *settings]
         started = time.perf_counter()
-        said = subprocess.run(
+        ended = subprocess.run(
             [sys.executable, "-m", "lstm_stock", *words, "--set", f"data.tickers={root / 'names.txt'}"],
             capture_output=True,
             text=True,
@@ -63,7 +63,7 @@ def main() -> None:
         run = next((root / "runs").glob("*-lstm"))
         size = (run / "forecasts.parquet").stat().st_size
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    speed = re.search(r"\(([\d,]+ windows/s)\)", said.stderr)
+    speed = re.search(r"\(([\d,]+ windows/s)\)", ended.stderr)
     print(
         f"{n_tickers} tickers x {n_bars} bars: {seconds:.0f} s, {speed.group(1) if speed else '-'} in training"
     )

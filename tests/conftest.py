@@ -41,7 +41,7 @@ class Answer:
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Call `lstm-stock` with these arguments and return what it said."""
+    """Call `lstm-stock` with these arguments and return its output."""
     return lambda *arguments: call_cli(monkeypatch, capsys, *arguments)
 
 
@@ -52,8 +52,8 @@ def call_cli(monkeypatch, capsys, *arguments: object) -> Answer:
     monkeypatch.setattr(sys, "argv", ["lstm-stock", *map(str, arguments)])
     with pytest.raises(SystemExit) as end:
         main()
-    said = capsys.readouterr()
-    return Answer(int(end.value.code or 0), said.out, said.err)
+    captured = capsys.readouterr()
+    return Answer(int(end.value.code or 0), captured.out, captured.err)
 
 
 @dataclass(frozen=True)

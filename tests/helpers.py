@@ -9,10 +9,30 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.market import Market
 from lstm_stock.errors import DataError
+
+SLOW_BASELINES = ("historical", "arima", "garch", "gjr")
+"""Their look-ahead is tested one by one in `tests/baselines`."""
+
+
+def drop_slow_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lstm_stock import baselines
+
+    for name in SLOW_BASELINES:
+        monkeypatch.delitem(baselines.BASELINES, name)
+
+
+def keep_corruptions(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Leave out the other corruptions of the leak check: each is a pass of its own."""
+    from lstm_stock.workflow.leakcheck.corruption import CORRUPTIONS
+
+    for name in set(CORRUPTIONS) - set(names):
+        monkeypatch.delitem(CORRUPTIONS, name)
+
 
 COMMAND = Path(sys.executable).parent / "lstm-stock"
 

@@ -118,9 +118,9 @@ def test_every_model_forecasts_every_cutoff_of_the_test_period_once(done):
     assert set(forecasts["fold"]) == {1, 2}
     blocks = pd.read_csv(folder_of(done) / "folds.csv", parse_dates=["test_start", "test_end"])
     for fold in blocks.itertuples():
-        mine = forecasts[forecasts["fold"] == fold.fold]
-        assert mine["date"].min() == fold.test_start
-        assert mine[mine["step"] == 1]["date"].max() <= fold.test_end
+        rows = forecasts[forecasts["fold"] == fold.fold]
+        assert rows["date"].min() == fold.test_start
+        assert rows[rows["step"] == 1]["date"].max() <= fold.test_end
 
 
 def test_tables_go_to_stdout_and_the_rest_to_stderr(done):
@@ -425,13 +425,13 @@ def test_a_worker_that_dies_is_told(n_jobs):
 
 @pytest.mark.parametrize("where", [1, 2, "new process"])
 def test_an_error_of_a_worker_comes_back_whole(where):
-    with pytest.raises(DataError) as told:
+    with pytest.raises(DataError) as caught:
         if where == "new process":
             call_in_new_process(fail, 7)
         else:
             list(run_calls(Engine("loky", where), fail, [7]))
-    assert told.value.message == "7 cannot be used"
-    assert told.value.hint == "use another"
+    assert caught.value.message == "7 cannot be used"
+    assert caught.value.hint == "use another"
 
 
 @pytest.mark.parametrize("daemon", [False, True])
@@ -450,9 +450,9 @@ def test_dask_that_is_not_installed_is_told(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(parallel, "import_module", nothing)
-    with pytest.raises(ConfigError, match="`--backend dask` needs dask") as told:
+    with pytest.raises(ConfigError, match="`--backend dask` needs dask") as caught:
         list(run_calls(Engine("dask", 2), double, range(2)))
-    assert "lstm-stock[dask]" in told.value.hint
+    assert "lstm-stock[dask]" in caught.value.hint
 
 
 def test_a_cluster_that_does_not_answer_is_told(monkeypatch):

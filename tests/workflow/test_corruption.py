@@ -16,12 +16,12 @@ CUTOFF = TABLE.index[79].to_datetime64().astype("datetime64[D]")
 
 @pytest.mark.parametrize("how", CORRUPTIONS)
 def test_every_bar_after_the_cutoff_changes_and_none_before(how):
-    spoilt = corrupt(TABLE, CUTOFF, how)
-    validate(spoilt, "AAA")
-    pd.testing.assert_frame_equal(spoilt.iloc[:80], TABLE.iloc[:80], check_exact=True)
-    after, honest = spoilt.iloc[80:], TABLE.iloc[80:]
-    assert after.index.equals(honest.index)
-    changed = (after != honest).to_numpy()
+    corrupted = corrupt(TABLE, CUTOFF, how)
+    validate(corrupted, "AAA")
+    pd.testing.assert_frame_equal(corrupted.iloc[:80], TABLE.iloc[:80], check_exact=True)
+    after, before = corrupted.iloc[80:], TABLE.iloc[80:]
+    assert after.index.equals(before.index)
+    changed = (after != before).to_numpy()
     assert changed[:, list(TABLE).index("volume")].all()
     if how != "volume":
         assert changed[:, [list(TABLE).index(name) for name in PRICES]].all()
@@ -30,8 +30,8 @@ def test_every_bar_after_the_cutoff_changes_and_none_before(how):
 @pytest.mark.parametrize("how", CORRUPTIONS)
 def test_a_ticker_without_volume_changes_as_well(how):
     table = TABLE.assign(volume=0.0)
-    spoilt = corrupt(table, CUTOFF, how)
-    assert (spoilt.iloc[80:] != table.iloc[80:]).any(axis=1).all()
+    corrupted = corrupt(table, CUTOFF, how)
+    assert (corrupted.iloc[80:] != table.iloc[80:]).any(axis=1).all()
 
 
 def test_the_same_seed_spoils_alike():
@@ -42,5 +42,5 @@ def test_the_same_seed_spoils_alike():
 
 def test_two_bars_are_exchanged_and_one_alone_cannot_be():
     last = TABLE.index[-3].to_datetime64().astype("datetime64[D]")
-    spoilt = corrupt(TABLE, last, "shuffle")
-    np.testing.assert_array_equal(spoilt.iloc[-2:].to_numpy(), TABLE.iloc[[-1, -2]].to_numpy())
+    corrupted = corrupt(TABLE, last, "shuffle")
+    np.testing.assert_array_equal(corrupted.iloc[-2:].to_numpy(), TABLE.iloc[[-1, -2]].to_numpy())

@@ -25,10 +25,9 @@ from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, table_hash
 from lstm_stock.workflow.leakcheck import pipeline as leakcheck
 from lstm_stock.workflow.leakcheck.compare import Snapshot, check
-from lstm_stock.workflow.leakcheck.corruption import CORRUPTIONS
 from lstm_stock.workflow.leakcheck.pipeline import make_pipeline, sample_cutoffs, train_briefly
 from tests.conftest import TINY, Trained
-from tests.helpers import random_prices
+from tests.helpers import drop_slow_baselines, keep_corruptions, random_prices
 
 CONFIG = load_config(
     None, [*(value for value in TINY if value != "--set"), "data.tickers=[AAA,BBB]", "training.batch_size=64"]
@@ -40,14 +39,9 @@ VAL, TEST = SPLIT.first_rows(DATES)
 TRAIN_END, VAL_END, IN_TEST = DATES[VAL - 1], DATES[TEST - 1], DATES[TEST + 30]
 
 
-SLOW = ("historical", "arima", "garch", "gjr")
-"""Baselines that `tests/baselines/test_baselines.py` asks the same of, one by one."""
-
-
 @pytest.fixture(autouse=True)
 def few_baselines(monkeypatch):
-    for name in SLOW:
-        monkeypatch.delitem(baselines.BASELINES, name)
+    drop_slow_baselines(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +49,14 @@ def network():
     return train_briefly(CONFIG, TABLES)
 
 
-def keep_corruptions(monkeypatch, *names: str) -> None:
-    """Leave out the others: each is a pass with a training of its own."""
-    for name in set(CORRUPTIONS) - set(names):
-        monkeypatch.delitem(CORRUPTIONS, name)
-
-
 def run_check(network, cutoffs):
     return check(make_pipeline(CONFIG, network), TABLES, cutoffs, lambda done, n: None)
 
 
 def leak_of(network, *cutoffs) -> str:
-    with pytest.raises(LeakError) as told:
+    with pytest.raises(LeakError) as caught:
         run_check(network, cutoffs)
-    return told.value.message
+    return caught.value.message
 
 
 # --- the code as it is ------------------------------------------------------------------------------------------

@@ -35,7 +35,13 @@ from lstm_stock.workflow.backtest import Plan, plan_backtest
 from lstm_stock.workflow.parallel import Engine
 from lstm_stock.workflow.train_each import TrainJob, find_finished_runs
 from tests.conftest import TINY, Answer, call_cli
-from tests.helpers import assert_fits, assert_user_error, random_prices
+from tests.helpers import (
+    assert_fits,
+    assert_user_error,
+    drop_slow_baselines,
+    keep_corruptions,
+    random_prices,
+)
 
 TICKERS = ("AAA", "BBB", "CCC", "^DD")
 SHORT, UNSEEN = "NEW", "ZZZ"
@@ -44,7 +50,7 @@ SETTINGS = (*TINY, "--set", "training.epochs=1", "--set", "data.start=null", "--
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> Store:
-    """Tickers as calm and as wild as they come, one that was listed last year, and one to be kept apart."""
+    """Tickers of different volatility, one with a short history, and one that no run is trained on."""
     store = Store(tmp_path_factory.mktemp("many"))
     for i, ticker in enumerate((*TICKERS, UNSEEN, SHORT)):
         table = random_prices(420, i, volatility=0.005 * 2**i)
@@ -59,7 +65,7 @@ def store(tmp_path_factory) -> Store:
 
 @dataclass(frozen=True)
 class Made:
-    """A run of many tickers, and what the command that made it said."""
+    """A run of many tickers, and what the command that made it printed."""
 
     store: Store
     runs: Path
@@ -77,14 +83,20 @@ class Made:
 @pytest.fixture(scope="module")
 def made(store, tmp_path_factory) -> Made:
     folder = tmp_path_factory.mktemp("runs")
-    (folder / "mine.txt").write_text(f"# calm ones first\n{', '.join(TICKERS)}\n{SHORT}\n", encoding="utf-8")
-    (folder / "many.yaml").write_text("data: {tickers: mine.txt}\n", encoding="utf-8")
+    (folder / "names.txt").write_text(f"# calm ones first\n{', '.join(TICKERS)}\n{SHORT}\n", encoding="utf-8")
+    (folder / "many.yaml").write_text("data: {tickers: names.txt}\n", encoding="utf-8")
     words = ("train", "--config", folder / "many.yaml", *SETTINGS, "--set", "model.ticker_embedding=2")
     words += ("--set", "training.refit=true")
     words += ("--data-dir", store.root, "--runs-dir", folder / "runs")
     with pytest.MonkeyPatch.context() as monkeypatch:
+        drop_slow_baselines(monkeypatch)
         answer = call_cli(monkeypatch, Captured(monkeypatch), *words)
     return Made(store, folder / "runs", answer)
+
+
+@pytest.fixture(autouse=True)
+def few_baselines(monkeypatch):
+    drop_slow_baselines(monkeypatch)
 
 
 class Captured:
@@ -111,13 +123,14 @@ def test_one_network_is_trained_for_the_tickers_of_a_file_without_those_that_are
     assert [i.shape for i in run.network.inputs] == [(None, 10, 7), (None,)]
 
 
-def test_refitted_it_has_learnt_from_train_and_val_and_is_scaled_by_both(made, cli):
+def test_a_refit_learns_from_train_and_val_and_is_scaled_by_both(made, cli, monkeypatch):
+    keep_corruptions(monkeypatch, "noise")
     assert "trained 1 epochs, then 1 on train and val, in" in made.answer.err
     config, run = made.run.config, made.run
     reader, before_test = PriceReader(config.data, made.store), run.provenance.split.without_val
     for ticker in TICKERS:
-        again = fit_ticker(ticker, reader.adjusted(ticker), window_spec(config), before_test)
-        assert run.scalers[ticker].to_json() == again.fitted.to_json()
+        series = fit_ticker(ticker, reader.adjusted(ticker), window_spec(config), before_test)
+        assert run.scalers[ticker].to_json() == series.fitted.to_json()
     checked = cli("leakcheck", "--cutoffs", "1", *made.folders)
     assert checked.code == 0, checked
 
@@ -162,14 +175,14 @@ def test_a_ticker_that_is_left_out_decides_no_split_either(store, tmp_path):
     for ticker, bars in (("CRY", table), ("LATE", late)):
         origin = PriceProvenance("csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(bars))
         Store(tmp_path).write(PriceHistory(ticker, bars, origin))
-    said = []
+    notes = []
     config = made_config("AAA", "CRY", "LATE", "BBB")
     config = config.model_copy(update={"data": config.data.model_copy(update={"end": dt.date(2020, 1, 1)})})
-    cut = build_dataset(config, PriceReader(config.data, Store(tmp_path)), said.append)
+    cut = build_dataset(config, PriceReader(config.data, Store(tmp_path)), notes.append)
     fits, parts = cut.config, cut.windows
     assert fits.data.tickers == ("AAA", "BBB")
-    assert "LATE has no bar between None and 2020-01-01" in said[0]
-    assert "CRY: one window needs" in said[1]
+    assert "LATE has no bar between None and 2020-01-01" in notes[0]
+    assert "CRY: one window needs" in notes[1]
     cut = build_dataset(fits, PriceReader(fits.data, Store(tmp_path)), pytest.fail)
     again, same = cut.config, cut.windows
     assert (again, same.split) == (fits, parts.split)
@@ -180,11 +193,11 @@ def test_a_backtest_leaves_out_a_ticker_whose_bars_end_within_its_folds(store, t
     gone = random_prices(380, 1)
     origin = PriceProvenance("csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(gone))
     Store(tmp_path).write(PriceHistory("GONE", gone, origin))
-    config, said = made_config("AAA", "GONE"), []
+    config, notes = made_config("AAA", "GONE"), []
     reader, plan = PriceReader(config.data, Store(tmp_path)), Plan(2, "expanding", Engine("loky", 1))
-    fits, folds, counts = plan_backtest(config, reader, plan, said.append)
+    fits, folds, counts = plan_backtest(config, reader, plan, notes.append)
     assert fits.data.tickers == ("AAA",)
-    assert "the test part of GONE has 2 bars" in said[0]
+    assert "the test part of GONE has 2 bars" in notes[0]
     assert len(folds) == len(counts) == 2
 
 
@@ -265,32 +278,32 @@ def gathered(batches: WindowBatches) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_ticker_it_never_saw_is_forecast_from_its_own_past_alone(cli, made, tmp_path):
     words = ("predict", "--ticker", UNSEEN, "--cutoff", "2016-06-30", "--format", "json")
-    said = cli(*words, *made.folders)
-    assert said.code == 0
-    assert "the run was not trained on ZZZ: it is scaled by its own past" in said.err
-    rows = json.loads(said.out)
+    answer = cli(*words, *made.folders)
+    assert answer.code == 0
+    assert "the run was not trained on ZZZ: it is scaled by its own past" in answer.err
+    rows = json.loads(answer.out)
     assert [row["step"] for row in rows] == [1, 2, 3]
     assert all(row["lo_90"] < row["y_pred"] < row["hi_90"] for row in rows)
 
     history, other = made.store.read(UNSEEN), Store(tmp_path)
     later = history.table.index > "2016-06-30"
-    spoilt = history.table.copy()
-    spoilt.loc[later, ["open", "high", "low", "close", "adj_close"]] *= 3
-    origin = replace(history.provenance, hash=table_hash(spoilt))
-    other.write(PriceHistory(UNSEEN, spoilt, origin))
+    corrupted = history.table.copy()
+    corrupted.loc[later, ["open", "high", "low", "close", "adj_close"]] *= 3
+    origin = replace(history.provenance, hash=table_hash(corrupted))
+    other.write(PriceHistory(UNSEEN, corrupted, origin))
     again = cli(*words, "--data-dir", tmp_path, "--runs-dir", made.runs)
     assert json.loads(again.out) == rows
 
 
 def test_all_of_them_are_forecast_a_line_each_and_warned_of_together(cli, made):
-    said = cli("predict", *made.folders)
-    assert said.code == 0
-    assert_fits(said)
-    assert {line.split()[0] for line in said.out.splitlines() if line.strip().startswith(TICKERS)} == set(
+    answer = cli("predict", *made.folders)
+    assert answer.code == 0
+    assert_fits(answer)
+    assert {line.split()[0] for line in answer.out.splitlines() if line.strip().startswith(TICKERS)} == set(
         TICKERS
     )
-    assert said.err.count("the newest bar of") == 1
-    assert "warning: AAA, BBB, CCC and 1 more: the newest bar of AAA" in said.err
+    assert answer.err.count("the newest bar of") == 1
+    assert "warning: AAA, BBB, CCC and 1 more: the newest bar of AAA" in answer.err
 
 
 def test_of_several_tickers_those_with_bars_at_the_cutoff_are_forecast(cli, made, monkeypatch):
@@ -302,17 +315,17 @@ def test_of_several_tickers_those_with_bars_at_the_cutoff_are_forecast(cli, made
 
     monkeypatch.setattr(Store, "read", read_late)
     words = ("predict", "--cutoff", "2016-03-01", "--format", "csv", *made.folders)
-    said = cli(*words)
-    assert said.code == 0
-    assert {line.split(",")[0] for line in said.out.splitlines()[1:]} == set(TICKERS) - {"BBB"}
-    assert "warning: no forecast of BBB: BBB has no bar on or before 2016-03-01" in said.err
+    answer = cli(*words)
+    assert answer.code == 0
+    assert {line.split(",")[0] for line in answer.out.splitlines()[1:]} == set(TICKERS) - {"BBB"}
+    assert "warning: no forecast of BBB: BBB has no bar on or before 2016-03-01" in answer.err
     assert_user_error(cli(*words, "--ticker", "BBB"), "BBB has no bar on or before 2016-03-01")
 
 
 def test_a_ticker_too_young_for_the_train_period_is_scaled_by_all_its_bars(cli, made):
-    said = cli("predict", "--ticker", SHORT, "--format", "csv", *made.folders)
-    assert said.code == 0
-    assert len(said.out.splitlines()) == 1 + 3
+    answer = cli("predict", "--ticker", SHORT, "--format", "csv", *made.folders)
+    assert answer.code == 0
+    assert len(answer.out.splitlines()) == 1 + 3
 
 
 def test_a_run_of_one_ticker_forecasts_no_other(cli, trained):
@@ -347,11 +360,11 @@ def test_runs_lists_it(cli, made):
 def test_each_ticker_gets_a_run_of_its_own_and_one_that_fails_stops_no_other(cli, store, tmp_path):
     words = ("train", "--each", "--jobs", "1", "--data-dir", store.root, "--runs-dir", tmp_path / "runs")
     words += (*SETTINGS, "--set", "data.tickers=[NEW, AAA]")
-    said = cli(*words)
-    assert said.code == 2
-    assert "warning: NEW was not trained: " in said.err
-    assert "error: 1 of 2 tickers could not be trained" in said.err
-    assert "AAA: test scores" in said.out
+    answer = cli(*words)
+    assert answer.code == 2
+    assert "warning: NEW was not trained: " in answer.err
+    assert "error: 1 of 2 tickers could not be trained" in answer.err
+    assert "AAA: test scores" in answer.out
     (name,) = (path.name for path in (tmp_path / "runs").iterdir())
     assert name.endswith("-AAA-lstm")
     again = cli(*words, "--resume", "--set", "data.tickers=[AAA]")

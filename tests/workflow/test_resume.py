@@ -123,10 +123,10 @@ def test_a_disk_that_refuses_is_told_once_and_the_training_goes_on(folder, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(folder, "write", refuse)
-    said = []
-    checkpoints = Checkpoints(folder, said.append)
+    notes = []
+    checkpoints = Checkpoints(folder, notes.append)
     checkpoints.write(1, STATE)
     checkpoints.write(1, STATE)
-    assert said == [
+    assert notes == [
         "cannot write checkpoints (No space left on device): if this training is killed, it has to start again"
     ]
