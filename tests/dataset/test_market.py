@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from dataclasses import replace
 
@@ -19,14 +18,11 @@ from lstm_stock.dataset.build import build_dataset
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.market import Market, volatility_surprise
-from lstm_stock.dataset.sessions import require_one_close
 from lstm_stock.errors import ConfigError, LeakError
-from lstm_stock.prices import calendars
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
-from lstm_stock.prices.yahoo import exchanges
 from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS
 from lstm_stock.workflow.backtest import Plan, backtest
 from lstm_stock.workflow.leakcheck import check as checks
@@ -335,68 +331,7 @@ def test_other_scales_do_not_ask_for_it():
     assert BarLoader.of(config, pytest.fail).market is None
 
 
-YEARS = (dt.date(2023, 5, 2), dt.date(2024, 6, 3))
-
-
-def test_session_ends_of_an_exchange_are_in_utc_and_follow_its_clocks():
-    new_york = calendars.session_ends("XNYS", 2023, 2024)
-    assert new_york["2024-01-16"] == pd.Timestamp("2024-01-16 21:00")
-    assert new_york["2024-07-16"] == pd.Timestamp("2024-07-16 20:00")
-    assert new_york["2024-11-29"] == pd.Timestamp("2024-11-29 18:00")
-    assert len(new_york) == 502 and new_york.index.is_monotonic_increasing
-    assert calendars.session_ends("24/7", 2024, 2024)["2024-03-03"] == pd.Timestamp("2024-03-04")
-    without = {
-        code for code in exchanges.YAHOO_EXCHANGES.values() if calendars.session_ends(code, 2024, 2024).empty
-    }
-    assert without <= {"ASEX", "XTAE"}
-
-
-def test_session_ends_of_years_that_are_partly_known():
-    assert calendars.session_ends("XSAU", 2019, 2022).index.year.unique().tolist() == [2021, 2022]
-
-
-@pytest.mark.parametrize(
-    ("early", "late", "minutes"),
-    [
-        ("XLON", "XNYS", 270),
-        ("XTKS", "XNYS", 840),
-        ("XSHG", "XHKG", 60),
-        ("XOSL", "XICE", 70),  # together in winter: Iceland has no summer time
-        ("XOSL", "XJSE", 40),
-        ("XOSL", "XIST", 40),
-        ("XNYS", "BVMF", 60),
-        ("XDUS", "XNYS", 60),  # together but for the weeks between the clock changes of Europe and America
-    ],
-)
-def test_sessions_that_end_apart_make_no_market(early, late, minutes):
-    for pair in ({"A": early, "B": None, "C": late}, {"A": late, "B": None, "C": early}):
-        with pytest.raises(ConfigError, match=rf"sessions ended {minutes} minutes apart"):
-            require_one_close("har_market", pair, *YEARS)
-
-
-def test_sessions_that_ended_apart_in_earlier_years_make_no_market_of_those_years():
-    pair = {"A": "XJSE", "B": "XIST"}
-    assert require_one_close("har_market", pair, *YEARS) == []
-    with pytest.raises(
-        ConfigError, match=r"A trades at XJSE, B at XIST, and on 2016-.* ended 60 minutes apart"
-    ):
-        require_one_close("har_market", pair, dt.date(2012, 1, 2), dt.date(2024, 1, 2))
-
-
-def test_half_holidays_and_unknown_exchanges_do_not_count():
-    assert require_one_close("har_market", {"A": "XNYS", "B": None, "C": "XTSE", "D": "XTAE"}, *YEARS) == [
-        "B",
-        "D",
-    ]
-    assert require_one_close("har_market", {"A": "XLON", "B": "XPAR", "C": "XETR"}, *YEARS) == []
-    assert require_one_close("har_market", {"A": "XTKS", "B": "XKRX"}, *YEARS) == []
-    assert require_one_close("har_market", {}, *YEARS) == []
-
-
 def test_a_dataset_of_sessions_that_end_apart_is_refused(tmp_path):
-    for apart in ({"A": "XNYS", "B": None, "C": "XLON"}, {"C": "XLON", "A": "XNYS", "B": "XTSE"}):
-        with pytest.raises(ConfigError, match=r"sessions end together: C trades at XLON, [AB] at X(NYS|TSE)"):
-            require_one_close("har_market", apart, *YEARS)
     mixed = stored(tmp_path)
     stored(tmp_path, {"CCC": TABLES["CCC"]}, "XTKS")
     config = load_config(None, SETTINGS)
