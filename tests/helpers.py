@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,9 @@ def double(x: int) -> tuple[int, int]:
 
 def fail(x: int) -> None:
     raise DataError(f"{x} cannot be used", "use another")
+
+
+def wait_long(seconds: float) -> int:
+    """Return which process answers, after some time."""
+    time.sleep(seconds)
+    return os.getpid()

@@ -417,6 +417,27 @@ def test_no_call_runs_in_this_process():
         assert len({pid for _, pid in results}) <= n_jobs
 
 
+KILLED = """
+import os, signal, sys
+from lstm_stock.workflow.parallel import Engine, run_calls
+from tests.helpers import double, wait_long
+calls = run_calls(Engine("loky", 2), wait_long, [0, 30, 30])
+print(next(calls), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at /proc")
+def test_a_busy_worker_ends_soon_after_its_parent_is_killed():
+    root = Path(__file__).parents[2]
+    ended = subprocess.run([sys.executable, "-c", KILLED], cwd=root, stdout=subprocess.PIPE, text=True)
+    status = Path(f"/proc/{int(ended.stdout)}/stat")
+    deadline = time.monotonic() + 20
+    while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_worker_that_dies_is_told(n_jobs):
     with pytest.raises(ConfigError, match="a worker was ended from outside, perhaps for want of memory"):

@@ -284,7 +284,8 @@ def test_a_saved_scaler_that_saw_other_bars_is_named(cli, trained: Trained, tmp_
     assert "leak: the saved scaler of AAPL is not the one fitted on the train bars" in answer.err
 
 
-def test_other_prices_than_the_runs_earn_a_warning(cli, trained: Trained, tmp_path):
+def test_other_prices_than_the_runs_earn_a_warning(cli, trained: Trained, tmp_path, monkeypatch):
+    keep_corruptions(monkeypatch, "shuffle")
     data = ("--data-dir", tmp_path / "data")
     cli("fetch", "AAPL", "--source", "sample", "--end", "2023-11-30", *data)
     answer = cli("leakcheck", "--cutoffs", 1, *data, "--runs-dir", trained.runs)
@@ -293,8 +294,9 @@ def test_other_prices_than_the_runs_earn_a_warning(cli, trained: Trained, tmp_pa
 
 
 @pytest.mark.parametrize("scaler", ["as saved", "of other bars"])
-def test_newer_bars_than_the_runs_change_nothing(cli, trained: Trained, tmp_path, scaler):
+def test_newer_bars_than_the_runs_change_nothing(cli, trained: Trained, tmp_path, monkeypatch, scaler):
     """Of a run without `data.end`, the check looks at the bars it was made from, whatever was fetched later."""
+    keep_corruptions(monkeypatch, "noise")
     runs = tmp_path / "runs"
     shutil.copytree(trained.runs, runs)
     (run,) = runs.iterdir()
