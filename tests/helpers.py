@@ -108,3 +108,10 @@ def wait_long(seconds: float) -> int:
     """Return which process answers, after some time."""
     time.sleep(seconds)
     return os.getpid()
+
+
+def n_blas_threads(_: int) -> int:
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    return max(library["num_threads"] for library in threadpool_info())

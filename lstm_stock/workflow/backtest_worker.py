@@ -65,14 +65,8 @@ def run_job(job: FoldJob) -> tuple[PartName, FoldPart]:
         KeyboardInterrupt: Ctrl-C ended the training early.
     """
     load_single_threaded_tensorflow()
-    # `threadpool_limits` reaches only libraries that are loaded.
-    import scipy.linalg
-    import scipy.stats  # noqa: F401
-    from threadpoolctl import threadpool_limits
-
     clock = time.perf_counter()
-    with threadpool_limits(limits=1):
-        tables, facts = _network(job) if job.name.ticker is None else _baselines(job)
+    tables, facts = _network(job) if job.name.ticker is None else _baselines(job)
     facts["seconds"] = time.perf_counter() - clock
     return job.name, FoldPart(pd.concat(tables, ignore_index=True), facts)
 

@@ -27,6 +27,18 @@ BackendName = Literal["loky", "dask"]
 CONNECT_SECONDS = 10
 """How long the scheduler of a cluster may take to answer."""
 
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "BLIS_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ),
+    "1",
+)
+"""Environment of the workers: with one thread, BLAS adds in the same order on every machine."""
+
 T = TypeVar("T")
 A = TypeVar("A")
 
@@ -115,7 +127,9 @@ def _started(engine: Engine) -> Iterator[tuple[Executor, int]]:
 def _processes(n: int) -> Iterator[Executor]:
     from joblib.externals.loky import ProcessPoolExecutor
 
-    executor: Any = ProcessPoolExecutor(n, initializer=_become_worker, initargs=(os.getpid(),))
+    executor: Any = ProcessPoolExecutor(
+        n, initializer=_become_worker, initargs=(os.getpid(),), env=ONE_THREAD
+    )
     try:
         yield executor
     finally:

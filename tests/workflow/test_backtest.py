@@ -33,7 +33,7 @@ from lstm_stock.workflow.backtest import _without_dropouts, pool, score_by_fold
 from lstm_stock.workflow.backtest_worker import PartName
 from lstm_stock.workflow.parallel import Engine, call_in_new_process, run_calls
 from tests.conftest import TINY
-from tests.helpers import COMMAND, assert_user_error, double, fail, random_prices, tree
+from tests.helpers import COMMAND, assert_user_error, double, fail, n_blas_threads, random_prices, tree
 
 SETTINGS = (*TINY, "--set", "data.tickers=[AAA,^B]", "--set", "data.start=null", "--set", "data.end=null")
 RESULTS = ("config.yaml", "folds.csv", "forecasts.parquet", "scores.json")
@@ -415,6 +415,12 @@ def test_no_call_runs_in_this_process():
         assert sorted(value for value, _ in results) == [0, 2, 4, 6]
         assert os.getpid() not in {pid for _, pid in results}
         assert len({pid for _, pid in results}) <= n_jobs
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_workers_compute_with_one_thread(n_jobs):
+    """With more, BLAS would add in another order, and `--jobs` or the machine would change last bits."""
+    assert set(run_calls(Engine("loky", n_jobs), n_blas_threads, range(2))) == {1}
 
 
 KILLED = """
