@@ -1,4 +1,4 @@
-"""Made-up prices and small configs that several tests share."""
+"""Random prices and assertions that several tests share."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def assert_user_error(answer, message: str, code: int = 2) -> None:
-    """An `error:` line, then a blank one, then a `hint:`; nothing on stdout."""
+    """Assert an `error:` line, an empty line and a `hint:` on stderr, and nothing on stdout."""
     assert answer.code == code, answer
     assert answer.out == ""
     assert re.search(r"(^|\n)error: ", answer.err), answer.err
@@ -53,7 +53,7 @@ def assert_user_error(answer, message: str, code: int = 2) -> None:
 
 
 def assert_fits(answer) -> None:
-    """Tables fit a terminal of 80 columns, and nothing in them is cut short."""
+    """Assert that tables fit a terminal of 80 columns and nothing in them is truncated."""
     assert max(len(line) for line in answer.out.splitlines()) <= 80, answer.out
     assert "…" not in answer.out
 
@@ -61,7 +61,7 @@ def assert_fits(answer) -> None:
 def random_prices(
     n_bars: int, seed: int = 0, start: str = "2015-01-01", volatility: float = 0.01
 ) -> pd.DataFrame:
-    """A price table whose volatility moves (a GARCH path), business days, adj_close = close."""
+    """A price table of business days with GARCH returns, adj_close = close."""
     random = np.random.default_rng(seed)
     variance, returns = volatility**2, np.empty(n_bars)
     for i in range(n_bars):
@@ -96,7 +96,7 @@ def random_bars(n_bars: int, seed: int = 0) -> Bars:
 
 
 def double(x: int) -> tuple[int, int]:
-    """What other processes are asked in tests of who does the work: an answer, and who gives it."""
+    """Return `2 * x` and the id of the process that computed it."""
     return 2 * x, os.getpid()
 
 

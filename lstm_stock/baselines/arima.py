@@ -12,21 +12,21 @@ from lstm_stock.distributions import Distribution
 from lstm_stock.errors import BaselineError
 
 MIN_RETURNS = 100
-"""Returns below which it is not fitted."""
+"""Least in-sample returns."""
 
 
 def arima(task: Task) -> Distribution:
-    """ARIMA(1,1,0) with drift of the log close, spread by one Student-t per step fitted to its in-sample errors.
+    """Forecast `r[t+1] = mu + phi (r[t] - mu) + e[t+1]`, with one Student-t per step for the in-sample errors.
 
     So `r[t+1] = mu + phi (r[t] - mu) + e[t+1]` (Box & Jenkins 1970, ch. 4), by maximum likelihood with
     `statsmodels`. There is no moving-average term: where returns are nearly white noise it cancels against phi,
     neither is identified, and the search is slow and gains nothing.
 
     Raises:
-        BaselineError: The fit did not converge.
+        BaselineError: There are too few in-sample returns, or the fit does not converge.
     """
     mu, phi = _fit(task.insample_returns(1))
-    above = log_returns(task.bars.close)[:, None] - mu
+    deviation = log_returns(task.bars.close)[:, None] - mu
     steps = np.array(task.steps)
     mean = mu * steps + above * np.cumsum(phi**steps)
     deviation = float(np.std(task.insample_returns(1))) * np.sqrt(steps)

@@ -1,4 +1,4 @@
-"""RiskMetrics: volatility as an exponentially weighted mean of squared returns, with no parameter to fit."""
+"""RiskMetrics: volatility from an exponentially weighted mean of squared returns, with a fixed decay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lstm_stock.distributions import Distribution
 
 
 def ewma(task: Task) -> Distribution:
-    """RiskMetrics: no mean, volatility from the EWMA (0.94) of squared returns, times sqrt(k), Student-t.
+    """A Student-t around 0 with the EWMA volatility (decay 0.94) times sqrt(k).
 
     Scale and degrees of freedom of each step are fitted to the in-sample returns divided by that volatility.
     J.P. Morgan/Reuters, RiskMetrics Technical Document, 1996.

@@ -1,4 +1,4 @@
-"""GARCH(1,1) and GJR-GARCH(1,1,1) with Student-t shocks: volatility that remembers shocks.
+"""GARCH(1,1) and GJR-GARCH(1,1,1) with Student-t shocks.
 
 The parameters are fitted by maximum likelihood to the in-sample returns with `arch`, once. The variance of
 later bars is filtered here with these parameters, in one recursion that reads past bars only.
@@ -19,20 +19,20 @@ from lstm_stock.distributions.student_t_fit import MAX_DF, MIN_SCALE
 from lstm_stock.errors import BaselineError
 
 MIN_RETURNS = 250
-"""Returns below which five parameters of a slow process are guesses: one year."""
+"""Least in-sample returns, about one year: fewer do not identify five parameters of a slow process."""
 
 N_PATHS = 20_000
-"""Simulated paths, each used with both signs of its shocks."""
+"""Simulated paths; each is used with both signs of its shocks."""
 
 SIMULATION_SEED = 20_150
-"""Common random numbers: every cutoff, ticker and run is simulated with the same shocks."""
+"""Seed of the shocks, the same for every cutoff, ticker and run."""
 
 
 def garch(task: Task) -> Distribution:
     """GARCH(1,1)-t, `v[t+1] = omega + alpha e[t]^2 + beta v[t]` (Bollerslev 1987, Review of Economics 69).
 
     Raises:
-        BaselineError: The fit did not converge.
+        BaselineError: There are too few in-sample returns, or the fit does not converge.
     """
     return _forecast(task, 0)
 
@@ -41,7 +41,7 @@ def gjr(task: Task) -> Distribution:
     """GJR-GARCH-t, `garch` with `+ gamma e[t]^2` after a fall (Glosten, Jagannathan & Runkle 1993).
 
     Raises:
-        BaselineError: The fit did not converge.
+        BaselineError: There are too few in-sample returns, or the fit does not converge.
     """
     return _forecast(task, 1)
 
@@ -65,18 +65,18 @@ class _Fitted:
         return self.alpha + self.gamma / 2 + self.beta
 
     def next_variance(self, shock: Array, variance: Array) -> Array:
-        """Return the variance of the bar after one with this shock and variance."""
+        """Return the variance of the bar after bars with these shocks and variances, `(n_paths,)`."""
         return self.omega + (self.alpha + self.gamma * (shock < 0)) * shock**2 + self.beta * variance
 
     def filtered(self, returns: Array) -> Array:
         """Return the variance of each return and of the next one, known one bar before, `(n_returns + 1,)`."""
         shock = returns / self.return_std - self.mu
         news = self.omega + (self.alpha + self.gamma * (shock < 0)) * shock**2
-        rest, _ = signal.lfilter([1.0], [1.0, -self.beta], news, zi=[self.beta * self.first_variance])
-        return np.concatenate([[self.first_variance], rest])
+        later, _ = signal.lfilter([1.0], [1.0, -self.beta], news, zi=[self.beta * self.first_variance])
+        return np.concatenate([[self.first_variance], later])
 
     def total_variance(self, variance: Array, step: int) -> Array:
-        """Return the variance of the sum of the next `step` returns, given that of the first, exactly."""
+        """Return the exact variance of the sum of the next `step` returns, given that of the first, `(n,)`."""
         total, expected = np.zeros_like(variance), variance
         for _ in range(step):
             total = total + expected

@@ -11,7 +11,7 @@ from lstm_stock.errors import BaselineError, ShortHistoryError
 
 
 def har_range_t(task: Task) -> Distribution:
-    """HAR-range-t: `lstm_stock.dataset.har.HarModel` of the ticker's own bars per step, then a Student-t.
+    """A Student-t with the volatility that a `lstm_stock.dataset.har.HarModel` forecasts for each step.
 
     Location, scale and degrees of freedom of the Student-t are fitted to the in-sample returns divided by their
     forecast volatility.

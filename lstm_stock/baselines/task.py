@@ -86,7 +86,7 @@ def student_t_around(task: Task, mean: Array, scale: Array, loc: float | None = 
     """
     if not (np.isfinite(mean[task.cutoffs]).all() and np.isfinite(scale[task.cutoffs]).all()):
         raise BaselineError(f"{task.cutoffs.min() + 1} bars up to the first cutoff are too few to warm up")
-    every, columns = np.ones(len(task.cutoffs)), []
+    ones, columns = np.ones(len(task.cutoffs)), []
     for step in task.steps:
         known = slice(0, task.n_insample - step)
         standardised = (task.insample_returns(step) - mean[known, step - 1]) / scale[known, step - 1]

@@ -20,10 +20,10 @@ def always_up(task: Task) -> Distribution:
 
 
 def reversal_10(task: Task) -> Distribution:
-    """The sign opposite to the last 10-day return (short-term reversal: Jegadeesh 1990, Journal of Finance 45).
+    """Forecast the opposite sign of the last 10-bar return (Jegadeesh 1990, Journal of Finance 45).
 
     Raises:
-        BaselineError: The first cutoff has no ten bars before it.
+        BaselineError: The first cutoff has fewer than ten bars before it.
     """
     if task.cutoffs.min() < REVERSAL:
         raise BaselineError(f"the first cutoff has {task.cutoffs.min()} bars before it, it needs {REVERSAL}")
@@ -51,7 +51,7 @@ def drift(task: Task) -> Distribution:
 
 
 def _symmetric_returns(task: Task) -> Array:
-    """The in-sample k-bar returns less their median, each with both signs, shape `(2 n_samples, horizon)`.
+    """Return the in-sample k-bar returns less their median, with both signs, shape `(2 n_samples, horizon)`.
 
     Both signs make median and mean the last close; returns are skewed, and without their mirror image the
     mean would forecast a fall.
@@ -64,10 +64,10 @@ def _symmetric_returns(task: Task) -> Array:
 
 
 def constant_t(task: Task) -> Distribution:
-    """One Student-t for each step, fitted to the in-sample k-bar returns by maximum likelihood."""
+    """One Student-t per step, fitted to the in-sample k-bar returns."""
     df, loc, scale = np.transpose([fit_t(task.insample_returns(step)) for step in task.steps])
-    every = np.ones((len(task.cutoffs), 1))
-    return StudentT(loc * every, scale * every, df * every)
+    ones = np.ones((len(task.cutoffs), 1))
+    return StudentT(loc * ones, scale * ones, df * ones)
 
 
 def historical(task: Task) -> Distribution:
@@ -77,7 +77,7 @@ def historical(task: Task) -> Distribution:
     uses as many as that one has.
 
     Raises:
-        BaselineError: Fewer than 50 returns are known at the first cutoff.
+        BaselineError: The first cutoff has fewer than 50 past returns.
     """
     n_samples = min(HISTORY, int(task.cutoffs.min()) + 1 - task.horizon)
     if n_samples < MIN_HISTORY:
@@ -88,8 +88,8 @@ def historical(task: Task) -> Distribution:
     values = []
     for step in task.steps:
         returns = log_close[step:] - log_close[:-step]
-        # Return i ends at bar i + step: the newest known at a cutoff is the one that ends there.
-        known = sliding_window_view(returns, n_samples)
-        values.append(known[task.cutoffs - step - n_samples + 1])
-    levels = (np.arange(n_samples) + 0.5) / n_samples
-    return QuantileFan(levels, np.stack(values, axis=1))
+        # Return i ends at bar i + step: the newest at cutoff c is return c - step.
+        samples = sliding_window_view(returns, n_samples)
+        values.append(samples[task.cutoffs - step - n_samples + 1])
+    probabilities = (np.arange(n_samples) + 0.5) / n_samples
+    return QuantileFan(probabilities, np.stack(values, axis=1))

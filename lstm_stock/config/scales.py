@@ -1,4 +1,4 @@
-"""The registry of target scales: what returns are divided by before the network learns them."""
+"""The registry of target scales: the volatility that the targets, log returns, are divided by."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class ScaleSpec:
     """Facts about a target scale.
 
     Attributes:
-        purpose: What it measures.
+        purpose: The volatility that it estimates.
         scale: Target of a subclass of `lstm_stock.dataset.scale.Scale`.
         needs_market: Whether it reads the bars of all tickers of a run.
-        alternative: Of a scale that needs the market, the nearest one that does not.
-        is_volatility: Whether it follows the volatility of a ticker. One that does not suits the target
-            `close`, and a network trained with it can forecast no other ticker.
+        alternative: The most similar scale that does not need the market, named in error messages.
+        is_volatility: Whether it varies with the ticker's volatility. A constant scale is allowed with the target
+            `close`, and a network trained with it can forecast only its own tickers.
     """
 
     purpose: str

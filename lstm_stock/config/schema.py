@@ -151,19 +151,20 @@ def _in_yaml(value: str | Sequence[str]) -> str:
 
 
 def require_market(config: Config) -> None:
-    """Refuse a config that looks at all tickers of a run and has only one.
+    """Raise an error if the target scale needs the market and the config has only one ticker.
 
-    A config file need not name its tickers, and so this is asked when it is used, not when it is read.
+    Checked when a config is used, not when it is read, since a config file need not name its tickers.
 
     Raises:
-        ConfigError: One ticker is no market.
+        ConfigError: There is only one ticker.
     """
     tickers = config.data.tickers
     if config.needs_market and len(tickers) < 2:
         alternative = SCALES[config.target_scale].alternative
         raise ConfigError(
-            f"`target_scale: {config.target_scale}` looks at all tickers of a run, and {tickers[0]} is alone",
-            f"name several: `--set data.tickers=mine.txt`; `--set target_scale={alternative}` looks at each alone",
+            f"`target_scale: {config.target_scale}` needs several tickers, but {tickers[0]} is the only one",
+            f"name several: `--set data.tickers=mine.txt`, or `--set target_scale={alternative}`, which uses each "
+            "ticker alone",
         )
 
 

@@ -1,4 +1,4 @@
-"""Bars to what the network is trained on; every value is fitted on train bars alone.
+"""Adjusted bars to the windows that the network is trained on; every fit uses train bars only.
 
 - `build`: from a config and a reader of prices to the windows of train, val and test.
 - `loader`: a ticker's bars. `market`: what all tickers did on a date. `sessions`: which exchanges make a market.

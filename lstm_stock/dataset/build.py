@@ -1,6 +1,6 @@
-"""From a config and a reader of prices to the windows of train, val and test of every usable ticker.
+"""Build the windows of train, val and test of every usable ticker, from a config and a `PriceReader`.
 
-`train` does this once, a backtest once per fold. Nothing here knows Keras.
+`train` does this once, a backtest once per fold.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SplitWindows:
-    """The windows of each part of a split, one entry per ticker in each part.
+    """The windows of each part of a split, one list entry per ticker.
 
     Attributes:
         split: Where val and test start.
-        train: What the network learns from.
-        val: What early stopping and the calibration read.
-        test: What is forecast.
+        train: The windows that the network is trained on.
+        val: The windows of early stopping and of the calibration.
+        test: The windows that are forecast.
     """
 
     split: Split
@@ -40,7 +40,7 @@ class SplitWindows:
 
     @property
     def series(self) -> list[TickerSeries]:
-        """Each ticker, scaled by its train bars."""
+        """The series of each ticker, scaled by its train bars."""
         return [windows.series for windows in self.train]
 
 
@@ -51,7 +51,7 @@ class Dataset:
     Attributes:
         config: The config of these tickers.
         windows: Their windows.
-        loader: Loads the bars that the windows were cut from.
+        loader: Loads their bars.
     """
 
     config: Config
@@ -60,17 +60,17 @@ class Dataset:
 
 
 def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Dataset:
-    """Split the bars of a config's tickers and cut their windows; tickers whose bars cannot be used are left out.
+    """Split the bars of a config's tickers and cut their windows; tickers with unusable bars are left out.
 
     Args:
         config: The whole config.
-        reader: Of the prices.
-        on_note: Called with each sentence that the user should read.
+        reader: Reads the prices.
+        on_note: Called with each note for the user.
 
     Raises:
         UnusableTickerError: No ticker is left.
         DataError: Prices are missing.
-        ConfigError: The target scale needs the market, and the tickers left make none.
+        ConfigError: The target scale needs the market, and fewer than two tickers are left.
     """
     loader = BarLoader(reader.adjusted)
 
@@ -82,10 +82,10 @@ def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], 
 
     config, windows = until_all_usable(drop_without_bars(config, reader, on_note), cut)
     market = loader.market
-    if market is not None and market.n_unknown:
+    if market is not None and market.n_incomplete:
         on_note(
-            f"on {market.n_unknown} of {len(market.dates)} dates fewer than half of the tickers have a "
-            "bar: what the market did is taken to be nothing unusual"
+            f"on {market.n_incomplete} of {len(market.dates)} dates fewer than half of the tickers have a bar: "
+            "the market column is 0 there"
         )
     return Dataset(config, windows, loader)
 
@@ -93,12 +93,14 @@ def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], 
 def until_all_usable(config: Config, cut: Callable[[Config], tuple[Config, T]]) -> tuple[Config, T]:
     """Repeat `cut` without the tickers that it left out, until it leaves out none.
 
-    A ticker that is left out thus decides neither the split nor the market: the config that is returned gives the
-    same windows when it is cut again.
+    So a ticker that is left out affects neither the split nor the market.
 
     Args:
         config: The whole config.
-        cut: Maps a config to the config of its usable tickers, and what was made of them.
+        cut: Maps a config to the config of its usable tickers, and the result for these.
+
+    Returns:
+        The config of the usable tickers, and the result of the last `cut`.
     """
     while True:
         usable, result = cut(config)
@@ -110,13 +112,13 @@ def until_all_usable(config: Config, cut: Callable[[Config], tuple[Config, T]]) 
 def windows_skipping_unusable(
     config: Config, loader: BarLoader, split: Split, on_note: Callable[[str], None]
 ) -> tuple[Config, SplitWindows]:
-    """Cut the windows of a config's tickers, without those whose bars cannot be used.
+    """Cut the windows of a config's tickers; tickers with unusable bars are left out.
 
     Args:
         config: The whole config.
-        loader: Of their bars.
-        split: Where train, val and test meet.
-        on_note: Called with a sentence that names the tickers left out, and why.
+        loader: Loads their bars.
+        split: Where val and test start.
+        on_note: Called with a sentence that names the tickers left out, with the reasons.
 
     Returns:
         The config of the tickers that are left, and their windows.
@@ -131,7 +133,7 @@ def windows_skipping_unusable(
         except UnusableTickerError as error:
             errors[ticker] = error
     config = _without(config, errors, on_note)
-    spec = window_spec(config)  # a ticker's id depends on which tickers there are
+    spec = window_spec(config)  # the ids of tickers depend on the tickers that are left
 
     def of_all(part: SplitName) -> list[Windows]:
         return [replace(windows, spec=spec) for one in cut.values() for windows in getattr(one, part)]
@@ -146,12 +148,12 @@ def windows_by_split(
 
     Args:
         tickers: Their names.
-        loader: Of their bars; each ticker is loaded once.
-        spec: What a window holds.
-        split: Where train, val and test meet.
+        loader: Loads their bars, once per ticker.
+        spec: Inputs and targets of a window.
+        split: Where val and test start.
 
     Raises:
-        UnusableTickerError: A ticker has too few bars for a part, or bars that cannot be used.
+        UnusableTickerError: A ticker has too few bars for a part, or unusable bars.
     """
     series = [fit_ticker(ticker, loader.adjusted(ticker), spec, split) for ticker in tickers]
     train, val, test = (
@@ -161,12 +163,12 @@ def windows_by_split(
 
 
 def refit_windows(config: Config, loader: BarLoader, split: Split) -> SplitWindows:
-    """Cut the windows of a last training on all bars before the test period: no val, and scalers of those bars.
+    """Cut the windows of a refit: train is all bars before the test period, with scalers fitted on them; no val.
 
     Args:
         config: The whole config.
-        loader: Of the bars.
-        split: The split that had a val.
+        loader: Loads the bars.
+        split: The split of the first training.
     """
     spec, wide = window_spec(config), split.without_val
     series = [fit_ticker(ticker, loader.adjusted(ticker), spec, wide) for ticker in config.data.tickers]
@@ -180,7 +182,7 @@ def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[st
     Raises:
         ShortHistoryError: No ticker is left.
         DataError: The prices of a ticker are missing.
-        ConfigError: The target scale needs the market, and the sessions of those left end apart.
+        ConfigError: The target scale needs the market, and sessions of the tickers left end at different times.
     """
     errors = {}
     for ticker in config.data.tickers:
@@ -205,22 +207,19 @@ def _require_one_close(config: Config, reader: PriceReader, on_note: Callable[[s
     )
     if unknown:
         on_note(
-            f"`target_scale: {scale}` needs sessions that end together, and of {len(unknown)} of {len(tickers)} "
-            "tickers the exchange is unknown: make sure of it, or fetch with `--exchange`"
+            f"`target_scale: {scale}` needs sessions that end together, but the exchange of {len(unknown)} of "
+            f"{len(tickers)} tickers is unknown: check it, or fetch with `--exchange`"
         )
 
 
 def _without(
     config: Config, errors: Mapping[str, UnusableTickerError], on_note: Callable[[str], None]
 ) -> Config:
-    """Leave tickers out of a config, and note why; raise the first error if none is left."""
+    """Leave tickers out of a config with a note; raise the first error if none is left."""
     kept = tuple(ticker for ticker in config.data.tickers if ticker not in errors)
     if not kept:
         raise next(iter(errors.values()))
-    short = {ticker: error for ticker, error in errors.items() if isinstance(error, ShortHistoryError)}
-    others = {ticker: error for ticker, error in errors.items() if ticker not in short}
-    for reason, of_reason in (("their history is too short", short), ("their bars cannot be used", others)):
-        if of_reason:
-            why = "; ".join(f"{ticker}: {error.message}" for ticker, error in of_reason.items())
-            on_note(f"left out, as {reason}: {', '.join(of_reason)} ({why})")
+    if errors:
+        why = "; ".join(f"{ticker}: {error.message}" for ticker, error in errors.items())
+        on_note(f"left out: {', '.join(errors)} ({why})")
     return config.model_copy(update={"data": config.data.model_copy(update={"tickers": kept})})

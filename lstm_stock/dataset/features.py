@@ -1,8 +1,7 @@
 """Bars of a ticker and the features of each bar.
 
-A feature's value at bar t depends on bars up to t and on nothing later. Nothing here is fitted, scaled or cut
-into windows. To add a feature, write one function and one entry in
-`lstm_stock.config.features.FEATURES`.
+A feature's value at bar t depends only on bars up to t. Nothing here is fitted, scaled or cut into windows. To add
+a feature, write one function and one entry in `lstm_stock.config.features.FEATURES`.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ VOLUME_WINDOW = 60
 
 
 MIN_RANGE = 1e-4
-"""One basis point, added to the day's range before its log: high equals low on some real bars."""
+"""One basis point, added to the daily range before its log, since high equals low on some bars."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,10 @@ class Bars:
     """The adjusted bars of one ticker, each array of shape `(n_bars,)`, oldest first.
 
     Attributes:
-        open: First price of the day.
+        open: First price of the day; 0 on some bars.
         high: Highest price of the day.
         low: Lowest price of the day.
-        close: Last price of the day, which is what gets forecast.
+        close: Last price of the day, the price that is forecast.
         volume: Shares traded.
         volatility: `trailing_volatility`, NaN while it warms up.
         range_volatility: `range_volatility`, likewise.
@@ -59,7 +58,7 @@ class Bars:
 
     @classmethod
     def of(cls, adjusted: pd.DataFrame) -> Bars:
-        """Take the columns `open high low close volume` of an adjusted price table, and `market` if it has it."""
+        """Take the columns `open high low close volume` of an adjusted price table, and `market` if it exists."""
         names = ("open", "high", "low", "close", "volume")
         open_, high, low, close, volume = (adjusted[name].to_numpy(np.float64) for name in names)
         by_range = range_volatility(day_variance(open_, high, low, close))
@@ -92,20 +91,18 @@ def low_gap(bars: Bars) -> Array:
 
 
 def log_range(bars: Bars) -> Array:
-    """`log(log(high_t / low_t) + 0.0001)`, the log of the day's range."""
+    """`log(log(high_t / low_t) + 0.0001)`, the log of the daily range."""
     return np.log(np.log(bars.high / bars.low) + MIN_RANGE)
 
 
 def log_volume_ratio(bars: Bars) -> Array:
     """`log((volume_t + 1) / (mean of the 60 volumes before t + 1))`."""
-    usual = (
-        pd.Series(_previous(bars.volume)).rolling(VOLUME_WINDOW, min_periods=1).mean().to_numpy(np.float64)
-    )
-    return np.asarray(np.log((bars.volume + 1) / (usual + 1)), np.float64)
+    mean = pd.Series(_previous(bars.volume)).rolling(VOLUME_WINDOW, min_periods=1).mean().to_numpy(np.float64)
+    return np.asarray(np.log((bars.volume + 1) / (mean + 1)), np.float64)
 
 
 def log_trailing_vol(bars: Bars) -> Array:
-    """`log(sigma_t)`, sigma the trailing volatility; the scaler relates it to the ticker's train bars."""
+    """`log(sigma_t)`, where sigma is the trailing volatility."""
     return np.log(bars.volatility)
 
 
@@ -149,22 +146,22 @@ def feature_table(bars: Bars, names: Sequence[str], volatility: Array | None) ->
             so that quiet and volatile times and tickers look alike to the network. None leaves them as they are.
 
     Returns:
-        Unscaled features, shape `(n_bars, n_features)`; the first rows are NaN where a feature warms up.
+        Unscaled features, shape `(n_bars, n_features)`; the first rows are NaN during warm-up.
 
     Raises:
         ConfigError: A name is not in `FEATURES`.
     """
     unknown = [name for name in names if name not in FEATURES]
     if unknown:
-        raise ConfigError(f"unknown features: {', '.join(unknown)}", f"known ones: {', '.join(FEATURES)}")
-    known_before = None if volatility is None else _previous(volatility)
+        raise ConfigError(f"unknown features: {', '.join(unknown)}", f"known features: {', '.join(FEATURES)}")
+    previous_volatility = None if volatility is None else _previous(volatility)
     columns = []
     for name in names:
         feature = FEATURES[name]
         values = resolve(feature.compute)(bars)
-        if known_before is not None and feature.kind == "return":
-            values = values / known_before
-        elif known_before is not None and feature.kind == "log_range":
-            values = values - np.log(known_before)
+        if previous_volatility is not None and feature.kind == "return":
+            values = values / previous_volatility
+        elif previous_volatility is not None and feature.kind == "log_range":
+            values = values - np.log(previous_volatility)
         columns.append(values)
     return np.column_stack(columns)

@@ -20,7 +20,7 @@ WEEK, MONTH = 5, 22
 """Bars of the two means of past variances (Corsi 2009)."""
 
 MIN_ROWS = 100
-"""Bars below which a regression on six or seven columns is not fitted."""
+"""Least in-sample bars of a regression on six or seven columns."""
 
 MIN_STD_SHARE = 0.5
 """Least `robust_std`, as a share of the standard deviation. Most returns of a ticker that rarely trades are 0, and
@@ -32,7 +32,7 @@ JSON_KEYS = {
     "highest": "max_log_variance",
     "spread": "return_scale",
 }
-"""The keys of a saved `HarModel` beside `weights`, and the attribute behind each."""
+"""Keys of a saved `HarModel` besides `weights`, and the attribute that each holds."""
 
 N_OWN = 6
 """Columns of the regression without the market, with the constant."""
@@ -51,12 +51,13 @@ class HarModel:
 
     Attributes:
         weights: Coefficients of the constant and the five regressors, shape `(6,)`, or `(7,)` with the market.
-        mean_variance: Mean variance of the in-sample bars; a fall is divided by its square root.
-        min_log_variance: Least in-sample value of the regressand. Forecasts are clipped to the range seen, as a
-            straight line is no guide beyond it (Swanson & White 1997, Int. J. of Forecasting 13).
+        mean_variance: Mean variance of the in-sample bars; the negative return is divided by its square root.
+        min_log_variance: Least in-sample value of the regressand. Forecasts are clipped to the in-sample range, as
+            a linear forecast is unreliable outside it (Swanson & White 1997, Int. J. of Forecasting 13).
         max_log_variance: Greatest in-sample value of the regressand.
-        return_scale: `robust_std` of the in-sample one-bar returns divided by their forecast volatility. A plain
-            standard deviation would be too great for most days, because of a few such as those after earnings.
+        return_scale: `robust_std` of the in-sample one-bar returns divided by their forecast volatility. A few
+            extreme days, such as those after earnings, would make the plain standard deviation too large for the
+            others.
     """
 
     weights: Array
@@ -81,11 +82,11 @@ class HarModel:
         day = day_variance(bars.open, bars.high, bars.low, bars.close)
         mean_variance = float(np.nanmean(day[1:n_insample])) if n_insample > 1 else np.nan
         inputs = _inputs(bars, day, mean_variance, with_market)
-        known = np.asarray(np.isfinite(inputs).all(axis=1))
-        rows = np.flatnonzero(known[: max(n_insample - step, 0)])
+        finite = np.asarray(np.isfinite(inputs).all(axis=1))
+        rows = np.flatnonzero(finite[: max(n_insample - step, 0)])
         if len(rows) < MIN_ROWS:
             raise ShortHistoryError(
-                f"{len(rows)} in-sample bars are too few for its regression, it needs {MIN_ROWS}",
+                f"{len(rows)} in-sample bars are too few for the HAR regression, which needs {MIN_ROWS}",
                 "fetch an earlier `start`",
             )
         ahead = np.log(_mean_ahead(day, step))[rows]
@@ -102,10 +103,10 @@ class HarModel:
         """
         day = day_variance(bars.open, bars.high, bars.low, bars.close)
         inputs = _inputs(bars, day, self.mean_variance, with_market=len(self.weights) > N_OWN)
-        known = np.isfinite(inputs).all(axis=1)
+        finite = np.isfinite(inputs).all(axis=1)
         variance = np.full(len(inputs), np.nan)
-        variance[known] = np.exp(
-            np.clip(inputs[known] @ self.weights, self.min_log_variance, self.max_log_variance)
+        variance[finite] = np.exp(
+            np.clip(inputs[finite] @ self.weights, self.min_log_variance, self.max_log_variance)
         )
         return variance
 

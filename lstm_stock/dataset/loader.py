@@ -1,4 +1,4 @@
-"""Load the bars of a ticker as features need them: adjusted, with the market where the target scale needs it."""
+"""Load the adjusted bars of a ticker, with the market column where the target scale needs it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lstm_stock.dataset.market import Market
 
 @dataclass(frozen=True)
 class BarLoader:
-    """The adjusted bars of the tickers of one config, loaded when they are needed.
+    """Loads the adjusted bars of a config's tickers.
 
     Attributes:
         read: Returns the adjusted bars of a ticker.
-        market: What all tickers did on each date; None where the target scale does not need it.
+        market: The market of all tickers; None where the target scale does not need it.
     """
 
     read: Callable[[str], pd.DataFrame]
@@ -29,15 +29,15 @@ class BarLoader:
 
         Args:
             config: The whole config.
-            read: Returns the adjusted bars of a ticker; called once for each ticker where there is a market.
+            read: Returns the adjusted bars of a ticker; called here once per ticker if the scale needs the market.
 
         Raises:
-            ConfigError: The target scale needs the market, and there is one ticker.
+            ConfigError: The target scale needs the market, and there is only one ticker.
         """
         require_market(config)
         return cls(read, Market.of(map(read, config.data.tickers)) if config.needs_market else None)
 
     def adjusted(self, ticker: str) -> pd.DataFrame:
-        """Return the bars of a ticker, columns `open high low close volume`, and `market` if there is one."""
+        """Return the bars of a ticker, columns `open high low close volume`, and `market` where it is needed."""
         bars = self.read(ticker)
         return bars if self.market is None else self.market.with_market_column(bars)

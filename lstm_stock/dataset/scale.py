@@ -18,27 +18,27 @@ from lstm_stock.dataset.volatility import Array
 
 
 class Scale(ABC):
-    """A target scale as fitted on the train bars of one ticker."""
+    """A target scale, fitted on the train bars of one ticker."""
 
     @classmethod
     @abstractmethod
     def fit(cls, bars: Bars, n_train: int) -> Self:
-        """Learn from the first `n_train` bars.
+        """Fit on the first `n_train` bars.
 
         Raises:
-            ShortHistoryError: They are too few.
+            ShortHistoryError: There are too few bars.
         """
 
     @abstractmethod
     def volatility(self, bars: Bars) -> Array | None:
-        """Return the one-bar volatility known at each bar, shape `(n_bars,)`, NaN while it warms up.
+        """Return the one-bar volatility known at each bar, shape `(n_bars,)`, NaN during warm-up.
 
-        None leaves features as they are, and divides returns by the standard deviation of the train returns.
+        None leaves features undivided; targets are then divided by the standard deviation of the train returns.
         """
 
     @abstractmethod
     def to_json(self) -> dict[str, Any] | None:
-        """Return what was learnt as a plain dictionary, None if that is nothing."""
+        """Return the fitted values as a plain dictionary, None if there are none."""
 
     @classmethod
     @abstractmethod
@@ -47,7 +47,7 @@ class Scale(ABC):
 
 
 class UnfittedScale(Scale):
-    """A scale that learns nothing: subclasses define `volatility` alone."""
+    """A scale without fitted values: subclasses define only `volatility`."""
 
     @classmethod
     def fit(cls, bars: Bars, n_train: int) -> Self:  # noqa: ARG003
@@ -95,7 +95,7 @@ class HarVolatility(Scale):
 
     @classmethod
     def fit(cls, bars: Bars, n_train: int) -> Self:
-        """Fit the regression; ShortHistoryError if there are too few bars."""
+        """Fit the regression; raises ShortHistoryError if there are too few bars."""
         return cls(HarModel.fit(bars, n_train, with_market=cls.with_market))
 
     def volatility(self, bars: Bars) -> Array:
@@ -108,19 +108,19 @@ class HarVolatility(Scale):
 
     @classmethod
     def from_json(cls, data: dict[str, Any] | None) -> Self:
-        """Rebuild what `to_json` returned; TypeError for None."""
+        """Rebuild a scale from what `to_json` returned; raises TypeError for None."""
         if data is None:
             raise TypeError("no HAR model was saved")
         return cls(HarModel.from_json(data))
 
 
 class HarMarketVolatility(HarVolatility):
-    """`HarVolatility` with the market as a further regressor: `Bars.market` must be known."""
+    """`HarVolatility` with the market as a further regressor: `Bars.market` must not be None."""
 
     with_market = True
 
 
 def scale_class(name: str) -> type[Scale]:
     """Return the class of a key of `SCALES`."""
-    found: type[Scale] = resolve(SCALES[name].scale)
-    return found
+    scale: type[Scale] = resolve(SCALES[name].scale)
+    return scale

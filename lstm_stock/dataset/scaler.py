@@ -22,7 +22,7 @@ TAIL = 0.0005
 """Share of the train bars beyond each bound: the bounds are the 0.05 % and 99.95 % quantiles."""
 
 MARGIN = 0.5
-"""How far beyond its bounds a value may go before it is clipped, in units of their distance."""
+"""Distance from the bounds at which values are clipped, in units of the distance between the bounds."""
 
 SCALERS = ("minmax", "standard", "robust", "none")
 
@@ -90,7 +90,7 @@ def fit_scaler(kind: str, features: Sequence[str], train_values: Array) -> Scale
 
     Args:
         kind: `minmax` (to 0..1), `standard` (mean 0, deviation 1) or `robust` (median 0, interquartile range 1),
-            or `none` (as they are, and not clipped).
+            or `none` (neither scaled nor clipped).
         features: Names of the columns, keys of `lstm_stock.config.features.FEATURES`.
         train_values: Features of the train bars only, shape `(n_train_bars, n_features)`, all finite.
 
@@ -98,7 +98,7 @@ def fit_scaler(kind: str, features: Sequence[str], train_values: Array) -> Scale
         ConfigError: `kind` is unknown.
         DataError: There are no train bars.
     """
-    # scikit-learn takes a second to import, and applying a saved scaler does not need it.
+    # Imported here, since it takes a second and saved scalers do not need it.
     from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
     if kind not in SCALERS:

@@ -1,6 +1,6 @@
-"""One ticker's bars as scaled features, with everything that was fitted on its train bars.
+"""One ticker's bars as scaled features, with everything that is fitted on its train bars.
 
-Nothing here chooses the split, cuts windows or knows Keras.
+Nothing here chooses the split or cuts windows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UNKNOWN_TICKER_ID = 0
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """What a window holds: the settings that turn prices into inputs and targets.
+    """The settings that define the inputs and targets of a window.
 
     Attributes:
         features: Names of `lstm_stock.config.features.FEATURES`.
@@ -37,7 +37,7 @@ class WindowSpec:
         look_back: Bars in the past of a window.
         horizon: Bars in its future.
         scaler: Kind of the scaler of the features, see `lstm_stock.dataset.scaler.fit_scaler`.
-        tickers: The tickers that have an id of their own (`model.ticker_embedding`), empty if none has.
+        tickers: The tickers with ids, from 1 on, for `model.ticker_embedding`; empty without one.
     """
 
     features: tuple[str, ...]
@@ -49,17 +49,17 @@ class WindowSpec:
     tickers: tuple[str, ...] = ()
 
     def ticker_id(self, ticker: str) -> int:
-        """Return the ticker's id, from 1 on; `UNKNOWN_TICKER_ID` for a ticker that is not in `tickers`."""
+        """Return the id of a ticker, `UNKNOWN_TICKER_ID` if it is not in `tickers`."""
         return self.tickers.index(ticker) + 1 if ticker in self.tickers else UNKNOWN_TICKER_ID
 
     @property
     def sqrt_steps(self) -> Array:
-        """`sqrt(k)` for each step k, shape `(horizon,)`: how the deviation of a random walk grows."""
+        """`sqrt(k)` for each step k, shape `(horizon,)`: the growth of a random walk's standard deviation."""
         return np.asarray(np.sqrt(np.arange(1.0, self.horizon + 1)), np.float64)
 
 
 def window_spec(config: Config) -> WindowSpec:
-    """Return the settings of a config that decide what a window holds."""
+    """Return the settings of a config that define a window."""
     return WindowSpec(
         features=tuple(config.features),
         target=config.target,
@@ -73,15 +73,15 @@ def window_spec(config: Config) -> WindowSpec:
 
 @dataclass(frozen=True)
 class FittedTicker:
-    """Everything that was fitted on one ticker's train bars.
+    """Everything that is fitted on one ticker's train bars.
 
     Attributes:
-        scaler: Of the features.
-        return_std: Standard deviation of the one-bar log return, the divisor of returns if the scale gives none.
+        scaler: Scaler of the features.
+        return_std: Standard deviation of the one-bar log return, the divisor of returns if the scale has none.
         close_offset: Least train close, subtracted from the target `close`.
         close_scale: Range of the train closes, the divisor of the target `close`.
         insample_mae: Mean absolute one-bar change of the close, the denominator of MASE.
-        scale: The target scale.
+        scale: Fitted target scale.
     """
 
     scaler: Scaler
@@ -92,7 +92,7 @@ class FittedTicker:
     scale: Scale
 
     def to_json(self) -> dict[str, Any]:
-        """Return a plain dictionary; what the target scale learnt is its key `har`, whatever the scale."""
+        """Return a plain dictionary; the key `har` holds the fitted values of the target scale, of any scale."""
         return {
             "features": self.scaler.to_json(),
             "return_std": self.return_std,
@@ -108,7 +108,7 @@ class FittedTicker:
 
         Args:
             data: The dictionary.
-            target_scale: The name of its scale in `SCALES`.
+            target_scale: Name of its scale in `SCALES`.
 
         Raises:
             KeyError: A key is missing.
@@ -137,7 +137,7 @@ def _numbers(node: Any) -> Iterator[float]:
 
 @dataclass(frozen=True)
 class TickerSeries:
-    """One ticker, scaled and ready for windows; every array has one entry per bar.
+    """One ticker with scaled features; every array has one entry per bar.
 
     Attributes:
         ticker: Its name.
@@ -145,8 +145,8 @@ class TickerSeries:
         close: Adjusted close, shape `(n_bars,)`.
         inputs: Scaled features, float32, shape `(n_bars, n_features)`.
         volatility_scale: Divisor of a one-bar log return: a volatility, or a constant, shape `(n_bars,)`.
-        first: First row where features and volatility are known; earlier rows are the warm-up.
-        fitted: What was fitted on the train bars.
+        first: First row with finite features and volatility; earlier rows are the warm-up.
+        fitted: What is fitted on the train bars.
     """
 
     ticker: str
@@ -162,15 +162,15 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
     """Compute the features of one ticker and scale them by its train bars.
 
     Args:
-        ticker: Its name, for messages.
-        adjusted: Columns `open high low close volume`, adjusted, indexed by date, and `market` where the target
-            scale needs it.
-        spec: What a window holds.
+        ticker: Its name.
+        adjusted: Adjusted bars, columns `open high low close volume`, and `market` where the target scale needs
+            it, indexed by date.
+        spec: Inputs and targets of a window.
         split: Where train ends.
 
     Raises:
         ShortHistoryError: The ticker has too few train bars.
-        UnusableTickerError: Its close never changes on them, or a feature cannot be computed on a bar.
+        UnusableTickerError: Its close never changes on the train bars, or a feature cannot be computed on a bar.
     """
     bars = Bars.of(adjusted)
     n_train = split.first_rows(days_of(adjusted))[0]
@@ -182,7 +182,7 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
             error.hint,
         ) from error
     raw = _raw_inputs(bars, spec, scale)
-    first = _first_known(raw)
+    first = _first_finite(raw)
     if n_train - first < spec.look_back + spec.horizon:
         raise too_few_bars(n_train, spec.look_back, spec.horizon, first, f"the train part of {ticker}")
     _require_computable(ticker, adjusted, raw.features, first)
@@ -191,7 +191,7 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
     if return_std == 0:
         raise UnusableTickerError(
             f"the close of {ticker} never changes on its {n_train} train bars (always {train_close[0]:g})",
-            "a price without movement cannot be learnt from: check the data, or choose other dates",
+            "a constant price cannot be used for training: check the data, or choose other dates",
         )
     fitted = FittedTicker(
         scaler=fit_scaler(spec.scaler, spec.features, raw.features[first:n_train]),
@@ -205,14 +205,14 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
 
 
 def apply_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, fitted: FittedTicker) -> TickerSeries:
-    """Compute the features of one ticker and scale them by what was fitted earlier.
+    """Compute the features of one ticker and scale them with a saved scaler.
 
-    The series starts after the last bar on which a feature cannot be computed.
+    `TickerSeries.first` is after the last bar on which a feature cannot be computed.
     """
     raw = _raw_inputs(Bars.of(adjusted), spec, fitted.scale)
-    first = _first_known(raw)
-    unknown = np.flatnonzero(~raw.known[first:])
-    first += int(unknown[-1]) + 1 if len(unknown) else 0
+    first = _first_finite(raw)
+    gaps = np.flatnonzero(~raw.is_finite[first:])
+    first += int(gaps[-1]) + 1 if len(gaps) else 0
     return _series(ticker, adjusted, raw, first, fitted)
 
 
@@ -231,7 +231,7 @@ def insample_mae(close: Array) -> float:
 def too_few_bars(
     n_bars: int, look_back: int, horizon: int, warm_up: int, name: str = "the series"
 ) -> ShortHistoryError:
-    """Return the error of `n_bars` bars that are too few for one window."""
+    """Return the error for `n_bars` bars, which are too few for one window."""
     needs = {"`look_back`": look_back, "`horizon`": horizon, "warm-up": warm_up}
     parts = " + ".join(f"{what} {n}" for what, n in needs.items() if n)
     return ShortHistoryError(
@@ -242,15 +242,15 @@ def too_few_bars(
 
 @dataclass(frozen=True)
 class _RawInputs:
-    """Unscaled features, `(n_bars, n_features)`, and the volatility that returns are divided by, `(n_bars,)`."""
+    """Unscaled features, `(n_bars, n_features)`, and the divisor of returns, `(n_bars,)`."""
 
     features: Array
     volatility: Array | None
 
     @property
-    def known(self) -> NDArray[np.bool_]:
-        known = np.asarray(np.isfinite(self.features).all(axis=1))
-        return known if self.volatility is None else known & np.isfinite(self.volatility)
+    def is_finite(self) -> NDArray[np.bool_]:
+        finite = np.asarray(np.isfinite(self.features).all(axis=1))
+        return finite if self.volatility is None else finite & np.isfinite(self.volatility)
 
 
 def _raw_inputs(bars: Bars, spec: WindowSpec, scale: Scale) -> _RawInputs:
@@ -259,19 +259,18 @@ def _raw_inputs(bars: Bars, spec: WindowSpec, scale: Scale) -> _RawInputs:
         return _RawInputs(feature_table(bars, spec.features, volatility), volatility)
 
 
-def _first_known(raw: _RawInputs) -> int:
-    known = raw.known
-    return int(np.argmax(known)) if known.any() else max(len(known), VOLATILITY_WARM_UP + 1)
+def _first_finite(raw: _RawInputs) -> int:
+    finite = raw.is_finite
+    return int(np.argmax(finite)) if finite.any() else max(len(finite), VOLATILITY_WARM_UP + 1)
 
 
 def _require_computable(ticker: str, adjusted: pd.DataFrame, features: Array, first: int) -> None:
-    unknown = np.flatnonzero(~np.isfinite(features[first:]).all(axis=1)) + first
-    if len(unknown):
-        days = days_of(adjusted)[unknown]
-        n_bars = "1 bar" if len(unknown) == 1 else f"{len(unknown)} bars"
+    gaps = np.flatnonzero(~np.isfinite(features[first:]).all(axis=1)) + first
+    if len(gaps):
+        days = days_of(adjusted)[gaps]
+        bars = f"the bar of {days[0]}" if len(gaps) == 1 else f"{len(gaps)} bars, {days[0]} to {days[-1]}"
         raise UnusableTickerError(
-            f"the features of {ticker} cannot be computed on {n_bars}, {days[0]} to {days[-1]}, most "
-            "likely because their open is 0",
+            f"the features of {ticker} cannot be computed on {bars}, probably because of an open of 0",
             f"train {ticker} alone with `data.start` after {days[-1]}, or leave `open_gap` and `open` out of "
             "`features`",
         )

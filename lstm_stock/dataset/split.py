@@ -24,7 +24,7 @@ Dates = NDArray[np.datetime64]
 
 @dataclass(frozen=True)
 class Split:
-    """Where validation and test start; train is everything before."""
+    """First dates of val and test; train is everything before val."""
 
     val_start: np.datetime64
     test_start: np.datetime64
@@ -48,7 +48,7 @@ class Split:
 
     @property
     def without_val(self) -> Split:
-        """The same test period, with everything before it for train."""
+        """The same test period, with everything before it as train."""
         return Split(self.test_start, self.test_start)
 
     def first_rows(self, dates: Dates) -> tuple[int, int]:
@@ -77,7 +77,7 @@ WindowName = Literal["expanding", "rolling"]
 
 @dataclass(frozen=True)
 class Fold:
-    """One refit: learn from the bars before a block, forecast the block.
+    """One fold: train on the bars before a block, forecast the block.
 
     Attributes:
         number: From 1, oldest first.
@@ -107,7 +107,7 @@ class Fold:
 
         Args:
             table: A table indexed by date.
-            horizon: Steps forecast.
+            horizon: Steps to forecast.
         """
         days = days_of(table)
         first = int(np.searchsorted(days, self.train_start))
@@ -120,7 +120,7 @@ def plan_folds(
 ) -> tuple[Fold, ...]:
     """Cut the test period of `split` into `n_folds` blocks, and plan the fold that forecasts each.
 
-    The val part of a fold has the share of its past that `split` gives it; the first fold is `split` itself.
+    The first fold has the dates of `split`; in later folds, val is the same share of the bars before the block.
 
     Args:
         dates: Every date with a bar, sorted and distinct.
@@ -138,11 +138,11 @@ def plan_folds(
     if n_folds < 1:
         raise DataError(f"got {n_folds} folds, expected at least 1", "choose more `--folds`")
     if n_test < n_folds * horizon:
-        most = n_test // horizon
+        max_folds = n_test // horizon
         raise DataError(
             f"{n_folds} folds do not fit: the test period has {n_test} bars, {n_test / n_folds:.1f} a fold, "
             f"and `horizon` is {horizon}",
-            (f"at most {most} folds fit; " if most else "")
+            (f"at most {max_folds} folds fit; " if max_folds else "")
             + "choose fewer `--folds`, or enlarge `split.test` or the range of `data`",
         )
     if not 0 < val_row < test_row:

@@ -1,4 +1,4 @@
-"""Volatility known at each bar, from closes or from ranges. Pure arithmetic; nothing is fitted."""
+"""Volatility known at each bar, from closes or from daily ranges; nothing is fitted."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ MIN_VARIANCE = 1e-8
 """Least variance of a day, that of one basis point, so that the log of a day without movement exists."""
 
 VOLATILITY_WARM_UP = 20
-"""Returns that a trailing volatility needs before it counts as known; about one month."""
-
+"""Returns before the first value of a trailing volatility; about one month."""
 
 MIN_VOLATILITY = 1e-5
 """Floor of a volatility: a halted ticker does not move, and returns are divided by it."""
@@ -29,8 +28,8 @@ MIN_VOLATILITY = 1e-5
 def trailing_volatility(close: Array) -> Array:
     """Return `sigma_t = sqrt(sum_i 0.94^i r_{t-i}^2 / sum_i 0.94^i)`, known at the close of bar t.
 
-    This is the EWMA volatility of RiskMetrics. The weights are normalised over the bars there are,
-    so no start value has to be taken from the future.
+    This is the EWMA volatility of RiskMetrics. The weights are normalised over the past bars, so that no start
+    value is needed.
 
     Args:
         close: Adjusted closes, shape `(n_bars,)`.

@@ -1,4 +1,4 @@
-"""Cut a ticker's series into windows: the bars up to a cutoff, and the returns that follow it.
+"""Cut a ticker's series into windows: the bars up to a cutoff, and the returns after it.
 
 Nothing here fits, scales or shuffles.
 """
@@ -19,7 +19,7 @@ from lstm_stock.distributions import Distribution, Mixture, PointForecast, Quant
 from lstm_stock.errors import ShortHistoryError
 
 MIN_PRICE_RATIO = 0.01
-"""Floor of a price forecast as a share of the last close: a price forecast below zero has no log return."""
+"""Least price forecast, as a share of the last close: a price below zero has no log return."""
 
 
 def make_windows(values: NDArray[Any], look_back: int, horizon: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -49,11 +49,11 @@ def make_windows(values: NDArray[Any], look_back: int, horizon: int) -> tuple[ND
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of one ticker that end at the given cutoffs; each property gathers its values when it is read.
+    """The windows of one ticker with the given cutoffs; each property gathers its values when it is read.
 
     Attributes:
         series: The ticker.
-        spec: What a window holds.
+        spec: Inputs and targets of a window.
         cutoffs: Row of the last bar in each window's past, shape `(n_windows,)`.
     """
 
@@ -116,7 +116,7 @@ class Windows:
 
     @property
     def targets(self) -> NDArray[np.float32]:
-        """What the network learns to forecast, scaled, shape `(n_windows, horizon)`."""
+        """The scaled values that the network forecasts, shape `(n_windows, horizon)`."""
         if self.spec.target == "close":
             fitted = self.series.fitted
             scaled = (self.future_close - fitted.close_offset) / fitted.close_scale
@@ -125,7 +125,7 @@ class Windows:
         return scaled.astype(np.float32)
 
     def to_returns(self, forecast: Distribution) -> Distribution:
-        """Turn a forecast of `targets` into one of k-bar log returns from the cutoff.
+        """Convert a forecast of `targets` to one of k-bar log returns from the cutoff.
 
         Args:
             forecast: Distribution of `targets`, shape `(n_windows, horizon)`.
@@ -146,14 +146,16 @@ def _price_to_return(price: Distribution, last_close: Array) -> Distribution:
         return PointForecast(log_ratio(price.value, last_close))
     if isinstance(price, QuantileFan):
         return QuantileFan(price.probabilities, log_ratio(price.values, last_close[..., None]))
-    raise TypeError(f"a {type(price).__name__} of prices has no distribution of log returns: mass below zero")
+    raise TypeError(
+        f"a {type(price).__name__} of prices has probability below zero, where there are no log returns"
+    )
 
 
 def windows_of(series: TickerSeries, spec: WindowSpec, split: Split, part: SplitName) -> Windows:
     """Return every window whose whole future lies inside one part of a split.
 
-    No outcome crosses a border: the last `horizon - 1` cutoffs before val and before test are purged. The past
-    of a val or test window may start before the border, since it was known at the cutoff.
+    The last `horizon - 1` cutoffs before val and before test are purged, as their outcomes cross the border. The
+    past of a val or test window may start before the border, since it is known at the cutoff.
 
     Raises:
         ShortHistoryError: The part has no window.
@@ -173,14 +175,14 @@ def windows_of(series: TickerSeries, spec: WindowSpec, split: Split, part: Split
 
 
 def windows_up_to(series: TickerSeries, spec: WindowSpec, row: int, first: int | None = None) -> Windows:
-    """Return the windows that end at the rows from `first` to `row`; the bars after them need not exist yet.
+    """Return the windows with cutoffs from `first` to `row`; the bars after them need not exist.
 
     Args:
         series: The ticker.
-        spec: What a window holds.
+        spec: Inputs and targets of a window.
         row: Row of the last cutoff.
-        first: Row of the first cutoff, or the first with enough bars before it. `row` alone where it is None or
-            greater.
+        first: Row of the first cutoff, or the first row with enough bars before it if that is later. If None or
+            greater than `row`, `row` is the only cutoff.
 
     Raises:
         ShortHistoryError: There are too few bars up to `row`.

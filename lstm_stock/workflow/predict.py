@@ -204,11 +204,11 @@ def _warnings(
 
 
 def _warnings_of_market(market: Market, last: pd.Timestamp) -> tuple[str, ...]:
-    if market.is_known(last):
+    if market.is_complete_on(last):
         return ()
     return (
-        f"fewer than half of the run's tickers have a bar of {last:%F}: what the market did is taken to be "
-        "nothing unusual (`lstm-stock fetch` brings the others' prices)",
+        f"fewer than half of the run's tickers have a bar of {last:%F}: the market column is 0 there "
+        "(fetch the others with `lstm-stock fetch`)",
     )
 
 

@@ -1,4 +1,4 @@
-"""The dataset of a config: what is read from the store stays the same, and unusable tickers are left out."""
+"""The dataset of a config: repeated reads of the store are equal, unusable tickers are left out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write(store: Store, table: pd.DataFrame, ticker: str = "AAA") -> None:
     store.write(PriceHistory(ticker, table, origin))
 
 
-def test_bars_fetched_during_a_training_are_for_the_next_one(tmp_path):
+def test_bars_fetched_during_a_training_are_not_read(tmp_path):
     store, table = Store(tmp_path), random_prices(120)
     write(store, table.iloc[:100])
     reader = PriceReader(DATA, store)
@@ -35,7 +35,7 @@ def test_bars_fetched_during_a_training_are_for_the_next_one(tmp_path):
     assert len(PriceReader(DATA, store).table("AAA")) == 120
 
 
-def test_a_past_that_has_changed_ends_the_training(tmp_path):
+def test_a_changed_past_is_an_error(tmp_path):
     store, table = Store(tmp_path), random_prices(120)
     write(store, table)
     reader = PriceReader(DATA, store)
@@ -51,7 +51,7 @@ def without_open(table: pd.DataFrame, row: int) -> pd.DataFrame:
     return changed
 
 
-def unmoved(table: pd.DataFrame) -> pd.DataFrame:
+def constant_close(table: pd.DataFrame) -> pd.DataFrame:
     """The close never changes on the train bars."""
     changed = table.copy()
     changed.iloc[:250, :6] = 7.0
@@ -61,15 +61,15 @@ def unmoved(table: pd.DataFrame) -> pd.DataFrame:
 UNUSABLE = {
     "open of 0": (
         lambda table: without_open(table, 300),
-        "the features of BBB cannot be computed on 1 bar, ",
+        "the features of BBB cannot be computed on the bar of 2016-02-25, ",
     ),
-    "no movement": (unmoved, "the close of BBB never changes on its 2"),
+    "no movement": (constant_close, "the close of BBB never changes on its 2"),
 }
 
 
 @pytest.fixture(params=UNUSABLE)
 def unusable(request, tmp_path):
-    """A store of three tickers, BBB with bars that cannot be used, and what is said of it."""
+    """A store of three tickers, of which BBB is unusable, and the start of its error."""
     change, message = UNUSABLE[request.param]
     store = Store(tmp_path)
     for seed, ticker in enumerate(("AAA", "BBB", "CCC")):
@@ -85,17 +85,15 @@ def test_of_several_tickers_one_that_is_unusable_is_left_out_by_name(unusable, s
     config = load_config(None, [*SETTINGS, "data.tickers=[AAA,BBB,CCC]", f"target_scale={scale}"])
     dataset = build_dataset(config, PriceReader(config.data, store), notes.append)
     assert dataset.config.data.tickers == ("AAA", "CCC")
-    left_out = [
-        note for note in notes if note.startswith("left out, as their bars cannot be used: BBB (BBB: ")
-    ]
+    left_out = [note for note in notes if note.startswith("left out: BBB (BBB: ")]
     assert len(left_out) == 1 and message in left_out[0]
     alone = load_config(None, [*SETTINGS, "data.tickers=[AAA,CCC]", f"target_scale={scale}"])
     expected = build_dataset(alone, PriceReader(alone.data, store), lambda _: None)
-    for found, wanted in zip(dataset.windows.train, expected.windows.train, strict=True):
-        assert (found.inputs == wanted.inputs).all() and (found.targets == wanted.targets).all()
+    for ours, theirs in zip(dataset.windows.train, expected.windows.train, strict=True):
+        assert (ours.inputs == theirs.inputs).all() and (ours.targets == theirs.targets).all()
 
 
-def test_a_backtest_leaves_it_out_of_all_folds(unusable):
+def test_a_backtest_leaves_an_unusable_ticker_out_of_all_folds(unusable):
     store, message = unusable
     notes: list[str] = []
     config = load_config(None, [*SETTINGS, "data.tickers=[AAA,BBB,CCC]"])
@@ -114,7 +112,7 @@ def test_a_single_ticker_that_is_unusable_is_an_error(unusable, tmp_path):
     assert outcome.path is None and message in outcome.failure
 
 
-def test_where_no_ticker_is_usable_the_hint_cuts_no_history_of_others(tmp_path):
+def test_the_hint_names_a_start_for_one_ticker_alone(tmp_path):
     store = Store(tmp_path)
     for seed, ticker in enumerate(("AAA", "BBB")):
         write(store, without_open(random_prices(400, seed), 300), ticker)

@@ -22,7 +22,7 @@ def test_every_feature_has_its_formula_in_the_first_line_of_its_docstring():
         assert first_line.startswith("`"), name
 
 
-def test_features_of_three_bars_worked_out_by_hand():
+def test_features_of_three_bars_by_hand():
     bars = Bars(
         open=np.array([10.0, 11.0, 12.0]),
         high=np.array([12.0, 13.0, 15.0]),
@@ -52,7 +52,7 @@ def test_features_of_three_bars_worked_out_by_hand():
 
 
 @pytest.mark.parametrize("target_scale", ["trailing_vol", "trailing_range"])
-def test_a_volatility_divides_returns_and_shifts_the_log_range_by_what_was_known_yesterday(target_scale):
+def test_returns_and_ranges_are_divided_by_the_volatility_of_the_bar_before(target_scale):
     bars, names = random_bars(80), ["log_return", "log_range", "log_volume_ratio", "close"]
     volatility = scale_class(target_scale).fit(bars, 50).volatility(bars)
     plain, scaled = feature_table(bars, names, None), feature_table(bars, names, volatility)
@@ -75,13 +75,13 @@ def test_range_volatility_is_the_normalised_ewma_of_the_days_variances():
 
 
 def test_range_volatility_is_that_of_the_closes_for_a_random_walk():
-    """Parkinson 1980: the range of a walk without drift tells its variance, here from 390 steps a day."""
+    """Parkinson 1980: the variance of a walk without drift from its range, here of 390 steps a day."""
     random = np.random.default_rng(0)
     walk = np.cumsum(random.normal(0, 0.01 / np.sqrt(390), (4000, 390)).ravel()).reshape(4000, 390)
     previous = np.concatenate(([0.0], walk[:-1, -1]))[:, None]
     day = np.exp(np.concatenate([previous, walk], axis=1))
     variance = day_variance(day[:, 0], day.max(axis=1), day.min(axis=1), day[:, -1])
-    # The highest of 390 steps lies below that of a walk without steps: 6 % less variance.
+    # The range of 390 steps is less than that of a continuous walk: 6 % less variance.
     assert np.sqrt(np.nanmean(variance)) == pytest.approx(0.01, rel=0.05)
 
 
@@ -114,7 +114,7 @@ def test_trailing_volatility_of_a_halted_ticker_stays_above_zero():
     factor=st.floats(0.2, 5),
     scale=st.sampled_from(["trailing_vol", "trailing_range", "none"]),
 )
-def test_no_feature_looks_ahead(cutoff: int, factor: float, scale: str):
+def test_no_feature_depends_on_later_bars(cutoff: int, factor: float, scale: str):
     prices = random_prices(100)
     changed = prices.copy()
     changed.iloc[cutoff + 1 :] = changed.iloc[cutoff + 1 :] * factor + 1.0

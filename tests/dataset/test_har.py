@@ -24,7 +24,7 @@ N_INSAMPLE = 400
 BARS = random_bars(600, seed=3)
 MODEL = HarModel.fit(BARS, N_INSAMPLE)
 
-RECIPE = WindowSpec(("log_return", "log_range", "log_range_vol"), "log_return", "har", 8, 2, "minmax")
+SPEC = WindowSpec(("log_return", "log_range", "log_range_vol"), "log_return", "har", 8, 2, "minmax")
 TABLE = adjusted(random_prices(500, seed=4))
 SPLIT = Split.by_share(TABLE.index.to_numpy().astype("datetime64[D]"), 0.2, 0.2)
 
@@ -35,7 +35,7 @@ def test_the_regression_is_least_squares_on_day_week_month_ewma_and_fall():
     logs = np.log(gap + span[1:])  # of the bars 1, 2, ...
     rows = range(22, N_INSAMPLE - 1)
     returns = log_returns(BARS.close)
-    usual = np.exp(logs)[: N_INSAMPLE - 1].mean()
+    mean_variance = np.exp(logs)[: N_INSAMPLE - 1].mean()
     x = [
         (
             1,
@@ -43,7 +43,7 @@ def test_the_regression_is_least_squares_on_day_week_month_ewma_and_fall():
             logs[t - 5 : t].mean(),
             logs[t - 22 : t].mean(),
             2 * np.log(BARS.volatility[t]),
-            min(returns[t], 0) / np.sqrt(usual),
+            min(returns[t], 0) / np.sqrt(mean_variance),
         )
         for t in rows
     ]
@@ -53,7 +53,7 @@ def test_the_regression_is_least_squares_on_day_week_month_ewma_and_fall():
     np.testing.assert_allclose(MODEL.variance(BARS)[list(rows)], np.exp(logs_forecast), rtol=1e-6)
 
 
-def test_with_the_market_it_is_the_same_regression_on_one_column_more():
+def test_with_the_market_the_regression_has_one_more_column():
     market = np.random.default_rng(1).normal(size=600)
     bars = replace(BARS, market=market)
     model = HarModel.fit(bars, N_INSAMPLE, with_market=True)
@@ -78,7 +78,7 @@ def test_with_the_market_it_is_the_same_regression_on_one_column_more():
         HarModel.fit(BARS, N_INSAMPLE, with_market=True)
 
 
-def test_returns_in_its_volatility_are_a_student_t_of_unirobust_std_on_the_bars_it_was_fitted_on():
+def test_insample_returns_divided_by_the_volatility_fit_a_student_t_of_unit_variance():
     z = log_returns(BARS.close)[1:] / MODEL.volatility(BARS)[:-1]
     z = z[np.isfinite(z)]
     _, _, scale = stats.t.fit(z[: N_INSAMPLE - 23], fdf=5)
@@ -88,67 +88,67 @@ def test_returns_in_its_volatility_are_a_student_t_of_unirobust_std_on_the_bars_
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-4, 1e4), shift=st.floats(-3, 3))
-def test_the_deviation_follows_scale_and_shift_and_is_that_of_the_likeliest_student_t(seed, scale, shift):
+def test_robust_std_is_that_of_the_best_student_t_and_follows_scale_and_shift(seed, scale, shift):
     sample = np.random.default_rng(seed).standard_t(4, 300)
     found = robust_std(sample)
     assert robust_std(scale * (sample + shift)) == pytest.approx(scale * found, rel=1e-9)
     _, loc, width = stats.t.fit(sample, fdf=5)
-    ours = found / np.sqrt(5 / 3)
+    t_scale = found / np.sqrt(5 / 3)
     best = stats.t.logpdf(sample, 5, loc, width).sum()
     assert (
-        max(stats.t.logpdf(sample, 5, at, ours).sum() for at in loc + np.linspace(-0.01, 0.01, 41))
+        max(stats.t.logpdf(sample, 5, at, t_scale).sum() for at in loc + np.linspace(-0.01, 0.01, 41))
         > best - 1e-3
     )
 
 
-def test_a_few_wild_days_hardly_move_the_deviation():
+def test_a_few_outliers_hardly_change_robust_std():
     sample = np.random.default_rng(2).standard_t(5, 1000)
-    wild = np.append(sample, [30, -40, 25.0])
-    assert robust_std(wild) < 1.03 * robust_std(sample)
-    assert np.std(wild) > 1.4 * np.std(sample)
+    with_outliers = np.append(sample, [30, -40, 25.0])
+    assert robust_std(with_outliers) < 1.03 * robust_std(sample)
+    assert np.std(with_outliers) > 1.4 * np.std(sample)
     assert robust_std(np.zeros(10)) == 0
 
 
-def test_of_a_ticker_that_hardly_trades_the_deviation_is_half_of_the_plain_one():
+def test_robust_std_of_a_ticker_that_rarely_trades_is_half_of_the_plain_one():
     sample = np.where(np.arange(400) % 8 == 0, np.random.default_rng(0).normal(size=400), 0.0)
     assert robust_std(sample) == pytest.approx(np.std(sample) / 2)
 
 
-def test_nothing_it_says_depends_on_later_bars():
+def test_model_and_volatility_do_not_depend_on_later_bars():
     table = random_prices(600, seed=3)
     table.iloc[N_INSAMPLE:, :5] *= 3
-    spoilt = Bars.of(adjusted(table))
-    assert HarModel.fit(spoilt, N_INSAMPLE).to_json() == MODEL.to_json()
-    np.testing.assert_array_equal(MODEL.volatility(spoilt)[:N_INSAMPLE], MODEL.volatility(BARS)[:N_INSAMPLE])
+    changed = Bars.of(adjusted(table))
+    assert HarModel.fit(changed, N_INSAMPLE).to_json() == MODEL.to_json()
+    np.testing.assert_array_equal(MODEL.volatility(changed)[:N_INSAMPLE], MODEL.volatility(BARS)[:N_INSAMPLE])
 
 
-def test_it_survives_json_and_refuses_too_few_bars():
-    again = HarModel.from_json(json.loads(json.dumps(MODEL.to_json())))
-    np.testing.assert_array_equal(again.volatility(BARS), MODEL.volatility(BARS))
+def test_a_model_survives_json_and_needs_enough_bars():
+    loaded = HarModel.from_json(json.loads(json.dumps(MODEL.to_json())))
+    np.testing.assert_array_equal(loaded.volatility(BARS), MODEL.volatility(BARS))
     for n in (0, 1, 60, 121):
-        with pytest.raises(ShortHistoryError, match="in-sample bars are too few for its regression"):
+        with pytest.raises(ShortHistoryError, match="in-sample bars are too few for the HAR regression"):
             HarModel.fit(BARS, n)
 
 
-def test_a_ticker_is_measured_in_it_by_a_model_of_its_train_bars_that_is_saved_with_its_scaler():
-    series = fit_ticker("AAA", TABLE, RECIPE, SPLIT)
-    train = windows_of(series, RECIPE, SPLIT, "train")
+def test_the_target_scale_is_fitted_on_train_bars_and_saved_with_the_scaler():
+    series = fit_ticker("AAA", TABLE, SPEC, SPLIT)
+    train = windows_of(series, SPEC, SPLIT, "train")
     assert train.targets[:, 0].std() == pytest.approx(1, abs=0.05)
     n_train = SPLIT.first_rows(series.dates)[0]
     assert series.fitted.scale.to_json() == HarModel.fit(Bars.of(TABLE), n_train).to_json()
     scaler = FittedTicker.from_json(json.loads(json.dumps(series.fitted.to_json())), "har")
-    again = apply_ticker("AAA", TABLE, RECIPE, scaler)
-    np.testing.assert_array_equal(again.volatility_scale, series.volatility_scale)
-    np.testing.assert_array_equal(again.inputs, series.inputs)
+    loaded = apply_ticker("AAA", TABLE, SPEC, scaler)
+    np.testing.assert_array_equal(loaded.volatility_scale, series.volatility_scale)
+    np.testing.assert_array_equal(loaded.inputs, series.inputs)
 
 
-def test_a_train_part_too_short_for_it_is_told_by_name():
+def test_a_train_part_too_short_for_the_regression_is_an_error_with_the_ticker():
     with pytest.raises(
         ShortHistoryError, match="`target_scale: har` cannot be fitted to the train part of AAA"
     ):
         fit_ticker(
             "AAA",
             TABLE.iloc[:150],
-            RECIPE,
+            SPEC,
             Split(*TABLE.index[[100, 120]].to_numpy().astype("datetime64[D]")),
         )

@@ -1,4 +1,4 @@
-"""What all tickers of a run did on a day: the arithmetic, and a network that looks at it."""
+"""The market: its arithmetic, runs with a target scale that needs it, and the checks of sessions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SETTINGS += ["data.start=null", "data.end=null"]
 
 
 def tables_of_one_market(n_bars: int = 420, n_tickers: int = 3) -> dict[str, pd.DataFrame]:
-    """Tickers whose volatility moves together: from one day to the next it is what the whole market had."""
+    """Tickers with one common volatility."""
     random = np.random.default_rng(5)
     log_volatility = np.zeros(n_bars)
     for i in range(1, n_bars):
@@ -77,18 +77,18 @@ def stored(root, tables=TABLES, exchange: str | None = "XNYS") -> Store:
 
 
 def surprises(table: pd.DataFrame) -> pd.Series:
-    """`volatility_surprise`, told in pandas."""
+    """`volatility_surprise`, computed with pandas."""
     gap = np.log(table["open"] / table["close"].shift())
     logs = np.log(gap**2 + np.log(table["high"] / table["low"]) ** 2 / (4 * np.log(2)))
     return logs - logs.rolling(22, min_periods=11).mean()
 
 
-def test_it_is_the_mean_of_what_each_days_log_variance_has_over_that_of_its_month():
+def test_the_market_is_the_mean_log_variance_less_that_of_the_month():
     expected = pd.DataFrame({ticker: surprises(table) for ticker, table in ADJUSTED.items()}).mean(axis=1)
     assert expected.first_valid_index() == expected.index[11]
     np.testing.assert_allclose(MARKET.volatility_surprise, expected.fillna(0), atol=1e-12)
-    np.testing.assert_array_equal(MARKET.known, expected.notna())
-    assert MARKET.n_unknown == 0
+    np.testing.assert_array_equal(MARKET.is_complete, expected.notna())
+    assert MARKET.n_incomplete == 0
     np.testing.assert_array_equal(
         MARKET.with_market_column(ADJUSTED["BBB"])["market"], MARKET.volatility_surprise
     )
@@ -100,35 +100,35 @@ def test_it_is_the_mean_of_what_each_days_log_variance_has_over_that_of_its_mont
     scales=st.lists(st.floats(0.1, 10), min_size=4, max_size=4),
     ends=st.lists(st.integers(0, 400), min_size=4, max_size=4),
 )
-def test_it_knows_no_later_bar_no_unit_and_no_order(row, scales, ends):
-    """Later bars are changed, and of some tickers there are none."""
-    spoilt = []
+def test_the_market_does_not_depend_on_later_bars_units_or_order(row, scales, ends):
+    """Later bars are changed, and missing for some tickers."""
+    tables = []
     for table, scale, end in zip(reversed(ADJUSTED.values()), scales, ends, strict=True):
         table = table * scale
         table.iloc[row + 1 :] *= np.random.default_rng(0).uniform(0.5, 2, (len(table) - row - 1, 1))
-        spoilt.append(table.iloc[: row + 1 + end])
-    again = Market.of(spoilt)
+        tables.append(table.iloc[: row + 1 + end])
+    changed = Market.of(tables)
     np.testing.assert_allclose(
-        again.volatility_surprise[: row + 1], MARKET.volatility_surprise[: row + 1], atol=1e-9
+        changed.volatility_surprise[: row + 1], MARKET.volatility_surprise[: row + 1], atol=1e-9
     )
-    np.testing.assert_array_equal(again.known[: row + 1], MARKET.known[: row + 1])
+    np.testing.assert_array_equal(changed.is_complete[: row + 1], MARKET.is_complete[: row + 1])
 
 
-def test_where_few_tickers_have_a_bar_nothing_unusual_is_taken_to_have_happened():
-    """However long ago the others' bars ended: prices fetched for one alone make no market."""
+def test_the_market_is_0_where_few_tickers_have_a_bar():
+    """However long ago the bars of the others ended."""
     one, *rest = ADJUSTED.values()
     market = Market.of([one, *(table.iloc[:-60] for table in rest)])
-    assert market.known[-61] and not market.known[-60:].any()
-    assert market.n_unknown == 60
+    assert market.is_complete[-61] and not market.is_complete[-60:].any()
+    assert market.n_incomplete == 60
     assert (market.volatility_surprise[-60:] == 0).all()
     np.testing.assert_array_equal(market.volatility_surprise[:-60], MARKET.volatility_surprise[:-60])
-    assert market.is_known(one.index[-61]) and not market.is_known(one.index[-1])
-    assert not Market.of([one]).known.any()
+    assert market.is_complete_on(one.index[-61]) and not market.is_complete_on(one.index[-1])
+    assert not Market.of([one]).is_complete.any()
     half = Market.of([one, rest[0], *(table.iloc[:-60] for table in rest[1:])])
-    assert half.n_unknown == 0
+    assert half.n_incomplete == 0
 
 
-def test_tickers_that_are_listed_later_join_when_half_of_their_month_is_there():
+def test_tickers_that_are_listed_later_count_from_their_11th_return_on():
     early, late = (ADJUSTED["AAA"], ADJUSTED["BBB"]), ADJUSTED["CCC"].iloc[200:]
     market = Market.of([*early, late])
     before = np.mean([volatility_surprise(table) for table in early], axis=0)
@@ -137,7 +137,7 @@ def test_tickers_that_are_listed_later_join_when_half_of_their_month_is_there():
     np.testing.assert_allclose(market.volatility_surprise[211:], all_three, atol=1e-12)
 
 
-def test_a_day_without_movement_says_nothing():
+def test_a_day_without_movement_is_not_averaged():
     halted = ADJUSTED["AAA"].copy()
     halted.iloc[200:205, :4] = halted["close"].iloc[199]
     market = Market.of([halted, *list(ADJUSTED.values())[1:]])
@@ -147,20 +147,20 @@ def test_a_day_without_movement_says_nothing():
     assert np.isnan(volatility_surprise(halted)[200:205]).all()
 
 
-def test_dates_that_the_market_does_not_have_are_usual_days_and_so_are_all_of_no_market():
+def test_the_market_column_is_0_for_unknown_dates_and_for_an_empty_market():
     bar = ADJUSTED["AAA"].iloc[[0]]
     sunday = bar.set_axis([pd.Timestamp("2015-06-07")])
     assert MARKET.with_market_column(sunday)["market"].tolist() == [0]
     nothing = Market.of([])
     assert nothing.with_market_column(bar)["market"].tolist() == [0]
-    assert not nothing.is_known(bar.index[0]) and nothing.n_unknown == 0
+    assert not nothing.is_complete_on(bar.index[0]) and nothing.n_incomplete == 0
     assert len(Market.of([bar.iloc[:0]]).dates) == 0
 
 
-# --- what is fitted on it -------------------------------------------------------------------------------------
+# --- the baseline --------------------------------------------------------------------------------------------
 
 
-def test_the_baseline_that_knows_the_market_is_there_where_the_market_is_and_better_where_it_matters():
+def test_har_market_t_forecasts_where_there_is_a_market_and_beats_har_range_t():
     n_insample = 300
     tables = [price_table.adjusted(table) for table in tables_of_one_market(700, 8).values()]
     market = Market.of(tables)
@@ -188,7 +188,7 @@ def store(tmp_path_factory) -> Store:
 
 @pytest.fixture(scope="module")
 def made(store, tmp_path_factory):
-    """A run that looks at the market, refitted."""
+    """A refitted run with `target_scale: har_market`."""
     from lstm_stock.workflow.train import Reports, train
 
     config = load_config(None, [*SETTINGS, "training.refit=true"])
@@ -200,70 +200,65 @@ def test_the_run_has_the_baseline_and_scalers_with_the_market(made):
     assert all(len(scaler.scale.model.weights) == 7 for scaler in made.scalers.values())
 
 
-def test_predict_says_what_the_test_period_had_said(cli, made, store):
-    """The market is put together again from the store, and gives the forecast that was scored."""
+def test_predict_gives_the_scored_forecast(cli, made, store):
+    """`predict` builds the market from the store."""
     forecasts = made.forecasts
     rows = forecasts[(forecasts["model"] == "lstm") & (forecasts["ticker"] == "BBB")]
     cutoff = rows["cutoff"].unique()[40]
-    said = cli(
+    answer = cli(
         *("predict", "--ticker", "BBB", "--cutoff", f"{cutoff:%F}", "--format", "json"),
         *("--data-dir", store.root, "--runs-dir", made.path.parent),
     )
-    assert said.code == 0
+    assert answer.code == 0
     then = rows[rows["cutoff"] == cutoff]
-    now = pd.DataFrame(json.loads(said.out))
+    now = pd.DataFrame(json.loads(answer.out))
     for name in ("y_pred", *INTERVAL_COLUMNS):
         np.testing.assert_allclose(now[name], then[name], rtol=1e-5)
-    assert "what the market did" not in said.err
+    assert "the market column is 0" not in answer.err
 
 
-def test_an_unseen_ticker_is_forecast_with_the_market_of_the_runs_and_warned_where_that_is_old(
+def test_an_unseen_ticker_is_forecast_with_the_market_of_the_run_with_a_warning_if_it_is_old(
     cli, made, store, tmp_path
 ):
-    words = ("predict", "--ticker", "ZZZ", "--format", "json", "--runs-dir", made.path.parent, "--data-dir")
-    said = cli(*words, store.root)
-    assert said.code == 0
+    options = ("predict", "--ticker", "ZZZ", "--format", "json", "--runs-dir", made.path.parent, "--data-dir")
+    answer = cli(*options, store.root)
+    assert answer.code == 0
     old = stored(
         tmp_path / "old",
         {name: table if name == "ZZZ" else table.iloc[:-5] for name, table in TABLES.items()},
     )
-    late = cli(*words, old.root)
+    late = cli(*options, old.root)
     assert late.code == 0
     newest = f"{TABLES['ZZZ'].index[-1]:%F}"
     assert f"fewer than half of the run's tickers have a bar of {newest}" in late.err
-    assert json.loads(late.out)[0]["hi_90"] != json.loads(said.out)[0]["hi_90"]
+    assert json.loads(late.out)[0]["hi_90"] != json.loads(answer.out)[0]["hi_90"]
     alone = stored(tmp_path / "alone", {"ZZZ": TABLES["ZZZ"]})
-    assert_user_error(cli(*words, alone.root), "AAA")
+    assert_user_error(cli(*options, alone.root), "AAA")
     tokyo = stored(tmp_path / "tokyo", TABLES, "XTKS")
     stored(tmp_path / "tokyo", {"AAA": TABLES["AAA"]})
-    assert_user_error(cli(*words, tokyo.root), "BBB trades at XTKS, AAA at XNYS")
+    assert_user_error(cli(*options, tokyo.root), "BBB trades at XTKS, AAA at XNYS")
     early = ("--cutoff", "2010-01-01")
-    assert_user_error(cli(*words, store.root, *early), "ZZZ has no bar on or before 2010-01-01")
+    assert_user_error(cli(*options, store.root, *early), "ZZZ has no bar on or before 2010-01-01")
     assert_user_error(
-        cli("predict", *words[3:], store.root, *early), "AAA has no bar on or before 2010-01-01"
+        cli("predict", *options[3:], store.root, *early), "AAA has no bar on or before 2010-01-01"
     )
     listed = {name: table if name == "ZZZ" else table.iloc[200:] for name, table in TABLES.items()}
     before = cli(
-        *words, stored(tmp_path / "listed", listed).root, "--cutoff", f"{TABLES['ZZZ'].index[190]:%F}"
+        *options, stored(tmp_path / "listed", listed).root, "--cutoff", f"{TABLES['ZZZ'].index[190]:%F}"
     )
     assert before.code == 0
     assert "fewer than half of the run's tickers" in before.err
 
 
-def test_a_backtest_gives_each_fold_the_market_too(store, tmp_path):
+def test_each_fold_of_a_backtest_has_the_market(store, tmp_path):
     config = load_config(None, SETTINGS)
     plan = Plan(1, "expanding", Engine("loky", 1))
     results, _ = backtest(config, store, tmp_path, plan, lambda *_: None, lambda _: None)
     assert "har_market_t" in set(results.scores["model"])
 
 
-def test_what_the_market_did_does_not_leak_and_a_market_that_looks_ahead_is_named(store, monkeypatch):
-    for name in (
-        "historical",
-        "arima",
-        "garch",
-        "gjr",
-    ):  # of these `tests/workflow/test_leakcheck.py` asks the same
+def test_the_market_does_not_leak_and_a_market_that_looks_ahead_is_named(store, monkeypatch):
+    for name in ("historical", "arima", "garch", "gjr"):  # slow, and checked by `tests/baselines`
         monkeypatch.delitem(baselines.BASELINES, name)
     two = TICKERS[:2]
     config = load_config(None, [*SETTINGS, 'data.tickers=["AAA","BBB"]'])
@@ -274,59 +269,63 @@ def test_what_the_market_did_does_not_leak_and_a_market_that_looks_ahead_is_name
     checked = check(make_pipeline(config, network), tables, [in_test], lambda *_: None)
     assert checked.n_arrays["market"] == 4 * len(two)
 
-    honest = Market.of.__func__
+    build = Market.of.__func__
 
-    def tomorrow(cls, each):
-        market = honest(cls, each)
+    def look_ahead(cls, tables):
+        market = build(cls, tables)
         return replace(market, volatility_surprise=np.append(market.volatility_surprise[1:], 0.0))
 
-    monkeypatch.setattr(Market, "of", classmethod(tomorrow))
+    monkeypatch.setattr(Market, "of", classmethod(look_ahead))
     with pytest.raises(LeakError, match=f"the market column of AAA on {in_test} changes"):
         check(make_pipeline(config, network), tables, [in_test], lambda *_: None)
 
 
-def test_what_the_user_should_know_of_the_market_is_said_once(tmp_path):
-    """No exchange is known, and of two tickers the prices end early in the test period."""
+def test_unknown_exchanges_and_incomplete_dates_are_noted_once(tmp_path):
+    """No exchange is known, and the prices of two tickers end early."""
     ends = {"AAA": None, "BBB": -30, "CCC": -30}
     store = stored(tmp_path, {name: TABLES[name].iloc[:end] for name, end in ends.items()}, None)
-    config, said = load_config(None, SETTINGS), []
-    build_dataset(config, PriceReader(config.data, store), said.append)
-    trusted, unknown = said
-    assert "needs sessions that end together, and of 3 of 3 tickers the exchange is unknown" in trusted
-    assert unknown.startswith("on 30 of 420 dates fewer than half of the tickers have a bar")
+    config, notes = load_config(None, SETTINGS), []
+    build_dataset(config, PriceReader(config.data, store), notes.append)
+    exchange, incomplete = notes
+    assert "needs sessions that end together, but the exchange of 3 of 3 tickers is unknown" in exchange
+    assert incomplete == (
+        "on 30 of 420 dates fewer than half of the tickers have a bar: the market column is 0 there"
+    )
 
 
 def test_the_leak_check_of_a_run_refits_no_scaler_whose_market_has_changed(
     made, store, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(checks, "check", lambda road, tables, cutoffs, on_progress: Checked(list(cutoffs)))
+    monkeypatch.setattr(
+        checks, "check", lambda pipeline, tables, cutoffs, on_progress: Checked(list(cutoffs))
+    )
     checks.check_run(made, store, 1, pytest.fail, pytest.fail)
     paid = {**TABLES, "BBB": TABLES["BBB"].assign(adj_close=TABLES["BBB"]["adj_close"] * 0.99)}
-    said = []
-    checks.check_run(made, stored(tmp_path, paid), 1, pytest.fail, said.append)
-    assert "the stored prices of BBB are not those" in said[0]
-    assert "no scaler can be checked, as each depends on the market of all tickers" in said[1]
+    notes = []
+    checks.check_run(made, stored(tmp_path, paid), 1, pytest.fail, notes.append)
+    assert "the stored prices of BBB are not those" in notes[0]
+    assert "no scaler can be checked, as each depends on the market of all tickers" in notes[1]
 
 
-# --- what is refused ------------------------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------------------
 
 
 def test_one_ticker_is_no_market(cli, store, tmp_path):
     for command in ("train", "backtest", "leakcheck"):
-        said = cli(command, "--config", "many", "--set", "data.tickers=[AAA]", "--data-dir", store.root)
-        assert_user_error(said, "`target_scale: har_market` looks at all tickers of a run, and AAA is alone")
+        answer = cli(command, "--config", "many", "--set", "data.tickers=[AAA]", "--data-dir", store.root)
+        assert_user_error(answer, "`target_scale: har_market` needs several tickers, but AAA is the only one")
     config = load_config(None, SETTINGS)
     alone = config.model_copy(update={"data": config.data.model_copy(update={"tickers": ("AAA",)})})
-    with pytest.raises(ConfigError, match="and AAA is alone"):
+    with pytest.raises(ConfigError, match="but AAA is the only one"):
         build_dataset(alone, PriceReader(alone.data, store), pytest.fail)
-    words = [word for value in SETTINGS for word in ("--set", value)]
-    each = cli("train", "--each", *words, "--data-dir", store.root, "--runs-dir", tmp_path / "runs")
+    options = [option for value in SETTINGS for option in ("--set", value)]
+    each = cli("train", "--each", *options, "--data-dir", store.root, "--runs-dir", tmp_path / "runs")
     assert_user_error(
         each, "`--each` trains each ticker alone, and `target_scale: har_market` needs all of them"
     )
 
 
-def test_other_scales_do_not_ask_for_it():
+def test_other_scales_build_no_market():
     config = load_config(None, [*SETTINGS, "target_scale=har"])
     assert BarLoader.of(config, pytest.fail).market is None
 

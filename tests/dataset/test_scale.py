@@ -1,4 +1,4 @@
-"""Target scales: what each is, and one that is registered by a test alone."""
+"""Target scales: the volatility of each, and a scale that only this test registers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ N_TRAIN = 300
 BARS = replace(random_bars(400, seed=1), market=np.random.default_rng(0).normal(size=400))
 
 
-def test_each_scale_is_the_volatility_that_its_name_says():
+def test_each_scale_has_its_volatility():
     def volatility(name):
         return scale_class(name).fit(BARS, N_TRAIN).volatility(BARS)
 
@@ -38,11 +38,11 @@ def test_each_scale_is_the_volatility_that_its_name_says():
 
 
 @pytest.mark.parametrize("name", list(SCALES))
-def test_a_scale_is_learnt_from_train_bars_and_survives_json(name):
+def test_a_scale_is_fitted_on_train_bars_and_survives_json(name):
     scale = scale_class(name).fit(BARS, N_TRAIN)
     volatility = scale.volatility(BARS)
-    again = scale_class(name).from_json(json.loads(json.dumps(scale.to_json())))
-    np.testing.assert_array_equal(again.volatility(BARS), volatility)
+    loaded = scale_class(name).from_json(json.loads(json.dumps(scale.to_json())))
+    np.testing.assert_array_equal(loaded.volatility(BARS), volatility)
     table = random_prices(400, seed=1)
     table.iloc[N_TRAIN:, :5] *= 3
     changed = replace(Bars.of(adjusted(table)), market=BARS.market)
@@ -58,7 +58,7 @@ def test_a_saved_run_without_the_fitted_numbers_of_its_scale_is_refused():
 
 @dataclass(frozen=True)
 class TrainDeviation(Scale):
-    """The deviation of the train returns, from the first bar on."""
+    """The standard deviation of the train returns, at every bar."""
 
     deviation: float
 
@@ -100,9 +100,9 @@ def test_a_scale_that_is_registered_is_allowed_fitted_saved_and_applied(register
     )
     saved = json.loads(json.dumps(series.fitted.to_json()))
     assert saved["har"] == {"deviation": series.fitted.scale.deviation}
-    again = apply_ticker("AAA", table, window_spec(config), FittedTicker.from_json(saved, registered))
-    np.testing.assert_array_equal(again.inputs, series.inputs)
-    np.testing.assert_array_equal(again.fitted.numbers(), series.fitted.numbers())
+    loaded = apply_ticker("AAA", table, window_spec(config), FittedTicker.from_json(saved, registered))
+    np.testing.assert_array_equal(loaded.inputs, series.inputs)
+    np.testing.assert_array_equal(loaded.fitted.numbers(), series.fitted.numbers())
 
 
 def test_a_scale_that_is_not_registered_is_refused():

@@ -18,7 +18,7 @@ tables = arrays(np.float64, (50, 2), elements=st.floats(-1e3, 1e3))
 @pytest.mark.parametrize("kind", SCALERS)
 @settings(max_examples=40, deadline=None)
 @given(values=tables)
-def test_unscaling_undoes_scaling_inside_the_bounds(kind: str, values: np.ndarray):
+def test_scaling_can_be_inverted_inside_the_bounds(kind: str, values: np.ndarray):
     scaler = fit_scaler(kind, FEATURES, values)
     inside = np.clip(values, scaler.low, scaler.high)
     span = np.maximum(np.abs(values).max(), 1.0)
@@ -30,9 +30,9 @@ def test_unscaling_undoes_scaling_inside_the_bounds(kind: str, values: np.ndarra
 @given(values=tables)
 def test_a_scaler_survives_json(values: np.ndarray):
     scaler = fit_scaler("minmax", FEATURES, values)
-    again = Scaler.from_json(json.loads(json.dumps(scaler.to_json(), allow_nan=False)))
-    np.testing.assert_array_equal(again.transform(values), scaler.transform(values))
-    assert again.features == FEATURES
+    loaded = Scaler.from_json(json.loads(json.dumps(scaler.to_json(), allow_nan=False)))
+    np.testing.assert_array_equal(loaded.transform(values), scaler.transform(values))
+    assert loaded.features == FEATURES
 
 
 def test_minmax_maps_the_train_range_of_a_level_to_zero_and_one_and_does_not_clip():
@@ -49,7 +49,7 @@ def test_minmax_clips_a_stationary_feature_half_a_range_beyond_its_train_quantil
     np.testing.assert_allclose(scaled[:, 0], [-0.5, 0.5, 1.5], atol=1e-6)
 
 
-def test_no_scaler_leaves_features_as_they_are_and_reads_nothing_off_the_train_bars():
+def test_the_scaler_none_changes_nothing_and_does_not_depend_on_the_train_bars():
     train = np.random.default_rng(0).normal(0, 1, (50, 2))
     scaler = fit_scaler("none", FEATURES, train)
     far = np.array([[-500.0, 1e6], [0.25, 0.0]])
@@ -58,12 +58,12 @@ def test_no_scaler_leaves_features_as_they_are_and_reads_nothing_off_the_train_b
     assert fit_scaler("none", FEATURES, 9 * train).to_json() == scaler.to_json()
 
 
-def test_one_crash_among_the_train_bars_does_not_squeeze_the_other_days():
+def test_one_crash_among_the_train_bars_does_not_compress_the_other_days():
     random = np.random.default_rng(0)
     train = np.column_stack([random.normal(0, 1, 4000), np.linspace(1, 2, 4000)])
-    calm = fit_scaler("minmax", FEATURES, train).scale[0]
+    expected = fit_scaler("minmax", FEATURES, train).scale[0]
     train[7, 0] = -500.0
-    assert fit_scaler("minmax", FEATURES, train).scale[0] == pytest.approx(calm, rel=0.1)
+    assert fit_scaler("minmax", FEATURES, train).scale[0] == pytest.approx(expected, rel=0.1)
 
 
 def test_standard_and_robust_by_hand():
@@ -83,7 +83,7 @@ def test_a_constant_feature_is_named_and_does_not_divide_by_zero():
     assert np.isfinite(scaler.transform(train)).all()
 
 
-def test_unknown_kind_and_no_bars_are_refused():
+def test_an_unknown_kind_and_no_train_bars_are_errors():
     with pytest.raises(ConfigError, match="scaler: got 'log', allowed: minmax, standard, robust"):
         fit_scaler("log", FEATURES, np.ones((3, 2)))
     with pytest.raises(DataError, match="no train bar"):

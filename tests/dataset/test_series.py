@@ -120,7 +120,7 @@ def test_return_targets_are_in_units_of_trailing_volatility_and_the_root_of_the_
     np.testing.assert_allclose(windows.targets[0], expected, rtol=1e-5)
 
 
-def test_without_volatility_scaling_the_unit_is_the_train_deviation():
+def test_the_target_scale_none_is_the_standard_deviation_of_the_train_returns():
     spec = WindowSpec(("log_return",), "log_return", "none", 10, 2, "standard")
     table, series = series_of(spec)
     train_returns = np.diff(np.log(table["close"].to_numpy()[:200]))
@@ -130,21 +130,21 @@ def test_without_volatility_scaling_the_unit_is_the_train_deviation():
 
 def test_the_scaler_is_fitted_on_train_bars_and_nothing_after_them():
     table, series = series_of(RETURNS)
-    wrecked = table.copy()
-    wrecked.iloc[200:] *= np.random.default_rng(1).uniform(0.2, 9, (165, 1))
-    again = fit_ticker("AAA", adjusted(wrecked), RETURNS, SPLIT)
-    assert again.fitted.to_json() == series.fitted.to_json()
-    np.testing.assert_array_equal(again.inputs[:200], series.inputs[:200])
-    wrecked.iloc[199] *= 1.5
-    assert fit_ticker("AAA", adjusted(wrecked), RETURNS, SPLIT).fitted.to_json() != series.fitted.to_json()
+    changed = table.copy()
+    changed.iloc[200:] *= np.random.default_rng(1).uniform(0.2, 9, (165, 1))
+    loaded = fit_ticker("AAA", adjusted(changed), RETURNS, SPLIT)
+    assert loaded.fitted.to_json() == series.fitted.to_json()
+    np.testing.assert_array_equal(loaded.inputs[:200], series.inputs[:200])
+    changed.iloc[199] *= 1.5
+    assert fit_ticker("AAA", adjusted(changed), RETURNS, SPLIT).fitted.to_json() != series.fitted.to_json()
 
 
 def test_a_saved_scaler_gives_the_same_series():
     table, series = series_of(RETURNS)
     scaler = FittedTicker.from_json(json.loads(json.dumps(series.fitted.to_json())), RETURNS.target_scale)
-    again = apply_ticker("AAA", adjusted(table), RETURNS, scaler)
-    np.testing.assert_array_equal(again.inputs, series.inputs)
-    np.testing.assert_array_equal(again.volatility_scale, series.volatility_scale)
+    loaded = apply_ticker("AAA", adjusted(table), RETURNS, scaler)
+    np.testing.assert_array_equal(loaded.inputs, series.inputs)
+    np.testing.assert_array_equal(loaded.volatility_scale, series.volatility_scale)
 
 
 def test_the_newest_window_needs_no_future():
@@ -157,7 +157,7 @@ def test_the_newest_window_needs_no_future():
         windows_up_to(series, RETURNS, 25)
 
 
-def test_too_few_bars_and_prices_that_never_move_are_told():
+def test_too_few_bars_and_a_constant_close_are_errors():
     table = random_prices(240)
     split = Split.by_share(table.index.to_numpy().astype("datetime64[D]"), 0.1, 0.8)
     with pytest.raises(DataError, match=r"one window needs 34 bars .* but the train part of AAA has 24"):
@@ -174,14 +174,14 @@ def test_a_part_shorter_than_the_horizon_has_no_window():
         windows_of(series, LEVELS, Split(DATES[200], DATES[202]), "val")
 
 
-def test_forecasts_of_returns_come_back_in_log_returns():
+def test_forecasts_of_returns_are_converted_to_log_returns():
     _, series = series_of(RETURNS)
     windows = Windows(series, RETURNS, np.array([150, 151]))
     forecast = windows.to_returns(Normal(np.zeros((2, 3)), np.ones((2, 3))))
     np.testing.assert_allclose(forecast.quantile(0.975), 1.959964 * windows.volatility_scale, rtol=1e-6)
 
 
-def test_forecasts_of_the_close_come_back_in_log_returns():
+def test_forecasts_of_the_close_are_converted_to_log_returns():
     _, series = series_of(LEVELS)
     windows = Windows(series, LEVELS, np.array([150, 151]))
     point = windows.to_returns(PointForecast(windows.targets.astype(np.float64)))
@@ -190,7 +190,7 @@ def test_forecasts_of_the_close_come_back_in_log_returns():
     values = windows.targets[..., None].astype(np.float64) + np.array([-0.1, 0.0, 0.1])
     forecast = windows.to_returns(Mixture([QuantileFan(levels, values), QuantileFan(levels, values)]))
     np.testing.assert_allclose(forecast.quantile(0.5), windows.returns, atol=1e-6)
-    with pytest.raises(TypeError, match="a Normal of prices"):
+    with pytest.raises(TypeError, match="a Normal of prices has probability below zero"):
         windows.to_returns(Normal(np.zeros((2, 3)), np.ones((2, 3))))
 
 
@@ -201,12 +201,12 @@ def test_a_level_forecast_below_zero_counts_as_one_percent_of_the_last_close():
     np.testing.assert_allclose(np.exp(forecast.mean()), 0.01)
 
 
-def test_an_open_of_zero_long_before_the_window_is_no_obstacle_to_a_forecast():
+def test_a_forecast_needs_only_bars_after_the_last_open_of_zero():
     spec = WindowSpec(("log_return", "open_gap"), "log_return", "trailing_vol", 10, 3, "minmax")
     table, series = series_of(spec)
     table.iloc[90, table.columns.get_loc("open")] = 0.0
-    again = apply_ticker("AAA", adjusted(table), spec, series.fitted)
-    assert again.first == 91
-    np.testing.assert_array_equal(again.inputs[91:], series.inputs[91:])
-    with pytest.raises(DataError, match=r"cannot be computed on 1 bar, 2020-03-31 to 2020-03-31"):
+    loaded = apply_ticker("AAA", adjusted(table), spec, series.fitted)
+    assert loaded.first == 91
+    np.testing.assert_array_equal(loaded.inputs[91:], series.inputs[91:])
+    with pytest.raises(DataError, match=r"cannot be computed on the bar of 2020-03-31, probably"):
         fit_ticker("AAA", adjusted(table), spec, SPLIT)

@@ -1,4 +1,4 @@
-"""Folds: where each one's parts lie, and that nothing is learnt after a block begins."""
+"""Folds: the dates of their parts, and that no fold is trained on bars of its block."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_rolling_window_keeps_the_length_of_the_first_past():
     horizon=st.integers(1, 8),
     window=st.sampled_from(["expanding", "rolling"]),
 )
-def test_no_label_crosses_into_what_it_must_not_know(n_folds, horizon, window):
+def test_no_outcome_of_a_part_lies_in_the_next(n_folds, horizon, window):
     spec = WindowSpec(("log_return",), "log_return", "trailing_vol", 5, horizon, "minmax")
     cutoffs = []
     for fold in plan_folds(DATES, SPLIT, n_folds, window, horizon):
@@ -60,8 +60,10 @@ def test_no_label_crosses_into_what_it_must_not_know(n_folds, horizon, window):
         assert series.dates[0] == fold.train_start
         cutoffs += series.dates[test.cutoffs].tolist()
     whole = fit_ticker("AAA", adjusted(TABLE), spec, SPLIT)
-    every = windows_of(whole, spec, SPLIT, "test")
-    assert cutoffs == whole.dates[every.cutoffs].tolist(), "each cutoff of the test period is forecast once"
+    all_windows = windows_of(whole, spec, SPLIT, "test")
+    assert cutoffs == whole.dates[all_windows.cutoffs].tolist(), (
+        "each cutoff of the test period is forecast once"
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,14 +79,14 @@ def test_no_label_crosses_into_what_it_must_not_know(n_folds, horizon, window):
         (1, 200, "1 folds do not fit: the test period has 120 bars", "enlarge `split.test`"),
     ],
 )
-def test_folds_that_do_not_fit_are_told(n_folds, horizon, message, hint):
-    with pytest.raises(DataError) as told:
+def test_folds_that_do_not_fit_are_errors(n_folds, horizon, message, hint):
+    with pytest.raises(DataError) as raised:
         plan_folds(DATES, SPLIT, n_folds, "expanding", horizon)
-    assert message in told.value.message
-    assert hint in told.value.hint
+    assert message in raised.value.message
+    assert hint in raised.value.hint
 
 
-def test_a_past_without_val_is_told():
+def test_a_fold_without_val_is_an_error():
     split = Split(DATES[300], DATES[300])
     with pytest.raises(DataError, match="300 bars to train on and 0 to validate on"):
         plan_folds(DATES, split, 2, "expanding", HORIZON)

@@ -116,7 +116,7 @@ class Captured:
 
 def test_one_network_is_trained_for_the_tickers_of_a_file_without_those_that_are_too_short(made):
     assert made.answer.code == 0, made.answer
-    assert "left out, as their history is too short: NEW (NEW: one window needs" in made.answer.err
+    assert "left out: NEW (NEW: one window needs" in made.answer.err
     run = made.run
     assert run.config.data.tickers == TICKERS
     assert tuple(run.provenance.tickers) == tuple(run.scalers) == tuple(run.calibrators) == TICKERS
