@@ -170,5 +170,5 @@ def test_a_zero_open_is_reported_before_training(cli, place):
     assert "suspicious: the open is 0 on 1 date" in fetched.err
     answer = cli("train", "--set", "data.tickers=[ZERO]", "--set", "data.end=null")
     assert answer.code == 2
-    assert "the features of ZERO cannot be computed on 1 bar," in answer.err
+    assert "the features of ZERO cannot be computed on the bar of" in answer.err
     assert "`data.start`" in answer.err
