@@ -18,9 +18,9 @@ MIN_RETURNS = 100
 def arima(task: Task) -> Distribution:
     """Forecast `r[t+1] = mu + phi (r[t] - mu) + e[t+1]`, with one Student-t per step for the in-sample errors.
 
-    So `r[t+1] = mu + phi (r[t] - mu) + e[t+1]` (Box & Jenkins 1970, ch. 4), by maximum likelihood with
-    `statsmodels`. There is no moving-average term: where returns are nearly white noise it cancels against phi,
-    neither is identified, and the search is slow and gains nothing.
+    ARIMA(1,1,0) with drift of the log close (Box & Jenkins 1970, ch. 4), by maximum likelihood with `statsmodels`.
+    It has no moving-average term: for returns close to white noise this cancels against phi, and neither is
+    identified.
 
     Raises:
         BaselineError: There are too few in-sample returns, or the fit does not converge.
@@ -28,9 +28,9 @@ def arima(task: Task) -> Distribution:
     mu, phi = _fit(task.insample_returns(1))
     deviation = log_returns(task.bars.close)[:, None] - mu
     steps = np.array(task.steps)
-    mean = mu * steps + above * np.cumsum(phi**steps)
-    deviation = float(np.std(task.insample_returns(1))) * np.sqrt(steps)
-    return student_t_around(task, mean, np.broadcast_to(deviation, mean.shape))
+    mean = mu * steps + deviation * np.cumsum(phi**steps)
+    scale = float(np.std(task.insample_returns(1))) * np.sqrt(steps)
+    return student_t_around(task, mean, np.broadcast_to(scale, mean.shape))
 
 
 def _fit(returns: Array) -> tuple[float, float]:

@@ -89,12 +89,12 @@ def _forecast(task: Task, asymmetric: int) -> Distribution:
     returns = np.diff(np.log(task.bars.close))
     variance = fitted.filtered(returns)
     if np.sqrt(variance[: task.n_insample - 1].min()) < MIN_SCALE:
-        # A ticker that rarely trades: the likelihood is greatest where the volatility is 0 between moves.
-        raise BaselineError("its volatility falls to 0 between rare moves")
+        # The likelihood of a ticker that rarely trades is greatest where the variance of most bars is 0.
+        raise BaselineError("its volatility approaches 0 between rare moves")
     df, loc, factor = _shapes(fitted, variance[: task.n_insample - 1], task.horizon)
     # Return i ends at bar i + 1: the variance of return c is known at bar c.
-    known = variance[task.cutoffs]
-    deviation = np.sqrt(np.stack([fitted.total_variance(known, step) for step in task.steps], axis=1))
+    next_variance = variance[task.cutoffs]
+    deviation = np.sqrt(np.stack([fitted.total_variance(next_variance, step) for step in task.steps], axis=1))
     mean = fitted.mu * np.array(task.steps)
     return StudentT((mean + loc * deviation) * fitted.return_std, factor * deviation * fitted.return_std, df)
 
@@ -134,11 +134,16 @@ def _fit(returns: Array, asymmetric: int) -> _Fitted:
 
 
 def _shapes(fitted: _Fitted, variances: Array, horizon: int) -> tuple[Array, Array, Array]:
-    """Return df, location and scale of each step's Student-t, over the exact deviation, each `(horizon,)`.
+    """Return degrees of freedom, location and scale of the Student-t of each step, each `(horizon,)`.
 
-    One step ahead they are the model's own. A sum of several returns has no Student-t distribution: paths are
-    simulated from variances drawn from the in-sample ones, and a Student-t is fitted to their sums over their
-    exact deviation.
+    Location and scale are in units of the exact standard deviation of the k-bar return. For one step they are the
+    model's own. A sum of several returns has no Student-t distribution: one is fitted to the sums of simulated
+    paths, divided by their exact standard deviations. Paths start from variances drawn from `variances`.
+
+    Args:
+        fitted: The model.
+        variances: In-sample variances, shape `(n,)`.
+        horizon: Steps to forecast.
     """
     inner = np.sqrt((fitted.df - 2) / fitted.df)
     shapes = [(min(fitted.df, MAX_DF), 0.0, float(inner))]

@@ -21,8 +21,8 @@ class Task:
 
     Attributes:
         bars: All adjusted bars of one ticker; a forecast must not use those after its cutoff.
-        n_insample: How many bars, from the first, may be fitted on.
-        cutoffs: Row of the last bar known to each forecast, shape `(n_windows,)`.
+        n_insample: Number of bars, from the first on, that a baseline may be fitted on.
+        cutoffs: Row of the last bar that each forecast may use, shape `(n_windows,)`.
         horizon: Steps to forecast.
     """
 
@@ -77,20 +77,20 @@ def student_t_around(task: Task, mean: Array, scale: Array, loc: float | None = 
 
     Args:
         task: What to forecast.
-        mean: The point forecast made at each bar, shape `(n_bars, horizon)`; NaN while a baseline warms up.
+        mean: Mean of the k-bar returns, forecast at each bar, shape `(n_bars, horizon)`; NaN during warm-up.
         scale: The divisor of its error, greater than 0, shape `(n_bars, horizon)`.
-        loc: Location of the Student-t, if it is known.
+        loc: Location of the Student-t where it is fixed.
 
     Raises:
-        BaselineError: Mean or scale is NaN at a cutoff, or there is no in-sample error to fit.
+        BaselineError: Mean or scale is NaN at a cutoff, or the in-sample errors do not vary.
     """
     if not (np.isfinite(mean[task.cutoffs]).all() and np.isfinite(scale[task.cutoffs]).all()):
         raise BaselineError(f"{task.cutoffs.min() + 1} bars up to the first cutoff are too few to warm up")
     ones, columns = np.ones(len(task.cutoffs)), []
     for step in task.steps:
-        known = slice(0, task.n_insample - step)
-        standardised = (task.insample_returns(step) - mean[known, step - 1]) / scale[known, step - 1]
-        df, fitted_loc, factor = fit_t(standardised[np.isfinite(standardised)], loc)
-        width, centre = scale[task.cutoffs, step - 1], mean[task.cutoffs, step - 1]
-        columns.append((centre + fitted_loc * width, factor * width, df * every))
-    return StudentT(*(np.column_stack(values) for values in zip(*columns, strict=True)))
+        insample = slice(0, task.n_insample - step)
+        errors = (task.insample_returns(step) - mean[insample, step - 1]) / scale[insample, step - 1]
+        df, t_loc, t_scale = fit_t(errors[np.isfinite(errors)], loc)
+        step_mean, step_scale = mean[task.cutoffs, step - 1], scale[task.cutoffs, step - 1]
+        columns.append((step_mean + t_loc * step_scale, t_scale * step_scale, df * ones))
+    return StudentT(*(np.column_stack(parameter) for parameter in zip(*columns, strict=True)))

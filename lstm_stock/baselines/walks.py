@@ -15,7 +15,7 @@ REVERSAL = 10
 
 
 def always_up(task: Task) -> Distribution:
-    """Forecast a rise, always: its share of right signs is the share of up days."""
+    """Forecast a rise at every step; its hit rate is the share of rises."""
     return SignForecast(np.ones((len(task.cutoffs), task.horizon)))
 
 
@@ -53,8 +53,7 @@ def drift(task: Task) -> Distribution:
 def _symmetric_returns(task: Task) -> Array:
     """Return the in-sample k-bar returns less their median, with both signs, shape `(2 n_samples, horizon)`.
 
-    Both signs make median and mean the last close; returns are skewed, and without their mirror image the
-    mean would forecast a fall.
+    Both signs make mean and median 0: returns are skewed, and their mean differs from their median.
     """
     # Step k has k - 1 returns fewer than step 1: each step keeps the newest of the shortest length.
     n_samples = task.n_insample - task.horizon
@@ -73,8 +72,8 @@ def constant_t(task: Task) -> Distribution:
 def historical(task: Task) -> Distribution:
     """Historical simulation: the last 250 k-bar returns known at each cutoff, with linear interpolation.
 
-    Sample i of n is the quantile `(i - 1/2) / n`. Where fewer bars precede the first cutoff, every forecast
-    uses as many as that one has.
+    Sample i of n is the quantile `(i - 1/2) / n`. If the first cutoff has fewer past
+    returns, every forecast uses that number.
 
     Raises:
         BaselineError: The first cutoff has fewer than 50 past returns.

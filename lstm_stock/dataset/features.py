@@ -26,7 +26,6 @@ from lstm_stock.errors import ConfigError
 VOLUME_WINDOW = 60
 """Bars of past volume that a bar's volume is compared with; about one quarter."""
 
-
 MIN_RANGE = 1e-4
 """One basis point, added to the daily range before its log, since high equals low on some bars."""
 
@@ -41,10 +40,9 @@ class Bars:
         low: Lowest price of the day.
         close: Last price of the day, the price that is forecast.
         volume: Shares traded.
-        volatility: `trailing_volatility`, NaN while it warms up.
-        range_volatility: `range_volatility`, likewise.
-        market: `lstm_stock.dataset.market.Market.volatility_surprise` of each bar's date,
-            if the target scale needs it.
+        volatility: `trailing_volatility`, NaN during warm-up.
+        range_volatility: `range_volatility`, NaN during warm-up.
+        market: `lstm_stock.dataset.market.Market.volatility_surprise` of each bar's date; None without a market.
     """
 
     open: Array

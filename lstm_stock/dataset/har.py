@@ -45,9 +45,8 @@ class HarModel:
     The day's variance is `lstm_stock.dataset.volatility.day_variance`. Its log, averaged over the next `step`
     bars, is regressed by least squares on the last day's, its means over 5 and 22 days, the log of the EWMA of
     squared returns, and the last return if it is negative (Corsi 2009, Journal of Financial Econometrics 7; the
-    fall as in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). With the market it has a sixth
-    regressor, the market:
-    `lstm_stock.dataset.market.Market.volatility_surprise`.
+    negative return as in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). With the market there
+    is a sixth regressor, `lstm_stock.dataset.market.Market.volatility_surprise`.
 
     Attributes:
         weights: Coefficients of the constant and the five regressors, shape `(6,)`, or `(7,)` with the market.
@@ -72,8 +71,8 @@ class HarModel:
 
         Args:
             bars: The bars of one ticker.
-            n_insample: How many bars, from the first, may be used.
-            step: The regressand is the mean over so many bars ahead.
+            n_insample: Number of bars to fit on.
+            step: Number of next bars whose mean variance is forecast.
             with_market: Whether `bars.market` is a regressor.
 
         Raises:
@@ -97,7 +96,7 @@ class HarModel:
         return cls(weights, mean_variance, min_log_variance, max_log_variance, return_scale)
 
     def variance(self, bars: Bars) -> Array:
-        """Return the one-bar variance forecast at each close, shape `(n_bars,)`, NaN while it warms up.
+        """Return the one-bar variance forecast at each close, shape `(n_bars,)`, NaN during warm-up.
 
         It is the exponential of a mean log variance, which is less than the mean variance.
         """
@@ -127,7 +126,7 @@ class HarModel:
 
 
 def _inputs(bars: Bars, day: Array, mean_variance: float, with_market: bool) -> Array:
-    """Return the regressors known at each bar, shape `(n_bars, 6)` or `(n_bars, 7)`, NaN while they warm up."""
+    """Return the regressors known at each bar, shape `(n_bars, 6)` or `(n_bars, 7)`, NaN during warm-up."""
     logs = pd.Series(np.log(day))
     week, month = (logs.rolling(n).mean().to_numpy(np.float64) for n in (WEEK, MONTH))
     fall = np.minimum(log_returns(bars.close), 0) / np.sqrt(mean_variance)
@@ -136,7 +135,7 @@ def _inputs(bars: Bars, day: Array, mean_variance: float, with_market: bool) -> 
     if not with_market:
         return np.column_stack(own)
     if bars.market is None:
-        raise ValueError("the bars have no market column")
+        raise ValueError("the bars have no column `market`")
     return np.column_stack([*own, bars.market])
 
 

@@ -125,12 +125,12 @@ def plan_folds(
     Args:
         dates: Every date with a bar, sorted and distinct.
         split: Where val and the test period start.
-        n_folds: How many blocks.
-        window: Which bars a later fold learns from.
-        horizon: Steps forecast; no block may be shorter.
+        n_folds: Number of blocks.
+        window: The bars that later folds are trained on: all before the block, or as many as the first fold has.
+        horizon: Steps to forecast; the least length of a block.
 
     Raises:
-        DataError: The dates are too few.
+        DataError: The test period is too short, or train or val would be empty.
     """
     n = len(dates)
     val_row, test_row = split.first_rows(dates)
