@@ -126,7 +126,7 @@ def test_a_registered_function_is_a_baseline(monkeypatch):
     def fixed(task):
         return Normal(np.zeros((len(task.cutoffs), task.horizon)), 0.02)
 
-    # Another dictionary: entries that are deleted come back in another order.
+    # A new dictionary, since entries deleted from the registry would come back in another order.
     monkeypatch.setattr(baselines, "BASELINES", {"naive": BASELINES["naive"]})
     baselines.BASELINES["fixed"] = BaselineSpec(fixed)
     baselines.BASELINES["fixed_market"] = BaselineSpec(fixed, needs_market=True)

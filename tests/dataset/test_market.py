@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_stock import baselines
 from lstm_stock.baselines import Task, forecast_all, har_market_t, har_range_t
 from lstm_stock.config import load_config
 from lstm_stock.dataset.build import build_dataset
@@ -31,7 +30,7 @@ from lstm_stock.workflow.leakcheck.compare import Checked, check
 from lstm_stock.workflow.leakcheck.pipeline import make_pipeline
 from lstm_stock.workflow.parallel import Engine
 from tests.conftest import TINY
-from tests.helpers import assert_user_error, random_prices
+from tests.helpers import assert_user_error, drop_slow_baselines, random_prices
 
 TICKERS = ("AAA", "BBB", "CCC")
 SETTINGS = [value for value in TINY if value != "--set"]
@@ -258,8 +257,7 @@ def test_each_fold_of_a_backtest_has_the_market(store, tmp_path):
 
 
 def test_the_market_does_not_leak_and_a_market_that_looks_ahead_is_named(store, monkeypatch):
-    for name in ("historical", "arima", "garch", "gjr"):  # slow, and checked by `tests/baselines`
-        monkeypatch.delitem(baselines.BASELINES, name)
+    drop_slow_baselines(monkeypatch)
     two = TICKERS[:2]
     config = load_config(None, [*SETTINGS, 'data.tickers=["AAA","BBB"]'])
     tables = {ticker: TABLES[ticker] for ticker in two}
