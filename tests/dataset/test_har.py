@@ -74,7 +74,7 @@ def test_with_the_market_the_regression_has_one_more_column():
     again = HarModel.from_json(json.loads(json.dumps(model.to_json())))
     np.testing.assert_array_equal(again.volatility(bars), model.volatility(bars))
     assert HarModel.fit(bars, N_INSAMPLE).to_json() == MODEL.to_json()  # unasked, it does not look
-    with pytest.raises(ValueError, match="no market column"):
+    with pytest.raises(ValueError, match="no column `market`"):
         HarModel.fit(BARS, N_INSAMPLE, with_market=True)
 
 
