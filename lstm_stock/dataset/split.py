@@ -103,7 +103,7 @@ class Fold:
 
         The last cutoff is the last bar but one of the block, so that the next fold's first cutoff follows it and
         each cutoff of the test period is forecast once. Its outcomes reach `horizon - 1` bars into the next
-        block; they are scored, not learnt from.
+        block; they are scored, but not trained on.
 
         Args:
             table: A table indexed by date.

@@ -148,8 +148,8 @@ def test_the_variance_of_a_day_worked_by_hand():
 @pytest.mark.parametrize("step", [1, 5])
 def test_har_is_ordinary_least_squares_on_the_past(step):
     logs = np.log(DAY_VARIANCE)
-    usual = np.sqrt(np.nanmean(np.exp(logs[:N_INSAMPLE])))
-    fall = np.minimum(np.concatenate([[np.nan], RETURNS]), 0) / usual
+    mean_volatility = np.sqrt(np.nanmean(np.exp(logs[:N_INSAMPLE])))
+    fall = np.minimum(np.concatenate([[np.nan], RETURNS]), 0) / mean_volatility
 
     def inputs(row):
         past = logs[: row + 1]

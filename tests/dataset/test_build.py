@@ -89,8 +89,8 @@ def test_of_several_tickers_one_that_is_unusable_is_left_out_by_name(unusable, s
     assert len(left_out) == 1 and message in left_out[0]
     alone = load_config(None, [*SETTINGS, "data.tickers=[AAA,CCC]", f"target_scale={scale}"])
     expected = build_dataset(alone, PriceReader(alone.data, store), lambda _: None)
-    for ours, theirs in zip(dataset.windows.train, expected.windows.train, strict=True):
-        assert (ours.inputs == theirs.inputs).all() and (ours.targets == theirs.targets).all()
+    for with_bbb, without in zip(dataset.windows.train, expected.windows.train, strict=True):
+        assert (with_bbb.inputs == without.inputs).all() and (with_bbb.targets == without.targets).all()
 
 
 def test_a_backtest_leaves_an_unusable_ticker_out_of_all_folds(unusable):

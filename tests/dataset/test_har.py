@@ -71,9 +71,11 @@ def test_with_the_market_the_regression_has_one_more_column():
         ]
     )
     np.testing.assert_allclose(model.weights, sm.OLS(day[rows + 1], x).fit().params, rtol=1e-6, atol=1e-9)
-    again = HarModel.from_json(json.loads(json.dumps(model.to_json())))
-    np.testing.assert_array_equal(again.volatility(bars), model.volatility(bars))
-    assert HarModel.fit(bars, N_INSAMPLE).to_json() == MODEL.to_json()  # unasked, it does not look
+    loaded = HarModel.from_json(json.loads(json.dumps(model.to_json())))
+    np.testing.assert_array_equal(loaded.volatility(bars), model.volatility(bars))
+    assert (
+        HarModel.fit(bars, N_INSAMPLE).to_json() == MODEL.to_json()
+    )  # without `with_market` the market is not used
     with pytest.raises(ValueError, match="no column `market`"):
         HarModel.fit(BARS, N_INSAMPLE, with_market=True)
 
