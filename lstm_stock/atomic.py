@@ -150,8 +150,8 @@ def _move_into_place(building: Path, wanted: Path) -> Path:
 class WorkDir:
     """A hidden folder of unfinished work, beside the results to come.
 
-    Its name holds a key of everything that decides the results: the same work finds it again, other work does
-    not. Used as a context, it is locked. A folder that nobody went on with is removed after `WORK_DAYS`.
+    Its name contains a hash of all inputs, so that only the same work uses it. As a context manager, it locks the
+    folder. A folder unused for `WORK_DAYS` is removed.
 
     Args:
         runs_dir: Where the results will be.

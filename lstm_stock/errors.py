@@ -23,7 +23,7 @@ class LstmStockError(Exception):
     """Base of all errors of this package.
 
     Attributes:
-        message: One or more lines without a final full stop: what came and what was expected.
+        message: One or more lines without a final full stop: the value received and the value expected.
         hint: What the user can do; empty where the message says it.
         exit_code: Exit code of the command line.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import sys
 import time
@@ -153,7 +154,7 @@ def _fetch_one(store: Store, name: str, options: FetchOptions, quiet: bool) -> N
     try:
         with progress.fetch_progress(1, quiet) as bar:
             bar.begin(ticker)
-            done = fetch_into(store, ticker, options, bar.wait)
+            done = fetch_into(store, ticker, replace(options, on_retry=bar.wait))
     except KeyboardInterrupt:
         print(f"interrupted: the stored bars of {ticker} are unchanged", file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -204,8 +205,9 @@ def _fetch_each(
         time.sleep(max(0.0, next_start - time.monotonic()))
         start = time.monotonic()
         try:
-            limited = replace(options, max_wait=budget.seconds)
-            done = fetch_into(store, normalise_ticker(name), limited, progress.wait)
+            now = dt.datetime.now(dt.UTC)
+            own = replace(options, max_wait=budget.seconds, on_retry=progress.wait, now=now)
+            done = fetch_into(store, normalise_ticker(name), own)
         except LstmStockError as error:
             budget.failed(error)
             outcomes.append(FetchOutcome(name, None, error.message))
@@ -216,7 +218,7 @@ def _fetch_each(
             budget.succeeded()
             outcomes.append(FetchOutcome(name, done))
             progress.end(f"{name}: {len(done.history.table)} bars, {done.n_new} of them new", False)
-            if not done.asked:
+            if not done.was_requested:
                 continue
         next_start = start + pause
 
@@ -229,13 +231,13 @@ def _all_tickers(arguments: list[str], file: Path | None) -> list[str]:
     """
     from lstm_stock.config.tickers import distinct, read_tickers_file
 
-    words = arguments + ([] if file is None else read_tickers_file(file))
-    if not words:
+    tickers = arguments + ([] if file is None else read_tickers_file(file))
+    if not tickers:
         raise ConfigError(
             "no TICKER is named",
             "`lstm-stock fetch AAPL` fetches one; `--tickers-file FILE` names a list of them",
         )
-    return distinct(words)
+    return distinct(tickers)
 
 
 def _seconds(value: float, option: str, minimum: float) -> float:

@@ -23,7 +23,7 @@ def leakcheck(
     runs_dir: RunsDir = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
-    """Change every bar after a cutoff, and check that nothing known at the cutoff changes by a bit.
+    """Corrupt every bar after a cutoff, and check that no value available at the cutoff changes.
 
     Checks a run (the newest if left out), or what a config would train: `--config default`. A leak ends with
     exit code 2 and the name of the first value that changed.
@@ -55,5 +55,5 @@ def leakcheck(
     first, last = checked.cutoffs[0], checked.cutoffs[-1]
     print(
         f"no leak: {len(checked.cutoffs)} cutoffs from {first} to {last};\n"
-        "with every later bar changed, nothing known at the cutoff changed by a bit"
+        "no value available at a cutoff changed when all later bars were corrupted"
     )

@@ -20,7 +20,7 @@ def plot(
     run: RunName = None,
     ticker: Annotated[
         str | None,
-        typer.Option(help="One of the run's tickers [default: all, in one figure where they are many]."),
+        typer.Option(help="One of the run's tickers [default: all; more than three share one figure]."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the figures [default: the run's `plots`].")

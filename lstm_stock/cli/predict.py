@@ -30,7 +30,7 @@ def predict(
     ticker: Annotated[
         str | None,
         typer.Option(
-            help="Ticker to forecast, also one that a run of several was not trained on [default: all of the run]."
+            help="Ticker to forecast; a run of several tickers also forecasts others [default: all of the run]."
         ),
     ] = None,
     cutoff: Annotated[

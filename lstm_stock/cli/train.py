@@ -49,7 +49,7 @@ def train(
     runs_dir: RunsDir = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
-    """Train the network, score it beside the baselines, and save the run.
+    """Train the network, score it against the baselines, and save the run.
 
     Several tickers train one network, unless `--each` is given.
     """

@@ -151,14 +151,14 @@ CELLS: dict[str, CellSpec] = {
         build="lstm_stock.network.cells.ntm:ntm",
     ),
     "token": CellSpec(
-        purpose="the tutorials' text generator: returns as words, sampled into paths",
+        purpose="a language model of returns: tokens sampled into paths",
         paper="Bengio et al. 2003; Graves 2013",
-        formula="16 a word, then LSTM's; n + 1 a word at the end",
+        formula="16 per token, then LSTM's; n + 1 per token at the end",
         count=lambda _, units: _stacked(_lstm)(TOKEN_WIDTH, units),
         build="lstm_stock.network.cells.token.cell:TOKEN",
         options=(),
         head="vocabulary",
-        # Tokens are one-bar returns in units of a volatility that closes alone tell.
+        # Tokens are one-bar returns divided by a volatility computed from closes alone.
         requires={
             "features": ("log_return",),
             "target": "log_return",

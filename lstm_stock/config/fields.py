@@ -99,7 +99,8 @@ def _ticker(value: object) -> str:
         raise fault(f"{received(value)}, must be a ticker such as AAPL{quotes}")
     if value.lower().endswith(SUFFIX):
         raise fault(
-            f"{received(value)}, must be a ticker; a file of tickers stands alone: `tickers: {value}`"
+            f"{received(value)}, must be a ticker; a file of tickers replaces the whole list: "
+            f"`tickers: {value}`"
         )
     try:
         return normalise_ticker(value)

@@ -207,9 +207,9 @@ class RawConfig:
             is_word = isinstance(value, str) and re.fullmatch(r"[\w.^-]{1,40}", value)
             example = f" such as [{value}]" if is_word else ""
             return f"{received(value)}, must be a list{example}"
-        for bound, words in _BOUNDS.items():
+        for bound, template in _BOUNDS.items():
             if bound in context:
-                return f"{received(value)}, must be {words.format(context[bound])}"
+                return f"{received(value)}, must be {template.format(context[bound])}"
         return f"{received(value)}: {error['msg']}"
 
     def _unknown_key(self, key: Key) -> str:

@@ -52,8 +52,8 @@ class Config(Section):
     )
     target_scale: TargetScaleName = Field(
         default=DEFAULT_SCALE,
-        description="Unit of returns: volatility known at the cutoff, by EWMA (of closes, ranges) or HAR (alone, "
-        "or with the market of all tickers); or none",
+        description="Volatility that returns are divided by: EWMA of closes, EWMA of ranges, HAR, or HAR with the "
+        "market of all tickers; none uses a constant",
     )
     window: WindowConfig = Field(default=WindowConfig(), description="Length of a window and of a forecast")
     split: SplitConfig = Field(
@@ -66,7 +66,8 @@ class Config(Section):
     training: TrainingConfig = Field(default=TrainingConfig(), description="Training of the network")
     calibration: CalibrationName = Field(
         default="adaptive",
-        description="Scaling of intervals: to their coverage of val (conformal), or by each outcome (adaptive)",
+        description="Scaling of the intervals: by their coverage on val (conformal), or after each outcome "
+        "(adaptive); none leaves them as trained",
     )
     seed: Int = Field(
         default=7, ge=0, le=2**32 - 1, description="The same seed on the same machine gives the same weights"

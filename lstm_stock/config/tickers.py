@@ -58,19 +58,19 @@ def read_tickers_file(path: Path) -> list[str]:
         why = getattr(error, "strerror", None) or error
         raise ConfigError(f"the tickers file {path} cannot be read: {why}", "check its name") from error
     lines = (line.partition("#")[0] for line in text.splitlines())
-    words = [word for line in lines for word in line.replace(",", " ").split()]
-    if not words:
+    tickers = [ticker for line in lines for ticker in line.replace(",", " ").split()]
+    if not tickers:
         raise ConfigError(f"the tickers file {path} has no ticker", "write one ticker per line")
-    return distinct(words)
+    return distinct(tickers)
 
 
-def distinct(words: list[str]) -> list[str]:
+def distinct(tickers: list[str]) -> list[str]:
     """Return each ticker once, in its first spelling; upper and lower case are the same.
 
     >>> distinct(["aapl", "MSFT", "AAPL"])
     ['aapl', 'MSFT']
     """
     first: dict[str, str] = {}
-    for word in words:
-        first.setdefault(word.upper(), word)
+    for ticker in tickers:
+        first.setdefault(ticker.upper(), ticker)
     return list(first.values())

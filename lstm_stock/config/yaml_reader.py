@@ -43,7 +43,7 @@ class YamlFault:
         line: Line, from 1.
         column: Column, from 1; 0 where the fault is about `key` as a whole.
         key: The key at fault; empty where the text cannot be parsed.
-        message: What came and what was expected.
+        message: The value received and the value expected.
     """
 
     line: int
@@ -202,13 +202,13 @@ _SYNTAX = (
 def _syntax_message(text: str, error: yaml.MarkedYAMLError) -> str:
     """Return the message for a parser's error: ours for the frequent ones, else the parser's."""
     problem, mark, context_mark = error.problem or "not YAML", error.problem_mark, error.context_mark
-    for pattern, words in _SYNTAX:
+    for pattern, template in _SYNTAX:
         if re.search(pattern, problem) and mark is not None:
             char = _LINE_BREAK.split(text)[mark.line][mark.column : mark.column + 1]
             shown = (
                 "a tab (indent with spaces)" if char == "\t" else f"`{char}` (quote text that begins with it)"
             )
-            return words.replace("{char}", shown)
+            return template.replace("{char}", shown)
     if error.context is None:
         return problem
     is_above = context_mark is not None and mark is not None and context_mark.line < mark.line

@@ -23,8 +23,8 @@ MIN_ROWS = 100
 """Least in-sample bars of a regression on six or seven columns."""
 
 MIN_STD_SHARE = 0.5
-"""Least `robust_std`, as a share of the standard deviation. Most returns of a ticker that rarely trades are 0, and
-so is their maximum-likelihood scale, by which returns cannot be divided."""
+"""Least `robust_std`, as a share of the standard deviation. For a ticker that rarely trades most returns are 0, so
+the maximum-likelihood scale is 0 and cannot be a divisor."""
 
 JSON_KEYS = {
     "usual": "mean_variance",

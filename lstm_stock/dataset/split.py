@@ -1,4 +1,4 @@
-"""Where val and test start, and the folds of a walk-forward backtest. Both are made of dates alone.
+"""The dates where val and test start, and the folds of a walk-forward backtest; both depend on dates alone.
 
 The test period is cut into blocks of equal length, oldest first. A fold forecasts one block and learns from
 the bars before it: from all of them (`expanding`), or from as many as the first fold has (`rolling`).

@@ -103,7 +103,7 @@ class Windows:
         return np.log(self.future_close / self.last_close)
 
     @property
-    def known_returns(self) -> Array:
+    def returns_or_nan(self) -> Array:
         """`returns`, with NaN where the series ends before the outcome, shape `(n_windows, horizon)`."""
         rows, n_bars = self.future_rows, len(self.series.close)
         y_true = np.log(self.series.close[np.minimum(rows, n_bars - 1)] / self.last_close)

@@ -40,10 +40,6 @@ class Distribution(ABC):
         """Return `P(X <= y)`; of the outcome, the probability integral transform (PIT)."""
 
     @abstractmethod
-    def mean(self) -> Array:
-        """Return `E X`."""
-
-    @abstractmethod
     def abs_error(self, y: ArrayLike) -> Array:
         """Return `E|X - y|`."""
 
@@ -104,22 +100,24 @@ def positive(name: str, values: ArrayLike) -> Array:
     return checked(name, values, "finite and greater than 0", lambda x: np.isfinite(x) & (x > 0))
 
 
-def checked(name: str, values: ArrayLike, what: str, check: Callable[[Array], NDArray[np.bool_]]) -> Array:
-    """Copy the parameter `name` to an array; ValueError, which states `what` is required, where `check` fails."""
+def checked(
+    name: str, values: ArrayLike, requirement: str, check: Callable[[Array], NDArray[np.bool_]]
+) -> Array:
+    """Copy the parameter `name` to an array; ValueError, which states the requirement, where `check` fails."""
     array = np.array(values, np.float64)
     good = check(array)
     if not np.all(good):
         n_bad, first = int(np.sum(~good)), float(array[~good][0])
         raise ValueError(
-            f"`{name}` must be {what}, got {n_bad} of {array.size} that are not, the first {first:g}"
+            f"`{name}` must be {requirement}, got {n_bad} of {array.size} that are not, the first {first:g}"
         )
     return array
 
 
-def probability_of(p: float) -> float:
-    """Return `p`; ValueError where it is not between 0 and 1."""
+def probability_of(p: float, name: str = "p") -> float:
+    """Return the probability `p`; ValueError where it is not between 0 and 1."""
     if not 0 < p < 1:
-        raise ValueError(f"`p` must lie between 0 and 1, got {p}")
+        raise ValueError(f"`{name}` must lie between 0 and 1, got {p}")
     return p
 
 

@@ -124,10 +124,6 @@ class Binned(Distribution):
         start, inside = self._of_bin(which)
         return np.where(np.isnan(z), np.nan, np.clip(start + inside * (self.n_bins * u - which), 0.0, 1.0))
 
-    def mean(self) -> Array:
-        middle: Array = self.probability @ _moments(self.n_bins).first
-        return self.loc + self.scale * middle
-
     def abs_error(self, y: ArrayLike) -> Array:
         # E|Z - z| = E Z - z + 2 E max(z - Z, 0), the last term over the bins below z and a part of z's own bin.
         z, u, which = self._locate(y)
@@ -155,10 +151,6 @@ class Binned(Distribution):
 
     def take(self, rows: Rows) -> Binned:
         return Binned(self.probability[rows], self.loc[rows], self.scale[rows])
-
-    def breakpoints(self) -> Array:
-        """Return the points where the density jumps, shape `(n_bins - 1, *shape)`."""
-        return self.loc + self.scale * bin_edges(self.n_bins).reshape(-1, *(1 for _ in self.shape))
 
     def _locate(self, y: ArrayLike) -> tuple[Array, Array, NDArray[np.intp]]:
         """Return `y` in units of the reference, the reference's cdf there, and the index of the bin."""

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from lstm_stock.distributions import Distribution
+from lstm_stock.distributions.base import Array, Distribution
 
 LEVELS = (50, 80, 90, 95)
 """Nominal levels of the reported intervals, percent."""
 
-Array = NDArray[np.float64]
 Kind = Literal["none", "conformal", "adaptive"]
 
 RATE = 0.01

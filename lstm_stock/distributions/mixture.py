@@ -43,8 +43,8 @@ class Mixture(Distribution):
         ValueError: There is no component, or they differ in shape or kind.
 
     >>> from lstm_stock.distributions import Normal
-    >>> Mixture([Normal(-1.0, 1.0), Normal(3.0, 1.0)]).mean().item()
-    1.0
+    >>> Mixture([Normal(-1.0, 1.0), Normal(3.0, 1.0)]).cdf(1.0).item()
+    0.5
     """
 
     components: tuple[Distribution, ...]
@@ -86,9 +86,6 @@ class Mixture(Distribution):
 
     def cdf(self, y: ArrayLike) -> Array:
         return self._mean(lambda component: component.cdf(y))
-
-    def mean(self) -> Array:
-        return self._mean(lambda component: component.mean())
 
     def abs_error(self, y: ArrayLike) -> Array:
         return self._mean(lambda component: component.abs_error(y))

@@ -40,9 +40,6 @@ class Parametric(Distribution):
     def cdf(self, y: ArrayLike) -> Array:
         return self.tails(y)[0]
 
-    def mean(self) -> Array:
-        return self.loc.copy()
-
     def crps(self, y: ArrayLike) -> Array:
         return self.abs_error(y) - self.half_mean_difference()
 

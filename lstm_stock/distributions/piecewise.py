@@ -110,10 +110,6 @@ class QuantileFan(Piecewise):
         probability = np.where(n_below == 0, 0.0, np.where(n_below == len(self.probabilities), 1.0, inner))
         return np.where(np.isnan(y[..., :1]), np.nan, probability)[..., 0]
 
-    def mean(self) -> Array:
-        middles = (self.values[..., 1:] + self.values[..., :-1]) / 2
-        return self._average(self.values[..., 0], middles, self.values[..., -1])
-
     def abs_error(self, y: ArrayLike) -> Array:
         error = self.values - np.asarray(y, np.float64)[..., None]
         below, above = -error[..., :-1], error[..., 1:]
@@ -201,10 +197,6 @@ class Empirical(Piecewise):
     def cdf(self, y: ArrayLike) -> Array:
         z, n_below = self._locate(y)
         return np.where(np.isnan(z), np.nan, n_below / len(self.samples))
-
-    def mean(self) -> Array:
-        middle: Array = np.mean(self.samples, axis=0)
-        return self.loc + self.scale * middle
 
     def abs_error(self, y: ArrayLike) -> Array:
         z, n_below = self._locate(y)

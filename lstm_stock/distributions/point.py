@@ -23,7 +23,7 @@ from lstm_stock.distributions.base import (
 
 @dataclass(frozen=True, eq=False)
 class PointForecast(Distribution):
-    """A point forecast without a distribution: mean and median are the point, all else is NaN.
+    """A point forecast without a distribution: the median is the point, all else is NaN.
 
     It is not scored as a distribution that is certain of the point.
 
@@ -49,9 +49,6 @@ class PointForecast(Distribution):
     def cdf(self, y: ArrayLike) -> Array:
         return no_score(y, self.shape)
 
-    def mean(self) -> Array:
-        return self.value.copy()
-
     def abs_error(self, y: ArrayLike) -> Array:
         return np.abs(np.asarray(y, np.float64) - self.value)
 
@@ -71,7 +68,7 @@ class PointForecast(Distribution):
 
 @dataclass(frozen=True, eq=False)
 class SignForecast(Distribution):
-    """A forecast of the sign of X alone: every quantile, mean and score is NaN.
+    """A forecast of the sign of X alone: every quantile and score is NaN.
 
     Attributes:
         sign: 1 for a rise, -1 for a fall, 0 for neither.
@@ -101,9 +98,6 @@ class SignForecast(Distribution):
 
     def cdf(self, y: ArrayLike) -> Array:
         return no_score(y, self.shape)
-
-    def mean(self) -> Array:
-        return np.full(self.shape, np.nan)
 
     def abs_error(self, y: ArrayLike) -> Array:
         return no_score(y, self.shape)

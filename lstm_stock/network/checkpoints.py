@@ -46,8 +46,8 @@ class Checkpoints:
     Args:
         work_dir: The locked folder that holds the files.
         on_note: Called with a sentence when a state cannot be written; the training continues without checkpoints.
-        restart: Train from the first epoch. A state on disk stays until the new training is as far: it is of the
-            same training, which would reach the same state.
+        restart: Train from the first epoch. A state on disk is replaced only once the new training has reached its
+            epoch: both are the same training.
     """
 
     def __init__(self, work_dir: WorkDir, on_note: Callable[[str], None], restart: bool = False) -> None:

@@ -1,7 +1,7 @@
 """Sessions of exchanges: on which days an exchange trades, and until when.
 
-An exchange is an ISO code (`XNYS`), `24/7`, or None if unknown, which is taken as Monday to Friday. So are dates
-beyond the holidays that an exchange's calendar has. Nothing here reads prices.
+An exchange is an ISO code (`XNYS`) or `24/7`. An unknown exchange (None) trades Monday to Friday. Dates outside a
+calendar's holidays are treated likewise. Nothing here reads prices.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ def check_exchange(code: str) -> str:
 
 
 def guess_exchange(dates: pd.DatetimeIndex) -> str | None:
-    """Return `24/7` if there are bars on Saturdays and Sundays, else None: weekdays do not tell the exchange."""
+    """Return `24/7` if Saturdays and Sundays have bars, else None.
+
+    Bars on weekdays do not identify the exchange.
+    """
     weekdays = np.bincount(dates.day_of_week, minlength=7)
     return EVERY_DAY if min(weekdays[5], weekdays[6]) > _MIN_WEEKEND_SHARE * weekdays.sum() else None
 
@@ -77,7 +80,7 @@ def guess_exchange(dates: pd.DatetimeIndex) -> str | None:
 def next_sessions(exchange: str | None, after: dt.date | pd.Timestamp, n: int) -> pd.DatetimeIndex:
     """Return the `n` sessions that follow a date, at any distance from today.
 
-    `knows_holidays` tells whether they follow a calendar.
+    `knows_holidays` says whether they follow a calendar.
 
     Args:
         exchange: A code, or None for Monday to Friday.

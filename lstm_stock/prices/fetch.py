@@ -28,7 +28,7 @@ def fetch_prices(ticker: str, options: FetchOptions) -> Fetched:
 
     Args:
         ticker: In upper case.
-        options: The source, the dates and the source's own options; `refresh` is ignored.
+        options: The source, the dates (start not after end) and the source's own options; `refresh` is ignored.
 
     Returns:
         At least two bars, all within the dates wanted.
@@ -40,8 +40,6 @@ def fetch_prices(ticker: str, options: FetchOptions) -> Fetched:
     name, start, end = options.source, options.start, options.end
     if name not in SOURCES:
         raise DataError(f"there is no source `{name}`", f"choose one of {', '.join(SOURCES)}")
-    if start is not None and end is not None and start > end:
-        raise DataError(f"start {start} is after end {end}", "swap them, or leave one out")
     if options.exchange is not None:
         options = replace(options, exchange=check_exchange(options.exchange))
     fetched = cast(Fetched, resolve(SOURCES[name].fetch)(ticker, options))

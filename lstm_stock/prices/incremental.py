@@ -76,7 +76,7 @@ def plan_full(stored: PriceHistory, start: dt.date | None, end: dt.date | None) 
     """
     requested = _requested_start(stored.provenance)
     first, last = _first_and_last(stored.table)
-    # Once fetched from the earliest date, always fetched from there.
+    # A ticker fetched from its earliest date stays so.
     start = None if requested is None else min([first, requested, *([] if start is None else [start])])
     return FetchRange(start, None if end is None else max(end, last), whole=True)
 
@@ -132,7 +132,7 @@ def find_change(stored: pd.DataFrame, fetched: pd.DataFrame) -> str | None:
         rows = _changed_rows(old[column], new[column], tolerance)
         if len(rows):
             return _change(name, old[column], new[column], rows[0], cause)
-    # Bars before the common ones would have changed as the first of them did; later ones may be of after a split.
+    # The oldest common bar shows whether earlier bars were re-adjusted; later bars may follow the split.
     traded = np.flatnonzero((old["volume"] > 0) & (new["volume"] > 0))
     if (
         len(traded)
@@ -153,10 +153,10 @@ def missing_from(stored: pd.DataFrame, fetched: pd.DataFrame, whole: bool) -> pd
     Args:
         stored: A price table.
         fetched: A price table that was fetched later.
-        whole: Whether all dates of `stored` were asked for; otherwise those from the first fetched one on.
+        whole: Whether all dates of `stored` were requested; otherwise those from the first fetched one on.
     """
-    asked = stored.index if whole else stored.index[stored.index >= fetched.index[0]]
-    return pd.DatetimeIndex(asked.difference(fetched.index))
+    requested = stored.index if whole else stored.index[stored.index >= fetched.index[0]]
+    return pd.DatetimeIndex(requested.difference(fetched.index))
 
 
 def splice(stored: pd.DataFrame, fetched: pd.DataFrame, kept: pd.DatetimeIndex) -> pd.DataFrame:

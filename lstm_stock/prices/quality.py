@@ -14,7 +14,7 @@ import pandas as pd
 
 from lstm_stock.prices.calendars import recorded_sessions
 from lstm_stock.prices.sources import SOURCES
-from lstm_stock.prices.table import Array
+from lstm_stock.prices.table import Array, counted
 
 _SPLIT_RATIOS: Final = np.array([1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50])
 _UNIT: Final = 100.0
@@ -84,7 +84,7 @@ def session_notes(
             outcome = "a second request changed nothing"
         else:
             outcome = "the next fetch requests them again"
-        notes.append(f"{_count(len(dates), word)} {subject}: {_some(dates)}; {outcome}")
+        notes.append(f"{counted(len(dates), word)} {subject}: {_some(dates)}; {outcome}")
     return notes
 
 
@@ -117,7 +117,7 @@ def _jumps(dates: pd.DatetimeIndex, columns: dict[str, Array]) -> list[str]:
     if by_unit.any():
         rows = np.flatnonzero(by_unit) + 1
         notes.append(
-            f"the close jumps 100-fold, as if its unit changed, on {_count(len(rows), 'date')}: "
+            f"the close jumps 100-fold, as if its unit changed, on {counted(len(rows), 'date')}: "
             f"{_some(dates[rows])}"
         )
     for row in (np.flatnonzero((np.abs(moves) > _MIN_JUMP) & ~by_unit) + 1).tolist():
@@ -172,13 +172,13 @@ def _ranges(dates: pd.DatetimeIndex, columns: dict[str, Array]) -> list[str]:
         if outside.any():
             rows = np.flatnonzero(outside)
             notes.append(
-                f"the {name} lies outside low to high on {_count(len(rows), 'date')}: {_some(dates[rows])}"
+                f"the {name} lies outside low to high on {counted(len(rows), 'date')}: {_some(dates[rows])}"
             )
     wide = np.abs(np.log(columns["high"] / columns["low"]) - np.log(_UNIT)) < _UNIT_TOLERANCE
     if wide.any():
         rows = np.flatnonzero(wide)
         notes.append(
-            f"the high is 100 times the low, as if units were mixed, on {_count(len(rows), 'date')}: "
+            f"the high is 100 times the low, as if units were mixed, on {counted(len(rows), 'date')}: "
             f"{_some(dates[rows])}"
         )
     return notes
@@ -189,7 +189,7 @@ def _zero_opens(dates: pd.DatetimeIndex, open_: Array) -> list[str]:
     if len(rows) == 0:
         return []
     span = f"{dates[rows[0]]:%F} to {dates[rows[-1]]:%F}" if len(rows) > 1 else f"{dates[rows[0]]:%F}"
-    return [f"the open is 0 on {_count(len(rows), 'date')}, {span}; `data.start` after it leaves them out"]
+    return [f"the open is 0 on {counted(len(rows), 'date')}, {span}; `data.start` after it leaves them out"]
 
 
 def _zero_volumes(dates: pd.DatetimeIndex, volume: Array) -> list[str]:
@@ -205,13 +205,9 @@ def _zero_volumes(dates: pd.DatetimeIndex, volume: Array) -> list[str]:
         return []
     longest = int(np.argmax(lengths))
     return [
-        f"the volume stays 0 for {_MIN_ZERO_RUN} or more bars {_count(int(long.sum()), 'time')}, the longest "
+        f"the volume stays 0 for {_MIN_ZERO_RUN} or more bars {counted(int(long.sum()), 'time')}, the longest "
         f"for {lengths[longest]} from {dates[starts[longest]]:%F} to {dates[ends[longest] - 1]:%F}"
     ]
-
-
-def _count(n: int, word: str) -> str:
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
 def _some(dates: pd.DatetimeIndex) -> str:

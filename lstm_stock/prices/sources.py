@@ -43,7 +43,7 @@ class FetchOptions:
         timeout: Seconds that one HTTP request may take.
         max_wait: Seconds for retries after the first failure; 0 for a single attempt.
         on_retry: Called before each wait.
-        now: The present time, with its zone; `lstm_stock.prices.update.fetch_into` sets it.
+        now: The present time, with its zone.
     """
 
     source: str

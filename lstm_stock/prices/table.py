@@ -178,6 +178,15 @@ def bullet_list(lines: Sequence[str]) -> str:
     return "\n".join(shown)
 
 
+def counted(n: int, word: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "bar"), counted(2, "bar")
+    ('1 bar', '2 bars')
+    """
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
 def adjusted(table: pd.DataFrame) -> pd.DataFrame:
     """Adjust a price table for dividends: `open high low close` times `adj_close / close`, bar by bar.
 
@@ -245,7 +254,7 @@ def _invalid_dates(dates: Days) -> list[InvalidRows]:
         found.append(InvalidRows(f"{dates[timed[0]]} has a time of day, must be a date", timed))
     repeated = dated[pd.Index(days).duplicated()]
     if len(repeated):
-        found.append(InvalidRows("the date stands more than once", repeated))
+        found.append(InvalidRows("the date occurs more than once", repeated))
     earlier = np.flatnonzero(days[1:] < days[:-1]) + 1
     if len(earlier):
         before = days[earlier[0] - 1]

@@ -8,7 +8,6 @@ neither lose nor mix bars. Prices of two sources are never mixed.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -28,10 +27,9 @@ from lstm_stock.prices.incremental import (
     splice,
 )
 from lstm_stock.prices.quality import quality_warnings, session_mismatches, session_notes
-from lstm_stock.prices.retry import Retry, ignore_retry
 from lstm_stock.prices.sources import SOURCES, Fetched, FetchOptions
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
+from lstm_stock.prices.table import PriceHistory, PriceProvenance, counted, table_hash
 
 _LOCK_SECONDS = 60.0
 
@@ -44,30 +42,26 @@ class FetchResult:
         history: As stored.
         n_new: Number of bars that the store did not have before.
         notes: Lines for the user: on this fetch, then on the prices.
-        asked: Whether the source was asked at all.
+        was_requested: Whether anything was requested from the source.
     """
 
     history: PriceHistory
     n_new: int
     notes: tuple[str, ...]
-    asked: bool = True
+    was_requested: bool = True
 
 
 def fetch_into(
     store: Store,
     ticker: str,
     options: FetchOptions,
-    on_retry: Callable[[Retry], None] = ignore_retry,
-    now: dt.datetime | None = None,
 ) -> FetchResult:
     """Fetch one ticker and write it to the store.
 
     Args:
         store: Left unchanged if anything fails.
         ticker: In upper case.
-        options: What to fetch; `on_retry` and `now` are taken from the arguments below.
-        on_retry: Called before each wait.
-        now: The present time with its zone, for tests.
+        options: What to fetch.
 
     Raises:
         DataError: The prices are unusable, the store's file is damaged, or it has bars that this fetch would lose.
@@ -75,12 +69,11 @@ def fetch_into(
     """
     if options.start and options.end and options.start > options.end:
         raise DataError(f"start {options.start} is after end {options.end}", "swap them, or leave one out")
-    options = replace(options, on_retry=on_retry, now=now or dt.datetime.now(dt.UTC))
     with store.locked(ticker, _LOCK_SECONDS + options.max_wait):
         stored = _stored(store, ticker, options)
         dates = _plan(stored, options)
         if dates is None and stored is not None:
-            return FetchResult(stored, 0, ("up to date: nothing was requested",), asked=False)
+            return FetchResult(stored, 0, ("up to date: nothing was requested",), was_requested=False)
         options = replace(options, exchange=_exchange(stored, options))
         try:
             result = _update(ticker, stored, dates or FetchRange(None, None, whole=True), options)
@@ -121,8 +114,10 @@ def _plan(stored: PriceHistory | None, options: FetchOptions) -> FetchRange | No
     source = SOURCES.get(options.source)
     if stored is None or source is None or not source.is_incremental:
         return plan_all(stored, options.start, options.end)
-    other = options.exchange is not None and check_exchange(options.exchange) != stored.provenance.exchange
-    if options.refresh or other:
+    exchange_changed = (
+        options.exchange is not None and check_exchange(options.exchange) != stored.provenance.exchange
+    )
+    if options.refresh or exchange_changed:
         return plan_full(stored, options.start, options.end)
     return plan_update(stored, options.start, options.end, options.now)
 
@@ -143,14 +138,14 @@ def _update(
         fetched = fetch_prices(ticker, replace(options, start=dates.start, end=dates.end))
         change = find_change(old, fetched.table)
     if not options.refresh:
-        kept, more = _keep(stored, dates, fetched, change)
+        kept, more = _bars_to_keep(stored, dates, fetched, change)
         notes += more
         if len(kept) or not dates.whole:
             fetched = replace(fetched, table=splice(old, fetched.table, kept))
     return _result(ticker, stored, dates, replace(fetched, notes=(*notes, *fetched.notes)), options)
 
 
-def _keep(
+def _bars_to_keep(
     stored: PriceHistory, dates: FetchRange, fetched: Fetched, change: str | None
 ) -> tuple[pd.DatetimeIndex, list[str]]:
     """Decide which stored bars stay that the source no longer has, with notes for the user.
@@ -172,17 +167,19 @@ def _keep(
     surplus = session_mismatches(old, fetched.exchange).surplus
     gone = pd.DatetimeIndex(lost.intersection(surplus))
     lost = pd.DatetimeIndex(lost.difference(surplus))
-    notes = []
+    notes, n_lost = [], counted(len(lost), "bar")
     if len(gone):
-        notes.append(f"removed {_bars(gone)} without a session, which {source} no longer has: {gone[0]:%F}")
+        notes.append(
+            f"removed {counted(len(gone), 'bar')} without a session, which {source} no longer has: {gone[0]:%F}"
+        )
     if len(lost) and change is not None:
         raise SourceError(
-            f"{source} has changed the past of {stored.ticker} ({change}), but no longer has {_bars(lost)} that "
+            f"{source} has changed the past of {stored.ticker} ({change}), but no longer has {n_lost} that "
             f"the store has, the first of {lost[0]:%F}",
             "try again later, or take it as it is with `--refresh`; what is stored stays until then",
         )
     if len(lost):
-        notes.append(f"kept {_bars(lost)} that {source} no longer has, the first of {lost[0]:%F}")
+        notes.append(f"kept {n_lost} that {source} no longer has, the first of {lost[0]:%F}")
     return lost, notes
 
 
@@ -239,7 +236,7 @@ def _late(fetched: Fetched, end: dt.date | None, now: dt.datetime) -> list[str]:
     sessions = sessions_between(fetched.exchange, newest + dt.timedelta(days=1), until)
     if len(sessions) == 0:
         return []
-    how_many = "1 session" if len(sessions) == 1 else f"{len(sessions)} sessions"
+    how_many = counted(len(sessions), "session")
     return [f"the newest bar is {newest}, but {how_many} of {fetched.exchange} have ended since"]
 
 
@@ -248,7 +245,3 @@ def _with_neighbours(error: UnknownTickerError, ticker: str, store: Store) -> Un
     if not near:
         return error
     return UnknownTickerError(f"{error.message}; the store has {' and '.join(near)}", error.hint)
-
-
-def _bars(dates: pd.DatetimeIndex) -> str:
-    return "1 bar" if len(dates) == 1 else f"{len(dates)} bars"

@@ -187,11 +187,11 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def counted_progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+def counted_progress(noun: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Show the progress of counted work: a bar with the remaining time on a terminal, and one line at the end.
 
     Args:
-        what: What is counted, in the plural.
+        noun: What is counted, in the plural.
         quiet: Show nothing.
 
     Yields:
@@ -201,7 +201,7 @@ def counted_progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], No
     start = time.monotonic()
     counts: list[tuple[int, int]] = []
     bar = _make_bar(
-        TextColumn(what),
+        TextColumn(noun),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -212,7 +212,7 @@ def counted_progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], No
         speed_seconds=math.inf,
     )
     with bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(noun, total=None)
 
         def update(n_done: int, n_all: int) -> None:
             if not counts:
@@ -223,7 +223,7 @@ def counted_progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], No
         yield update
     if counts:
         (n_before, _), (n_done, n_all) = counts[0], counts[-1]
-        note(f"{n_done - n_before} of {n_all} {what} done in {time.monotonic() - start:.0f} s", quiet)
+        note(f"{n_done - n_before} of {n_all} {noun} done in {time.monotonic() - start:.0f} s", quiet)
 
 
 def _loss(value: float) -> str:

@@ -23,21 +23,21 @@ RANKED = ("rmse", "crps", "nll")
 MARK = "*"
 
 
-def score_table(scores: pd.DataFrame, model: str, ticker: str, what: str = "test scores") -> Table:
+def score_table(scores: pd.DataFrame, model: str, ticker: str, subject: str = "test scores") -> Table:
     """Return the scores of one ticker at the first step and the last: the network, then every baseline.
 
     Args:
         scores: A score table.
         model: The network's name.
         ticker: The ticker to show.
-        what: What was scored, for the title.
+        subject: What was scored, for the title.
     """
     of_ticker = scores[scores["ticker"] == ticker]
     n_test = int(of_ticker["n"].iloc[0])
     table = new_table(
         ["step", "model", "RMSE", "skill", "dir.", "CRPS", "NLL", "50 %", "90 %", "width"],
         left=("step", "model"),
-        title=f"{ticker}: {what}, {n_test} cutoffs",
+        title=f"{ticker}: {subject}, {n_test} cutoffs",
     )
     steps = sorted(of_ticker["step"].unique())
     for step in dict.fromkeys((steps[0], steps[-1])):

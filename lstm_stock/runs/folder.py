@@ -32,17 +32,17 @@ def require_writable(runs_dir: Path) -> None:
         raise cannot_save(runs_dir, error) from error
 
 
-def cannot_save(runs_dir: Path, error: OSError, what: str = "run") -> RunError:
+def cannot_save(runs_dir: Path, error: OSError, kind: str = "run") -> RunError:
     """Return the error that says why a run, or a backtest, cannot be saved."""
     return RunError(
-        f"the {what} cannot be saved in {runs_dir}: {error.strerror or error}",
+        f"the {kind} cannot be saved in {runs_dir}: {error.strerror or error}",
         "make room or choose another folder with `--runs-dir`",
     )
 
 
 def save_folder(
     runs_dir: Path,
-    what: Literal["run", "backtest"],
+    kind: Literal["run", "backtest"],
     config: Config,
     provenance: RunProvenance | BacktestProvenance,
     write: Callable[[Path], None],
@@ -51,7 +51,7 @@ def save_folder(
 
     Args:
         runs_dir: Where it will be.
-        what: What it holds.
+        kind: What it holds.
         config: The resolved config.
         provenance: What produced it; its time is the start of the folder's name.
         write: Puts the other files into the folder that it is called with.
@@ -71,6 +71,6 @@ def save_folder(
         write(folder)
 
     try:
-        return write_dir_atomically(runs_dir, name if what == "run" else f"{name}-{what}", write_all)
+        return write_dir_atomically(runs_dir, name if kind == "run" else f"{name}-{kind}", write_all)
     except OSError as error:
-        raise cannot_save(runs_dir, error, what) from error
+        raise cannot_save(runs_dir, error, kind) from error

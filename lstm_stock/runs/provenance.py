@@ -19,14 +19,14 @@ from lstm_stock.dataset.split import Split
 from lstm_stock.prices.reader import TickerOrigin
 
 
-def fingerprint(decides: Mapping[str, Any]) -> str:
-    """Return the hash of everything that decides some results: the given values and the code of this package.
+def fingerprint(inputs: Mapping[str, Any]) -> str:
+    """Return a hash of the inputs that determine a result, and of this package's code.
 
     Args:
-        decides: Plain values that JSON can hold.
+        inputs: Plain values that JSON can hold.
     """
     package = Path(lstm_stock.__file__).parent
-    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode())
     for path in sorted(package.rglob("*.py")):
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lstm_stock.dataset.volatility import Array
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
+from lstm_stock.distributions.base import Array
 from lstm_stock.distributions.intervals import LEVELS, Intervals
 
 PERCENT = 100.0

@@ -11,11 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from lstm_stock.distributions.base import Array
 from lstm_stock.scoring.significance import MIN_OBSERVATIONS, mean_test
-
-Array = NDArray[np.float64]
 
 MAX_LAG = 10
 """Largest lag, in bars, at which the forecast's changes are compared with the price's: two weeks."""
@@ -23,8 +22,9 @@ MAX_LAG = 10
 MAX_RELATIVE_MOVE = 0.25
 """A forecast whose moves are less than this share of the price's moves is near the last close.
 
-A forecast that explains a share R2 of the moves moves by sqrt(R2) of them. Nobody has shown an R2 of 6 % for the
-next day's return of a stock, so a forecast without look-ahead stays below 0.25."""
+A forecast that explains a share R2 of the variance of the moves has moves of sqrt(R2) times their size. No
+published R2 for the next day's return of a stock reaches 6 %, so a forecast without look-ahead stays below
+0.25."""
 
 MAX_PRICE = 1e100
 """A larger forecast is no price: its square may overflow."""
@@ -46,7 +46,7 @@ class LagCopy:
         kind: `near_last_close`: it hardly leaves the last close, as it should if the next move cannot be
             predicted. `shifted`: it leaves the last close by as much as the price moves, follows the price's past
             changes, and does not predict the next one. `other`: neither.
-        peak_lag: Bars by which the price's changes that the forecast's changes follow best are earlier; 0 is the
+        peak_lag: Lag, in bars, at which the forecast's changes correlate most with the price's changes; 0 is the
             change that it forecasts.
         peak: Correlation there.
         at_zero: Correlation with the changes that it forecasts.

@@ -7,9 +7,9 @@ all values. Scores of distributions (CRPS, log score) are in `lstm_stock.distrib
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
+from lstm_stock.distributions.base import Array
 
 
 def rmse(y_true: ArrayLike, y_pred: ArrayLike) -> float:

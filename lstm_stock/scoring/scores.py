@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstm_stock.dataset.volatility import Array
+from lstm_stock.distributions.base import Array
 from lstm_stock.distributions.intervals import LEVELS
 from lstm_stock.scoring import metrics
 

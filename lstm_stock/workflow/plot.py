@@ -52,9 +52,9 @@ def draw(
         suffix = "" if len(tickers) == 1 else f"-{quote(ticker, safe='')}"
         forecasts = run.forecasts_of(ticker)
         figures = {
-            "test_period": plots.test_period(forecasts, ticker, model=model),
-            "calibration": plots.calibration(forecasts, ticker, model=model),
-            "scores_by_step": plots.scores_by_step(scores, ticker, model=model),
+            "test_period": plots.test_period(forecasts, ticker, model),
+            "calibration": plots.calibration(forecasts, ticker, model),
+            "scores_by_step": plots.scores_by_step(scores, ticker, model),
         }
         try:
             market = market or market_until(run, store, None)

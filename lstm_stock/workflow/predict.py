@@ -112,7 +112,7 @@ def predict(
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
     windows = windows_up_to(series, spec, len(table) - 1, first)
     returns = forecast_network(config, run.network, windows)
-    intervals = calibrator.apply(returns, windows.known_returns, windows.volatility_scale)
+    intervals = calibrator.apply(returns, windows.returns_or_nan, windows.volatility_scale)
 
     # From adjusted prices to those of the store, which a user compares with.
     last_close = float(table["close"].iloc[-1])

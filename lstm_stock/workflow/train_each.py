@@ -65,12 +65,12 @@ class Trained:
         """Return the verdict on all runs together, and on each at a significance level for all."""
         config = self.runs[0].config
         model = config.model.cell
-        evidence = {
+        loss_tables = {
             run.config.data.tickers[0]: LossTables.of(table[table["step"] == 1], model)
             for run in self.runs
             for table in [read_forecasts(run.path / FORECASTS)]  # `run.forecasts` would stay in memory
         }
-        return judge_loss_tables(evidence, model, config.calibration)
+        return judge_loss_tables(loss_tables, model, config.calibration)
 
 
 def train_each(

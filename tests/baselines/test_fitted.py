@@ -126,7 +126,7 @@ def test_bars_after_a_cutoff_change_no_bit_of_a_forecast(name):
     for method in ("cdf", "crps", "log_score"):
         np.testing.assert_array_equal(getattr(reference, method)(y), getattr(corrupted, method)(y))
     np.testing.assert_array_equal(reference.direction(), corrupted.direction())
-    np.testing.assert_array_equal(reference.mean(), corrupted.mean())
+    np.testing.assert_array_equal(reference.median(), corrupted.median())
     # Forecasts from later cutoffs differ: the corruption is not lost on the baseline.
     later = np.arange(1310, 1330)
     if name in ("historical", "ewma", "ewma_drift", "garch", "gjr", "har_range_t", "har_market_t"):

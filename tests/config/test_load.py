@@ -439,5 +439,5 @@ def test_a_single_ticker_is_not_a_list() -> None:
 
 
 def test_a_tickers_file_inside_a_list_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"a file of tickers stands alone: `tickers: mine.txt`"):
+    with pytest.raises(ConfigError, match=r"a file of tickers replaces the whole list: `tickers: mine.txt`"):
         load_config(None, ["data.tickers=[mine.txt]"])

@@ -79,12 +79,6 @@ def test_both_ends_of_a_request_are_inclusive():
             DataError,
             "only one bar of AAPL, of 2020-01-02; a return needs two",
         ),
-        (
-            "AAPL",
-            FetchOptions("sample", dt.date(2020, 1, 2), dt.date(2019, 1, 2)),
-            DataError,
-            "start 2020-01-02 is after end 2019-01-02",
-        ),
         ("AAPL", FetchOptions("csv"), DataError, "the source csv needs a file"),
         ("AAPL", FetchOptions("stooq"), DataError, "there is no source `stooq`"),
         ("AAPL", FetchOptions("sample", exchange="XNYX"), DataError, "`XNYX`; did you mean XNYS"),

@@ -87,7 +87,7 @@ def test_dates_must_be_unique_increasing_days():
         return price_table(np.array(days, dtype="datetime64[s]"), {name: table[name] for name in COLUMNS})
 
     twice = with_dates("2020-01-01", "2020-01-02", "2020-01-02", "2020-01-03", "2020-01-04")
-    assert message_of(twice).splitlines()[1:] == ["  row 3 (2020-01-02): the date stands more than once"]
+    assert message_of(twice).splitlines()[1:] == ["  row 3 (2020-01-02): the date occurs more than once"]
     unordered = with_dates("2020-01-01", "2020-01-05", "2020-01-02", "2020-01-03", "2020-01-06")
     assert message_of(unordered).splitlines()[1:] == [
         "  row 3 (2020-01-02): the date comes after 2020-01-05, dates must increase"

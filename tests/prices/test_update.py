@@ -79,7 +79,7 @@ def fetch(
     yahoo: FakeYahoo, store: Store, start: str | None = None, end: str | None = None, **more
 ) -> FetchResult:
     first, last = (None if day is None else dt.date.fromisoformat(day) for day in (start, end))
-    return fetch_into(store, "X", FetchOptions("yahoo", first, last, **more), now=yahoo.now)
+    return fetch_into(store, "X", FetchOptions("yahoo", first, last, now=yahoo.now, **more))
 
 
 def assert_stored(store: Store, expected: pd.DataFrame) -> None:
@@ -98,6 +98,12 @@ def test_a_second_fetch_asks_for_the_new_days_and_an_overlap(yahoo, store):
     assert_stored(store, yahoo.instrument.visible(DAYS[503]))
 
 
+def test_a_start_after_the_end_is_an_error(yahoo, store):
+    with pytest.raises(DataError, match="start 2016-02-01 is after end 2016-01-01"):
+        fetch(yahoo, store, "2016-02-01", "2016-01-01")
+    assert yahoo.asked == []
+
+
 def test_a_closed_range_that_is_there_is_not_asked_for(yahoo, store):
     fetch(yahoo, store, "2015-03-01", "2016-06-30")
     before = store.path("X").read_bytes()
@@ -108,28 +114,28 @@ def test_a_closed_range_that_is_there_is_not_asked_for(yahoo, store):
         ("2015-02-28", "2016-06-30"),  # a Saturday: there is nothing to fill in
     ):
         done = fetch(yahoo, store, start, end)
-        assert (done.asked, done.n_new) == (False, 0)
+        assert (done.was_requested, done.n_new) == (False, 0)
     assert len(yahoo.asked) == 1
     assert store.path("X").read_bytes() == before
 
 
 def test_a_range_that_ends_on_a_holiday_is_closed_too(yahoo, store):
     fetch(yahoo, store, "2015-06-01", "2016-07-03")  # Friday 2016-07-01 is its last session, 07-04 a holiday
-    assert not fetch(yahoo, store, None, "2016-07-04").asked
+    assert not fetch(yahoo, store, None, "2016-07-04").was_requested
     assert fetch(yahoo, store, None, "2016-07-05").n_new == 1
 
 
 def test_without_a_calendar_a_range_is_closed_once_it_was_answered(yahoo, store):
     yahoo.exchange = None
     fetch(yahoo, store, "2015-06-01", "2016-07-03")
-    assert not fetch(yahoo, store, None, "2016-07-03").asked
-    assert fetch(yahoo, store, None, "2016-07-05").asked
+    assert not fetch(yahoo, store, None, "2016-07-03").was_requested
+    assert fetch(yahoo, store, None, "2016-07-05").was_requested
 
 
 def test_a_range_up_to_today_is_never_closed(yahoo, store):
     fetch(yahoo, store)
-    assert fetch(yahoo, store, None, f"{DAYS[500]}").asked
-    assert fetch(yahoo, store).asked
+    assert fetch(yahoo, store, None, f"{DAYS[500]}").was_requested
+    assert fetch(yahoo, store).was_requested
 
 
 def test_a_narrower_request_never_shrinks_the_store(yahoo, store):
@@ -260,7 +266,7 @@ def test_a_missing_session_is_reported_requested_again_once(yahoo, store):
     assert yahoo.asked[1] == (hole, DAYS[450])
     assert second.notes == (f"1 session of XNYS without a bar: {hole}; a second request changed nothing",)
     assert store.read("X").provenance.notes == second.notes
-    assert not fetch(yahoo, store, None, f"{DAYS[450]}").asked
+    assert not fetch(yahoo, store, None, f"{DAYS[450]}").was_requested
     assert len(store.read("X").table) == 450, "nothing is filled in"
 
 
@@ -373,11 +379,11 @@ def test_a_failure_leaves_the_store_as_it_was(yahoo, store):
 
 def test_a_failure_before_there_is_a_store_makes_none(yahoo, store):
     with pytest.raises(UnknownTickerError):
-        fetch_into(store, "NOPE", FetchOptions("yahoo"), now=yahoo.now)
+        fetch_into(store, "NOPE", FetchOptions("yahoo", now=yahoo.now))
     assert not store.root.exists()
     fetch(yahoo, store)
     with pytest.raises(UnknownTickerError) as caught:
-        fetch_into(store, "XX", FetchOptions("yahoo"), now=yahoo.now)
+        fetch_into(store, "XX", FetchOptions("yahoo", now=yahoo.now))
     assert caught.value.message == "no XX; the store has X"
     assert [path.name for path in (store.root / "prices" / ".locks").iterdir()] == ["X.lock"]
 
@@ -444,7 +450,7 @@ def test_any_sequence_of_partial_fetches_ends_in_the_table_of_one_full_fetch(tmp
             start = None if first is None else DAYS[first]
             end = None if last is None else DAYS[last]
             try:
-                fetch_into(store, "X", FetchOptions("yahoo", start, end, refresh=refresh), now=yahoo.now)
+                fetch_into(store, "X", FetchOptions("yahoo", start, end, refresh=refresh, now=yahoo.now))
             except (DataError, SourceError) as error:
                 assert (
                     not isinstance(error, DataError)
@@ -455,11 +461,11 @@ def test_any_sequence_of_partial_fetches_ends_in_the_table_of_one_full_fetch(tmp
             starts.append(start)
         if not starts:
             return
-        fetch_into(store, "X", FetchOptions("yahoo"), now=yahoo.now)
+        fetch_into(store, "X", FetchOptions("yahoo", now=yahoo.now))
         named = [day for day in starts[1:] if day is not None]
         start = None if starts[0] is None else min([starts[0], *named])
         whole = Store(tmp_path_factory.mktemp("whole"))
-        fetch_into(whole, "X", FetchOptions("yahoo", start), now=yahoo.now)
+        fetch_into(whole, "X", FetchOptions("yahoo", start, now=yahoo.now))
     pieces, full = store.read("X"), whole.read("X")
     assert pieces.table.index.equals(full.table.index)
     np.testing.assert_array_equal(pieces.table.to_numpy(), full.table.to_numpy())

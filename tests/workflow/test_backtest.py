@@ -366,7 +366,7 @@ ERRORS = {
 
 def test_the_figure_shows_the_network_and_the_best_baselines():
     forecasts = pool(made_up_parts(ERRORS))
-    figure = skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "AAA")
+    figure = skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "AAA", "lstm")
     top, bottom = figure.axes
     lines = {line.get_label(): line for line in top.get_lines() if not line.get_label().startswith("_")}
     assert set(lines) == {"lstm", "a", "b", "c"}
@@ -384,7 +384,7 @@ def test_the_figure_shows_the_network_and_the_best_baselines():
 def test_the_figure_of_a_point_forecast_tells_of_points():
     forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0)}))
     forecasts.loc[forecasts["model"] == "lstm", ["crps", "nll"]] = np.nan
-    figure = skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "AAA")
+    figure = skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "AAA", "lstm")
     assert "RMSE against the best baseline, naive:" in figure.get_suptitle()
     assert "lstm forecasts no distribution" in [text.get_text() for text in figure.axes[0].texts]
 
@@ -392,7 +392,7 @@ def test_the_figure_of_a_point_forecast_tells_of_points():
 def test_the_figure_of_nothing_is_told():
     forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0)}))
     with pytest.raises(DataError, match="there are no scores of lstm and naive on ZZZ"):
-        skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "ZZZ")
+        skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "ZZZ", "lstm")
 
 
 def test_the_table_of_folds_names_each_fold_s_best_baseline(capsys):

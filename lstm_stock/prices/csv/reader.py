@@ -1,8 +1,8 @@
 """Read a CSV file of daily prices in any common layout.
 
-Notes say how the file was read, so that a wrong guess shows. What the file leaves open (03/04/2020) is an error
-that asks; invalid rows are reported with their lines, all at once. Only `adj_close`, `dividends` and `splits` are
-filled in, and only splits that `adj_close` has and the prices lack are applied.
+Notes say how the file was read, so that a wrong guess is visible. An ambiguous date (03/04/2020) is an error
+that asks for an option; invalid rows are reported with their lines, all at once. Only `adj_close`, `dividends`
+and `splits` are filled in, and only splits that `adj_close` has and the prices lack are applied.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from lstm_stock.prices.table import (
     Days,
     InvalidRows,
     bullet_list,
+    counted,
     describe,
     find_invalid_rows,
     price_table,
@@ -111,7 +112,9 @@ def _rows_of_ticker(
             if wanted is None:
                 raise several_tickers(held, ticker, name)
             kept = [row for row, one in zip(rows, tickers, strict=True) if one == wanted]
-            return kept, [f"ticker: {_rows(len(kept))} of {wanted}; the file holds {len(held)} tickers"]
+            return kept, [
+                f"ticker: {counted(len(kept), 'row')} of {wanted}; the file holds {len(held)} tickers"
+            ]
     if not held:
         return rows, []
     differs = ticker is not None and not same_ticker(held[0], ticker)
@@ -245,9 +248,5 @@ def _understood(text: CsvText, layout: Layout, dates: Dates, mark: str) -> list[
     if text.encoding not in ("utf-8", "utf-8-sig"):
         lines.append(f"encoding: {text.encoding}")
     if text.n_empty:
-        lines.append(f"skipped: {_rows(text.n_empty)} of empty cells")
+        lines.append(f"skipped: {counted(text.n_empty, 'row')} of empty cells")
     return lines
-
-
-def _rows(n: int) -> str:
-    return "1 row" if n == 1 else f"{n} rows"

@@ -87,7 +87,7 @@ def _read_bytes(path: Path) -> bytes:
         raise DataError(f"{str(path)!r} is no path: {error}", hint) from error
     if len(raw) > _MAX_BYTES:
         raise DataError(
-            f"{path} is larger than {_MAX_BYTES // 2**20} MiB; a century of daily prices has three",
+            f"{path} is larger than {_MAX_BYTES // 2**20} MiB; a century of daily prices needs about 3 MiB",
             "cut it down to the rows of one ticker",
         )
     return raw

@@ -23,7 +23,7 @@ import pandas as pd
 from lstm_stock.errors import SourceError
 from lstm_stock.prices.calendars import SETTLING, session_end
 from lstm_stock.prices.sources import Fetched, FetchOptions
-from lstm_stock.prices.table import PRICES, days_of, price_table
+from lstm_stock.prices.table import PRICES, counted, days_of, price_table
 from lstm_stock.prices.yahoo import errors
 from lstm_stock.prices.yahoo.exchanges import YAHOO_EXCHANGES
 
@@ -140,7 +140,8 @@ def _usable(
     lacking = np.isnan(np.array([columns[name] for name in PRICES])).any(axis=0)
     if lacking.any():
         notes.append(
-            f"left out {_bars(lacking)} for which Yahoo has no prices, the newest of {dates[lacking][-1]}"
+            f"left out {counted(int(lacking.sum()), 'bar')} for which Yahoo has no prices, the newest of "
+            f"{dates[lacking][-1]}"
         )
     with np.errstate(invalid="ignore"):
         impossible = (columns["high"] < columns["low"]) | (columns["open"] < 0) | (columns["volume"] < 0)
@@ -149,15 +150,10 @@ def _usable(
     impossible &= ~lacking
     if impossible.any():
         notes.append(
-            f"left out {_bars(impossible)} with impossible prices (not above 0, or a high below the low), the "
-            f"newest of {dates[impossible][-1]}"
+            f"left out {counted(int(impossible.sum()), 'bar')} with impossible prices (not above 0, or a high "
+            f"below the low), the newest of {dates[impossible][-1]}"
         )
     return ~lacking & ~impossible, notes
-
-
-def _bars(rows: npt.NDArray[np.bool_]) -> str:
-    n = int(np.count_nonzero(rows))
-    return "1 bar" if n == 1 else f"{n} bars"
 
 
 def _period_end(facts: Mapping[str, Any]) -> dt.datetime | None:

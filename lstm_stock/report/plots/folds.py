@@ -25,7 +25,7 @@ N_BASELINES = 3
 
 
 def skill_by_fold(
-    fold_scores: pd.DataFrame, scores: pd.DataFrame, folds: pd.DataFrame, ticker: str, model: str = "lstm"
+    fold_scores: pd.DataFrame, scores: pd.DataFrame, folds: pd.DataFrame, ticker: str, model: str
 ) -> Figure:
     """Draw the improvement in CRPS and RMSE over the naive forecast in each fold and, apart, over all folds.
 

@@ -31,10 +31,14 @@ RECENT_BARS, CLOSE_BARS = 120, 12
 """Bars before the forecast in the left panel and in the right one."""
 
 
-def test_period(
-    forecasts: pd.DataFrame, ticker: str, step: int = 1, model: str = "lstm", n_last: int | None = 250
-) -> Figure:
-    """Draw outcomes, medians and 90 % intervals: prices above, returns below.
+MAX_CUTOFFS = 250
+"""Number of newest cutoffs of the test period drawn, about a year."""
+
+
+def test_period(forecasts: pd.DataFrame, ticker: str, model: str) -> Figure:
+    """Draw outcomes, medians and 90 % intervals one step ahead: prices above, returns below.
+
+    The newest `MAX_CUTOFFS` cutoffs are drawn; the scores in the title are those of all.
 
     In the price panel every sensible forecast looks like yesterday's price; the return panel shows what the
     model forecasts: how far the price may move.
@@ -42,17 +46,15 @@ def test_period(
     Args:
         forecasts: A forecast table.
         ticker: The ticker to draw.
-        step: The step to draw.
         model: The model to draw, with the naive forecast.
-        n_last: Number of newest cutoffs drawn; None draws all. The scores in the title are those of all.
 
     Raises:
         DataError: The table has no such rows.
     """
-    rows = rows_of(forecasts, ticker, model, step)
-    is_naive = (forecasts["ticker"] == ticker) & (forecasts["step"] == step) & (forecasts["model"] == NAIVE)
+    rows = rows_of(forecasts, ticker, model)
+    is_naive = (forecasts["ticker"] == ticker) & (forecasts["step"] == 1) & (forecasts["model"] == NAIVE)
     naive = forecasts[is_naive].sort_values("date")
-    shown = rows if n_last is None else rows.iloc[-n_last:]
+    shown = rows.iloc[-MAX_CUTOFFS:]
     date, has_interval = shown["date"], bool(shown["lo_90"].notna().all())
     with mpl.rc_context(STYLE):
         figure, (prices, returns) = blank_figure(2, 1, heights=[3, 2])
@@ -71,7 +73,7 @@ def test_period(
         prices.plot(date, shown["y_true"], color="black", lw=1.0, label="actual")
         _draw_outcomes(returns, shown, has_interval)
         prices.set(ylabel="close")
-        returns.set(ylabel=f"{step}-bar log return, %")
+        returns.set(ylabel="1-bar log return, %")
         for axes in (prices, returns):
             axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0))
         date_axis(returns)
@@ -108,7 +110,7 @@ def _test_title(rows: pd.DataFrame, naive: pd.DataFrame, n_shown: int) -> str:
     interval = f"the 90 % interval covers {100 * coverage:.1f} %"
     if np.isnan(coverage):
         interval = "a point forecast without interval"
-    start = f"{model} on {first['ticker']}, {ahead(first['step'])}: {period}"
+    start = f"{model} on {first['ticker']}, {ahead(1)}: {period}"
     return f"{start}\nOver all {n}: {interval}; RMSE: {', '.join(errors)}"
 
 

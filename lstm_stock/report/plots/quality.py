@@ -38,8 +38,8 @@ MAX_AXIS_RATIO = 6
 """A series that would lengthen an axis by more than this factor is reported as text instead."""
 
 
-def calibration(forecasts: pd.DataFrame, ticker: str, step: int = 1, model: str = "lstm") -> Figure:
-    """Draw the calibration of a forecast: PIT histogram, and nominal against observed coverage.
+def calibration(forecasts: pd.DataFrame, ticker: str, model: str) -> Figure:
+    """Draw the calibration of a forecast one step ahead: PIT histogram, and nominal against observed coverage.
 
     A calibrated forecast has a flat histogram and coverage on the diagonal (Diebold, Gunther & Tay 1998,
     International Economic Review 39). The bands hold 90 % of the bars, or points, of a calibrated forecast of
@@ -48,14 +48,13 @@ def calibration(forecasts: pd.DataFrame, ticker: str, step: int = 1, model: str 
     Args:
         forecasts: A forecast table.
         ticker: The ticker to draw.
-        step: The step to draw.
         model: The model to draw.
 
     Raises:
         DataError: The table has no such rows.
     """
-    rows = rows_of(forecasts, ticker, model, step)
-    at_step = forecasts[(forecasts["ticker"] == ticker) & (forecasts["step"] == step)]
+    rows = rows_of(forecasts, ticker, model)
+    at_step = forecasts[(forecasts["ticker"] == ticker) & (forecasts["step"] == 1)]
     crps = at_step[at_step["model"] != model].groupby("model", sort=False)["crps"].mean().dropna()
     baselines = {name for name in (NAIVE, *crps.nsmallest(1).index) if name in crps.index}
     lines = lines_of(at_step["model"], model)
@@ -85,10 +84,7 @@ def _calibration_title(rows: pd.DataFrame) -> str:
     result = f"the 90 % interval covers {at_90:.1f} % of {len(rows)} outcomes"
     if np.isnan(at_90):
         result = "a point forecast without interval"
-    title = f"{first['model']} on {first['ticker']}, {ahead(first['step'])}: {result}"
-    if first["step"] > 1:
-        title += f"\n{first['step']}-bar returns overlap: bars and points scatter more than the bands show"
-    return title
+    return f"{first['model']} on {first['ticker']}, {ahead(1)}: {result}"
 
 
 def _draw_pit(axes: Axes, pit: np.ndarray[Any, np.dtype[np.float64]], model: str) -> None:
@@ -121,7 +117,7 @@ def _draw_nominal(axes: Axes, n: int) -> None:
     axes.set_title("Nominal against observed coverage")
 
 
-def scores_by_step(scores: pd.DataFrame, ticker: str, model: str = "lstm") -> Figure:
+def scores_by_step(scores: pd.DataFrame, ticker: str, model: str) -> Figure:
     """Draw the improvement in CRPS, NLL and RMSE over a baseline, and the 90 % coverage, of every model by step.
 
     A model whose scores would compress the others' lines is reported as text in the panel.

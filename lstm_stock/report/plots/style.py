@@ -142,17 +142,15 @@ def set_title(figure: Figure, text: str) -> None:
     figure.suptitle(text, x=0.012, ha="left")
 
 
-def rows_of(forecasts: pd.DataFrame, ticker: str, model: str, step: int) -> pd.DataFrame:
-    """Return one model's rows at one step, sorted by date.
+def rows_of(forecasts: pd.DataFrame, ticker: str, model: str) -> pd.DataFrame:
+    """Return one model's rows one step ahead, sorted by date.
 
     Raises:
         DataError: There is no such row.
     """
-    chosen = (forecasts["ticker"] == ticker) & (forecasts["model"] == model) & (forecasts["step"] == step)
+    chosen = (forecasts["ticker"] == ticker) & (forecasts["model"] == model) & (forecasts["step"] == 1)
     if not chosen.any():
-        raise DataError(
-            f"there is no forecast of {model} on {ticker} at step {step}", contents_text(forecasts)
-        )
+        raise DataError(f"there is no forecast of {model} on {ticker} at step 1", contents_text(forecasts))
     return forecasts[chosen].sort_values("date")
 
 

@@ -22,22 +22,21 @@ MAX_NAMES = 30
 BAND_SHARE = 0.9
 
 
-def skill_by_ticker(scores: pd.DataFrame, model: str, step: int = 1) -> Figure:
+def skill_by_ticker(scores: pd.DataFrame, model: str) -> Figure:
     """Draw the CRPS improvement over the best baselines, and the coverage of the 90 % interval, of every ticker.
 
-    The baselines are those with the lowest mean CRPS over all tickers: a best baseline per ticker would be
-    chosen by the outcomes that score it. The band holds 90 % of the coverages of calibrated intervals of
+    All scores are those one step ahead. The baselines are those with the lowest mean CRPS over all tickers: a
+    best baseline per ticker would be chosen by the outcomes that score it. The band holds 90 % of the coverages of calibrated intervals of
     independent outcomes.
 
     Args:
         scores: A score table of several tickers.
         model: The network's name.
-        step: The step to draw.
 
     Raises:
         DataError: The network has no distribution.
     """
-    at_step = scores[scores["step"] == step]
+    at_step = scores[scores["step"] == 1]
     crps = at_step.pivot(index="ticker", columns="model", values="crps").astype(float)
     if model not in crps or crps[model].isna().all():
         raise DataError(f"{model} has no CRPS: it forecasts no distribution", "choose another `model.head`")
@@ -67,7 +66,7 @@ def skill_by_ticker(scores: pd.DataFrame, model: str, step: int = 1) -> Figure:
         mean = 100 * (1 - crps[model].mean() / crps[best].mean())
         set_title(
             figure,
-            f"{model} on {len(gains)} tickers, {ahead(step)}: CRPS against the best baseline, {best}:\n"
+            f"{model} on {len(gains)} tickers, {ahead(1)}: CRPS against the best baseline, {best}:\n"
             f"better on {n_better} tickers, mean {abs(mean):.2f} % {'better' if mean > 0 else 'worse'}",
         )
     return figure

@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lstm_stock.errors import DataError
 from lstm_stock.report.plots.style import DIM, STYLE, blank_figure, set_title
 
 LABEL_WIDTH = 0.1
@@ -23,14 +22,9 @@ def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
     """Draw loss and validation loss by epoch; mark the best epoch and every learning-rate cut.
 
     Args:
-        history: Columns `member epoch loss val_loss learning_rate`, one row per member and epoch.
+        history: Columns `member epoch loss val_loss learning_rate`, one row per member and epoch, at least one.
         subject: What was trained, for the title, such as `lstm on AAPL`.
-
-    Raises:
-        DataError: There is no epoch.
     """
-    if history.empty:
-        raise DataError("the training history has no epoch", "train again")
     members = [member for _, member in history.groupby("member", sort=True)]
     best = [member.iloc[int(np.nanargmin(member["val_loss"]))] for member in members]
     with mpl.rc_context(STYLE):

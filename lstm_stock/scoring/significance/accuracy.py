@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from lstm_stock.scoring.significance.base import Alternative, Array, HypothesisTest, as_series
+from lstm_stock.distributions.base import Array
+from lstm_stock.scoring.significance.base import Alternative, HypothesisTest, as_series
 
 N_RESAMPLES = 1000
 """Resamples of a bootstrap interval: its ends vary by about a tenth of its half-width between seeds."""
@@ -37,7 +38,8 @@ def diebold_mariano(
 
     Args:
         differential: Losses of the model less losses of the other, in order of time, shape `(n,)`.
-        step: Step k of the forecasts: those of neighbouring cutoffs overlap by k - 1 bars.
+        step: Step k of the forecasts: those of neighbouring cutoffs overlap by k - 1 bars. The verdict tests
+            step 1; other steps are for overlapping forecasts, in benchmarks and tests.
         alternative: `less`: the model's loss is less; `greater`: it is greater.
 
     Returns:
@@ -58,7 +60,7 @@ def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-
 
     Args:
         values: In order of time, shape `(n,)`.
-        step: Neighbouring values overlap by step - 1.
+        step: Neighbouring values overlap by step - 1; 1 in the verdict.
         alternative: `less` or `greater` than zero, or `two-sided`.
 
     Raises:
@@ -157,7 +159,7 @@ def skill_interval(
     Args:
         loss: Losses of the model in order of time, shape `(n,)`.
         other: Losses of the other forecast at the same dates, shape `(n,)`.
-        step: Step of the forecasts.
+        step: Step of the forecasts; 1 in the verdict.
         level: Level of the interval, percent.
         root: Whether the skill is that of the square roots of the means, as for RMSE.
 

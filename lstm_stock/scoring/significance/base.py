@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
+from lstm_stock.distributions.base import Array
 
 Alternative = Literal["two-sided", "less", "greater"]
 """The alternative hypothesis."""
@@ -52,10 +52,3 @@ def as_binary(name: str, values: ArrayLike) -> Array:
         other = float(array[~np.isin(array, (0.0, 1.0))][0])
         raise ValueError(f"`{name}` must hold 0 and 1 only, got {other:g}")
     return array
-
-
-def probability(name: str, p: float) -> float:
-    """Return `p`; ValueError if it is not between 0 and 1."""
-    if not 0 < p < 1:
-        raise ValueError(f"`{name}` must lie between 0 and 1, got {p}")
-    return p

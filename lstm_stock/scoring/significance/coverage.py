@@ -5,7 +5,8 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-from lstm_stock.scoring.significance.base import HypothesisTest, as_binary, as_series, probability
+from lstm_stock.distributions.base import probability_of
+from lstm_stock.scoring.significance.base import HypothesisTest, as_binary, as_series
 
 
 def kupiec(misses: ArrayLike, p: float) -> HypothesisTest:
@@ -22,7 +23,7 @@ def kupiec(misses: ArrayLike, p: float) -> HypothesisTest:
         ValueError: The misses are too few or not 0 and 1, or `p` is not between 0 and 1.
     """
     x = as_binary("misses", misses)
-    probability("p", p)
+    probability_of(p)
     n_missed, n = x.sum(), len(x)
     statistic = 2 * (_log_likelihood(n_missed, n, n_missed / n) - _log_likelihood(n_missed, n, p))
     return _chi_squared(statistic, n)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, Alternative, Array, HypothesisTest
+from lstm_stock.distributions.base import Array
+from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, HypothesisTest
 
 
 def pesaran_timmermann(
-    moves: ArrayLike, signs: ArrayLike, alternative: Alternative = "greater"
+    moves: ArrayLike, signs: ArrayLike, alternative: Literal["less", "greater"] = "greater"
 ) -> HypothesisTest:
     """Test whether right signs are more frequent than if forecast and outcome were independent.
 
@@ -45,9 +47,8 @@ def pesaran_timmermann(
     w = ((2 * p - 1) ** 2 * q * (1 - q) + (2 * q - 1) ** 2 * p * (1 - p)) / n
     w += 4 * p * q * (1 - p) * (1 - q) / n**2
     statistic = (right - expected) / math.sqrt(v - w)
-    tail = {"greater": statistic, "less": -statistic, "two-sided": abs(statistic)}[alternative]
-    sides = 2 if alternative == "two-sided" else 1
-    return HypothesisTest(statistic, float(sides * stats.norm.sf(tail)), n)
+    tail = statistic if alternative == "greater" else -statistic
+    return HypothesisTest(statistic, float(stats.norm.sf(tail)), n)
 
 
 def direction_products(moves: ArrayLike, signs: ArrayLike) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lstm_stock.scoring.significance.base import Array, probability
+from lstm_stock.distributions.base import Array, probability_of
 
 
 def holm(p: ArrayLike) -> Array:
@@ -51,7 +51,7 @@ def rejected_in_families(families: Sequence[ArrayLike], alpha: float) -> tuple[l
     >>> rejected_in_families([[0.02], [0.001, 0.5]], alpha=0.05)  # the first passes its part on
     ([[True], [True, False]], [0.025, 0.05])
     """
-    probability("alpha", alpha)
+    probability_of(alpha, "alpha")
     adjusted = [holm(family) for family in families]
     applies = [bool((~np.isnan(each)).any()) for each in adjusted]
     alphas = [alpha / max(sum(applies), 1) if one else 0.0 for one in applies]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lstm_stock.distributions.base import Array
 from lstm_stock.scoring.significance import (
     MIN_OBSERVATIONS,
     HypothesisTest,
@@ -22,8 +22,6 @@ from lstm_stock.scoring.verdict import sentences
 from lstm_stock.scoring.verdict.findings import IntervalTests, plain, untested
 from lstm_stock.scoring.verdict.thresholds import LEVEL
 
-Array = NDArray[np.float64]
-
 MISS = 1 - LEVEL / 100
 """Nominal share of misses."""
 
@@ -31,10 +29,10 @@ MISS = 1 - LEVEL / 100
 def judge_intervals(model_rows: pd.DataFrame, alpha: float, calibration: str = "none") -> dict[str, Any]:
     """Test the network's intervals and its PIT.
 
-    Adaptive intervals follow their own hits and misses: they reach their level, and their misses avoid each other,
-    whatever the forecasts are worth. Their coverage is only described. The interval of the distribution as trained
-    is tested instead: an outcome is inside the central 90 % interval if its PIT is between 0.05 and 0.95. The PIT
-    is always that of the distribution as trained.
+    Adaptive intervals react to their own misses: they reach their level by construction, and their misses
+    alternate, whatever the quality of the forecasts. Their coverage is reported, not tested. The interval of the
+    distribution as trained is tested instead: an outcome is inside the central 90 % interval if its PIT is between
+    0.05 and 0.95. The PIT is always that of the distribution as trained.
 
     Misses of several tickers are averaged by date. The PIT is tested ticker by ticker with Holm's correction.
 

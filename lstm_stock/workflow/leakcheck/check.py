@@ -59,7 +59,8 @@ def check_run(
 ) -> Checked:
     """Check a run's features, scalers, network and baselines for leaks, on the range of dates it was made from.
 
-    Where the stored prices of a ticker are those of the run, its saved scaler must be that of its train bars.
+    For each ticker whose stored prices are those of the run, the saved scaler must equal one fitted again on its
+    train bars.
 
     Args:
         run: The run to check.

@@ -36,7 +36,7 @@ class Snapshot:
 
 
 Pipeline = Callable[[Tables, np.datetime64], Iterator[Snapshot]]
-"""Yields every value available at a cutoff, in order of computation, from price tables that end later."""
+"""Yields every value available at a cutoff, in order of computation; the price tables extend beyond the cutoff."""
 
 
 @dataclass

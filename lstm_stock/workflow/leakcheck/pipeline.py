@@ -19,7 +19,7 @@ from lstm_stock.dataset.features import Bars, feature_table
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.scale import UnfittedScale, scale_class
 from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, window_spec
-from lstm_stock.dataset.split import Dates, Split, split_of
+from lstm_stock.dataset.split import Dates, Split, SplitName, split_of
 from lstm_stock.dataset.windows import Windows, windows_of
 from lstm_stock.distributions.intervals import LEVELS, Calibrator, Intervals
 from lstm_stock.errors import DataError
@@ -175,11 +175,17 @@ def _scaled(config: Config, series: TickerSeries, split: Split, cutoff: np.datet
     n = int(np.searchsorted(series.dates, cutoff, side="right"))
     days = series.dates[:n]
     yield Snapshot("inputs", f"the scaled inputs of {ticker}", series.inputs[:n], days)
-    yield Snapshot("unit", f"the unit of the targets of {ticker}", series.volatility_scale[:n], days)
-    for part, end in (("train", split.val_start), ("val", split.test_start)):
-        is_there = part == "train" or split.val_start < split.test_start
-        if is_there and n >= int(np.searchsorted(series.dates, end)):
-            windows = windows_of(series, window_spec(config), split, "train" if part == "train" else "val")
+    yield Snapshot(
+        "target scale", f"the divisor of the targets of {ticker}", series.volatility_scale[:n], days
+    )
+    ends: tuple[tuple[SplitName, np.datetime64], ...] = (
+        ("train", split.val_start),
+        ("val", split.test_start),
+    )
+    for part, end in ends:
+        has_bars = part == "train" or split.val_start < split.test_start
+        if has_bars and n >= int(np.searchsorted(series.dates, end)):
+            windows = windows_of(series, window_spec(config), split, part)
             name = f"the {part} windows' targets of {ticker}"
             yield Snapshot("targets", name, windows.targets, series.dates[windows.cutoffs])
 

@@ -276,7 +276,7 @@ def test_all_faults_of_a_file_are_reported_at_once_each_with_its_first_line(refu
         "  line 4 (2020-01-02): `Close` is -3, must be above 0",
         "  line 4 (2020-01-02): `Volume` is infinite",
         "  line 4 (2020-01-02): `high` 1 is below `low` 2",
-        "  line 4 (2020-01-02): the date stands more than once",
+        "  line 4 (2020-01-02): the date occurs more than once",
         "  line 5: has 7 cells, the header has 6 (and 1 more)",
         "  line 7 (2020-01-03): `Volume` is -5, must not be negative",
         "  line 7 (2020-01-03): the date comes after 2020-01-04, dates must increase",

@@ -1,4 +1,4 @@
-"""The token cell: a language model of returns, whose words are bins of a Student-t.
+"""The token cell: a language model of returns, whose tokens are bins of a Student-t.
 
 - `cell`: embedding and LSTM layers. `head`: the probability of each token, and the loss.
 - `sampling`: the forecast of a horizon from a network that outputs the next bar only.

@@ -23,13 +23,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_stock.dataset.volatility import next_volatility
+from lstm_stock.dataset.volatility import Array, next_volatility
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions.binned import bin_edges, reference_quantile
 from lstm_stock.network.architecture import Architecture, Params, Sampling
 from lstm_stock.network.cells.token.head import log_softmax
-
-Array = NDArray[np.float64]
 
 QUANTILES_PER_PATH = 8
 """Evenly spaced quantiles that represent the distribution of the last bar of a path."""
@@ -118,22 +116,22 @@ def forecast_paths(network: keras.Model, start: PathStart, horizon: int, samplin
     """
     members = []
     for i in range(network.output_shape[1]):
-        draws = uniforms(sampling.n_paths, horizon, sampling.seed + i)
+        u = uniforms(sampling.n_paths, horizon, sampling.seed + i)
         member = network.get_layer(f"member_{i + 1}")
-        members.append(_forecast_member(member, start, draws, sampling.temperature))
+        members.append(_forecast_member(member, start, u, sampling.temperature))
     return np.stack(members, axis=1)
 
 
 def _forecast_member(
-    member: keras.Model, start: PathStart, draws: Array, temperature: float
+    member: keras.Model, start: PathStart, u: Array, temperature: float
 ) -> NDArray[np.float32]:
     """Return the log probabilities of the bins, shape `(n_windows, horizon, n_tokens)`."""
     batches = []
-    for batch, states in simulate(member, start, draws, temperature):
+    for batch, states in simulate(member, start, u, temperature):
         steps = [
             state.log_probability[:, 0]
             if k == 1
-            else _mean_over_paths(state, batch.volatility * np.sqrt(k), draws[:, k - 1])
+            else _mean_over_paths(state, batch.volatility * np.sqrt(k), u[:, k - 1])
             for k, state in enumerate(states, start=1)
         ]
         batches.append(np.stack(steps, axis=1).astype(np.float32))
@@ -141,14 +139,14 @@ def _forecast_member(
 
 
 def simulate(
-    member: keras.Model, start: PathStart, draws: Array, temperature: float
+    member: keras.Model, start: PathStart, u: Array, temperature: float
 ) -> Iterator[tuple[PathStart, Iterator[PathState]]]:
     """Simulate paths from windows, one batch of windows at a time.
 
     Args:
         member: One network.
         start: The windows.
-        draws: Numbers from 0 to 1, shape `(n_paths, horizon)`; the last column is not used.
+        u: Numbers from 0 to 1, shape `(n_paths, horizon)`; the last column is not used.
         temperature: Divisor of the logits.
 
     Yields:
@@ -158,22 +156,22 @@ def simulate(
     n_windows = len(start.inputs)
     prefix, one_bar = _prefix(member), _one_bar(member)
     logits, *layer_states = _read(prefix, start.inputs)
-    size = max(1, ROWS // len(draws))
+    size = max(1, ROWS // len(u))
     for first in range(0, n_windows, size):
         rows = np.minimum(np.arange(first, first + size), n_windows - 1)
         outputs = [logits[rows], *(state[rows] for state in layer_states)]
-        yield start.take(rows), _path_states(one_bar, start.take(rows), outputs, draws, temperature)
+        yield start.take(rows), _path_states(one_bar, start.take(rows), outputs, u, temperature)
 
 
 def _path_states(
     one_bar: keras.Model,
     start: PathStart,
     outputs: list[NDArray[np.float32]],
-    draws: Array,
+    u: Array,
     temperature: float,
 ) -> Iterator[PathState]:
     """Yield the state of the paths before each bar, from the logits and layer states after the windows."""
-    n_windows, (n_paths, horizon) = len(start.inputs), draws.shape
+    n_windows, (n_paths, horizon) = len(start.inputs), u.shape
     logits, *layer_states = outputs
     volatility, total = start.volatility[:, None], np.zeros((n_windows, 1))
     for k in range(1, horizon + 1):
@@ -182,7 +180,7 @@ def _path_states(
         yield state
         if k == horizon:
             return
-        token, y = draw(state.log_probability, draws[:, k - 1 : k])
+        token, y = draw(state.log_probability, u[:, k - 1 : k])
         log_return = volatility * y[..., 0]
         total = total + log_return
         volatility = next_volatility(volatility, log_return, start.n_returns[:, None] + k - 1)
@@ -219,7 +217,7 @@ def draw(log_probability: Array, probabilities: Array) -> tuple[NDArray[np.int32
     return token, _reference_quantile((token + share) / n_tokens)
 
 
-def _mean_over_paths(state: PathState, unit: Array, draws: Array) -> Array:
+def _mean_over_paths(state: PathState, unit: Array, u: Array) -> Array:
     """Return the log probabilities of the bins, averaged over paths, shape `(n_windows, n_tokens)`.
 
     A few quantiles represent the distribution of each path's last bar. One additional path with equal
@@ -228,10 +226,10 @@ def _mean_over_paths(state: PathState, unit: Array, draws: Array) -> Array:
     Args:
         state: The paths before the last bar.
         unit: The unit of the return since the cutoff, shape `(n_windows,)`.
-        draws: A number from 0 to 1 for each path, shape `(n_paths,)`: the quantiles are at `(i + draw) / 8`.
+        u: A number from 0 to 1 for each path, shape `(n_paths,)`: the quantiles are at `(i + u) / 8`.
     """
     n_windows, n_paths, n_tokens = state.log_probability.shape
-    probabilities = (np.arange(QUANTILES_PER_PATH) + draws[:, None]) / QUANTILES_PER_PATH
+    probabilities = (np.arange(QUANTILES_PER_PATH) + u[:, None]) / QUANTILES_PER_PATH
     y = draw(state.log_probability, probabilities)[1]
     ends = (state.log_return[..., None] + state.volatility[..., None] * y) / unit[:, None, None]
     bins = np.searchsorted(bin_edges(n_tokens), ends.reshape(n_windows, -1), side="right")
