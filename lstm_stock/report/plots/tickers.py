@@ -26,8 +26,8 @@ def skill_by_ticker(scores: pd.DataFrame, model: str) -> Figure:
     """Draw the CRPS improvement over the best baselines, and the coverage of the 90 % interval, of every ticker.
 
     All scores are those one step ahead. The baselines are those with the lowest mean CRPS over all tickers: a
-    best baseline per ticker would be chosen by the outcomes that score it. The band holds 90 % of the coverages of calibrated intervals of
-    independent outcomes.
+    best baseline per ticker would be chosen by the outcomes that score it. The band holds 90 % of the coverages of
+    calibrated intervals of independent outcomes.
 
     Args:
         scores: A score table of several tickers.
