@@ -78,7 +78,7 @@ def test_nothing_changes_and_everything_is_compared(network, monkeypatch):
         "feature": 12 * n_features,
         "scaler": 12,
         "inputs": 12,
-        "unit": 12,
+        "target scale": 12,
         "targets": 4 + 8 + 8,
         "weights": 2,
         "calibration": 8,
