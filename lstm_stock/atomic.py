@@ -100,9 +100,19 @@ def _remove_unused(parent: Path, pattern: str, days: float) -> None:
     for folder in parent.glob(pattern):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > days * 24 * 3600:
-                with FileLock(folder / LOCK, timeout=0):
-                    pass
-                shutil.rmtree(folder, ignore_errors=True)
+                lock = FileLock(folder / LOCK, timeout=0)
+                lock.acquire()
+                _remove_locked(folder, lock)
+
+
+def _remove_locked(folder: Path, lock: FileLock) -> None:
+    """Delete a folder and release its lock, which this process holds."""
+    if os.name == "posix":  # once the lock is released, the folder may be another process's
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+    else:  # Windows deletes no open file
+        lock.release()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_dir_atomically(parent: Path, name: str, write: Callable[[Path], None]) -> Path:
@@ -183,10 +193,12 @@ class WorkDir:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Unlock the folder, and remove it if it is empty."""
-        self._lock.release()
+        """Unlock the folder, and remove it if it is empty; nothing after `remove`."""
+        if not self._lock.is_locked:
+            return
         if self.path.is_dir() and not any(file for file in self.path.iterdir() if file.name != LOCK):
             self.remove()
+        self._lock.release()
 
     def write(self, name: str, write: Callable[[BinaryIO], None] | bytes) -> None:
         """Write a file of the folder whole, as `write_file` does.
@@ -204,5 +216,5 @@ class WorkDir:
                     file.unlink()
 
     def remove(self) -> None:
-        """Delete the folder: the results are saved."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Delete the folder and unlock it: the results are saved."""
+        _remove_locked(self.path, self._lock)

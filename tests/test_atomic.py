@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock, Timeout
 
 from lstm_stock import atomic
 from lstm_stock.atomic import WorkDir, temporary_dir, write_dir_atomically, write_file
@@ -197,3 +199,37 @@ def test_a_work_folder_is_locked_and_vanishes_when_empty(tmp_path):
     with WorkDir(tmp_path, "training", "key") as folder:
         folder.clear()
     assert not folder.path.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows deletes no locked file")
+@pytest.mark.parametrize("how", ["remove", "empty", "old"])
+def test_a_folder_is_locked_until_it_is_deleted(tmp_path, monkeypatch, how):
+    held, real = [], shutil.rmtree
+
+    def rmtree(folder, **named):
+        with pytest.raises(Timeout):
+            FileLock(folder / atomic.LOCK, timeout=0).acquire()
+        held.append(folder.name)
+        real(folder, **named)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    if how == "old":
+        left = tmp_path / ".training-left"
+        left.mkdir()
+        make_old(left, 30)
+    with WorkDir(tmp_path, "training", "key") as folder:
+        folder.write("a", b"1")
+        if how == "remove":
+            folder.remove()
+            (folder.path).mkdir()  # by another process
+        elif how == "empty":
+            folder.clear()
+    assert held == [".training-left" if how == "old" else ".training-key"]
+    assert folder.path.exists() is (how != "empty")
+
+
+def test_a_work_folder_is_deleted_on_windows(tmp_path, windows):
+    with WorkDir(tmp_path, "training", "key") as folder:
+        folder.write("a", b"1")
+        folder.remove()
+    assert list(tmp_path.iterdir()) == []
