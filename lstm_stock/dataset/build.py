@@ -72,15 +72,14 @@ def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], 
         DataError: Prices are missing.
         ConfigError: The target scale needs the market, and fewer than two tickers are left.
     """
-    loader = BarLoader(reader.adjusted)
 
-    def cut(config: Config) -> tuple[Config, SplitWindows]:
-        nonlocal loader
+    def cut(config: Config) -> tuple[Config, tuple[SplitWindows, BarLoader]]:
         split = split_of(config.split, reader.dates(config.data.tickers))
         loader = BarLoader.of(config, reader.adjusted)
-        return windows_skipping_unusable(config, loader, split, on_note)
+        config, windows = windows_skipping_unusable(config, loader, split, on_note)
+        return config, (windows, loader)
 
-    config, windows = until_all_usable(drop_without_bars(config, reader, on_note), cut)
+    config, (windows, loader) = until_all_usable(drop_without_bars(config, reader, on_note), cut)
     market = loader.market
     if market is not None and market.n_incomplete:
         on_note(
@@ -207,8 +206,8 @@ def _require_one_close(config: Config, reader: PriceReader, on_note: Callable[[s
     )
     if unknown:
         on_note(
-            f"`target_scale: {scale}` needs sessions that end together, but the exchange of {len(unknown)} of "
-            f"{len(tickers)} tickers is unknown: check it, or fetch with `--exchange`"
+            f"`target_scale: {scale}` needs sessions that end together, but when those of {len(unknown)} of "
+            f"{len(tickers)} tickers end is unknown: check their exchanges, or fetch with `--exchange`"
         )
 
 

@@ -40,7 +40,7 @@ def require_one_close(
         last: Date of the last bar.
 
     Returns:
-        The tickers whose sessions end at an unknown time.
+        The tickers whose sessions end at an unknown time, or have no date in common with those of another.
 
     Raises:
         ConfigError: Sessions of two exchanges end at different times on more than `MAX_SHARE_APART` of their
@@ -49,12 +49,15 @@ def require_one_close(
     codes = sorted({code for code in exchanges.values() if code is not None})
     ends = {code: calendars.session_ends(code, first.year, last.year) for code in codes}
     ends = {code: times for code, times in ends.items() if len(times)}
+    comparable = set(ends)
     for one, other in combinations(ends, 2):
         gaps = (ends[one] - ends[other]).dropna()  # on common dates
+        if gaps.empty:
+            comparable -= {one, other}
         apart = gaps[gaps.abs() > SAME_CLOSE]
         if len(apart) > MAX_SHARE_APART * len(gaps):
             raise _ends_apart(target_scale, exchanges, one, other, apart)
-    return [ticker for ticker, code in exchanges.items() if code not in ends]
+    return [ticker for ticker, code in exchanges.items() if code not in comparable]
 
 
 def _ends_apart(

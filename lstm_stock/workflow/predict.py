@@ -101,12 +101,14 @@ def predict(
         if origin is None
         else _at_price_level_of(origin, price_table.adjusted(table))
     )
+    ends_unknown = False
     if market is not None:
         adjusted = market.with_market_column(adjusted)
         if origin is None:
             both = (*config.data.tickers, ticker)
             exchanges = {name: store.read(name).provenance.exchange for name in both}
-            require_one_close(config.target_scale, exchanges, table.index[0], table.index[-1])
+            unknown = require_one_close(config.target_scale, exchanges, table.index[0], table.index[-1])
+            ends_unknown = ticker in unknown
     series, calibrator = _as_trained(run, ticker, adjusted) if origin else _by_own_past(run, ticker, adjusted)
     # Adaptive intervals learn from every outcome since the start of the test period.
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
@@ -133,6 +135,11 @@ def predict(
     warnings = _warnings(run, history, cutoff, today, dates)
     if market is not None:
         warnings += _warnings_of_market(market, table.index[-1])
+    if ends_unknown:
+        warnings += (
+            f"when the sessions of {ticker} end is unknown: if they end before those of the run's tickers, the "
+            "market column looks ahead (fetch with `--exchange`)",
+        )
     return Prediction(forecast, recent, history.provenance.currency, warnings)
 
 

@@ -236,6 +236,10 @@ def test_an_unseen_ticker_is_forecast_with_the_market_of_the_run_with_a_warning_
     tokyo = stored(tmp_path / "tokyo", TABLES, "XTKS")
     stored(tmp_path / "tokyo", {"AAA": TABLES["AAA"]})
     assert_user_error(cli(*options, tokyo.root), "BBB trades at XTKS, AAA at XNYS")
+    unknown = stored(tmp_path / "unknown", TABLES)
+    stored(tmp_path / "unknown", {"ZZZ": TABLES["ZZZ"]}, None)
+    assert "when the sessions of ZZZ end is unknown: if they end before" in cli(*options, unknown.root).err
+    assert "sessions of ZZZ" not in answer.err
     early = ("--cutoff", "2010-01-01")
     assert_user_error(cli(*options, store.root, *early), "ZZZ has no bar on or before 2010-01-01")
     assert_user_error(
@@ -285,7 +289,7 @@ def test_unknown_exchanges_and_incomplete_dates_are_noted_once(tmp_path):
     config, notes = load_config(None, SETTINGS), []
     build_dataset(config, PriceReader(config.data, store), notes.append)
     exchange, incomplete = notes
-    assert "needs sessions that end together, but the exchange of 3 of 3 tickers is unknown" in exchange
+    assert "needs sessions that end together, but when those of 3 of 3 tickers end is unknown" in exchange
     assert incomplete == (
         "on 30 of 420 dates fewer than half of the tickers have a bar: the market column is 0 there"
     )

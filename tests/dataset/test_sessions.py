@@ -74,3 +74,11 @@ def test_the_tickers_and_exchanges_are_named():
     for apart in ({"A": "XNYS", "B": None, "C": "XLON"}, {"C": "XLON", "A": "XNYS", "B": "XTSE"}):
         with pytest.raises(ConfigError, match=r"sessions end together: C trades at XLON, [AB] at X(NYS|TSE)"):
             require_one_close("har_market", apart, *YEARS)
+
+
+def test_sessions_without_a_common_date_cannot_be_compared(monkeypatch):
+    years = {"XNYS": 2023, "XTSE": 2024}
+    real = calendars.session_ends
+    monkeypatch.setattr(calendars, "session_ends", lambda code, *_: real(code, years[code], years[code]))
+    pair = {"A": "XNYS", "B": "XTSE", "C": "XNYS"}
+    assert require_one_close("har_market", pair, *YEARS) == ["A", "B", "C"]
