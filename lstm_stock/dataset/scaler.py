@@ -51,12 +51,6 @@ class Scaler:
         """Scale `values` of shape `(n_bars, n_features)`; NaN stays NaN."""
         return ((np.clip(values, self.low, self.high) - self.offset) / self.scale).astype(np.float32)
 
-    def constant_features(self) -> list[str]:
-        """Return the features that never change on the train bars."""
-        return [
-            name for name, low, high in zip(self.features, self.low, self.high, strict=True) if low == high
-        ]
-
     def to_json(self) -> dict[str, Any]:
         """Return a plain dictionary; infinities become null."""
         columns = {name: values for name, values in asdict(self).items() if name != "features"}

@@ -157,6 +157,14 @@ class TickerSeries:
     first: int
     fitted: FittedTicker
 
+    def constant_features(self, split: Split) -> list[str]:
+        """Return the features that never change on the train bars, once they are clipped."""
+        train = self.inputs[self.first : split.first_rows(self.dates)[0]]
+        is_constant = (train == train[:1]).all(axis=0)
+        return [
+            name for name, constant in zip(self.fitted.scaler.features, is_constant, strict=True) if constant
+        ]
+
 
 def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Split) -> TickerSeries:
     """Compute the features of one ticker and scale them by its train bars.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -94,7 +95,15 @@ class ForecastWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file."""
+        """Close the file; the error that ended the context, if any, goes before one of closing."""
+        if error is None:
+            self.close()
+        else:
+            with suppress(OSError):
+                self.close()
+
+    def close(self) -> None:
+        """Write the end of the file, once; OSError if the disk refuses."""
         if self._writer is not None:
             self._writer.close()
 

@@ -30,7 +30,7 @@ def draw(
 
     Args:
         run: The run to draw.
-        store: Where the prices are; without them there is no forecast figure.
+        store: Where the prices are; without them there is no figure of the forecast or of the attention.
         folder: Where to write.
         named: One of its tickers; None draws the figures of all.
         on_warning: Called with a sentence for each figure that cannot be drawn.
@@ -60,11 +60,14 @@ def draw(
             market = market or market_until(run, store, None)
             prediction = predict(run, store, ticker, None, dt.date.today(), market)
             figures["forecast"] = plots.forecast_fan(prediction.recent, prediction.table, ticker)
-            if model == "attention":
+        except DataError as error:
+            on_warning(f"no forecast figure of {ticker}: {error.message}")
+        if model == "attention":
+            try:
                 weights = _attention(run, store, ticker)
                 figures["attention"] = plots.attention_by_lag(weights, f"{model} on {ticker}")
-        except DataError as error:
-            on_warning(f"no forecast figure: {error.message}")
+            except DataError as error:
+                on_warning(f"no attention figure of {ticker}: {error.message}")
         for name, figure in figures.items():
             yield from plots.save_figure(figure, folder, name + suffix)
 

@@ -81,7 +81,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     config, windows, loader = dataset.config, dataset.windows, dataset.loader
     split = windows.split
     origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
-    _note_constant_features(windows.series, reports.note)
+    _note_constant_features(windows.series, split, reports.note)
 
     key = fingerprint(fingerprint_inputs(config, origins))
     with (
@@ -100,7 +100,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
                 "`--resume` continues after the last complete epoch"
             )
         forecasts = scratch / "forecasts.parquet"
-        scores, verdict = _score(config, forecaster, loader, split, forecasts, reports)
+        scores, verdict = _score(config, forecaster, loader, split, forecasts, runs_dir, reports)
 
         python, platform = environment()
         provenance = RunProvenance(
@@ -141,12 +141,16 @@ def _score(
     loader: BarLoader,
     split: Split,
     file: Path,
+    runs_dir: Path,
     reports: Reports,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Forecast, score and write ticker by ticker: the forecasts of many tickers would not fit into memory.
 
     Returns:
         The score table and the verdict.
+
+    Raises:
+        RunError: The forecasts cannot be written.
     """
     model, n_tickers = config.model.cell, len(config.data.tickers)
     scores, loss_tables = [], {}
@@ -157,9 +161,12 @@ def _score(
             tables = [network_table(config, forecaster.fit.network, forecaster.calibrators[ticker], test)]
             tables += baseline_tables(test, loader.adjusted(ticker), split, reports.note)
             table = pd.concat(tables, ignore_index=True)
-            writer.add(table)
+            with _saving(runs_dir):
+                writer.add(table)
             scores.append(score_table(table))
             loss_tables[ticker] = LossTables.of(table[table["step"] == 1], model)
+        with _saving(runs_dir):
+            writer.close()
         on_scored(n_tickers, n_tickers)
     return pd.concat(scores, ignore_index=True), judge_loss_tables(loss_tables, model, config.calibration)
 
@@ -203,14 +210,24 @@ def _checkpoints(
 @contextmanager
 def _scratch(runs_dir: Path) -> Iterator[Path]:
     """Make a temporary folder on the disk of the runs; RunError if that fails."""
+    with ExitStack() as stack:
+        with _saving(runs_dir):
+            folder = stack.enter_context(temporary_dir(runs_dir))
+        yield folder
+
+
+@contextmanager
+def _saving(runs_dir: Path) -> Iterator[None]:
+    """Turn an OSError of writing a run into a RunError."""
     try:
-        with temporary_dir(runs_dir) as folder:
-            yield folder
+        yield
     except OSError as error:
         raise cannot_save(runs_dir, error) from error
 
 
-def _note_constant_features(series: Sequence[TickerSeries], on_note: Callable[[str], None]) -> None:
+def _note_constant_features(
+    series: Sequence[TickerSeries], split: Split, on_note: Callable[[str], None]
+) -> None:
     for one in series:
-        for name in one.fitted.scaler.constant_features():
+        for name in one.constant_features(split):
             on_note(f"{one.ticker}: `{name}` is constant on the train bars and carries no information")

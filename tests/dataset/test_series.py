@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lstm_stock.dataset.scaler import SCALERS
 from lstm_stock.dataset.series import FittedTicker, WindowSpec, apply_ticker, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.volatility import VOLATILITY_WARM_UP
@@ -137,6 +139,15 @@ def test_the_scaler_is_fitted_on_train_bars_and_nothing_after_them():
     np.testing.assert_array_equal(loaded.inputs[:200], series.inputs[:200])
     changed.iloc[199] *= 1.5
     assert fit_ticker("AAA", adjusted(changed), RETURNS, SPLIT).fitted.to_json() != series.fitted.to_json()
+
+
+@pytest.mark.parametrize("scaler", SCALERS)
+def test_a_feature_that_is_constant_on_the_train_bars_is_named(scaler):
+    table, series = series_of(LEVELS)
+    assert series.constant_features(SPLIT) == []
+    table["volume"] = np.where(np.arange(len(table)) < 200, 7.0, 8.0)
+    series = fit_ticker("AAA", adjusted(table), replace(LEVELS, scaler=scaler), SPLIT)
+    assert series.constant_features(SPLIT) == ["volume"]
 
 
 def test_a_saved_scaler_gives_the_same_series():
