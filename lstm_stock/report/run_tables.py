@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.table import Table
 
@@ -64,7 +65,7 @@ def predictions_table(forecast: pd.DataFrame) -> Table:
 def run_summary(run: Run) -> dict[str, Any]:
     """Return the row of a run: the network's scores one step ahead, and the best baseline's CRPS.
 
-    Scores of several tickers are means over tickers.
+    Scores of several tickers are means over tickers; a baseline without a finite CRPS for each ticker is left out.
 
     Raises:
         RunError: The run cannot be read.
@@ -74,7 +75,9 @@ def run_summary(run: Run) -> dict[str, Any]:
     columns = ["skill", "crps", "coverage_90"]
     means = first_step.groupby("model", sort=False)[columns].mean().reset_index()
     network = means[means["model"] == config.model.cell].iloc[0]
-    best = best_baselines(means, config.model.cell, "crps")
+    crps = first_step.pivot(index="ticker", columns="model", values="crps")
+    complete = [name for name in crps if np.isfinite(crps[name]).all()]
+    best = best_baselines(means[means["model"].isin(complete)], config.model.cell, "crps")
     return {
         "name": run.name + (" (interrupted)" if run.provenance.interrupted else ""),
         "head": config.model.head,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -100,3 +101,20 @@ def test_messages_about_many_tickers_are_grouped():
     names = ["A", "B", "C", "D"]
     assert name_tickers(names) == "A, B, C and 1 more"
     assert group_messages([(name, f"{name} is late") for name in names]) == ["A, B, C and 1 more: A is late"]
+
+
+def test_the_best_baseline_of_a_run_has_a_crps_for_every_ticker():
+    rows = [("A", "lstm", 1.0), ("B", "lstm", 3.0), ("A", "ewma", 2.0), ("B", "ewma", 3.0)]
+    rows += [("A", "har", 1.0), ("A", "odd", 0.5), ("B", "odd", np.nan)]
+    scores = pd.DataFrame(rows, columns=["ticker", "model", "crps"]).assign(
+        step=1, skill=0.0, coverage_90=0.9
+    )
+    run = SimpleNamespace(
+        name="run",
+        config=SimpleNamespace(model=SimpleNamespace(cell="lstm", head="mixture")),
+        scores=scores,
+        provenance=SimpleNamespace(interrupted=False),
+        verdict={},
+    )
+    summary = run_tables.run_summary(run)
+    assert (summary["crps"], summary["best"]) == (2.0, "2.500 ewma")
