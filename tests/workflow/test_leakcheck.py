@@ -219,6 +219,18 @@ def test_a_single_bit_counts():
         check(pipeline, TABLES, [IN_TEST], lambda done, n: None)
 
 
+def test_a_corruption_that_changes_no_bar_is_not_counted():
+    def pipeline(tables, cutoff):
+        yield Snapshot("a", "the first", np.zeros(2))
+
+    passes = []
+    table = {"AAA": TABLES["AAA"]}
+    last = days_of(TABLES["AAA"])[-2]
+    checked = check(pipeline, table, [last], lambda done, n: passes.append((done, n)))
+    assert checked.n_arrays == {"a": 3}  # of one bar there is no shuffle
+    assert passes[-1] == (4, 4)
+
+
 # --- cutoffs ----------------------------------------------------------------------------------------------------
 
 
