@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -117,15 +116,17 @@ def _show_backtest(results: Backtest) -> None:
 def _draw_backtest(results: Backtest, path: Path) -> list[Path]:
     from urllib.parse import quote
 
-    from lstm_stock.report import plots
+    from lstm_stock.report import console, plots
     from lstm_stock.report.text import MAX_DETAILED_TICKERS
 
     tickers, model = results.config.data.tickers, results.config.model.cell
     written: list[Path] = []
     if len(tickers) > MAX_DETAILED_TICKERS:
-        with suppress(DataError):  # a point forecast has no skill to draw
+        try:
             figure = plots.skill_by_ticker(results.scores, model)
             written += plots.save_figure(figure, path / "plots", "tickers")
+        except DataError as error:
+            console.warn(f"no figure of all tickers: {error.message}")
         return written
     for ticker in tickers:
         suffix = "" if len(tickers) == 1 else f"-{quote(ticker, safe='')}"

@@ -89,8 +89,8 @@ def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]
                 yield from (future.result() for future in done)
     except BrokenProcessPool as error:
         raise ConfigError(
-            "a worker was ended from outside, perhaps for want of memory",
-            "choose fewer `--jobs`; what is done is kept",
+            "a worker process was killed, perhaps because memory ran out",
+            "choose fewer `--jobs`; finished work is kept",
         ) from error
 
 
@@ -159,21 +159,23 @@ def _dask_client(engine: Engine) -> Iterator[Any]:
         ) from error
     with ExitStack() as stack:
         address: Any = engine.cluster
-        if address is None:
-            local = distributed.LocalCluster(
-                n_workers=engine.jobs,
-                threads_per_worker=1,
-                dashboard_address=None,
-                silence_logs=logging.ERROR,
-            )
-            address = stack.enter_context(local)
         try:
+            if address is None:
+                local = distributed.LocalCluster(
+                    n_workers=engine.jobs,
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    silence_logs=logging.ERROR,
+                )
+                address = stack.enter_context(local)
             client = stack.enter_context(distributed.Client(address, timeout=CONNECT_SECONDS))
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-        except (OSError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ConfigError(
                 f"the dask cluster {engine.cluster or 'on this machine'} cannot be used: {reason}",
-                "check its address and that it runs, or leave `--cluster` out to start one on this machine",
+                "check its address and that it runs, or leave `--cluster` out to start one on this machine"
+                if engine.cluster
+                else "leave `--backend` out to use this machine's cores without dask",
             ) from error
         yield client

@@ -50,7 +50,7 @@ class Trained:
 
     Attributes:
         runs: One for each ticker that could be trained.
-        failures: The error message of each other ticker.
+        failures: The error message of each other ticker, with its hint.
     """
 
     runs: list[Run]
@@ -112,7 +112,7 @@ def train_each(
         with closing(run_calls(Engine("loky", n_jobs), train_one, jobs())) as outcomes:
             for outcome in outcomes:
                 for text in outcome.notes:
-                    on_note(text if outcome.ticker in text else f"{outcome.ticker}: {text}")
+                    on_note(text if text.startswith(f"{outcome.ticker}:") else f"{outcome.ticker}: {text}")
                 if outcome.path is None:
                     failures[outcome.ticker] = outcome.failure
                 else:
@@ -136,7 +136,8 @@ def train_one(job: TrainJob) -> TrainOutcome:
     try:
         run = train(job.config, Store(job.data_dir), job.runs_dir, reports, job.resume)
     except LstmStockError as error:
-        return TrainOutcome(ticker, None, error.message, tuple(notes))
+        failure = error.message + (f" (hint: {error.hint})" if error.hint else "")
+        return TrainOutcome(ticker, None, failure, tuple(notes))
     return TrainOutcome(ticker, run.path, "", tuple(notes))
 
 

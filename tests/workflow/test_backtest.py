@@ -13,6 +13,7 @@ import time
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -446,7 +447,7 @@ def test_a_busy_worker_ends_soon_after_its_parent_is_killed():
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_worker_that_dies_is_told(n_jobs):
-    with pytest.raises(ConfigError, match="a worker was ended from outside, perhaps for want of memory"):
+    with pytest.raises(ConfigError, match="a worker process was killed, perhaps because memory ran out"):
         list(run_calls(Engine("loky", n_jobs), os._exit, [3]))
 
 
@@ -487,6 +488,18 @@ def test_a_cluster_that_does_not_answer_is_told(monkeypatch):
     monkeypatch.setattr(parallel, "CONNECT_SECONDS", 0.5)
     with pytest.raises(ConfigError, match=r"the dask cluster tcp://127\.0\.0\.1:9 cannot be used"):
         list(run_calls(Engine("dask", 2, "tcp://127.0.0.1:9"), double, range(2)))
+
+
+def test_a_dask_cluster_that_does_not_start_is_reported(monkeypatch):
+    def refuse(**_):
+        raise RuntimeError("Cluster failed to start")
+
+    monkeypatch.setattr(parallel, "import_module", lambda _: SimpleNamespace(LocalCluster=refuse))
+    with pytest.raises(
+        ConfigError, match="on this machine cannot be used: Cluster failed to start"
+    ) as caught:
+        list(run_calls(Engine("dask", 2), double, range(2)))
+    assert "--cluster" not in caught.value.hint
 
 
 def test_a_dask_cluster_of_two_workers_gives_the_bits_of_this_machine(data, done, tmp_path):

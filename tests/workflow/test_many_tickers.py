@@ -362,7 +362,8 @@ def test_each_ticker_gets_a_run_of_its_own_and_one_that_fails_stops_no_other(cli
     words += (*SETTINGS, "--set", "data.tickers=[NEW, AAA]")
     answer = cli(*words)
     assert answer.code == 2
-    assert "warning: NEW was not trained: " in answer.err
+    assert "warning: NEW was not trained: one window needs" in answer.err
+    assert "(hint: fetch an earlier `start`" in " ".join(answer.err.split())
     assert "error: 1 of 2 tickers could not be trained" in answer.err
     assert "AAA: test scores" in answer.out
     (name,) = (path.name for path in (tmp_path / "runs").iterdir())
