@@ -190,13 +190,13 @@ def _warnings(
     if (cutoff is None or cutoff > newest) and age > OLD_AFTER_DAYS:
         replaces = "" if history.provenance.source == "yahoo" else " --refresh"
         warnings.append(
-            f"the newest bar of {ticker} is of {newest}, {age} days ago: these are not the next sessions from "
-            f"today (`lstm-stock fetch {ticker}{replaces}` brings newer prices)"
+            f"the newest bar of {ticker} is {newest}, {age} days old: the forecast starts there, not today "
+            f"(`lstm-stock fetch {ticker}{replaces}` fetches newer prices)"
         )
     if dates[0] < pd.Timestamp(provenance.test_start):
         warnings.append(
-            f"the run was trained on the bars before {provenance.test_start}: a forecast of {dates[0]:%F} "
-            "proves nothing"
+            f"the run was trained on the bars before {provenance.test_start}: its forecast of {dates[0]:%F} is no "
+            "test of it"
         )
     warnings += _warnings_of_prices(provenance.tickers.get(ticker), history)
     exchange = history.provenance.exchange
@@ -204,7 +204,7 @@ def _warnings(
         whose = (
             f"the exchange of {ticker} is unknown"
             if exchange is None
-            else f"no calendar of {exchange} has them"
+            else f"the calendar of {exchange} does not cover these dates"
         )
         warnings.append(f"{whose}: the forecast dates skip weekends but no holidays")
     return tuple(warnings)
