@@ -79,6 +79,12 @@ def shell_lines() -> list[str]:
     return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_source_files_named_in_the_docs_exist(path):
+    for name in re.findall(r"`([\w./]+/[\w./]+\.py)`", path.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists() or (ROOT / "lstm_stock" / name).exists(), name
+
+
 @pytest.mark.parametrize("line", [line for line in shell_lines() if line.startswith("lstm-stock ")])
 def test_commands_in_the_readme_parse(line, tmp_path, monkeypatch):
     """Each line is parsed by the real command line, down to the last option, but not run."""
