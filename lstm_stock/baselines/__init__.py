@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lstm_stock.baselines.arima import arima
+from lstm_stock.baselines.blas import one_blas_thread
 from lstm_stock.baselines.ewma import ewma, ewma_drift
 from lstm_stock.baselines.garch import garch, gjr
 from lstm_stock.baselines.har import har_market_t, har_range_t
@@ -58,18 +59,20 @@ BASELINES: dict[str, BaselineSpec] = {
 def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distribution]:
     """Forecast with every baseline; one that cannot be fitted is left out with a note.
 
-    Baselines that need the market forecast only where the bars have it.
+    Baselines that need the market forecast only where the bars have it. The number of cores changes no bit of a
+    forecast.
 
     Args:
         task: What to forecast.
         on_note: Called with one sentence for each baseline that cannot be fitted.
     """
     forecasts = {}
-    for name, baseline in BASELINES.items():
-        if baseline.needs_market and task.bars.market is None:
-            continue
-        try:
-            forecasts[name] = baseline.forecast(task)
-        except BaselineError as error:
-            on_note(f"baseline {name} is left out: {error.message}")
+    with one_blas_thread():
+        for name, baseline in BASELINES.items():
+            if baseline.needs_market and task.bars.market is None:
+                continue
+            try:
+                forecasts[name] = baseline.forecast(task)
+            except BaselineError as error:
+                on_note(f"baseline {name} is left out: {error.message}")
     return forecasts

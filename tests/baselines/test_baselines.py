@@ -22,7 +22,7 @@ from lstm_stock.baselines import (
 )
 from lstm_stock.dataset.features import Bars
 from lstm_stock.distributions import Normal
-from tests.helpers import bars_with_market, random_prices
+from tests.helpers import bars_with_market, n_blas_threads, random_prices
 
 BARS = Bars.of(random_prices(900, seed=3))
 LOG_CLOSE = np.log(BARS.close)
@@ -135,3 +135,18 @@ def test_a_registered_function_is_a_baseline(monkeypatch):
     np.testing.assert_array_equal(forecasts["fixed"].scale, np.full((191, 3), 0.02))
     with_market = forecast_all(replace(TASK, bars=bars_with_market(random_prices(900, seed=3))), pytest.fail)
     assert list(with_market) == ["naive", "fixed", "fixed_market"]
+
+
+def test_baselines_compute_with_one_blas_thread(monkeypatch):
+    """With more, the optimiser of a GARCH would stop elsewhere on a machine with more cores."""
+    counts = []
+
+    def counting(task):
+        counts.append(n_blas_threads(0))
+        return naive(task)
+
+    monkeypatch.setattr(baselines, "BASELINES", {"counting": BaselineSpec(counting)})
+    before = n_blas_threads(0)
+    forecast_all(TASK, pytest.fail)
+    assert counts == [1]
+    assert n_blas_threads(0) == before

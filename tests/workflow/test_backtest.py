@@ -142,11 +142,11 @@ def test_one_fold_is_what_train_does(cli, data, tmp_path):
         pd.read_parquet(path / "forecasts.parquet").sort_values(["ticker", "model", "cutoff", "step"])
         for path in (folder_of(tmp_path), run)
     )
-    # The threads of this process and of a worker differ in number, which changes last bits, and so where the
-    # optimisers of GARCH and ARIMA stop: they do at a millionth of the likelihood, not of the parameters.
-    pd.testing.assert_frame_equal(
-        ours.drop(columns="fold").reset_index(drop=True), theirs.reset_index(drop=True), rtol=1e-3
-    )
+    ours, theirs = ours.drop(columns="fold").reset_index(drop=True), theirs.reset_index(drop=True)
+    is_network = theirs["model"] == "lstm"
+    pd.testing.assert_frame_equal(ours[~is_network], theirs[~is_network], check_exact=True)
+    # The threads of TensorFlow in this process and in a worker differ in number, which changes last bits.
+    pd.testing.assert_frame_equal(ours[is_network], theirs[is_network], rtol=1e-3)
 
 
 # --- the same whoever does it, and after whatever happens -------------------------------------------------------
