@@ -10,7 +10,13 @@
 Nothing here imports numpy.
 """
 
-from lstm_stock.config.load import dump_yaml, load_config, packaged_config, packaged_config_names
+from lstm_stock.config.load import (
+    dump_yaml,
+    load_config,
+    load_saved_config,
+    packaged_config,
+    packaged_config_names,
+)
 from lstm_stock.config.schema import Config, json_schema, require_market
 from lstm_stock.config.sections import (
     CalibrationName,
@@ -51,6 +57,7 @@ __all__ = [
     "dump_yaml",
     "json_schema",
     "load_config",
+    "load_saved_config",
     "normalise_ticker",
     "packaged_config",
     "packaged_config_names",

@@ -16,6 +16,12 @@ from lstm_stock.errors import ConfigError
 _MAX_BYTES = 256 * 1024
 _TICKERS = ("data", "tickers")
 _SWITCHABLE = (("training", "early_stopping"), ("training", "reduce_lr"))
+# Keys that came after the first saved runs, as YAML: a run without them was trained with these values.
+_VALUES_BEFORE_KEYS = {
+    ("training", "early_stopping", "min_delta"): "0",
+    ("training", "reduce_lr", "min_delta"): "0.0001",
+    ("training", "reduce_lr", "min_lr"): "0",
+}
 _INIT_HINT = "`lstm-stock config init` writes a file to start from"
 
 
@@ -31,6 +37,27 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
         ConfigError: The file cannot be read, or a setting is wrong. The message has one line per fault, with file
             and line.
     """
+    return _checked(_raw(path, overrides))
+
+
+def load_saved_config(path: Path) -> Config:
+    """Read the config of a saved run: keys that it lacks have the values with which it was trained.
+
+    Args:
+        path: The file, as `dump_yaml` wrote it.
+
+    Raises:
+        ConfigError: The file cannot be read, or a setting is wrong.
+    """
+    raw = _raw(path, ())
+    for key, value in _VALUES_BEFORE_KEYS.items():
+        section = raw.value(key[:-1])
+        if isinstance(section, dict):
+            section.setdefault(key[-1], value)
+    return _checked(raw)
+
+
+def _raw(path: Path | None, overrides: Sequence[str]) -> RawConfig:
     raw = RawConfig(Config().model_dump())
     if path is not None:
         raw.add_file(*_read(path))
@@ -38,6 +65,10 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
         raw.add_override(number, text)
     raw.drop_empty_sections(_SWITCHABLE)
     _read_tickers(raw, Path() if path is None else path.parent)
+    return raw
+
+
+def _checked(raw: RawConfig) -> Config:
     config = None
     if raw.complete:
         try:

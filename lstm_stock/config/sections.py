@@ -247,6 +247,9 @@ class EarlyStoppingConfig(Section):
     patience: Int = Field(
         default=10, ge=1, le=10_000, description="Epochs without improvement before training stops"
     )
+    min_delta: Float = Field(
+        default=0, ge=0, le=1, description="Least decrease of the loss that counts as an improvement"
+    )
 
 
 class ReduceLrConfig(Section):
@@ -258,6 +261,12 @@ class ReduceLrConfig(Section):
     )
     patience: Int = Field(
         default=5, ge=0, le=10_000, description="Epochs without improvement before the rate is reduced"
+    )
+    min_delta: Float = Field(
+        default=0.0001, ge=0, le=1, description="Least decrease of the loss that counts as an improvement"
+    )
+    min_lr: Float = Field(
+        default=0, ge=0, le=1, description="Learning rate below which it is not reduced; 0 is no limit"
     )
 
 

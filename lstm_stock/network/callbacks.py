@@ -14,10 +14,13 @@ import numpy as np
 from lstm_stock.config import TrainingConfig
 from lstm_stock.network.checkpoints import MemberState
 
+PROGRESS_SECONDS = 0.1
+"""Least time between two reports within an epoch: a report costs time, and a terminal shows no more."""
+
 
 @dataclass(frozen=True)
 class Progress:
-    """Progress of a training, reported after every batch and every epoch.
+    """Progress of a training, reported after an epoch's first batch, at its end, and every `PROGRESS_SECONDS`.
 
     `loss` is the running mean of the epoch; `val_loss` and `best_val_loss` are NaN before the first validation.
     Epochs and members count from 1. `n_windows` is the number of train windows.
@@ -45,19 +48,24 @@ def fit_callbacks(config: TrainingConfig) -> list[keras.callbacks.Callback]:
                 monitor=config.reduce_lr.monitor,
                 factor=config.reduce_lr.factor,
                 patience=config.reduce_lr.patience,
+                min_delta=config.reduce_lr.min_delta,
+                min_lr=config.reduce_lr.min_lr,
                 mode="min",
             )
         )
-    kept_weights: keras.callbacks.Callback = _KeepLastWeights()
+    stopping: list[keras.callbacks.Callback] = [_KeepLastWeights()]
     if config.early_stopping is not None:
-        kept_weights = keras.callbacks.EarlyStopping(
-            monitor=config.early_stopping.monitor,
-            patience=config.early_stopping.patience,
-            mode="min",
-            restore_best_weights=True,
-        )
-    # Averaging comes first: the averaged weights are validated, and early stopping keeps them.
-    return [*_averaging_callbacks(config), *learning_rate, kept_weights]
+        stopping = [
+            keras.callbacks.EarlyStopping(
+                monitor=config.early_stopping.monitor,
+                patience=config.early_stopping.patience,
+                min_delta=config.early_stopping.min_delta,
+                mode="min",
+            ),
+            _KeepBestWeights(config.early_stopping.monitor),
+        ]
+    # Averaging comes first: the averaged weights are validated and kept.
+    return [*_averaging_callbacks(config), *learning_rate, *stopping]
 
 
 def refit_callbacks(config: TrainingConfig, rates: Sequence[float]) -> list[keras.callbacks.Callback]:
@@ -85,38 +93,62 @@ class _KeepLastWeights(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.set_weights(self._weights)
 
 
+class _KeepBestWeights(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keep the weights of the epoch with the lowest loss.
+
+    `EarlyStopping` would keep those of the last improvement by `min_delta`.
+    """
+
+    def __init__(self, monitor: str) -> None:
+        super().__init__()
+        self._monitor = monitor
+        self.lowest = np.inf
+        self.weights: list[Any] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {}).get(self._monitor, np.nan)
+        if loss < self.lowest:
+            self.lowest = loss
+            self.weights = self.model.get_weights()
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        if self.weights is not None:
+            self.model.set_weights(self.weights)
+
+
 class HistoryAndProgress(keras.callbacks.Callback):  # type: ignore[misc]
     """Report progress, keep the history, and stop when asked or when a loss is not finite.
 
     Args:
         member: Number of the member, from 1.
         n_members: Number of members.
-        n_epochs: Epochs of this member, at most.
         n_windows: Number of train windows.
         stop: Set when the user wants to stop.
-        on_progress: Called after every batch and epoch.
+        on_progress: Called with each `Progress`.
         rows: The history so far, one row per epoch.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
         self,
         member: int,
         n_members: int,
-        n_epochs: int,
         n_windows: int,
         stop: threading.Event,
         on_progress: Callable[[Progress], None] | None,
         rows: Sequence[dict[str, float]] = (),
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         super().__init__()
         self.rows = list(rows)
         self._member = member
         self._n_members = n_members
-        self._n_epochs = n_epochs
         self._n_windows = n_windows
         self._stop = stop
         self._on_progress = on_progress
+        self._clock = clock
         self._started = 0.0
+        self._next_report = 0.0
         self._epoch = 0
         self._batch = 0
         self._has_validation = True
@@ -128,13 +160,14 @@ class HistoryAndProgress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the clock."""
-        self._started = time.perf_counter()
+        self._started = self._next_report = self._clock()
         self._epoch, self._batch = epoch + 1, 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Report, and stop if the user wants to."""
+        """Report if it is time to, and stop if the user wants to."""
         self._batch = batch + 1
-        self._report((logs or {}).get("loss", np.nan))
+        if self._on_progress is not None and self._clock() >= self._next_report:
+            self._report((logs or {}).get("loss", np.nan))
         if self._stop.is_set():
             self.model.stop_training = True
 
@@ -151,7 +184,7 @@ class HistoryAndProgress(keras.callbacks.Callback):  # type: ignore[misc]
                 "loss": float(loss),
                 "val_loss": float(val_loss),
                 "learning_rate": float(self.model.optimizer.learning_rate),
-                "seconds": time.perf_counter() - self._started,
+                "seconds": self._clock() - self._started,
             }
         )
         self._report(loss)
@@ -167,7 +200,7 @@ class HistoryAndProgress(keras.callbacks.Callback):  # type: ignore[misc]
                 member=self._member,
                 n_members=self._n_members,
                 epoch=self._epoch,
-                n_epochs=self._n_epochs,
+                n_epochs=self.params["epochs"],
                 batch=self._batch,
                 n_batches=self.params["steps"],
                 loss=float(loss),
@@ -177,10 +210,12 @@ class HistoryAndProgress(keras.callbacks.Callback):  # type: ignore[misc]
                 n_windows=self._n_windows,
             )
         )
+        self._next_report = self._clock() + PROGRESS_SECONDS
 
 
 _CALLBACK_STATE: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    keras.callbacks.EarlyStopping: (("wait", "best", "best_epoch", "stopped_epoch"), ("best_weights",)),
+    keras.callbacks.EarlyStopping: (("wait", "best", "best_epoch", "stopped_epoch"), ()),
+    _KeepBestWeights: (("lowest",), ("weights",)),
     keras.callbacks.ReduceLROnPlateau: (("wait", "best", "cooldown_counter"), ()),
     keras.callbacks.SwapEMAWeights: (("_ema_weights_in_model",), ()),
 }
@@ -188,7 +223,7 @@ _CALLBACK_STATE: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 class SaveState(keras.callbacks.Callback):  # type: ignore[misc]
-    """Pass on the state of the training after every epoch, and restore the other callbacks when it resumes.
+    """Pass on a copy of the state of the training after every epoch, and restore the other callbacks on resume.
 
     Must be the last callback: it reads the state that the others leave, and restores them after their
     `on_train_begin`.
@@ -228,7 +263,7 @@ class SaveState(keras.callbacks.Callback):  # type: ignore[misc]
         """Pass on the state, unless the epoch was cut short."""
         if self._history.was_stopped:
             return
-        facts: dict[str, Any] = {"rows": self._history.rows, "stops": bool(self.model.stop_training)}
+        facts: dict[str, Any] = {"rows": list(self._history.rows), "stops": bool(self.model.stop_training)}
         arrays = {"variables": [np.array(one) for one in training_variables(self.model)]}
         for i, callback in enumerate(self._stateful):
             values, lists = _CALLBACK_STATE[type(callback)]

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: the state of each member after its last epoch, one file per member, without pickle.
+"""Checkpoints of a training: the state of each member after one of its last epochs, a file each, without pickle.
 
 A state is arrays and plain values and is restored bit for bit. Nothing here knows Keras: `callbacks` makes states
 and `training` resumes from them.
@@ -7,6 +7,8 @@ and `training` resumes from them.
 from __future__ import annotations
 
 import json
+import math
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_stock.atomic import WorkDir
+
+WRITING_SHARE = 0.02
+"""Largest share of the time of a training that goes into writing its states."""
 
 _FACTS = "facts"
 
@@ -43,16 +48,29 @@ class MemberState:
 class Checkpoints:
     """Reads and writes the states of the members of one training.
 
+    A killed training loses the epochs since the last write: `1 / WRITING_SHARE` times the cost of a write, and the
+    epoch under way.
+
     Args:
         work_dir: The locked folder that holds the files.
         on_note: Called with a sentence when a state cannot be written; the training continues without checkpoints.
         restart: Train from the first epoch. A state on disk is replaced only once the new training has reached its
             epoch: both are the same training.
+        clock: Returns the time in seconds.
     """
 
-    def __init__(self, work_dir: WorkDir, on_note: Callable[[str], None], restart: bool = False) -> None:
+    def __init__(
+        self,
+        work_dir: WorkDir,
+        on_note: Callable[[str], None],
+        restart: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._work_dir = work_dir
         self._on_note = on_note
+        self._clock = clock
+        self._held: tuple[int, MemberState] | None = None
+        self._next_write = -math.inf
         self._is_writable = True
         self._restart = restart
         self._on_disk: dict[int, tuple[bool, int]] = {}
@@ -76,8 +94,29 @@ class Checkpoints:
         """Return the last state of a member; None without one, if it is unreadable, or after `restart`."""
         return None if self._restart else self._read(member)
 
+    def keep(self, member: int, state: MemberState) -> None:
+        """Write the state after an epoch, or hold it until `flush` if the last write is too recent.
+
+        The first state of a member is always written.
+        """
+        self._held = member, state
+        if self._clock() >= self._next_write:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the state that is held, if there is one: the training ends."""
+        if self._held is not None:
+            self.write(*self._held)
+
     def write(self, member: int, state: MemberState) -> None:
         """Replace the state of a member, unless the one on disk is of a later epoch."""
+        self._held = None
+        start = self._clock()
+        self._write(member, state)
+        end = self._clock()
+        self._next_write = -math.inf if state.is_done else end + (end - start) * (1 / WRITING_SHARE - 1)
+
+    def _write(self, member: int, state: MemberState) -> None:
         if not self._is_writable or self._on_disk.get(member, (False, 0)) > _progress(state):
             return
         facts = {

@@ -73,9 +73,9 @@ def fit_network(
         val: Windows that decide when to stop, likewise.
         config: The `training` section.
         seed: Seed of the first member.
-        on_progress: Called after every batch and epoch.
-        checkpoints: Where the state after every epoch is saved. A training that finds states of its own resumes
-            from them and ends with the same weights as an uninterrupted one.
+        on_progress: Called with each `Progress`.
+        checkpoints: Where states are saved. A training that finds states of its own resumes from them and ends
+            with the same weights as an uninterrupted one.
 
     Raises:
         ConfigError: A loss became infinite or not a number.
@@ -110,7 +110,7 @@ def refit_network(
         first: The result of `fit_network`.
         config: The `training` section.
         seed: Seed of the first member.
-        on_progress: Called after every batch and epoch.
+        on_progress: Called with each `Progress`.
         checkpoints: Where states are saved, that of member i under the number `n_members + i`.
 
     Returns:
@@ -175,6 +175,13 @@ class _Trainer:
         Raises:
             ConfigError: A loss became infinite or not a number.
         """
+        try:
+            return self._train(members)
+        finally:
+            if self.checkpoints is not None:
+                self.checkpoints.flush()
+
+    def _train(self, members: Sequence[_Member]) -> tuple[list[keras.Model], Rows]:
         networks: list[keras.Model] = []
         rows: Rows = []
         for member in members:
@@ -183,9 +190,13 @@ class _Trainer:
             if self.stop.is_set() and networks:
                 break  # an unfinished member would count as much as the finished ones
             _check_finite(member_rows)
-            if not self.stop.is_set() and (saved is None or not saved.is_done):
+            if (
+                self.checkpoints is not None
+                and not self.stop.is_set()
+                and (saved is None or not saved.is_done)
+            ):
                 state = MemberState(True, {"rows": member_rows}, {"variables": network.get_weights()})
-                self._save_state(member, state)
+                self.checkpoints.write(member.checkpoint, state)
             rows += member_rows
             networks.append(_without_optimizer(network, self.spec))
             if self.stop.is_set():
@@ -202,7 +213,6 @@ class _Trainer:
         history = HistoryAndProgress(
             member.number,
             self.config.members,
-            member.n_epochs,
             sum(map(len, self.train_windows)),
             self.stop,
             self.on_progress,
@@ -215,6 +225,9 @@ class _Trainer:
             _restore(network, train, state)
             n_epochs = len(rows) if state.facts["stops"] else n_epochs
         callbacks = [history, *member.callbacks]
+        if self.checkpoints is not None:
+            save_state = partial(self.checkpoints.keep, member.checkpoint)
+            callbacks.append(SaveState(callbacks, history, save_state, state))
         network.fit(
             train,
             validation_data=val,
@@ -222,13 +235,9 @@ class _Trainer:
             epochs=n_epochs,
             shuffle=False,  # `WindowBatches` shuffles windows; Keras would only shuffle whole batches
             verbose=0,
-            callbacks=[*callbacks, SaveState(callbacks, history, partial(self._save_state, member), state)],
+            callbacks=callbacks,
         )
         return network, history.rows
-
-    def _save_state(self, member: _Member, state: MemberState) -> None:
-        if self.checkpoints is not None:
-            self.checkpoints.write(member.checkpoint, state)
 
 
 def _compiled(spec: Architecture, config: TrainingConfig, seed: int) -> keras.Model:

@@ -118,7 +118,7 @@ class _TrainingProgress:
         self._start = time.monotonic()
 
     def update(self, progress: Progress) -> None:
-        """Show the progress; call this after every batch and every epoch."""
+        """Show the progress; call this with each `Progress`."""
         if not self._trained and self._bar.disable:
             note(f"training, at most {progress.n_epochs} epochs", self._quiet)
         latest, member = self._trained.get(progress.member), progress.member
@@ -168,7 +168,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
     The remaining time is that of the maximum number of epochs; early stopping usually ends sooner.
 
     Yields:
-        A function to call with the progress after every batch and every epoch.
+        A function to call with each `Progress`.
     """
     bar = _make_bar(
         TextColumn("{task.description}"),

@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from lstm_stock.config import Config, load_config
+from lstm_stock.config import Config, load_saved_config
 from lstm_stock.config.scales import SCALES
 from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.dataset.split import Split
@@ -88,7 +88,7 @@ class Run:
     @cached_property
     def config(self) -> Config:
         """The resolved config."""
-        return self._read(CONFIG, load_config)
+        return self._read(CONFIG, load_saved_config)
 
     @cached_property
     def network(self) -> keras.Model:

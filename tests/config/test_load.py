@@ -28,6 +28,7 @@ from lstm_stock.config import (
     dump_yaml,
     json_schema,
     load_config,
+    load_saved_config,
     packaged_config,
     packaged_config_names,
 )
@@ -97,6 +98,31 @@ def test_a_config_is_frozen() -> None:
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "window:\nmodel:\n", "window: {}\n"])
 def test_an_empty_file_gives_the_defaults(load: Load, text: str) -> None:
     assert load(text) == Config()
+
+
+def test_a_saved_run_keeps_the_meaning_that_it_had_before_a_key_existed(tmp_path: Path) -> None:
+    text = """
+training:
+  early_stopping:
+    monitor: val_loss
+    patience: 10
+  reduce_lr:
+    monitor: val_loss
+    factor: 0.1
+    patience: 5
+    min_lr: 0.003
+"""
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    saved = load_saved_config(file).training
+    assert saved.early_stopping == EarlyStoppingConfig(min_delta=0)
+    assert saved.reduce_lr == ReduceLrConfig(min_delta=0.0001, min_lr=0.003)
+    new = load_config(file).training
+    assert new.early_stopping == EarlyStoppingConfig()
+    file.write_text("training: {early_stopping: null, reduce_lr: null}")
+    assert load_saved_config(file) == load_config(file)
+    file.write_text(dump_yaml(Config()))
+    assert load_saved_config(file) == Config()
 
 
 def test_a_file_holds_only_what_it_changes(load: Load) -> None:

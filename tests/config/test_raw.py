@@ -150,12 +150,20 @@ lr: 5
         ("model: {l2: 2}", "model.l2: got 2.0, must be at most 1"),
         ("training: {learning_rate: 0}", "training.learning_rate: got 0.0, must be above 0"),
         ("training: {learning_rate: 1e999}", "training.learning_rate: got inf, must be a number"),
-        ("training: {early_stopping: 5}", f"training.early_stopping: got '5', {SECTION} monitor, patience"),
+        (
+            "training: {early_stopping: 5}",
+            f"training.early_stopping: got '5', {SECTION} monitor, patience, min_delta",
+        ),
         (
             "training: {early_stopping: {patience: 0}}",
             "training.early_stopping.patience: got 0, must be at least 1",
         ),
         ("training: {reduce_lr: {factor: 1}}", "training.reduce_lr.factor: got 1.0, must be below 1"),
+        (
+            "training: {early_stopping: {min_delta: -1}}",
+            "training.early_stopping.min_delta: got -1.0, must be at least 0",
+        ),
+        ("training: {reduce_lr: {min_lr: 2}}", "training.reduce_lr.min_lr: got 2.0, must be at most 1"),
         ("training:\n early_stopping:\n", f"training.early_stopping: {SWITCH}"),
         ("features: log_return", "features: got 'log_return', must be a list such as [log_return]"),
         ("features: [open, close, open]", "features[2]: open is in the list twice"),

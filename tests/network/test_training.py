@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ from lstm_stock.dataset.windows import Windows, windows_of
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.batches import WindowBatches
-from lstm_stock.network.callbacks import Progress
+from lstm_stock.network.callbacks import HistoryAndProgress, Progress
 from lstm_stock.network.checkpoints import MemberState
 from lstm_stock.network.forecast import forecast_returns
 from lstm_stock.network.training import TrainingResult, fit_network, refit_network
@@ -114,7 +115,7 @@ def test_the_best_weights_are_restored_and_the_history_says_which():
         epochs=30,
         batch_size=16,
         learning_rate=0.1,
-        early_stopping=EarlyStoppingConfig(patience=3),
+        early_stopping=EarlyStoppingConfig(patience=3, min_delta=0),
         reduce_lr=None,
     )
     fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=1)
@@ -124,6 +125,23 @@ def test_the_best_weights_are_restored_and_the_history_says_which():
     forecast = forecast_returns(fit.network, TINY, VAL).rescale(1 / VAL.volatility_scale)
     by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
     assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(history["val_loss"].min(), abs=1e-4)
+
+
+def test_a_decrease_below_min_delta_is_kept_but_does_not_prolong_the_training():
+    settings = TrainingConfig(
+        epochs=30,
+        batch_size=16,
+        learning_rate=0.001,
+        early_stopping=EarlyStoppingConfig(patience=3, min_delta=1),
+        reduce_lr=None,
+    )
+    fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=1)
+    val_loss = fit.history["val_loss"]
+    assert len(val_loss) == 1 + 3
+    assert val_loss.argmin() > 0
+    forecast = forecast_returns(fit.network, TINY, VAL).rescale(1 / VAL.volatility_scale)
+    by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
+    assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(val_loss.min(), abs=1e-4)
 
 
 @pytest.mark.parametrize("ema_momentum", [0.0, 0.9])
@@ -161,8 +179,14 @@ class StatesInMemory:
     def read(self, member: int) -> None:
         return None
 
-    def write(self, member: int, state: MemberState) -> None:
+    def keep(self, member: int, state: MemberState) -> None:
         self.states.append(state)
+
+    def flush(self) -> None:
+        pass
+
+    def write(self, member: int, state: MemberState) -> None:
+        pass
 
 
 def test_averaged_weights_are_the_running_mean_of_the_weights():
@@ -189,20 +213,71 @@ def test_the_learning_rate_is_cut_on_plateaus():
         batch_size=64,
         learning_rate=1e-7,
         early_stopping=None,
-        reduce_lr=ReduceLrConfig(factor=0.5, patience=1),
+        reduce_lr=ReduceLrConfig(factor=0.5, patience=1, min_lr=0),
     )
     rates = fit_network(TINY, [TRAIN], [VAL], settings, seed=1).history["learning_rate"]
     assert len(rates) == 6
     assert rates.iloc[-1] < rates.iloc[0]
 
 
-def test_progress_is_reported_after_every_batch(fit, seen):
+def test_the_learning_rate_is_not_cut_below_its_limit():
+    reduce_lr = ReduceLrConfig(factor=0.1, patience=0, min_delta=1, min_lr=3e-4)
+    settings = TrainingConfig(epochs=5, batch_size=64, learning_rate=0.01, reduce_lr=reduce_lr)
+    rates = fit_network(TINY, [TRAIN], [VAL], settings, seed=1).history["learning_rate"]
+    np.testing.assert_allclose(rates, [0.01, 0.01, 0.001, 3e-4, 3e-4], rtol=1e-6)
+
+
+def test_progress_is_reported_at_the_start_and_the_end_of_every_epoch(fit, seen):
     n_batches = -(-len(TRAIN) // 64)
-    assert [p.batch for p in seen if p.epoch == 2 and not np.isnan(p.loss)][:n_batches] == [
-        *range(1, n_batches + 1)
-    ]
+    for epoch in (1, 2, 3):
+        batches = [progress.batch for progress in seen if progress.epoch == epoch]
+        assert (batches[0], batches[-1]) == (1, n_batches)
+        assert batches == sorted(batches)
     assert seen[-1].epoch == 3
-    assert np.isfinite([seen[-1].val_loss, seen[-1].best_val_loss, seen[-1].learning_rate]).all()
+    assert [seen[-1].val_loss, seen[-1].best_val_loss] == [
+        fit.history["val_loss"].iloc[-1],
+        fit.history["val_loss"].min(),
+    ]
+    assert np.isfinite([seen[0].loss, seen[-1].learning_rate]).all()
+
+
+def test_progress_within_an_epoch_is_reported_ten_times_a_second():
+    class Optimizer:
+        n_reads = 0
+
+        @property
+        def learning_rate(self) -> float:
+            self.n_reads += 1
+            return 0.1
+
+    now, reports = [0.0], []
+    history = HistoryAndProgress(1, 1, 640, threading.Event(), reports.append, clock=lambda: now[0])
+    history.set_params({"steps": 100, "epochs": 2})
+    history.set_model(SimpleNamespace(optimizer=(optimizer := Optimizer()), stop_training=False))
+    for epoch in range(2):
+        history.on_epoch_begin(epoch)
+        for batch in range(100):
+            now[0] += 1 / 64
+            history.on_train_batch_end(batch, {"loss": float(batch)})
+        history.on_epoch_end(epoch, {"loss": 5.0, "val_loss": 3.0 - epoch})
+    for epoch in (1, 2):
+        own = [report for report in reports if report.epoch == epoch]
+        # 7 batches of 1/64 s are the first that take 0.1 s.
+        assert [report.batch for report in own] == [*range(1, 101, 7), 100]
+        assert [report.loss for report in own] == [*range(0, 100, 7), 5.0]
+    assert (reports[-1].val_loss, reports[-1].best_val_loss) == (2.0, 2.0)
+    assert history.rows[0]["seconds"] == 100 / 64
+    assert optimizer.n_reads == len(reports) + 2  # and once an epoch for the history
+
+
+@pytest.mark.parametrize("n_left_out", [0, 1])
+def test_the_training_step_is_traced_once_also_with_a_smaller_last_batch(monkeypatch, n_left_out):
+    traced = []
+    step = keras.Model.train_step
+    monkeypatch.setattr(keras.Model, "train_step", lambda self, data: traced.append(1) or step(self, data))
+    n_windows = len(TRAIN) // 64 * 64 - n_left_out
+    fit_network(TINY, [replace(TRAIN, cutoffs=TRAIN.cutoffs[:n_windows])], [VAL], SETTINGS, seed=5)
+    assert len(traced) == 1
 
 
 def test_ctrl_c_once_keeps_what_was_learnt():

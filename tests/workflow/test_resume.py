@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import nullcontext
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
 
 from lstm_stock.atomic import WorkDir
 from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
+from lstm_stock.network import checkpoints as checkpoints_module
 from lstm_stock.network.architecture import Regularisers
 from lstm_stock.network.checkpoints import Checkpoints, MemberState
 from lstm_stock.network.training import fit_network
@@ -18,7 +23,10 @@ class KilledError(Exception):
 
 
 class Deadly(Checkpoints):
-    """Kills the process after the first state that is kept."""
+    """Kills the process after the first state that is written; its clock stands still, so that writing is free."""
+
+    def __init__(self, folder):
+        super().__init__(folder, pytest.fail, clock=lambda: 0.0)
 
     def write(self, member, state):
         super().write(member, state)
@@ -59,7 +67,7 @@ def test_a_training_killed_after_every_epoch_ends_with_the_same_weights(folder, 
     n_killed = 0
     while True:
         try:
-            fit = fit_network(shape, [TRAIN], [VAL], settings, 5, None, Deadly(folder, pytest.fail))
+            fit = fit_network(shape, [TRAIN], [VAL], settings, 5, None, Deadly(folder))
             break
         except KilledError:
             n_killed += 1
@@ -81,6 +89,87 @@ def test_a_training_killed_within_an_epoch_repeats_that_epoch(folder):
     assert Checkpoints(folder, pytest.fail).n_epochs == 1
     fit = fit_network(TINY, [TRAIN], [VAL], ALONE, 5, None, Checkpoints(folder, pytest.fail))
     assert weights(fit) == weights(whole)
+
+
+class Rare(Checkpoints):
+    """Each call of its clock takes a second, and so does each write; a killed process writes no more."""
+
+    is_killed = False
+
+    def __init__(self, folder):
+        super().__init__(folder, pytest.fail, clock=count().__next__)
+        self.n_epochs_written = []
+
+    def write(self, member, state):
+        super().write(member, state)
+        self.n_epochs_written.append(len(state.facts["rows"]))
+
+    def flush(self):
+        if not self.is_killed:
+            super().flush()
+
+
+@pytest.mark.parametrize("epoch", [2, 4, 6])
+def test_a_training_killed_between_two_writes_ends_with_the_same_weights(folder, monkeypatch, epoch):
+    monkeypatch.setattr(checkpoints_module, "WRITING_SHARE", 0.3)
+    settings = STOPPED.model_copy(update={"early_stopping": None})
+    whole = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
+    checkpoints = Rare(folder)
+
+    def kill(progress):
+        if (progress.epoch, progress.batch) == (epoch, 1):
+            checkpoints.is_killed = True
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        fit_network(TINY, [TRAIN], [VAL], settings, 5, kill, checkpoints)
+    assert checkpoints.n_epochs_written == [one for one in (1, 4) if one < epoch]
+    assert checkpoints.n_epochs == checkpoints.n_epochs_written[-1]
+    resumed = Rare(folder)
+    fit = fit_network(TINY, [TRAIN], [VAL], settings, 5, None, resumed)
+    assert weights(fit) == weights(whole)
+    assert resumed.n_epochs_written[-1] == 6
+
+
+@pytest.mark.parametrize("n_presses", [1, 2])
+def test_ctrl_c_writes_the_state_of_the_last_complete_epoch(folder, monkeypatch, n_presses):
+    monkeypatch.setattr(checkpoints_module, "WRITING_SHARE", 1e-9)  # never a second write
+    settings = TO_THE_END.model_copy(update={"members": 1, "epochs": 5})
+    whole = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
+    checkpoints, presses = Rare(folder), [signal.SIGINT] * n_presses
+
+    def press(progress):
+        while (progress.epoch, progress.batch) == (4, 1) and presses:
+            os.kill(os.getpid(), presses.pop())
+
+    with nullcontext() if n_presses == 1 else pytest.raises(KeyboardInterrupt):
+        assert fit_network(TINY, [TRAIN], [VAL], settings, 5, press, checkpoints).interrupted
+    assert checkpoints.n_epochs_written == [1, 3]
+    fit = fit_network(TINY, [TRAIN], [VAL], settings, 5, None, Rare(folder))
+    assert weights(fit) == weights(whole)
+
+
+def test_writing_takes_a_small_share_of_the_time(folder):
+    now, written = [0.0], []
+
+    def write(name, write):
+        now[0] += 0.5
+        written.append(now[0])
+
+    folder.write = write
+    checkpoints = Checkpoints(folder, pytest.fail, clock=lambda: now[0])
+    for epoch in range(1, 1001):
+        now[0] += 0.1
+        checkpoints.keep(1, replace(STATE, facts={"rows": [{}] * epoch}))
+    assert written[0] == pytest.approx(0.6)
+    assert 0.018 < 0.5 * len(written) / now[0] < 0.025
+    n_written = len(written)
+    checkpoints.flush()
+    checkpoints.flush()
+    assert len(written) == n_written + 1
+    checkpoints.write(1, replace(STATE, is_done=True))
+    checkpoints.keep(2, STATE)  # the first state of the next member
+    assert len(written) == n_written + 3
 
 
 STATE = MemberState(
