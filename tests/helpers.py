@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ import pytest
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.market import Market
 from lstm_stock.errors import DataError
+from lstm_stock.prices.store import Store
+from lstm_stock.prices.table import PriceHistory
 
 SLOW_BASELINES = ("historical", "arima", "garch", "gjr")
 """Their look-ahead is tested one by one in `tests/baselines`."""
@@ -34,6 +37,19 @@ def keep_corruptions(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
     for name in set(CORRUPTIONS) - set(names):
         monkeypatch.delitem(CORRUPTIONS, name)
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Return a counter of the reads of each ticker's file from now on."""
+    counts: Counter[str] = Counter()
+    read = Store.read
+
+    def counted(store: Store, ticker: str) -> PriceHistory:
+        counts[ticker] += 1
+        return read(store, ticker)
+
+    monkeypatch.setattr(Store, "read", counted)
+    return counts
 
 
 COMMAND = Path(sys.executable).parent / "lstm-stock"

@@ -65,7 +65,7 @@ RunName = Annotated[
 
 
 def open_store(data_dir: Path, tickers: Sequence[str] = ()) -> Store:
-    """Return the price store; read `tickers`, so that a missing one is an error before TensorFlow loads.
+    """Return the price store; a ticker that it lacks is an error before TensorFlow takes seconds to load.
 
     Raises:
         DataError: The store lacks one of the tickers.
@@ -73,8 +73,7 @@ def open_store(data_dir: Path, tickers: Sequence[str] = ()) -> Store:
     from lstm_stock.prices.store import Store
 
     store = Store(data_dir)
-    for ticker in tickers:
-        store.read(ticker)
+    store.require(tickers)
     return store
 
 

@@ -63,21 +63,22 @@ def predict_run(
 
     from lstm_stock.config import normalise_ticker
     from lstm_stock.network.tensorflow_setup import load_tensorflow
+    from lstm_stock.prices.reader import Snapshot
     from lstm_stock.report import console, run_tables
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, group_messages
     from lstm_stock.runs.files import records
 
     tickers = run.config.data.tickers if ticker is None else [run.require_ticker(normalise_ticker(ticker))]
-    for one in tickers:
-        store.read(one)  # a missing ticker is an error before TensorFlow takes seconds to load
+    store.require(tickers)  # a missing ticker is an error before TensorFlow takes seconds to load
     load_tensorflow()
     from lstm_stock.workflow.predict import market_until, predict
 
-    market = market_until(run, store, cutoff)
+    prices = Snapshot(store)
+    market = market_until(run, prices, cutoff)
     predictions, warnings, failures = [], [], []
     for one in tickers:
         try:
-            predictions.append(predict(run, store, one, cutoff, dt.date.today(), market))
+            predictions.append(predict(run, prices, one, cutoff, dt.date.today(), market))
             warnings += [(one, text) for text in predictions[-1].warnings]
         except ShortHistoryError as error:  # the other tickers can still be forecast
             failures.append(error)

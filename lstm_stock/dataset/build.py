@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
 
 from lstm_stock.config import Config
 from lstm_stock.dataset.loader import BarLoader
@@ -126,11 +129,12 @@ def windows_skipping_unusable(
         UnusableTickerError: No ticker is left.
     """
     spec, cut, errors = window_spec(config), {}, {}
-    for ticker in config.data.tickers:
-        try:
-            cut[ticker] = windows_by_split([ticker], loader, spec, split)
-        except UnusableTickerError as error:
-            errors[ticker] = error
+    with _one_blas_thread():
+        for ticker in config.data.tickers:
+            try:
+                cut[ticker] = windows_by_split([ticker], loader, spec, split)
+            except UnusableTickerError as error:
+                errors[ticker] = error
     config = _without(config, errors, on_note)
     spec = window_spec(config)  # the ids of tickers depend on the tickers that are left
 
@@ -170,9 +174,16 @@ def refit_windows(config: Config, loader: BarLoader, split: Split) -> SplitWindo
         split: The split of the first training.
     """
     spec, wide = window_spec(config), split.without_val
-    series = [fit_ticker(ticker, loader.adjusted(ticker), spec, wide) for ticker in config.data.tickers]
+    with _one_blas_thread():
+        series = [fit_ticker(ticker, loader.adjusted(ticker), spec, wide) for ticker in config.data.tickers]
     train, test = ([windows_of(one, spec, wide, part) for one in series] for part in ("train", "test"))
     return SplitWindows(wide, train, [], test)
+
+
+def _one_blas_thread() -> AbstractContextManager[Any]:
+    """Limit linear algebra to one thread: on seven columns more are no faster, and far slower on busy cores."""
+    limits: AbstractContextManager[Any] = threadpool_limits(1, "blas")
+    return limits
 
 
 def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Config:

@@ -66,8 +66,10 @@ class Market:
 
     def with_market_column(self, adjusted: pd.DataFrame) -> pd.DataFrame:
         """Add the column `market`: the volatility surprise of each bar's date, 0 for an unknown date."""
-        by_date = pd.Series(self.volatility_surprise, index=pd.DatetimeIndex(self.dates))
-        return adjusted.assign(market=by_date.reindex(adjusted.index, fill_value=0.0).to_numpy(np.float64))
+        days = days_of(adjusted)
+        rows = np.searchsorted(self.dates, days)
+        is_known = np.append(self.dates, np.datetime64("NaT"))[rows] == days
+        return adjusted.assign(market=np.where(is_known, np.append(self.volatility_surprise, 0.0)[rows], 0.0))
 
     def is_complete_on(self, day: pd.Timestamp) -> bool:
         """Whether enough tickers have a value on a date."""

@@ -85,11 +85,13 @@ def student_t_variance(sample: Array) -> float:
     """
     df = REFERENCE_DF
     loc, square = float(np.median(sample)), float(np.var(sample))
+    squares = (sample - loc) ** 2
     for _ in range(MAX_ROUNDS):
         before = square
-        weight = _weight((sample - loc) ** 2 / max(square, TINY), df)
-        loc = float(np.average(sample, weights=weight))
-        square = float(np.mean(weight * (sample - loc) ** 2))
+        weight = _weight(squares / max(square, TINY), df)
+        loc = float((weight * sample).sum() / weight.sum())
+        squares = (sample - loc) ** 2
+        square = float(np.mean(weight * squares))
         if abs(square - before) <= 1e-12 * before:
             break
     return square * df / (df - 2)

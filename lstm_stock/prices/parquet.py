@@ -45,7 +45,8 @@ def decode_history(raw: bytes) -> PriceHistory:
     import pyarrow.parquet as pq
 
     try:
-        arrow = pq.read_table(pa.BufferReader(raw))
+        # One thread: a file is small, and `pq.read_table` opens it as a data set of files.
+        arrow = pq.ParquetFile(pa.BufferReader(raw)).read(use_threads=False)
         return _from_arrow(arrow)
     except (pa.ArrowException, OSError) as error:  # OSError: a corrupt page
         raise ValueError(str(error)) from error

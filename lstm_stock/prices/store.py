@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +77,16 @@ class Store:
         if not self._folder.exists():
             return []
         return sorted(entry for entry in self._folder.iterdir() if entry.name not in own)
+
+    def require(self, tickers: Iterable[str]) -> None:
+        """Raise a DataError for the first ticker that has no file; no file is read."""
+        for ticker in tickers:
+            try:
+                self.path(ticker).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                raise self._missing(normalise_ticker(ticker)) from None
+            except OSError:
+                pass  # `read` reports it
 
     def read(self, ticker: str) -> PriceHistory:
         """Read one ticker's prices and check their hash.

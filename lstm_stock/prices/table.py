@@ -32,6 +32,8 @@ Days = npt.NDArray[np.datetime64]
 Rows = npt.NDArray[np.intp]
 
 _SHOWN_LINES = 20
+_COLUMN_INDEX = pd.Index(COLUMNS)
+_ADJUSTED_INDEX = pd.Index(["open", "high", "low", "close", "volume"])
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,11 @@ def price_table(dates: npt.ArrayLike, columns: Mapping[str, npt.ArrayLike]) -> p
         columns: Every one of `COLUMNS`, each of shape `(n_bars,)`.
     """
     days = np.asarray(dates, dtype="datetime64[s]")
+    values = np.empty((len(COLUMNS), len(days)))
+    for row, name in zip(values, COLUMNS, strict=True):
+        row[:] = columns[name]
     index = pd.DatetimeIndex(days, name="date")
-    return pd.DataFrame(
-        {name: np.asarray(columns[name], dtype=np.float64) for name in COLUMNS},
-        index=index,
-        columns=list(COLUMNS),
-    )
+    return pd.DataFrame(values.T, index=index, columns=_COLUMN_INDEX, copy=False)
 
 
 def days_of(table: pd.DataFrame) -> Days:
@@ -139,9 +140,10 @@ def validate(table: pd.DataFrame, name: str) -> None:
     reasons = _wrong_form(table)
     if not reasons:
         dates = table.index.to_numpy()
+        columns = dict(zip(COLUMNS, table.to_numpy().T, strict=True))
         reasons = [
             describe(invalid, lambda row: f"row {row + 1} ({str(dates[row])[:10]})")
-            for invalid in find_invalid_rows(dates, {column: table[column].to_numpy() for column in COLUMNS})
+            for invalid in find_invalid_rows(dates, columns)
         ]
     if reasons:
         raise DataError(
@@ -196,10 +198,11 @@ def adjusted(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns `open high low close volume`, the index of `table`.
     """
-    ratio = table["adj_close"] / table["close"]
-    result = table[["open", "high", "low", "close"]].mul(ratio, axis=0)
-    result["volume"] = table["volume"]
-    return result
+    values = np.empty((len(_ADJUSTED_INDEX), len(table)))
+    for row, name in zip(values, _ADJUSTED_INDEX, strict=True):
+        row[:] = table[name]
+    values[:-1] *= table["adj_close"].to_numpy() / table["close"].to_numpy()
+    return pd.DataFrame(values.T, index=table.index, columns=_ADJUSTED_INDEX, copy=False)
 
 
 def table_hash(table: pd.DataFrame) -> str:
@@ -213,7 +216,7 @@ def table_hash(table: pd.DataFrame) -> str:
     for column in COLUMNS:
         digest.update(column.encode() + b"\0")
         # Adding 0.0 turns -0.0 into 0.0.
-        digest.update((table[column].to_numpy(np.float64) + 0.0).astype("<f8").tobytes())
+        digest.update((table[column].to_numpy(np.float64) + 0.0).astype("<f8", copy=False).data)
     return digest.hexdigest()
 
 
@@ -225,9 +228,9 @@ def _wrong_form(table: pd.DataFrame) -> list[str]:
         found.append(f"columns are `{' '.join(columns)}`, must be `{' '.join(COLUMNS)}`")
     else:
         found += [
-            f"`{column}` is of type {table[column].dtype}, must be float64"
-            for column in COLUMNS
-            if table[column].dtype != np.float64
+            f"`{column}` is of type {dtype}, must be float64"
+            for column, dtype in zip(COLUMNS, table.dtypes, strict=True)
+            if dtype != np.float64
         ]
     index = table.index
     if not isinstance(index, pd.DatetimeIndex):
@@ -246,6 +249,9 @@ def _wrong_form(table: pd.DataFrame) -> list[str]:
 
 
 def _invalid_dates(dates: Days) -> list[InvalidRows]:
+    all_days = dates.astype("datetime64[D]")
+    if (all_days == dates).all() and (all_days[1:] > all_days[:-1]).all():  # NaT is neither
+        return []
     found = []
     dated = np.flatnonzero(~np.isnat(dates))
     days = dates[dated].astype("datetime64[D]")
@@ -266,9 +272,13 @@ def _invalid_values(columns: Mapping[str, Array]) -> list[InvalidRows]:
     found = []
     for name in COLUMNS:
         values = columns[name]
+        above_zero = name in PRICES and name != "open"
+        lowest, highest = values.min(initial=1.0), values.max(initial=0.0)  # NaN if a value is
+        if (lowest > 0 or (lowest == 0 and not above_zero)) and highest < np.inf:
+            continue
         finite = np.isfinite(values)
         kinds = [(np.isnan(values), "is missing (NaN)"), (np.isinf(values), "is infinite")]
-        if name in PRICES and name != "open":
+        if above_zero:
             kinds.append((finite & (values <= 0), "is {:g}, must be above 0"))
         else:
             kinds.append((finite & (values < 0), "is {:g}, must not be negative"))

@@ -14,7 +14,7 @@ from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import apply_ticker, window_spec
 from lstm_stock.dataset.windows import windows_of
 from lstm_stock.errors import DataError
-from lstm_stock.prices.reader import PriceReader
+from lstm_stock.prices.reader import PriceReader, Snapshot
 from lstm_stock.prices.store import Store
 from lstm_stock.report.text import MAX_DETAILED_TICKERS, name_tickers
 from lstm_stock.runs.run import Run
@@ -47,7 +47,7 @@ def draw(
         except DataError as error:
             on_warning(f"no figure of all tickers: {error.message}")
         return
-    market = None
+    market, prices = None, Snapshot(store)
     for ticker in tickers if named is None else [named]:
         suffix = "" if len(tickers) == 1 else f"-{quote(ticker, safe='')}"
         forecasts = run.forecasts_of(ticker)
@@ -57,14 +57,14 @@ def draw(
             "scores_by_step": plots.scores_by_step(scores, ticker, model),
         }
         try:
-            market = market or market_until(run, store, None)
-            prediction = predict(run, store, ticker, None, dt.date.today(), market)
+            market = market or market_until(run, prices, None)
+            prediction = predict(run, prices, ticker, None, dt.date.today(), market)
             figures["forecast"] = plots.forecast_fan(prediction.recent, prediction.table, ticker)
         except DataError as error:
             on_warning(f"no forecast figure of {ticker}: {error.message}")
         if model == "attention":
             try:
-                weights = _attention(run, store, ticker)
+                weights = _attention(run, prices, ticker)
                 figures["attention"] = plots.attention_by_lag(weights, f"{model} on {ticker}")
             except DataError as error:
                 on_warning(f"no attention figure of {ticker}: {error.message}")
@@ -72,11 +72,11 @@ def draw(
             yield from plots.save_figure(figure, folder, name + suffix)
 
 
-def _attention(run: Run, store: Store, ticker: str) -> NDArray[np.float32]:
+def _attention(run: Run, prices: Snapshot | Store, ticker: str) -> NDArray[np.float32]:
     """Return the attention weights of the test windows, `(n_windows, n_members, look_back)`."""
     from lstm_stock.network.cells.attention import attention_weights
 
-    spec, reader = window_spec(run.config), PriceReader(run.config.data, store)
+    spec, reader = window_spec(run.config), PriceReader(run.config.data, prices)
     bars = BarLoader.of(run.config, reader.adjusted).adjusted(ticker)
     series = apply_ticker(ticker, bars, spec, run.scalers[ticker])
     test = windows_of(series, spec, run.provenance.split, "test")

@@ -18,7 +18,7 @@ from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices import calendars
 from lstm_stock.prices import table as price_table
-from lstm_stock.prices.reader import TickerOrigin
+from lstm_stock.prices.reader import Snapshot, TickerOrigin
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, between
 from lstm_stock.runs.run import Run
@@ -47,7 +47,7 @@ class Prediction:
     warnings: tuple[str, ...]
 
 
-def market_until(run: Run, store: Store, cutoff: dt.date | None) -> Market | None:
+def market_until(run: Run, prices: Snapshot | Store, cutoff: dt.date | None) -> Market | None:
     """Return the market of the run's tickers up to a date; None if the run's `target_scale` needs none.
 
     Raises:
@@ -55,14 +55,14 @@ def market_until(run: Run, store: Store, cutoff: dt.date | None) -> Market | Non
     """
 
     def read(ticker: str) -> pd.DataFrame:
-        return price_table.adjusted(between(store.read(ticker).table, None, cutoff))
+        return price_table.adjusted(between(prices.read(ticker).table, None, cutoff))
 
     return BarLoader.of(run.config, read).market
 
 
 def predict(
     run: Run,
-    store: Store,
+    prices: Snapshot | Store,
     ticker: str,
     cutoff: dt.date | None,
     today: dt.date,
@@ -75,7 +75,7 @@ def predict(
 
     Args:
         run: The run to forecast with.
-        store: Where the prices are.
+        prices: The prices; a `Snapshot` reads those of a ticker once for several calls.
         ticker: One of the run's tickers; for a run of several, also any other ticker.
         cutoff: Last date the forecaster may know; None is the newest bar.
         today: The date that the age of the newest bar is measured from.
@@ -87,7 +87,7 @@ def predict(
         RunError: The run cannot be read, or cannot forecast the ticker.
     """
     run.require_ticker(ticker)
-    config, history = run.config, store.read(ticker)
+    config, history = run.config, prices.read(ticker)
     spec = window_spec(config)
     table = between(history.table, None, cutoff)
     if table.empty:
@@ -106,7 +106,7 @@ def predict(
         adjusted = market.with_market_column(adjusted)
         if origin is None:
             both = (*config.data.tickers, ticker)
-            exchanges = {name: store.read(name).provenance.exchange for name in both}
+            exchanges = {name: prices.read(name).provenance.exchange for name in both}
             unknown = require_one_close(config.target_scale, exchanges, table.index[0], table.index[-1])
             ends_unknown = ticker in unknown
     series, calibrator = _as_trained(run, ticker, adjusted) if origin else _by_own_past(run, ticker, adjusted)

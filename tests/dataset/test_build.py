@@ -1,14 +1,15 @@
-"""The dataset of a config: repeated reads of the store are equal, unusable tickers are left out."""
+"""The dataset of a config: a ticker's file is read once, unusable tickers are left out."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from lstm_stock.config import DataConfig, load_config
 from lstm_stock.dataset.build import build_dataset
-from lstm_stock.errors import DataError, UnusableTickerError
-from lstm_stock.prices.reader import PriceReader
+from lstm_stock.errors import UnusableTickerError
+from lstm_stock.prices.reader import PriceReader, Snapshot
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from lstm_stock.workflow.backtest import Plan, plan_backtest
@@ -25,24 +26,33 @@ def write(store: Store, table: pd.DataFrame, ticker: str = "AAA") -> None:
     store.write(PriceHistory(ticker, table, origin))
 
 
-def test_bars_fetched_during_a_training_are_not_read(tmp_path):
+def test_prices_that_change_during_a_training_are_not_read_again(tmp_path):
     store, table = Store(tmp_path), random_prices(120)
     write(store, table.iloc[:100])
     reader = PriceReader(DATA, store)
     before = reader.table("AAA")
-    write(store, table)
-    pd.testing.assert_frame_equal(reader.table("AAA"), before, check_freq=False)
-    assert len(PriceReader(DATA, store).table("AAA")) == 120
+    changed = table.assign(close=table["close"] * 1.0001)
+    write(store, changed)
+    pd.testing.assert_frame_equal(reader.table("AAA"), table.iloc[:100], check_freq=False)
+    assert reader.table("AAA") is before and reader.origins["AAA"].hash == table_hash(before)
+    pd.testing.assert_frame_equal(PriceReader(DATA, store).table("AAA"), changed, check_freq=False)
 
 
-def test_a_changed_past_is_an_error(tmp_path):
+def test_of_a_longer_history_a_reader_keeps_the_bars_in_range_alone(tmp_path):
     store, table = Store(tmp_path), random_prices(120)
-    write(store, table)
-    reader = PriceReader(DATA, store)
-    reader.table("AAA")
-    write(store, table.assign(close=table["close"] * 1.0001))
-    with pytest.raises(DataError, match="the stored prices of AAA changed while they were in use"):
-        reader.table("AAA")
+    write(store, table.assign(adj_close=table["close"] * np.linspace(0.8, 1, 120)))
+    data = DATA.model_copy(update={"start": table.index[20].date(), "end": table.index[-11].date()})
+    history, kept = store.read("AAA"), Snapshot(store)
+    reader = PriceReader(data, kept)
+    cut = reader.table("AAA")
+    pd.testing.assert_frame_equal(cut, history.table.iloc[20:-10])
+    assert not np.shares_memory(cut.to_numpy(), kept.read("AAA").table.to_numpy())
+    origin = reader.origins["AAA"]
+    assert origin.hash == table_hash(cut) != history.provenance.hash
+    assert origin.first_close == cut["adj_close"].iloc[0] and origin.n_bars == 90
+    whole = PriceReader(DATA, kept)
+    assert np.shares_memory(whole.table("AAA").to_numpy(), kept.read("AAA").table.to_numpy())
+    assert whole.origins["AAA"].hash == table_hash(history.table)
 
 
 def without_open(table: pd.DataFrame, row: int) -> pd.DataFrame:

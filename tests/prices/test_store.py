@@ -275,6 +275,14 @@ def test_what_is_wrong_with_a_file_is_reported(store, change, message):
     assert message in caught.value.message
 
 
+def test_required_tickers_have_a_file_which_is_not_read(store):
+    store.write(history())
+    store.path("AAPL").write_bytes(b"damaged")
+    store.require(["AAPL", "aapl"])
+    with pytest.raises(DataError, match=r"APL is not in the price store .*; did you mean AAPL"):
+        store.require(["AAPL", "APL"])
+
+
 def test_a_file_that_is_no_parquet_is_reported(store):
     store.write(history())
     for content in (b"", b"PAR1", b"Date,Open\n", b"\0" * 5000):

@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import json
 import sys
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,6 +39,7 @@ from tests.conftest import TINY, Answer, call_cli
 from tests.helpers import (
     assert_fits,
     assert_user_error,
+    count_reads,
     drop_slow_baselines,
     keep_corruptions,
     random_prices,
@@ -65,11 +67,12 @@ def store(tmp_path_factory) -> Store:
 
 @dataclass(frozen=True)
 class Made:
-    """A run of many tickers, and what the command that made it printed."""
+    """A run of many tickers, what the command that made it printed, and how often it read each ticker."""
 
     store: Store
     runs: Path
     answer: Answer
+    reads: Counter[str]
 
     @property
     def run(self) -> Run:
@@ -90,8 +93,9 @@ def made(store, tmp_path_factory) -> Made:
     words += ("--data-dir", store.root, "--runs-dir", folder / "runs")
     with pytest.MonkeyPatch.context() as monkeypatch:
         drop_slow_baselines(monkeypatch)
+        reads = count_reads(monkeypatch)
         answer = call_cli(monkeypatch, Captured(monkeypatch), *words)
-    return Made(store, folder / "runs", answer)
+    return Made(store, folder / "runs", answer, reads)
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +125,18 @@ def test_one_network_is_trained_for_the_tickers_of_a_file_without_those_that_are
     assert run.config.data.tickers == TICKERS
     assert tuple(run.provenance.tickers) == tuple(run.scalers) == tuple(run.calibrators) == TICKERS
     assert [i.shape for i in run.network.inputs] == [(None, 10, 7), (None,)]
+
+
+def test_train_predict_and_plot_read_the_file_of_each_ticker_once(made, cli, monkeypatch):
+    assert made.reads == Counter((*TICKERS, SHORT))
+    for words, names in (
+        (("predict",), TICKERS),
+        (("predict", "--ticker", UNSEEN), (UNSEEN,)),
+        (("plot", "--ticker", "AAA"), ("AAA",)),
+    ):
+        reads = count_reads(monkeypatch)
+        answer = cli(*words, *made.folders)
+        assert answer.code == 0 and reads == Counter(names), answer
 
 
 def test_a_refit_learns_from_train_and_val_and_is_scaled_by_both(made, cli, monkeypatch):
