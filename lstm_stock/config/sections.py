@@ -248,7 +248,7 @@ class EarlyStoppingConfig(Section):
         default=10, ge=1, le=10_000, description="Epochs without improvement before training stops"
     )
     min_delta: Float = Field(
-        default=0, ge=0, le=1, description="Least decrease of the loss that counts as an improvement"
+        default=0.0001, ge=0, le=1, description="Least decrease of the loss that counts as an improvement"
     )
 
 
@@ -266,7 +266,7 @@ class ReduceLrConfig(Section):
         default=0.0001, ge=0, le=1, description="Least decrease of the loss that counts as an improvement"
     )
     min_lr: Float = Field(
-        default=0, ge=0, le=1, description="Learning rate below which it is not reduced; 0 is no limit"
+        default=0.00001, ge=0, le=1, description="Learning rate below which it is not reduced; 0 is no limit"
     )
 
 

@@ -82,8 +82,10 @@ def test_defaults_match_the_design() -> None:
         epochs=100,
         batch_size=32,
         learning_rate=0.001,
-        early_stopping=EarlyStoppingConfig(monitor="val_loss", patience=10),
-        reduce_lr=ReduceLrConfig(monitor="val_loss", factor=0.1, patience=5),
+        early_stopping=EarlyStoppingConfig(monitor="val_loss", patience=10, min_delta=0.0001),
+        reduce_lr=ReduceLrConfig(
+            monitor="val_loss", factor=0.1, patience=5, min_delta=0.0001, min_lr=0.00001
+        ),
         members=1,
     )
 
@@ -336,7 +338,7 @@ def test_the_classic_file_holds_only_the_tutorial_recipe() -> None:
         "target_scale": "none",
         "window": {"horizon": 1},
         "model": {"head": "point"},
-        "training": {"ema_momentum": 0},
+        "training": {"ema_momentum": 0, "early_stopping": {"min_delta": 0}, "reduce_lr": {"min_lr": 0}},
         "calibration": "none",
     }
     assert load_config(ROOT / "configs" / "classic.yaml").split == Config().split
