@@ -17,7 +17,7 @@ from lstm_stock.cli.app import (
     app,
     open_store,
 )
-from lstm_stock.errors import ConfigError, RunError
+from lstm_stock.errors import RunError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,11 @@ def train(
     ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Workers for `--each` [default: one per core].", show_default=False),
+        typer.Option(
+            min=1,
+            help="Workers of `--each`, or of the baselines of many tickers [default: one per core].",
+            show_default=False,
+        ),
     ] = None,
     resume: Annotated[
         bool,
@@ -57,8 +61,6 @@ def train(
     from lstm_stock.config.schema import require_market
 
     settings = load_config(config, overrides or [])
-    if jobs is not None and not each:
-        raise ConfigError("`--jobs` needs `--each`", "leave out `--jobs`, or add `--each`")
     from lstm_stock.runs.folder import require_writable
     from lstm_stock.workflow.parallel import n_cores
 
@@ -66,7 +68,7 @@ def train(
     store = open_store(data_dir, settings.data.tickers)
     require_writable(runs_dir)  # before the training takes minutes
     if not each:
-        train_together(settings, store, runs_dir, quiet, resume)
+        train_together(settings, store, runs_dir, quiet, resume, jobs)
         return
     trained = _train_each(settings, store, runs_dir, jobs or n_cores(), resume, quiet)
     if trained.failures:
@@ -74,7 +76,14 @@ def train(
         raise RunError(f"{n_failed} of {n_all} tickers could not be trained", "see the warnings above")
 
 
-def train_together(config: Config, store: Store, runs_dir: Path, quiet: bool, resume: bool = False) -> Run:
+def train_together(
+    config: Config,
+    store: Store,
+    runs_dir: Path,
+    quiet: bool,
+    resume: bool = False,
+    n_workers: int | None = None,
+) -> Run:
     """Train one network for all tickers of a config, save the run and print its scores."""
     from lstm_stock.network.tensorflow_setup import load_tensorflow
     from lstm_stock.report import console, progress
@@ -89,7 +98,7 @@ def train_together(config: Config, store: Store, runs_dir: Path, quiet: bool, re
         scoring=lambda: progress.counted_progress("tickers", quiet or few),
         note=lambda text: console.note(text, quiet),
     )
-    run = train(config, store, runs_dir, reports, resume)
+    run = train(config, store, runs_dir, reports, resume, n_workers)
     show_scores(run.scores, run.verdict, run.config)
     console.note(f"\nsaved {run.path}", quiet)
     return run

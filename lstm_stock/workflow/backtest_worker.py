@@ -1,7 +1,7 @@
 """The worker of a backtest: fit and forecast one part of one fold, from its input alone.
 
 A part is the network of a fold, which learns all tickers, or the baselines of one ticker. TensorFlow loads in the
-worker with one thread, so that the number of workers changes no bit.
+worker that needs it, with one thread, so that the number of workers changes no bit.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from lstm_stock.dataset.series import window_spec
 from lstm_stock.dataset.split import Fold
 from lstm_stock.network.tensorflow_setup import load_single_threaded_tensorflow
 from lstm_stock.runs.backtest import FoldPart
+from lstm_stock.workflow.scoring import baseline_tables, network_table
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def run_job(job: FoldJob) -> tuple[PartName, FoldPart]:
         ConfigError: The training diverged.
         KeyboardInterrupt: Ctrl-C ended the training early.
     """
-    load_single_threaded_tensorflow()
+    if job.name.ticker is None:
+        load_single_threaded_tensorflow()
     clock = time.perf_counter()
     tables, facts = _network(job) if job.name.ticker is None else _baselines(job)
     facts["seconds"] = time.perf_counter() - clock
@@ -76,25 +78,23 @@ def _cut_windows(job: FoldJob, loader: BarLoader) -> SplitWindows:
 
 
 def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
-    from lstm_stock.workflow.fit import fit_with_refit, network_table
+    from lstm_stock.workflow.fit import fit_with_refit, forecast_each
 
     loader = BarLoader(job.adjusted.__getitem__)
     forecaster = fit_with_refit(job.config, _cut_windows(job, loader), loader)
-    fit = forecaster.fit
+    fit, test = forecaster.fit, forecaster.test
     if fit.interrupted:
         raise KeyboardInterrupt
     best = fit.history.groupby("member")["val_loss"].min()
     facts = {"epochs": float(len(fit.history)), "best_val_loss": float(best.mean())}
     tables = [
-        network_table(job.config, fit.network, forecaster.calibrators[test.series.ticker], test)
-        for test in forecaster.test
+        network_table(job.config.model.cell, windows, returns, forecaster.calibrators[windows.series.ticker])
+        for windows, returns in zip(test, forecast_each(job.config, fit.network, test), strict=True)
     ]
     return tables, facts
 
 
 def _baselines(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
-    from lstm_stock.workflow.fit import baseline_tables
-
     (test,) = _cut_windows(job, BarLoader(job.adjusted.__getitem__)).test
     notes: list[str] = []
     adjusted = job.adjusted[test.series.ticker]

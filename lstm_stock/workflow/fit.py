@@ -1,32 +1,25 @@
-"""Fit and forecast one split, which `train` does once and a backtest once per fold.
+"""Fit the network on one split, which `train` does once and a backtest once per fold, and forecast with it.
 
-The network learns from train and val windows, the baselines from every bar before the test period. Nothing here
-chooses the split, scores or saves.
+Nothing here chooses the split, fits baselines, scores or saves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from lstm_stock.baselines import Task, forecast_all
 from lstm_stock.config import Config
 from lstm_stock.dataset.build import SplitWindows, refit_windows
-from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.loader import BarLoader
-from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.network.architecture import Architecture, Regularisers, Sampling
 from lstm_stock.network.callbacks import Progress
 from lstm_stock.network.checkpoints import Checkpoints
-from lstm_stock.network.forecast import forecast_returns
+from lstm_stock.network.forecast import forecast_returns, forecast_tickers
 from lstm_stock.network.training import TrainingResult, fit_network, refit_network
-from lstm_stock.scoring.forecast_table import forecast_table
 
 if TYPE_CHECKING:
     import keras
@@ -100,7 +93,10 @@ def fit_with_refit(
     """
     spec, settings, seed = architecture_of(config), config.training, config.seed
     fit = fit_network(spec, windows.train, windows.val, settings, seed, on_progress, checkpoints)
-    calibrators = {val.series.ticker: fit_calibrator(config, fit.network, val) for val in windows.val}
+    calibrators = {
+        val.series.ticker: _calibrator(config, val, held_out)
+        for val, held_out in zip(windows.val, forecast_each(config, fit.network, windows.val), strict=True)
+    }
     first = FittedForecaster(fit, windows.test, calibrators)
     if not settings.refit or fit.interrupted:
         return first
@@ -114,38 +110,15 @@ def forecast_network(config: Config, network: keras.Model, windows: Windows) -> 
     return forecast_returns(network, architecture_of(config), windows)
 
 
+def forecast_each(config: Config, network: keras.Model, tickers: Sequence[Windows]) -> Iterator[Distribution]:
+    """Forecast as `forecast_network` does, ticker by ticker, in few forward passes."""
+    return forecast_tickers(network, architecture_of(config), tickers)
+
+
 def fit_calibrator(config: Config, network: keras.Model, val: Windows) -> Calibrator:
     """Fit what scales the intervals of one ticker, on its val windows."""
-    held_out = forecast_network(config, network, val)
+    return _calibrator(config, val, forecast_network(config, network, val))
+
+
+def _calibrator(config: Config, val: Windows, held_out: Distribution) -> Calibrator:
     return Calibrator.fit(config.calibration, LEVELS, held_out, val.returns, val.volatility_scale)
-
-
-def network_table(
-    config: Config, network: keras.Model, calibrator: Calibrator, windows: Windows
-) -> pd.DataFrame:
-    """Return the forecast table of the network for one ticker's test windows."""
-    returns = forecast_network(config, network, windows)
-    intervals = calibrator.apply(returns, windows.returns, windows.volatility_scale)
-    return forecast_table(windows, config.model.cell, returns, intervals)
-
-
-def baseline_tables(
-    windows: Windows, adjusted: pd.DataFrame, split: Split, on_note: Callable[[str], None]
-) -> list[pd.DataFrame]:
-    """Return the forecast tables of all baselines, fitted on every bar before the test period.
-
-    Args:
-        windows: One ticker's test windows; the baselines forecast from the same cutoffs.
-        adjusted: The adjusted bars of that ticker.
-        split: Where the test period starts.
-        on_note: Called with a sentence for each baseline that is skipped.
-    """
-    task = baseline_task(windows, adjusted, split)
-    forecasts = forecast_all(task, lambda text: on_note(f"{windows.series.ticker}: {text}"))
-    return [forecast_table(windows, name, returns) for name, returns in forecasts.items()]
-
-
-def baseline_task(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Task:
-    """Return the task of the baselines: the cutoffs and the horizon of the test windows."""
-    n_insample = split.first_rows(windows.series.dates)[1]
-    return Task(Bars.of(adjusted), n_insample, windows.cutoffs, windows.spec.horizon)

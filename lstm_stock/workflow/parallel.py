@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from itertools import takewhile
 from typing import Any, Literal, TypeVar
 
 from lstm_stock.errors import ConfigError
@@ -65,33 +66,50 @@ def n_cores() -> int:
     return int(cpu_count())
 
 
-def run_calls(engine: Engine, function: Callable[[A], T], arguments: Iterable[A]) -> Generator[T]:
-    """Call `function` with each argument; yield each result once it is there.
+class WorkerKilledError(ConfigError):
+    """A worker process was killed."""
+
+
+def run_calls(
+    engine: Engine, function: Callable[[A], T], arguments: Iterable[A], in_order: bool = False
+) -> Generator[T]:
+    """Call `function` with each argument; yield each result once it is there, or `in_order` of the arguments.
 
     Arguments are drawn from the iterable as workers get free. No call runs in this process. The first exception of
     a call ends all calls, and so does closing the generator.
 
     Raises:
-        ConfigError: The backend is not installed, its cluster does not answer, or a worker was killed.
+        ConfigError: The backend is not installed, or its cluster does not answer.
+        WorkerKilledError: A worker was killed.
     """
     try:
         with _started(engine) as (executor, n_workers):
             # Dask calls in a thread; threads of its own draw from Python's random numbers, which a call seeds.
             call = function if engine.backend == "loky" else partial(call_in_new_process, function)
-            pending: set[Future[T]] = set()
+            pending: list[Future[T]] = []
             for argument in arguments:
-                pending.add(executor.submit(partial(call, argument)))
+                pending.append(executor.submit(partial(call, argument)))
                 if len(pending) == 2 * n_workers:  # a free worker finds the next call waiting
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
+                    yield from _take_results(pending, in_order)
             while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from _take_results(pending, in_order)
     except BrokenProcessPool as error:
-        raise ConfigError(
+        raise WorkerKilledError(
             "a worker process was killed, perhaps because memory ran out",
             "choose fewer `--jobs`; finished work is kept",
         ) from error
+
+
+def _take_results(pending: list[Future[T]], in_order: bool) -> Iterator[T]:
+    """Wait for the first call to end, or `in_order` for the oldest; remove and yield what there is."""
+    if in_order:
+        wait(pending[:1])
+        done = list(takewhile(Future.done, pending))
+    else:
+        done = list(wait(pending, return_when=FIRST_COMPLETED).done)
+    pending[:] = [future for future in pending if future not in done]
+    while done:
+        yield done.pop(0).result()
 
 
 def call_in_new_process(function: Callable[[A], T], argument: A) -> T:

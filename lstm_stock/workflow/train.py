@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,10 @@ from lstm_stock.runs.provenance import (
     package_versions,
 )
 from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
-from lstm_stock.scoring.scores import score_table
-from lstm_stock.scoring.verdict import LossTables, judge_loss_tables
-from lstm_stock.workflow.fit import FittedForecaster, baseline_tables, fit_with_refit, network_table
+from lstm_stock.scoring.verdict import judge_loss_tables
+from lstm_stock.workflow.fit import FittedForecaster, fit_with_refit, forecast_each
+from lstm_stock.workflow.parallel import WorkerKilledError, n_cores
+from lstm_stock.workflow.scoring import ScoredTicker, ScoreJob, score_tickers
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,14 @@ class Reports:
         return cls(lambda: nullcontext(lambda _: None), lambda: nullcontext(lambda _done, _all: None), note)
 
 
-def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume: bool = False) -> Run:
+def train(
+    config: Config,
+    store: Store,
+    runs_dir: Path,
+    reports: Reports,
+    resume: bool = False,
+    n_workers: int | None = None,
+) -> Run:
     """Train, forecast the test period once, compare with the baselines, and save the run.
 
     Of several tickers, those whose bars cannot be used are left out.
@@ -69,10 +77,11 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
         runs_dir: Where the run folder will be made.
         reports: Callbacks for progress and notes.
         resume: Continue the same training after its last epoch, if it was killed.
+        n_workers: Number of processes that fit and score the baselines of many tickers; None is one per core.
 
     Raises:
         DataError: Prices are missing or too few.
-        ConfigError: The training diverged.
+        ConfigError: The training diverged, or a worker was killed.
         RunError: The run cannot be saved.
     """
     started = dt.datetime.now(dt.UTC)
@@ -89,7 +98,7 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
         _scratch(runs_dir) as scratch,
     ):
         clock = time.perf_counter()
-        with reports.training() as on_progress:
+        with reports.training() as on_progress, _cleared_if_diverged(checkpoints):
             forecaster = fit_with_refit(config, windows, loader, on_progress, checkpoints)
         fit = forecaster.fit
         train_seconds = time.perf_counter() - clock
@@ -100,7 +109,10 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
                 "`--resume` continues after the last complete epoch"
             )
         forecasts = scratch / "forecasts.parquet"
-        scores, verdict = _score(config, forecaster, loader, split, forecasts, runs_dir, reports)
+        with _training_is_kept(checkpoints, reports.note):
+            jobs = _score_jobs(config, forecaster, loader, split)
+            scored = score_tickers(jobs, len(forecaster.test), n_workers or n_cores())
+            scores, verdict = _score(config, scored, forecasts, runs_dir, reports)
 
         python, platform = environment()
         provenance = RunProvenance(
@@ -135,16 +147,20 @@ def train(config: Config, store: Store, runs_dir: Path, reports: Reports, resume
     return run
 
 
+def _score_jobs(
+    config: Config, forecaster: FittedForecaster, loader: BarLoader, split: Split
+) -> Iterator[ScoreJob]:
+    returns_by_ticker = forecast_each(config, forecaster.fit.network, forecaster.test)
+    for windows, returns in zip(forecaster.test, returns_by_ticker, strict=True):
+        ticker = windows.series.ticker
+        calibrator = forecaster.calibrators[ticker]
+        yield ScoreJob(config.model.cell, windows, returns, calibrator, loader.adjusted(ticker), split)
+
+
 def _score(
-    config: Config,
-    forecaster: FittedForecaster,
-    loader: BarLoader,
-    split: Split,
-    file: Path,
-    runs_dir: Path,
-    reports: Reports,
+    config: Config, results: Generator[ScoredTicker], file: Path, runs_dir: Path, reports: Reports
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Forecast, score and write ticker by ticker: the forecasts of many tickers would not fit into memory.
+    """Collect the scores and write the forecasts, ticker by ticker: those of many would not fit into memory.
 
     Returns:
         The score table and the verdict.
@@ -152,23 +168,23 @@ def _score(
     Raises:
         RunError: The forecasts cannot be written.
     """
-    model, n_tickers = config.model.cell, len(config.data.tickers)
+    n_tickers = len(config.data.tickers)
     scores, loss_tables = [], {}
-    with ForecastWriter(file) as writer, reports.scoring() as on_scored:
-        for i, test in enumerate(forecaster.test):
-            on_scored(i, n_tickers)
-            ticker = test.series.ticker
-            tables = [network_table(config, forecaster.fit.network, forecaster.calibrators[ticker], test)]
-            tables += baseline_tables(test, loader.adjusted(ticker), split, reports.note)
-            table = pd.concat(tables, ignore_index=True)
+    # Ctrl-C closes the generator at once, and so ends the workers.
+    with ForecastWriter(file) as writer, reports.scoring() as on_scored, closing(results):
+        on_scored(0, n_tickers)
+        for scored in results:
+            for text in scored.notes:
+                reports.note(text)
             with _saving(runs_dir):
-                writer.add(table)
-            scores.append(score_table(table))
-            loss_tables[ticker] = LossTables.of(table[table["step"] == 1], model)
+                writer.add(scored.forecasts)
+            scores.append(scored.scores)
+            loss_tables[scored.ticker] = scored.loss_tables
+            on_scored(len(scores), n_tickers)
         with _saving(runs_dir):
             writer.close()
-        on_scored(n_tickers, n_tickers)
-    return pd.concat(scores, ignore_index=True), judge_loss_tables(loss_tables, model, config.calibration)
+    verdict = judge_loss_tables(loss_tables, config.model.cell, config.calibration)
+    return pd.concat(scores, ignore_index=True), verdict
 
 
 @contextmanager
@@ -200,11 +216,38 @@ def _checkpoints(
             note("no training of the same config, prices, packages and code to resume: starting at epoch 1")
         elif n_epochs:
             note(f"starting at epoch 1; `--resume` would have continued this training after epoch {n_epochs}")
-        try:
-            yield checkpoints
-        except ConfigError:  # it diverged; resumed, it would diverge again
-            work_dir.clear()
-            raise
+        yield checkpoints
+
+
+@contextmanager
+def _cleared_if_diverged(checkpoints: Checkpoints | None) -> Iterator[None]:
+    """Delete the checkpoints of a training that diverges: resumed, it would diverge again."""
+    try:
+        yield
+    except ConfigError:
+        if checkpoints is not None:
+            checkpoints.clear()
+        raise
+
+
+@contextmanager
+def _training_is_kept(checkpoints: Checkpoints | None, on_note: Callable[[str], None]) -> Iterator[None]:
+    """If the scoring is interrupted or a worker killed, tell the user that `--resume` need not train again.
+
+    Raises:
+        ConfigError: A worker was killed.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoints is not None:
+            on_note("interrupted while scoring: the trained network is kept, and `--resume` scores it")
+        raise
+    except WorkerKilledError as error:
+        hint = "choose fewer `--jobs`"
+        if checkpoints is not None:
+            hint += ", and add `--resume`: the trained network is kept"
+        raise ConfigError(error.message, hint) from error
 
 
 @contextmanager

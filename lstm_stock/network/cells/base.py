@@ -17,12 +17,6 @@ PREDICT_BATCH = 1024
 """Windows per forward pass outside training: large enough to be fast, small enough for little memory."""
 
 
-def predict(network: keras.Model, windows: Windows, _spec: Architecture) -> Params:
-    """Forecast all steps of the horizon in one forward pass."""
-    params: Params = network.predict(windows.network_inputs, batch_size=PREDICT_BATCH, verbose=0)
-    return params
-
-
 @dataclass(frozen=True)
 class Cell:
     """A cell: the part of a network between the windows and the dense layers.
@@ -30,12 +24,12 @@ class Cell:
     Attributes:
         build: Maps a Keras tensor of windows, `(batch, look_back, n_features)`, and the architecture to one vector
             per window, `(batch, width)`.
-        forecast: Maps a network (an output of `build_ensemble`), windows and the architecture to `Params`. A cell
-            whose network outputs one step only supplies its own.
+        forecast: Maps a network (an output of `build_ensemble`), windows of one ticker and the architecture to
+            `Params`, for a cell whose network outputs one step only; None where it outputs the whole horizon.
     """
 
     build: Callable[[Any, Architecture], Any]
-    forecast: Callable[[keras.Model, Windows, Architecture], Params] = predict
+    forecast: Callable[[keras.Model, Windows, Architecture], Params] | None = None
 
 
 def cell_of(name: str) -> Cell:

@@ -29,8 +29,9 @@ from lstm_stock.prices.reader import all_dates
 from lstm_stock.prices.table import days_of
 from lstm_stock.runs.run import ModelArtifacts
 from lstm_stock.scoring.forecast_table import price_intervals
-from lstm_stock.workflow.fit import architecture_of, baseline_task, fit_calibrator, forecast_network
+from lstm_stock.workflow.fit import architecture_of, fit_calibrator, forecast_network
 from lstm_stock.workflow.leakcheck.compare import Pipeline, Snapshot, Tables
+from lstm_stock.workflow.scoring import baseline_task
 
 if TYPE_CHECKING:
     import keras

@@ -1,0 +1,139 @@
+"""Score the test forecasts of each ticker: baselines, forecast table, scores, losses; many tickers on all cores.
+
+The baselines learn from every bar before the test period. Nothing here imports Keras or TensorFlow, which would
+triple the time that a worker needs to start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lstm_stock.baselines import Task, forecast_all
+from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.split import Split
+from lstm_stock.dataset.windows import Windows
+from lstm_stock.distributions import Distribution
+from lstm_stock.distributions.intervals import Calibrator
+from lstm_stock.scoring.forecast_table import forecast_table
+from lstm_stock.scoring.scores import score_table
+from lstm_stock.scoring.verdict import LossTables
+from lstm_stock.workflow.parallel import Engine, run_calls
+
+MIN_TICKERS = 16
+"""Fewer tickers are scored in this process: a worker starts in the time that eight of them take."""
+
+TICKERS_PER_WORKER = 8
+"""Least number of tickers for each worker, for the same reason."""
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """The input of the scoring of one ticker.
+
+    Attributes:
+        model: Name of the network.
+        windows: The test windows.
+        returns: The network's forecast of their k-bar log returns, `(n_windows, horizon)`.
+        calibrator: What scales its intervals.
+        adjusted: The adjusted bars.
+        split: Where the test period starts.
+    """
+
+    model: str
+    windows: Windows
+    returns: Distribution
+    calibrator: Calibrator
+    adjusted: pd.DataFrame
+    split: Split
+
+
+@dataclass(frozen=True)
+class ScoredTicker:
+    """The result for one ticker.
+
+    Attributes:
+        ticker: Its name.
+        forecasts: The forecast table of the network and all baselines.
+        scores: Its score table.
+        loss_tables: The data of its verdict.
+        notes: A sentence for each baseline that is skipped.
+    """
+
+    ticker: str
+    forecasts: pd.DataFrame
+    scores: pd.DataFrame
+    loss_tables: LossTables
+    notes: tuple[str, ...]
+
+
+def score_tickers(jobs: Iterable[ScoreJob], n_tickers: int, n_workers: int) -> Generator[ScoredTicker]:
+    """Score tickers, and yield the results in the order of the jobs.
+
+    Jobs are drawn as workers get free, so that the bars and forecasts of few tickers are in memory. Closing the
+    generator ends the workers. Their number changes no bit of the results.
+
+    Args:
+        jobs: One job per ticker.
+        n_tickers: The number of jobs.
+        n_workers: The greatest number of worker processes, which `MIN_TICKERS` tickers or more get.
+
+    Raises:
+        WorkerKilledError: A worker was killed.
+    """
+    if n_tickers < MIN_TICKERS:
+        yield from map(score_ticker, jobs)
+        return
+    engine = Engine("loky", min(n_workers, n_tickers // TICKERS_PER_WORKER))
+    with closing(run_calls(engine, score_ticker, jobs, in_order=True)) as results:
+        yield from results
+
+
+def score_ticker(job: ScoreJob) -> ScoredTicker:
+    """Fit and forecast the baselines of one ticker, and score them and the network."""
+    notes: list[str] = []
+    tables = [network_table(job.model, job.windows, job.returns, job.calibrator)]
+    tables += baseline_tables(job.windows, job.adjusted, job.split, notes.append)
+    table = pd.concat(tables, ignore_index=True)
+    loss_tables = LossTables.of(table[table["step"] == 1], job.model)
+    return ScoredTicker(job.windows.series.ticker, table, score_table(table), loss_tables, tuple(notes))
+
+
+def network_table(
+    model: str, windows: Windows, returns: Distribution, calibrator: Calibrator
+) -> pd.DataFrame:
+    """Return the forecast table of the network for one ticker's test windows.
+
+    Args:
+        model: Name of the network.
+        windows: The test windows.
+        returns: The network's forecast of their k-bar log returns, `(n_windows, horizon)`.
+        calibrator: What scales its intervals.
+    """
+    intervals = calibrator.apply(returns, windows.returns, windows.volatility_scale)
+    return forecast_table(windows, model, returns, intervals)
+
+
+def baseline_tables(
+    windows: Windows, adjusted: pd.DataFrame, split: Split, on_note: Callable[[str], None]
+) -> list[pd.DataFrame]:
+    """Return the forecast tables of all baselines, fitted on every bar before the test period.
+
+    Args:
+        windows: One ticker's test windows; the baselines forecast from the same cutoffs.
+        adjusted: The adjusted bars of that ticker.
+        split: Where the test period starts.
+        on_note: Called with a sentence for each baseline that is skipped.
+    """
+    task = baseline_task(windows, adjusted, split)
+    forecasts = forecast_all(task, lambda text: on_note(f"{windows.series.ticker}: {text}"))
+    return [forecast_table(windows, name, returns) for name, returns in forecasts.items()]
+
+
+def baseline_task(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Task:
+    """Return the task of the baselines: the cutoffs and the horizon of the test windows."""
+    n_insample = split.first_rows(windows.series.dates)[1]
+    return Task(Bars.of(adjusted), n_insample, windows.cutoffs, windows.spec.horizon)
