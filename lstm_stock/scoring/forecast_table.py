@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -72,11 +74,13 @@ def forecast_table(
         "nll": percent.log_score(y_true),
         "pit": percent.cdf(y_true),
     }
-    table = pd.DataFrame({name: np.asarray(values, np.float64).ravel() for name, values in cells.items()})
-    table["ticker"] = series.ticker
-    table["model"] = model
-    table["cutoff"] = np.repeat(series.dates[windows.cutoffs], horizon).astype("datetime64[s]")
-    table["step"] = np.tile(np.arange(1, horizon + 1, dtype=np.int64), len(windows))
-    table["date"] = series.dates[windows.future_rows].ravel().astype("datetime64[s]")
-    table["insample_mae"] = series.fitted.insample_mae
-    return table[list(FORECAST_COLUMNS)]
+    columns: dict[str, Any] = {name: np.asarray(values, np.float64).ravel() for name, values in cells.items()}
+    columns |= {
+        "ticker": series.ticker,
+        "model": model,
+        "cutoff": np.repeat(series.dates[windows.cutoffs], horizon).astype("datetime64[s]"),
+        "step": np.tile(np.arange(1, horizon + 1, dtype=np.int64), len(windows)),
+        "date": series.dates[windows.future_rows].ravel().astype("datetime64[s]"),
+        "insample_mae": series.fitted.insample_mae,
+    }
+    return pd.DataFrame({name: columns[name] for name in FORECAST_COLUMNS})

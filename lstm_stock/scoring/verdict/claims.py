@@ -89,10 +89,11 @@ def compare(losses: pd.DataFrame, model: str, baseline: str, root: bool = False)
         baseline: The baseline.
         root: Whether the scores are the square roots of the mean losses.
     """
-    both = losses[[model, baseline]].dropna()
-    complete = len(both) == losses[model].notna().sum()
-    dates = both.index.get_level_values("cutoff").to_numpy()
-    ours, theirs = (by_date(both[name].to_numpy(np.float64), dates) for name in (model, baseline))
+    ours, theirs = (losses[name].to_numpy(np.float64) for name in (model, baseline))
+    both = ~np.isnan(ours) & ~np.isnan(theirs)
+    complete = bool(both.sum() == (~np.isnan(ours)).sum())
+    dates = losses.index.get_level_values("cutoff").to_numpy()[both]
+    ours, theirs = (by_date(one[both], dates) for one in (ours, theirs))
     daily = {model: ours, baseline: theirs}
     infinite = tuple(name for name, one in daily.items() if np.max(np.abs(one), initial=0) > MAX_LOSS)
     means = [

@@ -41,12 +41,17 @@ class LossTables:
         if model_rows.empty:
             raise ValueError(f"the forecast table has no rows of {model!r}")
         errors = rows["y_true"] - rows["y_pred"]
-        relative = rows.assign(loss=(100 * errors / rows["last_close"]) ** 2)
+        losses = rows.assign(squares=(100 * errors / rows["last_close"]) ** 2)
+        by_model = losses.pivot(
+            index=["cutoff", "ticker"], columns="model", values=["squares", "crps", "nll"]
+        )
+        models = list(rows["model"].unique())
+        squares, crps, nll = (_by_model(by_model[name][models], model) for name in ("squares", "crps", "nll"))
         return cls(
             model_rows=model_rows,
-            squares=_by_model(relative, "loss", model),
-            crps=_by_model(rows, "crps", model),
-            nll=_by_model(rows, "nll", model),
+            squares=squares,
+            crps=crps,
+            nll=nll,
             rmse=(errors**2).groupby(rows["model"]).mean().pow(0.5),
         )
 
@@ -62,11 +67,7 @@ class LossTables:
         return cls(model_rows=model_rows, rmse=pd.Series(dtype=float), **tables)
 
 
-def _by_model(rows: pd.DataFrame, score: str, model: str) -> pd.DataFrame:
-    """Return one column per model that has the score, one row per cutoff and ticker.
-
-    No column at all if the network has none.
-    """
-    table = rows.pivot(index=["cutoff", "ticker"], columns="model", values=score)
-    table = table[list(rows["model"].unique())].dropna(axis="columns", how="all")
+def _by_model(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Leave out the models without the score: columns of NaN; all columns if the network has none."""
+    table = table.dropna(axis="columns", how="all")
     return table if model in table else table.iloc[:, :0]
