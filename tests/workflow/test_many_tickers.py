@@ -388,7 +388,6 @@ def test_each_ticker_gets_a_run_of_its_own_and_one_that_fails_stops_no_other(cli
     assert again.code == 0
     assert "1 of 1 tickers have a run of the same training" in again.err
     assert len(list((tmp_path / "runs").iterdir())) == 1
-    assert_user_error(cli("train", "--jobs", "2"), "`--jobs` needs `--each`")
 
 
 # --- killed ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,213 @@
+"""Many tickers scored by several workers: the same run, in the same order, and nothing lost if one is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lstm_stock.config import load_config
+from lstm_stock.dataset.build import windows_by_split
+from lstm_stock.dataset.loader import BarLoader
+from lstm_stock.dataset.series import window_spec
+from lstm_stock.dataset.split import split_of
+from lstm_stock.distributions import StudentT
+from lstm_stock.distributions.intervals import LEVELS, Calibrator
+from lstm_stock.errors import ConfigError
+from lstm_stock.prices.reader import PriceReader
+from lstm_stock.prices.store import Store
+from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
+from lstm_stock.runs.catalog import find_run
+from lstm_stock.workflow import scoring
+from lstm_stock.workflow import train as training
+from lstm_stock.workflow.scoring import ScoreJob, score_ticker, score_tickers
+from lstm_stock.workflow.train import Reports, train
+from tests.conftest import TINY
+from tests.helpers import COMMAND, random_prices
+
+TICKERS = ("AAA", "BBB", "CCC", "DDD")
+SETTINGS = [value for value in TINY if value != "--set"]
+SETTINGS += ["training.epochs=1", "window.horizon=2", "data.start=null", "data.end=null"]
+CONFIG = load_config(None, [f"data.tickers=[{','.join(TICKERS)}]", *SETTINGS])
+QUIET = Reports.only_notes(lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    """Four tickers; the second has too few bars in sample for a GARCH."""
+    store = Store(tmp_path_factory.mktemp("scoring"))
+    for i, ticker in enumerate(TICKERS):
+        table = random_prices(420, i)
+        table = table.iloc[180:] if ticker == "BBB" else table
+        origin = PriceProvenance(
+            "csv", "2024-01-02T00:00:00+00:00", None, None, "USD", "XNYS", table_hash(table)
+        )
+        store.write(PriceHistory(ticker, table, origin))
+    return store
+
+
+@pytest.fixture(scope="module")
+def jobs(store) -> list[ScoreJob]:
+    reader = PriceReader(CONFIG.data, store)
+    split = split_of(CONFIG.split, reader.dates(TICKERS))
+    windows = windows_by_split(TICKERS, BarLoader(reader.adjusted), window_spec(CONFIG), split)
+    return [
+        ScoreJob(
+            model="lstm",
+            windows=test,
+            returns=StudentT(np.zeros_like(test.returns), 0.8 * test.volatility_scale, 5.0),
+            calibrator=Calibrator("adaptive", LEVELS, np.ones((2, len(LEVELS)))),
+            adjusted=reader.adjusted(test.series.ticker),
+            split=split,
+        )
+        for test in windows.test
+    ]
+
+
+def use_workers_from(n_tickers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "MIN_TICKERS", n_tickers)
+    monkeypatch.setattr(scoring, "TICKERS_PER_WORKER", 2)
+
+
+def kill_in_worker(job: ScoreJob) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_workers_return_the_same_bits_in_the_order_of_the_jobs(jobs, monkeypatch, n_workers):
+    use_workers_from(len(jobs), monkeypatch)
+    expected = [score_ticker(job) for job in jobs]
+    found = list(score_tickers(iter(jobs), len(jobs), n_workers))
+    assert tuple(one.ticker for one in found) == TICKERS
+    for ours, theirs in zip(found, expected, strict=True):
+        pd.testing.assert_frame_equal(ours.forecasts, theirs.forecasts, check_exact=True)
+        pd.testing.assert_frame_equal(ours.scores, theirs.scores, check_exact=True)
+        pd.testing.assert_frame_equal(ours.loss_tables.crps, theirs.loss_tables.crps, check_exact=True)
+        assert ours.notes == theirs.notes
+    (_, notes, *_) = (one.notes for one in found)
+    assert [note.split(":")[0:2] for note in notes] == [
+        ["BBB", " baseline garch is left out"],
+        ["BBB", " baseline gjr is left out"],
+    ]
+
+
+def test_few_tickers_start_no_worker(jobs, monkeypatch):
+    def fail(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(scoring, "run_calls", fail)
+    assert [one.ticker for one in score_tickers(iter(jobs[:2]), 2, 8)] == ["AAA", "BBB"]
+
+
+def test_jobs_are_drawn_as_workers_get_free(jobs, monkeypatch):
+    use_workers_from(1, monkeypatch)
+    drawn = []
+
+    def many():
+        for i in range(8):
+            drawn.append(i)
+            yield replace(jobs[i % 4], model=f"network {i}")
+
+    results = score_tickers(many(), 8, 2)
+    for i, scored in enumerate(results):
+        assert scored.scores["model"][0] == f"network {i}"
+        assert len(drawn) <= i + 1 + 4
+    assert len(drawn) == 8
+
+
+def test_a_worker_needs_neither_keras_nor_tensorflow():
+    code = "import sys, lstm_stock.workflow.scoring; print({'keras', 'tensorflow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_killed_worker_loses_no_training(store, tmp_path, monkeypatch):
+    train(CONFIG, store, tmp_path / "whole", QUIET)
+    use_workers_from(len(TICKERS), monkeypatch)
+    with monkeypatch.context() as patched, pytest.raises(ConfigError) as killed:
+        patched.setattr(scoring, "score_ticker", kill_in_worker)
+        train(CONFIG, store, tmp_path / "killed", QUIET, n_workers=2)
+    assert killed.value.message == "a worker process was killed, perhaps because memory ran out"
+    assert killed.value.hint == "choose fewer `--jobs`, and add `--resume`: the trained network is kept"
+    assert [path.name[:10] for path in (tmp_path / "killed").iterdir()] == [".training-"]
+
+    notes = []
+    reports = Reports.only_notes(notes.append)
+    run = train(CONFIG, store, tmp_path / "killed", reports, resume=True, n_workers=2)
+    assert "continuing after epoch 1" in notes
+    whole = find_run(tmp_path / "whole", None)
+    pd.testing.assert_frame_equal(run.forecasts, whole.forecasts, check_exact=True)
+    assert list(run.forecasts["ticker"].unique()) == list(TICKERS)
+    assert (run.path / "scores.json").read_bytes() == (whole.path / "scores.json").read_bytes()
+
+
+def test_ctrl_c_while_scoring_keeps_the_training(store, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    notes = []
+    monkeypatch.setattr(training, "score_tickers", lambda *_: (interrupt() for _ in range(1)))
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, store, tmp_path, Reports.only_notes(notes.append))
+    assert notes[-1] == "interrupted while scoring: the trained network is kept, and `--resume` scores it"
+    assert [path.name[:10] for path in tmp_path.iterdir()] == [".training-"]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at /proc")
+def test_ctrl_c_ends_the_workers_at_once(store, tmp_path):
+    """As a terminal sends it: to the workers as well."""
+    for i in range(scoring.MIN_TICKERS):
+        table = random_prices(420, i)
+        origin = PriceProvenance(
+            "csv", "2024-01-02T00:00:00+00:00", None, None, "USD", "XNYS", table_hash(table)
+        )
+        Store(tmp_path / "data").write(PriceHistory(f"T{i}", table, origin))
+    names = ",".join(f"T{i}" for i in range(scoring.MIN_TICKERS))
+    words = [
+        "train",
+        "--jobs",
+        "2",
+        "--data-dir",
+        str(tmp_path / "data"),
+        "--runs-dir",
+        str(tmp_path / "runs"),
+    ]
+    for setting in (*SETTINGS, f"data.tickers=[{names}]"):
+        words += ["--set", setting]
+    process = subprocess.Popen(
+        [COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "runs").glob(".*/forecasts.parquet")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    workers = children(process.pid)
+    assert workers
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "interrupted while scoring: the trained network is kept, and `--resume` scores it" in err
+    assert "Traceback" not in err
+    assert [path.name[:10] for path in (tmp_path / "runs").iterdir()] == [".training-"]
+    assert not [
+        worker for worker in workers if Path(f"/proc/{worker}/task").exists() and not is_zombie(worker)
+    ]
+
+
+def children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def is_zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
