@@ -78,10 +78,10 @@ def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-
     statistic = float(np.mean(x)) / math.sqrt(variance / n)
     df = 1.5 * n / width
     p = {
-        "less": lambda: stdtr(df, statistic),
-        "greater": lambda: stdtr(df, -statistic),
-        "two-sided": lambda: 2 * stdtr(df, -abs(statistic)),
-    }[alternative]()
+        "less": stdtr(df, statistic),
+        "greater": stdtr(df, -statistic),
+        "two-sided": 2 * stdtr(df, -abs(statistic)),
+    }[alternative]
     return HypothesisTest(statistic, float(p), n)
 
 

@@ -46,7 +46,9 @@ class LossTables:
             index=["cutoff", "ticker"], columns="model", values=["squares", "crps", "nll"]
         )
         models = list(rows["model"].unique())
-        squares, crps, nll = (_by_model(by_model[name][models], model) for name in ("squares", "crps", "nll"))
+        squares, crps, nll = (
+            _by_model(pd.DataFrame(by_model[name])[models], model) for name in ("squares", "crps", "nll")
+        )
         return cls(
             model_rows=model_rows,
             squares=squares,
