@@ -36,6 +36,7 @@ docs: $(VENV)/.installed-dev  ## regenerate the CLI reference, the schema and th
 
 bench: $(VENV)/.installed-dev  ## measure memory, speed, and how often the verdict is wrong
 	$(BIN)/python benchmarks/dataset_memory.py
+	$(BIN)/python benchmarks/price_reading.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/fetch_speed.py
 	$(BIN)/python benchmarks/fetch_kill.py

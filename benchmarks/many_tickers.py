@@ -17,10 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from dataset_memory import simulated
-
-from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
+from price_reading import simulated_store
 
 SETTINGS = (
     "target_scale=har_market",
@@ -39,16 +36,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        names = [f"T{i:03}" for i in range(n_tickers)]
-        for i, name in enumerate(names):
-            table = simulated(n_bars, i)
-            table = table.assign(adj_close=table["close"], dividends=0.0, splits=0.0)
-            table = table[["open", "high", "low", "close", "adj_close", "volume", "dividends", "splits"]]
-            table.index = table.index.astype("datetime64[s]")
-            origin = PriceProvenance(
-                "csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(table)
-            )
-            Store(root).write(PriceHistory(name, table, origin))
+        names = simulated_store(root, n_tickers, n_bars)
         (root / "names.txt").write_text("\n".join(names), encoding="utf-8")
         settings = [word for one in SETTINGS for word in ("--set", one)]
         words = ["train", "--data-dir", folder, "--runs-dir", f"{folder}/runs", *settings]
