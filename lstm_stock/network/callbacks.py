@@ -264,7 +264,7 @@ class SaveState(keras.callbacks.Callback):  # type: ignore[misc]
         if self._history.was_stopped:
             return
         facts: dict[str, Any] = {"rows": list(self._history.rows), "stops": bool(self.model.stop_training)}
-        arrays = {"variables": [np.array(one) for one in training_variables(self.model)]}
+        arrays = {"variables": [np.asarray(one.numpy()) for one in training_variables(self.model)]}
         for i, callback in enumerate(self._stateful):
             values, lists = _CALLBACK_STATE[type(callback)]
             facts |= {f"{name}-{i}": _plain(getattr(callback, name)) for name in values}
