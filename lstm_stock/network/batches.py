@@ -52,7 +52,7 @@ class InputBatches(keras.utils.PyDataset):  # type: ignore[misc]
         offsets = np.cumsum([0, *map(len, bars)])[:-1]
         self._past_rows = np.concatenate(
             [
-                windows.cutoffs - windows.cutoffs.min() + offset
+                (windows.cutoffs - windows.cutoffs.min() + offset).astype(np.int32)
                 for windows, offset in zip(tickers, offsets, strict=True)
             ]
         )
@@ -75,7 +75,7 @@ class InputBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def _places(self, index: int) -> slice:
         return slice(index * self._batch_size, (index + 1) * self._batch_size)
 
-    def _inputs(self, chosen: slice | NDArray[np.int64], ticker_ids: NDArray[np.int32]) -> Any:
+    def _inputs(self, chosen: slice | NDArray[np.int32], ticker_ids: NDArray[np.int32]) -> Any:
         x = self._pasts[self._past_rows[chosen]]
         return (x, ticker_ids) if self._spec.tickers else x
 
@@ -86,6 +86,8 @@ class WindowBatches(InputBatches):
     Item i is the pair of the inputs, as in `InputBatches`, and `y` of shape `(batch, horizon, 1)`. With a seed,
     each epoch has a new order of all windows, and a share `UNKNOWN_SHARE` of the ids is hidden.
 
+    Holds also the targets of all windows, `4 x horizon` bytes each.
+
     Args:
         tickers: The windows of each ticker; the outcome of each is known.
         batch_size: Windows per batch; the last batch may be smaller.
@@ -95,14 +97,19 @@ class WindowBatches(InputBatches):
     def __init__(self, tickers: Sequence[Windows], batch_size: int, seed: int | None = None) -> None:
         super().__init__(tickers, batch_size)
         self._random = None if seed is None else np.random.default_rng(seed)
-        self._order = np.arange(self.n_windows)
+        self._order = np.arange(self.n_windows, dtype=np.int32)
         self._epoch_ids = self._ticker_ids
         self.on_epoch_end()
 
     @cached_property
     def _targets(self) -> NDArray[np.float32]:
         """The targets of all windows, shape `(n_windows, horizon, 1)`."""
-        return np.concatenate([windows.targets for windows in self._tickers])[..., None]
+        targets = np.empty((self.n_windows, self._spec.horizon, 1), np.float32)
+        start = 0
+        for windows in self._tickers:
+            targets[start : start + len(windows), :, 0] = windows.targets
+            start += len(windows)
+        return targets
 
     def on_epoch_end(self) -> None:
         """Draw the order of the next epoch."""
