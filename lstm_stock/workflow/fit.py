@@ -85,7 +85,7 @@ def fit_with_refit(
         config: The whole config.
         windows: Its windows.
         loader: Loads the bars of its tickers for a refit.
-        on_progress: Called after every batch and epoch.
+        on_progress: Called with each `Progress`.
         checkpoints: Where the states of the training are read and written.
 
     Raises:

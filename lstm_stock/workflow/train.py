@@ -44,7 +44,7 @@ class Reports:
     """Callbacks of a training.
 
     Attributes:
-        training: Context of the training; its value is called after every batch and epoch.
+        training: Context of the training; its value is called with each `Progress`.
         scoring: Context of the scoring; its value is called with the number of tickers scored, and of all.
         note: Called with each sentence that the user should read.
     """
@@ -76,7 +76,7 @@ def train(
         store: Where the prices are.
         runs_dir: Where the run folder will be made.
         reports: Callbacks for progress and notes.
-        resume: Continue the same training after its last epoch, if it was killed.
+        resume: Continue the same training after its last saved epoch, if it was killed.
         n_workers: Number of processes that fit and score the baselines of many tickers; None is one per core.
 
     Raises:
