@@ -1,4 +1,4 @@
-"""Score the test forecasts of each ticker: baselines, forecast table, scores, losses; many tickers on all cores.
+"""Score the test forecasts of each ticker: baselines, forecast table, scores, verdict; many tickers on all cores.
 
 The baselines learn from every bar before the test period. Nothing here imports Keras or TensorFlow, which would
 triple the time that a worker needs to start.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ from lstm_stock.distributions import Distribution
 from lstm_stock.distributions.intervals import Calibrator
 from lstm_stock.scoring.forecast_table import forecast_table
 from lstm_stock.scoring.scores import score_table
-from lstm_stock.scoring.verdict import LossTables
+from lstm_stock.scoring.verdict import LossTables, judge_ticker
 from lstm_stock.workflow.parallel import Engine, run_calls
 
 MIN_TICKERS = 16
@@ -41,6 +42,7 @@ class ScoreJob:
         calibrator: What scales its intervals.
         adjusted: The adjusted bars.
         split: Where the test period starts.
+        n_tickers: Number of tickers that share the significance level of the verdict.
     """
 
     model: str
@@ -49,6 +51,7 @@ class ScoreJob:
     calibrator: Calibrator
     adjusted: pd.DataFrame
     split: Split
+    n_tickers: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class ScoredTicker:
         forecasts: The forecast table of the network and all baselines.
         scores: Its score table.
         loss_tables: The data of its verdict.
+        verdict: The verdict on it alone.
         notes: A sentence for each baseline that is skipped.
     """
 
@@ -67,6 +71,7 @@ class ScoredTicker:
     forecasts: pd.DataFrame
     scores: pd.DataFrame
     loss_tables: LossTables
+    verdict: dict[str, Any]
     notes: tuple[str, ...]
 
 
@@ -99,7 +104,14 @@ def score_ticker(job: ScoreJob) -> ScoredTicker:
     tables += baseline_tables(job.windows, job.adjusted, job.split, notes.append)
     table = pd.concat(tables, ignore_index=True)
     loss_tables = LossTables.of(table[table["step"] == 1], job.model)
-    return ScoredTicker(job.windows.series.ticker, table, score_table(table), loss_tables, tuple(notes))
+    return ScoredTicker(
+        ticker=job.windows.series.ticker,
+        forecasts=table,
+        scores=score_table(table),
+        loss_tables=loss_tables,
+        verdict=judge_ticker(loss_tables, job.model, job.calibrator.kind, job.n_tickers),
+        notes=tuple(notes),
+    )
 
 
 def network_table(

@@ -33,7 +33,7 @@ from lstm_stock.runs.provenance import (
     package_versions,
 )
 from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
-from lstm_stock.scoring.verdict import judge_loss_tables
+from lstm_stock.scoring.verdict import judge_together
 from lstm_stock.workflow.fit import FittedForecaster, fit_with_refit, forecast_each
 from lstm_stock.workflow.parallel import WorkerKilledError, n_cores
 from lstm_stock.workflow.scoring import ScoredTicker, ScoreJob, score_tickers
@@ -154,7 +154,15 @@ def _score_jobs(
     for windows, returns in zip(forecaster.test, returns_by_ticker, strict=True):
         ticker = windows.series.ticker
         calibrator = forecaster.calibrators[ticker]
-        yield ScoreJob(config.model.cell, windows, returns, calibrator, loader.adjusted(ticker), split)
+        yield ScoreJob(
+            model=config.model.cell,
+            windows=windows,
+            returns=returns,
+            calibrator=calibrator,
+            adjusted=loader.adjusted(ticker),
+            split=split,
+            n_tickers=len(forecaster.test),
+        )
 
 
 def _score(
@@ -169,7 +177,7 @@ def _score(
         RunError: The forecasts cannot be written.
     """
     n_tickers = len(config.data.tickers)
-    scores, loss_tables = [], {}
+    scores, loss_tables, verdicts = [], {}, {}
     # Ctrl-C closes the generator at once, and so ends the workers.
     with ForecastWriter(file) as writer, reports.scoring() as on_scored, closing(results):
         on_scored(0, n_tickers)
@@ -180,10 +188,11 @@ def _score(
                 writer.add(scored.forecasts)
             scores.append(scored.scores)
             loss_tables[scored.ticker] = scored.loss_tables
+            verdicts[scored.ticker] = scored.verdict
             on_scored(len(scores), n_tickers)
         with _saving(runs_dir):
             writer.close()
-    verdict = judge_loss_tables(loss_tables, config.model.cell, config.calibration)
+    verdict = judge_together(loss_tables, verdicts, config.model.cell, config.calibration)
     return pd.concat(scores, ignore_index=True), verdict
 
 

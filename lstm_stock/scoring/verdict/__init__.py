@@ -28,7 +28,16 @@ from lstm_stock.scoring.verdict.loss_tables import LossTables
 from lstm_stock.scoring.verdict.saved import read_verdict
 from lstm_stock.scoring.verdict.thresholds import ALPHA
 
-__all__ = ["ALPHA", "LossTables", "judge", "judge_loss_tables", "read_verdict", "short_verdict"]
+__all__ = [
+    "ALPHA",
+    "LossTables",
+    "judge",
+    "judge_loss_tables",
+    "judge_ticker",
+    "judge_together",
+    "read_verdict",
+    "short_verdict",
+]
 
 QUESTIONS = ("point", "direction", "distribution")
 
@@ -72,14 +81,27 @@ def judge_loss_tables(
         model: The network's name.
         calibration: How its intervals were calibrated.
     """
-    parts = list(by_ticker.values())
-    if len(parts) == 1:
-        return _judge(parts[0], model, calibration, ALPHA)
-    verdict = _judge(LossTables.concat(parts), model, calibration, ALPHA / 2)
-    verdict["tickers"] = {
-        ticker: _judge(part, model, calibration, ALPHA / 2 / len(parts)) for ticker, part in by_ticker.items()
-    }
-    return verdict
+    n = len(by_ticker)
+    verdicts = {ticker: judge_ticker(one, model, calibration, n) for ticker, one in by_ticker.items()}
+    return judge_together(by_ticker, verdicts, model, calibration)
+
+
+def judge_ticker(loss_tables: LossTables, model: str, calibration: str, n_tickers: int) -> dict[str, Any]:
+    """Judge a network on one ticker alone, of `n_tickers` that share the significance level."""
+    return _judge(loss_tables, model, calibration, ALPHA if n_tickers == 1 else ALPHA / 2 / n_tickers)
+
+
+def judge_together(
+    by_ticker: Mapping[str, LossTables],
+    verdicts: Mapping[str, dict[str, Any]],
+    model: str,
+    calibration: str = "none",
+) -> dict[str, Any]:
+    """Judge a network as `judge_loss_tables` does, given the verdicts of `judge_ticker` on each ticker alone."""
+    if len(verdicts) == 1:
+        return next(iter(verdicts.values()))
+    verdict = _judge(LossTables.concat(list(by_ticker.values())), model, calibration, ALPHA / 2)
+    return verdict | {"tickers": dict(verdicts)}
 
 
 def _judge(loss_tables: LossTables, model: str, calibration: str, alpha: float) -> dict[str, Any]:
