@@ -71,6 +71,8 @@ class Architecture:
         regularisers: Regularisation of the layers of the cell.
         vocabulary: Number of tokens, for cells and heads that use tokens.
         sampling: How paths are drawn, for cells that forecast one bar at a time.
+        fused: Whether LSTM layers are `FusedLSTM`, which trains faster. The weights are the same, and a trained
+            network is saved with layers of Keras.
     """
 
     cell: str
@@ -87,6 +89,7 @@ class Architecture:
     regularisers: Regularisers = Regularisers()
     vocabulary: int = 8
     sampling: Sampling = Sampling()
+    fused: bool = False
 
     @property
     def n_steps(self) -> int:

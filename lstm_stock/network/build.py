@@ -40,10 +40,12 @@ def build_network(spec: Architecture) -> keras.Model:
     x = cell_of(spec.cell).build(x, spec)
     for i, units in enumerate(spec.dense):
         x = layers.Dense(units, activation="relu", name=f"dense_{i + 1}")(x)
-    x = layers.Dense(spec.n_steps * n_params, bias_initializer=TiledConstant(start), name="head")(x)
-    x = layers.Reshape((spec.n_steps, n_params), name="per_step")(x)
+    # Mixed precision ends before the head: a likelihood needs float32.
+    biases = keras.initializers.Constant([*start] * spec.n_steps)
+    x = layers.Dense(len(biases.value), bias_initializer=biases, dtype="float32", name="head")(x)
+    x = layers.Reshape((spec.n_steps, n_params), dtype="float32", name="per_step")(x)
     scale = [spec.location_unit if i == head.location else 1.0 for i in range(n_params)]
-    outputs = layers.Rescaling(scale, name="units")(x)
+    outputs = layers.Rescaling(scale, dtype="float32", name="units")(x)
     return keras.Model(inputs if len(inputs) > 1 else window, outputs, name=spec.cell)
 
 
@@ -86,7 +88,7 @@ def with_ticker_embedding(window: Any, ticker: Any, spec: Architecture) -> Any:
 
 @keras.saving.register_keras_serializable(package="lstm_stock", name="Tiled")
 class TiledConstant(keras.initializers.Initializer):  # type: ignore[misc]
-    """Fill a vector with `values`, repeated."""
+    """Fill a vector with `values`, repeated: only for reading older saved networks."""
 
     def __init__(self, values: Sequence[float]) -> None:
         self.values = tuple(float(value) for value in values)

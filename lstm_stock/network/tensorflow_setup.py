@@ -58,3 +58,10 @@ def load_single_threaded_tensorflow() -> None:
     with suppress(RuntimeError):  # raised once TensorFlow has computed something
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow sees a GPU."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))

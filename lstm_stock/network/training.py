@@ -33,6 +33,7 @@ from lstm_stock.network.cells.base import PREDICT_BATCH
 from lstm_stock.network.checkpoints import Checkpoints, MemberState
 from lstm_stock.network.heads import training_loss
 from lstm_stock.network.interrupt import ctrl_c_event
+from lstm_stock.network.tensorflow_setup import has_gpu
 
 Rows = list[dict[str, float]]
 """The history of one or more members, one row per epoch."""
@@ -242,7 +243,7 @@ class _Trainer:
 
 def _compiled(spec: Architecture, config: TrainingConfig, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    network = build_network(spec)
+    network = build_network(replace(spec, fused=not has_gpu()))
     network.compile(optimizer=_optimizer(config), loss=training_loss(spec.head, spec.horizon))
     # An optimizer that is not built would make TensorFlow trace the training step twice.
     network.optimizer.build(network.trainable_variables)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.cells.base import PREDICT_BATCH
-from lstm_stock.network.cells.stacking import recurrent, stack
+from lstm_stock.network.cells.stacking import lstm_layer, recurrent, stack
 
 WEIGHTS = "attention_weights"
 """Name of the layer that outputs the weights, `(batch, look_back, 1)`."""
@@ -31,7 +31,7 @@ def attention(x: Any, spec: Architecture) -> Any:
 
     Adds `(n + 2) n` parameters to those of the LSTM, n the width of the top layer.
     """
-    make = recurrent(spec.regularisers, layers.LSTMCell, layers.LSTM)
+    make = recurrent(spec.regularisers, layers.LSTMCell, lstm_layer(spec))
     outputs = stack(x, spec, make, "lstm", return_sequences=True)
     energies = layers.Dense(spec.units[-1], activation="tanh", name="attention_energies")(outputs)
     scores = layers.Dense(1, use_bias=False, name="attention_scores")(energies)

@@ -11,7 +11,7 @@ from typing import Any
 from keras import layers
 
 from lstm_stock.network.architecture import Architecture
-from lstm_stock.network.cells.stacking import recurrent, stack
+from lstm_stock.network.cells.stacking import lstm_layer, recurrent, stack
 
 
 def rnn(x: Any, spec: Architecture) -> Any:
@@ -40,7 +40,7 @@ def lstm(x: Any, spec: Architecture) -> Any:
 
     A layer has `4 (m + n + 1) n` parameters.
     """
-    return stack(x, spec, recurrent(spec.regularisers, layers.LSTMCell, layers.LSTM), "lstm")
+    return stack(x, spec, recurrent(spec.regularisers, layers.LSTMCell, lstm_layer(spec)), "lstm")
 
 
 def gru(x: Any, spec: Architecture) -> Any:
@@ -66,7 +66,7 @@ def bilstm(x: Any, spec: Architecture) -> Any:
     cutoff. Each layer of the top pair returns its last output. A pair has `8 (m + n + 1) n` parameters and outputs
     2n numbers.
     """
-    one_way = recurrent(spec.regularisers, layers.LSTMCell, layers.LSTM)
+    one_way = recurrent(spec.regularisers, layers.LSTMCell, lstm_layer(spec))
 
     def make(units: int, return_sequences: bool, name: str) -> Any:
         return layers.Bidirectional(one_way(units, return_sequences, "lstm"), merge_mode="concat", name=name)

@@ -9,6 +9,7 @@ import keras
 from keras import layers, ops
 
 from lstm_stock.network.architecture import Architecture, Regularisers
+from lstm_stock.network.cells.fused_lstm import FusedLSTM
 
 
 @keras.saving.register_keras_serializable(package="lstm_stock")
@@ -150,6 +151,11 @@ def recurrent(rules: Regularisers, cell: Callable[..., Any], layer: Callable[...
         )
 
     return make
+
+
+def lstm_layer(spec: Architecture) -> Callable[..., Any]:
+    """Return the class of an LSTM layer: `FusedLSTM` if the architecture is fused and has no recurrent dropout."""
+    return FusedLSTM if spec.fused and spec.regularisers.recurrent_dropout == 0 else layers.LSTM
 
 
 def with_zoneout(cell: Any, rules: Regularisers) -> Any:
