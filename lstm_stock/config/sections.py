@@ -33,6 +33,7 @@ TargetScaleName: TypeAlias = Annotated[str, OneOf(SCALES)]
 CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
 ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "none"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]
+PrecisionName: TypeAlias = Literal["float32", "mixed_bfloat16"]
 FeatureName: TypeAlias = Annotated[str, OneOf(FEATURES)]
 
 # The order of the keys is the order in which a config is written. Upper bounds catch typos that would exhaust the
@@ -291,6 +292,11 @@ class TrainingConfig(Section):
     reduce_lr: ReduceLrConfig | None = Field(
         default=ReduceLrConfig(),
         description="Reduce the learning rate when a loss no longer improves; null is off",
+    )
+    precision: PrecisionName = Field(
+        default="float32",
+        description="Numbers of the layers in training: float32, or bfloat16 with weights and head in float32, "
+        "for GPUs; forecasts are always computed in float32",
     )
     refit: Bool = Field(
         default=False,

@@ -41,11 +41,12 @@ def build_network(spec: Architecture) -> keras.Model:
     for i, units in enumerate(spec.dense):
         x = layers.Dense(units, activation="relu", name=f"dense_{i + 1}")(x)
     # Mixed precision ends before the head: a likelihood needs float32.
+    dtype = keras.config.dtype_policy().variable_dtype
     biases = keras.initializers.Constant([*start] * spec.n_steps)
-    x = layers.Dense(len(biases.value), bias_initializer=biases, dtype="float32", name="head")(x)
-    x = layers.Reshape((spec.n_steps, n_params), dtype="float32", name="per_step")(x)
+    x = layers.Dense(len(biases.value), bias_initializer=biases, dtype=dtype, name="head")(x)
+    x = layers.Reshape((spec.n_steps, n_params), dtype=dtype, name="per_step")(x)
     scale = [spec.location_unit if i == head.location else 1.0 for i in range(n_params)]
-    outputs = layers.Rescaling(scale, dtype="float32", name="units")(x)
+    outputs = layers.Rescaling(scale, dtype=dtype, name="units")(x)
     return keras.Model(inputs if len(inputs) > 1 else window, outputs, name=spec.cell)
 
 

@@ -7,7 +7,8 @@ appear here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -243,11 +244,24 @@ class _Trainer:
 
 def _compiled(spec: Architecture, config: TrainingConfig, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    network = build_network(replace(spec, fused=not has_gpu()))
+    with _dtype_policy(config.precision):
+        # On a GPU, the LSTM of Keras is that of cuDNN.
+        network = build_network(replace(spec, fused=not has_gpu()))
     network.compile(optimizer=_optimizer(config), loss=training_loss(spec.head, spec.horizon))
     # An optimizer that is not built would make TensorFlow trace the training step twice.
     network.optimizer.build(network.trainable_variables)
     return network
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """Build layers with a dtype policy of Keras."""
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
 
 
 def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:

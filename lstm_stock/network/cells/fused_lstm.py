@@ -235,7 +235,6 @@ class FusedLSTM(layers.LSTM):  # type: ignore[misc]
             return super().inner_loop(sequences, initial_state, mask, training=training)
         x = sequences[:, ::-1] if self.go_backwards else sequences
         weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        n_products = 4 * self.units * (x.shape[2] + self.units) * x.shape[1]
         h, c = initial_state
         outputs, last_cell = fused_lstm(
             x,
@@ -243,10 +242,15 @@ class FusedLSTM(layers.LSTM):  # type: ignore[misc]
             c,
             Weights(*map(tf.convert_to_tensor, weights)),
             n_shares=min(n_threads(), MAX_SHARES),
-            # In bfloat16 the loops of TensorFlow are faster.
-            use_xla=x.dtype == tf.float32 and n_products >= MIN_XLA_PRODUCTS and has_xla(),
+            use_xla=self._is_compiled(x),
         )
         return outputs[:, -1], outputs, [outputs[:, -1], last_cell]
+
+    def _is_compiled(self, x: Any) -> bool:
+        """Whether XLA compiles the loops; in bfloat16 those of TensorFlow are faster."""
+        n_products = 4 * self.units * (x.shape[2] + self.units) * x.shape[1]
+        is_large = x.dtype == tf.float32 and n_products >= MIN_XLA_PRODUCTS
+        return is_large and not tf.executing_eagerly() and has_xla()
 
 
 def n_threads() -> int:
