@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 
 import keras
@@ -183,6 +184,15 @@ def test_a_joined_network_survives_saving_in_safe_mode(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     windows = np.random.default_rng(0).normal(size=(3, 6, 2)).astype(np.float32)
     np.testing.assert_array_equal(network.predict(windows, verbose=0), loaded.predict(windows, verbose=0))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_saved_networks_need_nothing_but_keras_unless_their_cell_has_layers_of_its_own(cell, tmp_path):
+    head = CELLS[cell].head or "student_t"
+    build_network(replace(TINY, cell=cell, head=head, n_features=1)).save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        needs_package = "lstm_stock" in file.read("config.json").decode()
+    assert needs_package == (cell in ("peephole", "transformer", "ntm", "token"))
 
 
 def test_unknown_cells_and_heads_are_refused():
