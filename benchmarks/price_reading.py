@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 from dataset_memory import simulated
 
 from lstm_stock.config import load_config
@@ -33,17 +34,20 @@ SETTINGS = ("target_scale=har_market", "data.start=null", "data.end=null")
 
 def simulated_store(root: Path, n_tickers: int, n_bars: int) -> list[str]:
     """Write the simulated prices of some tickers to a store and return the tickers."""
-    store, names = Store(root), [f"T{i:03}" for i in range(n_tickers)]
+    names = [f"T{i:03}" for i in range(n_tickers)]
     for i, name in enumerate(names):
         bars = simulated(n_bars, i)
         zeros = np.zeros(n_bars)
         columns = {column: bars.get(column, zeros) for column in COLUMNS}
         table = price_table(bars.index, columns | {"adj_close": bars["close"]})
-        origin = PriceProvenance(
-            "csv", "2024-01-02T00:00:00+00:00", None, None, "USD", "XNYS", table_hash(table)
-        )
-        store.write(PriceHistory(name, table, origin))
+        write_prices(root, name, table)
     return names
+
+
+def write_prices(root: Path, ticker: str, table: pd.DataFrame) -> None:
+    """Write a price table to a store."""
+    origin = PriceProvenance("csv", "2024-01-02T00:00:00+00:00", None, None, "USD", "XNYS", table_hash(table))
+    Store(root).write(PriceHistory(ticker, table, origin))
 
 
 def timed(what: str, n_tickers: int, call: Callable[[], T]) -> T:
