@@ -3,10 +3,10 @@
     python benchmarks/epoch.py [N_ROUNDS] [CASE...]
 
 The same network, windows, loss and optimizer are trained three ways, each in a process of its own. They take
-turns: in each round each trains one epoch and computes its validation loss, while the others wait. The first epoch,
-with all compiling, is shown apart; ratios are those of medians over the rounds after it. Cases: `aapl-32` and
-`aapl-256`, the default config on the packaged AAPL sample at these batch sizes; `many-20` and `many-125`, the config
-`many` on as many simulated tickers. PyTorch is not a dependency of the package: `pip install torch` adds its rows.
+turns: in each round each trains one epoch and computes its validation loss, while the others wait. The first
+epoch, with all compiling, is shown apart; ratios are those of medians over the rounds after it. Cases: `aapl-32`
+and `aapl-256`, the default config on the packaged AAPL sample at these batch sizes; `many-20` and `many-125`, the
+config `many` on as many simulated tickers. PyTorch is not a dependency: `pip install torch` adds its rows.
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ def work(way: str, case: str, folder: str) -> None:
 
     from lstm_stock.network.tensorflow_setup import load_tensorflow
 
-    load_tensorflow()
+    if way == "ours":
+        load_tensorflow()
     run = trainer(Path(folder), case)
     print("ready", flush=True)
     run(next_turn)

@@ -55,8 +55,8 @@ def head_of(name: str) -> Head:
     return head
 
 
-def training_loss(head: str, horizon: int) -> Callable[[Any, Any], Any]:
-    """Return the loss a network is trained with: the head's, with step k weighted by 1/k.
+def window_losses(head: str, horizon: int) -> Callable[[Any, Any], Any]:
+    """Return the loss of each window, `(batch,)`: the mean over steps, with step k weighted by 1/k.
 
     N cutoffs hold N one-bar returns but only about N/k k-bar returns that do not overlap, so the losses of step k
     carry about 1/k of the information. The weights are 1 on average, so a horizon of one gives the plain loss.
@@ -64,10 +64,16 @@ def training_loss(head: str, horizon: int) -> Callable[[Any, Any], Any]:
     weights = 1 / np.arange(1.0, horizon + 1)
     weights = (weights / weights.mean()).astype(np.float32)
 
-    def loss(y_true: Any, params: Any) -> Any:
-        return ops.mean(head_of(head).loss(y_true, params) * weights)
+    def losses(y_true: Any, params: Any) -> Any:
+        return ops.mean(head_of(head).loss(y_true, params) * weights, axis=-1)
 
-    return loss
+    return losses
+
+
+def training_loss(head: str, horizon: int) -> Callable[[Any, Any], Any]:
+    """Return the loss a network is trained with: the mean of `window_losses`."""
+    losses = window_losses(head, horizon)
+    return lambda y_true, params: ops.mean(losses(y_true, params))
 
 
 def point_loss(y_true: Any, params: Any) -> Any:

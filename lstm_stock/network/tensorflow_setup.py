@@ -13,6 +13,15 @@ from contextlib import suppress
 
 
 def load_tensorflow() -> None:
+    """Import Keras and TensorFlow without their start-up log lines, with a thread more than there are cores.
+
+    The training step keeps every core busy with one operation each; the thread more runs what lies between them.
+    """
+    _import_quietly()
+    _set_threads(0, n_cores() + 1)
+
+
+def _import_quietly() -> None:
     """Import Keras and TensorFlow without the log lines that their C++ code writes to stderr.
 
     TensorFlow writes them before it reads any setting that could silence them, so stderr is redirected to a file
@@ -44,6 +53,20 @@ def load_tensorflow() -> None:
                 print(log.read().decode(errors="replace"), file=sys.stderr)
 
 
+def n_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _set_threads(within_operation: int, between_operations: int) -> None:
+    """Set how many threads share an operation, and how many run operations; 0 is one for each core."""
+    import tensorflow as tf
+
+    with suppress(RuntimeError):  # raised once TensorFlow has computed something
+        tf.config.threading.set_intra_op_parallelism_threads(within_operation)
+        tf.config.threading.set_inter_op_parallelism_threads(between_operations)
+
+
 def load_single_threaded_tensorflow() -> None:
     """Import TensorFlow with one thread, for a process that shares its cores with others.
 
@@ -52,12 +75,8 @@ def load_single_threaded_tensorflow() -> None:
     """
     # By default TensorFlow reserves all memory of a GPU; several processes may share one.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    load_tensorflow()
-    import tensorflow as tf
-
-    with suppress(RuntimeError):  # raised once TensorFlow has computed something
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+    _import_quietly()
+    _set_threads(1, 1)
 
 
 def has_gpu() -> bool:

@@ -32,9 +32,13 @@ from lstm_stock.network.callbacks import (
 )
 from lstm_stock.network.cells.base import PREDICT_BATCH
 from lstm_stock.network.checkpoints import Checkpoints, MemberState
-from lstm_stock.network.heads import training_loss
+from lstm_stock.network.heads import training_loss, window_losses
 from lstm_stock.network.interrupt import ctrl_c_event
+from lstm_stock.network.parallel_model import MIN_PRODUCTS, STEPS_PER_EXECUTION, ParallelModel, has_xla
 from lstm_stock.network.tensorflow_setup import has_gpu
+
+FUSED_CELLS = ("lstm", "bilstm", "attention", "token")
+"""Cells whose layers are `FusedLSTM` in training."""
 
 Rows = list[dict[str, float]]
 """The history of one or more members, one row per epoch."""
@@ -207,7 +211,8 @@ class _Trainer:
 
     def _train_member(self, member: _Member, state: MemberState | None) -> tuple[keras.Model, Rows]:
         """Train one network, from a saved state if there is one."""
-        network = _compiled(self.spec, self.config, member.seed)
+        n_windows = sum(map(len, self.train_windows))
+        network = _compiled(self.spec, self.config, member.seed, n_windows)
         rows = state.facts["rows"] if state is not None else []
         if state is not None and state.is_done:
             network.set_weights(state.arrays["variables"])
@@ -215,7 +220,7 @@ class _Trainer:
         history = HistoryAndProgress(
             member.number,
             self.config.members,
-            sum(map(len, self.train_windows)),
+            n_windows,
             self.stop,
             self.on_progress,
             rows,
@@ -231,26 +236,47 @@ class _Trainer:
             save_state = partial(self.checkpoints.keep, member.checkpoint)
             callbacks.append(SaveState(callbacks, history, save_state, state))
         network.fit(
-            train,
-            validation_data=val,
+            train.dataset(),
+            validation_data=None if val is None else val.dataset(),
             initial_epoch=len(rows),
             epochs=n_epochs,
-            shuffle=False,  # `WindowBatches` shuffles windows; Keras would only shuffle whole batches
+            shuffle=False,  # `WindowBatches` shuffles
             verbose=0,
             callbacks=callbacks,
         )
         return network, history.rows
 
 
-def _compiled(spec: Architecture, config: TrainingConfig, seed: int) -> keras.Model:
+def _compiled(spec: Architecture, config: TrainingConfig, seed: int, n_windows: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
     with _dtype_policy(config.precision):
         # On a GPU, the LSTM of Keras is that of cuDNN.
         network = build_network(replace(spec, fused=not has_gpu()))
-    network.compile(optimizer=_optimizer(config), loss=training_loss(spec.head, spec.horizon))
+    if _is_compiled_by_xla(spec, config, network.count_params() * spec.look_back * n_windows):
+        network = ParallelModel(network.inputs, network.outputs, name=network.name)
+        network.window_losses = window_losses(spec.head, spec.horizon)
+        network.batch_size = config.batch_size
+    network.compile(
+        optimizer=_optimizer(config),
+        loss=training_loss(spec.head, spec.horizon),
+        steps_per_execution=STEPS_PER_EXECUTION if isinstance(network, ParallelModel) else 1,
+    )
     # An optimizer that is not built would make TensorFlow trace the training step twice.
     network.optimizer.build(network.trainable_variables)
     return network
+
+
+def _is_compiled_by_xla(spec: Architecture, config: TrainingConfig, n_products: int) -> bool:
+    """Whether XLA compiles the training step: of LSTM layers, of large trainings, in float32, on a CPU."""
+    rules = spec.regularisers
+    return (
+        spec.cell in FUSED_CELLS
+        and rules.recurrent_dropout == rules.zoneout == 0
+        and config.precision == "float32"
+        and n_products >= MIN_PRODUCTS
+        and not has_gpu()
+        and has_xla()
+    )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from lstm_stock.network.cells import fused_lstm as module
-from lstm_stock.network.cells.fused_lstm import FusedLSTM, Weights, fused_lstm
+from lstm_stock.network.cells.fused_lstm import FusedDropout, FusedLSTM, Weights, fused_lstm
 
 RANDOM = np.random.default_rng(0)
 
@@ -27,15 +27,15 @@ def gradients_of(layer, x, states):
     return [outputs, h, c], tape.gradient(loss, [x, *states, *variables])
 
 
-def assert_equal_to_keras(n_windows, look_back, n_inputs, units, in_graph=False, **options):
-    run = tf.function(gradients_of) if in_graph else gradients_of
+def assert_equal_to_keras(n_windows, look_back, n_inputs, units, jit_compile=False, **options):
+    run = tf.function(gradients_of, jit_compile=True) if jit_compile else gradients_of
     stock = layers.LSTM(units, return_state=True, **options)
     fused = FusedLSTM(units, return_state=True, **options)
     x, states = normal(n_windows, look_back, n_inputs), [normal(n_windows, units), normal(n_windows, units)]
     stock(x), fused(x)
     fused.set_weights([RANDOM.normal(size=one.shape) / 2 for one in stock.get_weights()])
     stock.set_weights(fused.get_weights())
-    for expected, got in zip(run(stock, x, states), run(fused, x, states), strict=True):
+    for expected, got in zip(gradients_of(stock, x, states), run(fused, x, states), strict=True):
         for one, other in zip(expected, got, strict=True):
             assert one.shape == other.shape
             scale = np.abs(one).max()
@@ -50,28 +50,17 @@ def assert_equal_to_keras(n_windows, look_back, n_inputs, units, in_graph=False,
     units=st.integers(1, 4),
     return_sequences=st.booleans(),
     go_backwards=st.booleans(),
-    n_threads=st.integers(1, 3),
 )
 def test_outputs_and_gradients_are_those_of_keras(
-    n_windows, look_back, n_inputs, units, return_sequences, go_backwards, n_threads
+    n_windows, look_back, n_inputs, units, return_sequences, go_backwards
 ):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "n_threads", lambda: n_threads)
-        assert_equal_to_keras(
-            n_windows,
-            look_back,
-            n_inputs,
-            units,
-            return_sequences=return_sequences,
-            go_backwards=go_backwards,
-        )
+    assert_equal_to_keras(
+        n_windows, look_back, n_inputs, units, return_sequences=return_sequences, go_backwards=go_backwards
+    )
 
 
-@pytest.mark.parametrize("n_windows", [1, 32, 37])
-def test_compiled_loops_have_the_outputs_and_gradients_of_keras(n_windows, monkeypatch):
-    monkeypatch.setattr(module, "MIN_XLA_PRODUCTS", 0)
-    monkeypatch.setattr(module, "n_threads", lambda: 2)
-    assert_equal_to_keras(n_windows, 60, 7, 32, in_graph=True, return_sequences=True)
+def test_xla_computes_the_outputs_and_gradients_of_keras():
+    assert_equal_to_keras(32, 60, 7, 32, jit_compile=True, return_sequences=True)
 
 
 def test_gradients_in_float64_are_those_of_central_differences():
@@ -83,7 +72,7 @@ def test_gradients_in_float64_are_those_of_central_differences():
     weights = [normal(2, 12, dtype="float64"), normal(3, 12, dtype="float64"), normal(12, dtype="float64")]
 
     def loss(x, h, c, *weights):
-        outputs, last_cell = fused_lstm(x, h, c, Weights(*weights), n_shares=2, use_xla=False)
+        outputs, last_cell = fused_lstm(x, h, c, Weights(*weights))
         return tf.reduce_sum(tf.sin(outputs)) + tf.reduce_sum(last_cell**2)
 
     exact, numeric = tf.test.compute_gradient(loss, [*arguments, *weights], delta=1e-5)
@@ -96,9 +85,7 @@ def test_first_bar_by_hand():
     weights = Weights(
         tf.constant([[0.5, 0.1, -0.3, 0.2]]), tf.zeros((1, 4)), tf.constant([0.0, 1.0, 0.1, -0.1])
     )
-    outputs, last_cell = fused_lstm(
-        tf.constant([[[2.0]]]), tf.zeros((1, 1)), tf.zeros((1, 1)), weights, 1, False
-    )
+    outputs, last_cell = fused_lstm(tf.constant([[[2.0]]]), tf.zeros((1, 1)), tf.zeros((1, 1)), weights)
     i, g, o = 1 / (1 + np.exp(-1.0)), np.tanh(-0.5), 1 / (1 + np.exp(-0.3))
     assert last_cell.numpy().item() == pytest.approx(i * g, rel=1e-6)
     assert outputs.numpy().item() == pytest.approx(o * np.tanh(i * g), rel=1e-6)
@@ -121,26 +108,8 @@ def test_dropout_inside_the_layer_is_that_of_keras(options, monkeypatch):
     np.testing.assert_array_equal(fused(x, training=True), stock(x, training=True))
 
 
-def test_outside_training_the_layer_is_that_of_keras(monkeypatch):
-    monkeypatch.setattr(module, "fused_lstm", None)  # not called
-    x = normal(2, 4, 5)
-    stock, fused = layers.LSTM(3), FusedLSTM(3)
-    stock(x), fused(x)
-    fused.set_weights(stock.get_weights())
-    np.testing.assert_array_equal(fused(x), stock(x))
-
-
-def test_without_xla_the_loops_are_those_of_tensorflow(monkeypatch):
-    def refuse(*_args, **_options):
-        raise tf.errors.UnimplementedError(None, None, "no XLA in this build")
-
-    module.has_xla.cache_clear()
-    monkeypatch.setattr(tf, "function", refuse)
-    assert not module.has_xla()
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "MIN_XLA_PRODUCTS", 0)
-    monkeypatch.setattr(module, "_compiled_forward", None)  # not called
-    layer = FusedLSTM(3)
-    assert layer(normal(2, 4, 5), training=True).shape == (2, 3)
-    module.has_xla.cache_clear()
-    assert module.has_xla()
+def test_dropout_between_layers_drops_what_keras_drops():
+    x = normal(20, 5)
+    stock, fused = layers.Dropout(0.3, seed=1), FusedDropout(0.3, seed=1)
+    np.testing.assert_array_equal(fused(x, training=True), stock(x, training=True))
+    np.testing.assert_array_equal(fused(x), x)

@@ -16,11 +16,9 @@ from lstm_stock.dataset.series import WindowSpec, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows, windows_of
 from lstm_stock.errors import ConfigError
-from lstm_stock.network import training
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.batches import WindowBatches
 from lstm_stock.network.callbacks import HistoryAndProgress, Progress
-from lstm_stock.network.cells import fused_lstm
 from lstm_stock.network.checkpoints import MemberState
 from lstm_stock.network.forecast import forecast_returns
 from lstm_stock.network.training import TrainingResult, fit_network, refit_network
@@ -387,21 +385,3 @@ def test_mixed_precision_forecasts_as_float32_within_a_hundredth_of_the_width():
     for probability in (0.05, 0.5, 0.95):
         difference = np.abs(one.quantile(probability) - other.quantile(probability)) / width
         assert difference.max() < 0.01
-
-
-@pytest.fixture
-def compiled_by_xla(monkeypatch):
-    monkeypatch.setattr(fused_lstm, "MIN_XLA_PRODUCTS", 0)
-    monkeypatch.setattr(fused_lstm, "n_threads", lambda: 2)
-
-
-def test_compiled_loops_give_equal_weights_for_a_seed_and_those_of_keras_within_rounding(
-    compiled_by_xla, monkeypatch
-):
-    settings = SETTINGS.model_copy(update={"epochs": 1})
-    first, second = (fit_network(TINY, [TRAIN], [VAL], settings, seed=5) for _ in range(2))
-    assert weights(first) == weights(second)
-    monkeypatch.setattr(training, "has_gpu", lambda: True)  # the layers of Keras
-    stock = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
-    for one, other in zip(first.network.get_weights(), stock.network.get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)

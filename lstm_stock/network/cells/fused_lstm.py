@@ -6,28 +6,17 @@ Here the gradient is written down:
 - One matrix product multiplies the inputs of all bars by the kernel before the loop.
 - The loop keeps the gates, so that the gradient computes nothing a second time.
 - One matrix product per weight matrix sums its gradient over all bars after the loop.
-- Shares of the batch run at the same time, one on each core.
-- XLA compiles both loops if the layer is large enough.
+
+XLA compiles such loops well, and those that TensorFlow differentiates badly: `lstm_stock.network.parallel_model`.
 """
 
 from __future__ import annotations
 
-import os
-from functools import cache
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 from keras import layers
-
-MAX_SHARES = 4
-"""Most shares of a batch: matrix products of few rows are slow."""
-
-XLA_ROWS = 16
-"""XLA compiles a loop for each number of rows that it meets, so shares are padded to a multiple of this."""
-
-MIN_XLA_PRODUCTS = 1_000_000
-"""Least number of multiplications per window from which compiling, about a second per network, pays."""
 
 
 class Weights(NamedTuple):
@@ -169,11 +158,7 @@ def _rows(values: Any) -> Any:
     return tf.reshape(values, (-1, values.shape[2]))
 
 
-_compiled_forward = tf.function(forward, jit_compile=True)
-_compiled_backward = tf.function(backward, jit_compile=True)
-
-
-def fused_lstm(x: Any, h: Any, c: Any, weights: Weights, n_shares: int, use_xla: bool) -> tuple[Any, Any]:
+def fused_lstm(x: Any, h: Any, c: Any, weights: Weights) -> tuple[Any, Any]:
     """Run an LSTM whose gradient is `backward`.
 
     Args:
@@ -181,41 +166,20 @@ def fused_lstm(x: Any, h: Any, c: Any, weights: Weights, n_shares: int, use_xla:
         h: Initial output, `(batch, n)`.
         c: Initial cell state, `(batch, n)`.
         weights: W, U, b.
-        n_shares: Number of shares of the batch that run at the same time.
-        use_xla: Whether XLA compiles the loops.
 
     Returns:
         The output of every bar, `(batch, look_back, n)`, and the last cell state, `(batch, n)`.
     """
-    ahead, back = (_compiled_forward, _compiled_backward) if use_xla else (forward, backward)
-    size = tf.shape(x)[0]
-    padding = -size % (n_shares * XLA_ROWS if use_xla else n_shares)
-
-    def split(values: Any) -> Any:
-        # Rows of zeros change no other row, and the gradient of the loss is zero for them.
-        padded = tf.pad(values, [(0, padding), *((0, 0) for _ in values.shape[1:])])
-        return tf.split(padded, n_shares)
-
-    def join(shares: Any) -> Any:
-        return tf.concat(shares, axis=0)[:size]
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def run(x: Any, h: Any, c: Any, *matrices: Any) -> tuple[Any, Any]:
-        weights = Weights(*matrices)
-        inputs = list(zip(split(x), split(h), split(c), strict=True))
-        states = [ahead(*share, weights) for share in inputs]
+        states = forward(x, h, c, Weights(*matrices))
 
         def gradient(d_outputs: Any, d_last_cell: Any) -> list[Any]:
-            d_shares = zip(split(d_outputs), split(d_last_cell), strict=True)
-            parts = [
-                back(*share, weights, kept, *d_share)
-                for share, kept, d_share in zip(inputs, states, d_shares, strict=True)
-            ]
-            d_inputs = [join([getattr(part, name) for part in parts]) for name in ("x", "h", "c")]
-            return d_inputs + [tf.add_n(each) for each in zip(*(part.weights for part in parts), strict=True)]
+            gradients = backward(x, h, c, Weights(*matrices), states, d_outputs, d_last_cell)
+            return [gradients.x, gradients.h, gradients.c, *gradients.weights]
 
-        outputs = join([_by_bar(kept.outputs) for kept in states])
-        return (outputs, join([kept.cells[-1] for kept in states])), gradient
+        return (_by_bar(states.outputs), states.cells[-1]), gradient
 
     outputs, last_cell = run(x, h, c, *weights)
     return outputs, last_cell
@@ -225,46 +189,31 @@ def fused_lstm(x: Any, h: Any, c: Any, weights: Weights, n_shares: int, use_xla:
 class FusedLSTM(layers.LSTM):  # type: ignore[misc]
     """`keras.layers.LSTM`, trained with `fused_lstm`.
 
-    Weights have the names, shapes and order of `keras.layers.LSTM`. Outside training, with a mask, or with dropout
-    inside the layer, the layer does what `keras.layers.LSTM` does.
+    Weights have the names, shapes and order of `keras.layers.LSTM`. With a mask or with dropout inside the layer
+    it does what `keras.layers.LSTM` does.
     """
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         """Return the last output, all outputs, and the states `[h, c]` after the last bar."""
-        if not training or mask is not None or self.dropout or self.recurrent_dropout:
+        if mask is not None or self.dropout or self.recurrent_dropout:
             return super().inner_loop(sequences, initial_state, mask, training=training)
         x = sequences[:, ::-1] if self.go_backwards else sequences
-        weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
         h, c = initial_state
-        outputs, last_cell = fused_lstm(
-            x,
-            h,
-            c,
-            Weights(*map(tf.convert_to_tensor, weights)),
-            n_shares=min(n_threads(), MAX_SHARES),
-            use_xla=self._is_compiled(x),
-        )
+        weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
+        outputs, last_cell = fused_lstm(x, h, c, Weights(*map(tf.convert_to_tensor, weights)))
         return outputs[:, -1], outputs, [outputs[:, -1], last_cell]
 
-    def _is_compiled(self, x: Any) -> bool:
-        """Whether XLA compiles the loops; in bfloat16 those of TensorFlow are faster."""
-        n_products = 4 * self.units * (x.shape[2] + self.units) * x.shape[1]
-        is_large = x.dtype == tf.float32 and n_products >= MIN_XLA_PRODUCTS
-        return is_large and not tf.executing_eagerly() and has_xla()
 
+@keras.saving.register_keras_serializable(package="lstm_stock")
+class FusedDropout(layers.Dropout):  # type: ignore[misc]
+    """`keras.layers.Dropout` with random numbers that XLA computes fast; those of Keras take it 100 times as long.
 
-def n_threads() -> int:
-    """Return the number of operations that TensorFlow runs at the same time."""
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return tf.config.threading.get_inter_op_parallelism_threads() or n_cores or 1
+    Without XLA the numbers are those of Keras.
+    """
 
-
-@cache
-def has_xla() -> bool:
-    """Whether this TensorFlow can compile with XLA; some builds, such as that for Windows, cannot."""
-    with tf.init_scope():
-        try:
-            tf.function(tf.identity, jit_compile=True)(0.0)
-        except (tf.errors.OpError, NotImplementedError, ValueError):
-            return False
-    return True
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Drop a share `rate` of the inputs in training, and scale up the others."""
+        if not training or self.rate == 0:
+            return inputs
+        seed = tf.cast(self.seed_generator.next(), tf.int32)
+        return tf.nn.experimental.stateless_dropout(inputs, rate=self.rate, seed=seed, rng_alg="philox")

@@ -9,7 +9,7 @@ import keras
 from keras import layers, ops
 
 from lstm_stock.network.architecture import Architecture, Regularisers
-from lstm_stock.network.cells.fused_lstm import FusedLSTM
+from lstm_stock.network.cells.fused_lstm import FusedDropout, FusedLSTM
 
 
 @keras.saving.register_keras_serializable(package="lstm_stock")
@@ -128,8 +128,14 @@ def stack(x: Any, spec: Architecture, make: MakeLayer, name: str, return_sequenc
     for i, units in enumerate(spec.units):
         is_last = i == len(spec.units) - 1
         x = make(units, return_sequences or not is_last, f"{name}_{i + 1}")(x)
-        x = layers.Dropout(spec.dropout, name=f"dropout_{i + 1}")(x)
+        x = dropout(spec, i + 1)(x)
     return x
+
+
+def dropout(spec: Architecture, number: int) -> Any:
+    """Return the dropout layer after the layer of that number, from 1."""
+    layer = FusedDropout if spec.fused else layers.Dropout
+    return layer(spec.dropout, name=f"dropout_{number}")
 
 
 def recurrent(rules: Regularisers, cell: Callable[..., Any], layer: Callable[..., Any] | None) -> MakeLayer:

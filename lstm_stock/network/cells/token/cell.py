@@ -13,7 +13,7 @@ from lstm_stock.config.cells import TOKEN_WIDTH
 from lstm_stock.distributions.binned import bin_edges, bin_means
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.cells.base import Cell
-from lstm_stock.network.cells.stacking import lstm_layer
+from lstm_stock.network.cells.stacking import dropout, lstm_layer
 from lstm_stock.network.cells.token.sampling import forecast
 
 
@@ -32,7 +32,7 @@ def build(x: Any, spec: Architecture) -> Any:
     for i, units in enumerate(spec.units):
         is_last = i == len(spec.units) - 1
         lstm = make(units, return_sequences=not is_last, return_state=True, name=f"lstm_{i + 1}")
-        x = layers.Dropout(spec.dropout, name=f"dropout_{i + 1}")(lstm(x)[0])
+        x = dropout(spec, i + 1)(lstm(x)[0])
     return x
 
 
