@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lstm_stock.baselines.arima import arima
-from lstm_stock.baselines.blas import one_blas_thread
 from lstm_stock.baselines.ewma import ewma, ewma_drift
 from lstm_stock.baselines.garch import garch, gjr
 from lstm_stock.baselines.har import har_market_t, har_range_t
 from lstm_stock.baselines.task import BaselineSpec, Task
 from lstm_stock.baselines.walks import always_up, constant_t, drift, historical, naive, reversal_10
+from lstm_stock.dataset.blas import one_blas_thread
 from lstm_stock.distributions import Distribution
 from lstm_stock.errors import BaselineError
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
-
-from threadpoolctl import threadpool_limits
+from typing import TypeVar
 
 from lstm_stock.config import Config
+from lstm_stock.dataset.blas import one_blas_thread
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import TickerSeries, WindowSpec, fit_ticker, window_spec
 from lstm_stock.dataset.sessions import require_one_close
@@ -129,7 +127,7 @@ def windows_skipping_unusable(
         UnusableTickerError: No ticker is left.
     """
     spec, cut, errors = window_spec(config), {}, {}
-    with _one_blas_thread():
+    with one_blas_thread():
         for ticker in config.data.tickers:
             try:
                 cut[ticker] = windows_by_split([ticker], loader, spec, split)
@@ -174,16 +172,10 @@ def refit_windows(config: Config, loader: BarLoader, split: Split) -> SplitWindo
         split: The split of the first training.
     """
     spec, wide = window_spec(config), split.without_val
-    with _one_blas_thread():
+    with one_blas_thread():
         series = [fit_ticker(ticker, loader.adjusted(ticker), spec, wide) for ticker in config.data.tickers]
     train, test = ([windows_of(one, spec, wide, part) for one in series] for part in ("train", "test"))
     return SplitWindows(wide, train, [], test)
-
-
-def _one_blas_thread() -> AbstractContextManager[Any]:
-    """Limit linear algebra to one thread: on seven columns more are no faster, and far slower on busy cores."""
-    limits: AbstractContextManager[Any] = threadpool_limits(1, "blas")
-    return limits
 
 
 def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Config:
