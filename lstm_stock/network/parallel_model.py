@@ -27,9 +27,9 @@ MIN_PRODUCTS = 1_000_000_000
 
 
 class ParallelModel(keras.Model):  # type: ignore[misc]
-    """A functional model with another training step; `evaluate` and `predict` are those of Keras.
+    """A functional model with other steps of `fit` and `evaluate`; `predict` is that of Keras.
 
-    A step differs from that of Keras in rounding, in the random numbers of dropout, of which each share has its
+    A training differs from that of Keras in rounding, in the random numbers of dropout, of which each share has its
     own, and in embeddings: their gradients are dense, so that Adam moves all rows and not only those in the batch.
     The non-trainable variables must be seeds of random numbers.
     """
@@ -49,7 +49,7 @@ class ParallelModel(keras.Model):  # type: ignore[misc]
         return super().make_train_function(force)
 
     def make_test_function(self, force: bool = False) -> Any:
-        """Likewise."""
+        """Compile the program anew whenever Keras does so with its own."""
         if self.test_function is None or force:
             self._loss_program = tf.function(self._share_loss, jit_compile=True)
         return super().make_test_function(force)
