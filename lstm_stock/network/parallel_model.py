@@ -29,8 +29,8 @@ MIN_PRODUCTS = 1_000_000_000
 class ParallelModel(keras.Model):  # type: ignore[misc]
     """A functional model with other steps of `fit` and `evaluate`; `predict` is that of Keras.
 
-    A training differs from that of Keras in rounding, in the random numbers of dropout, of which each share has its
-    own, and in embeddings: their gradients are dense, so that Adam moves all rows and not only those in the batch.
+    A training differs from that of Keras in rounding, in the random numbers of dropout, of which each share has
+    its own, and in embeddings: their gradients are dense, so Adam moves all rows and not only those in the batch.
     The non-trainable variables must be seeds of random numbers.
     """
 
