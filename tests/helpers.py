@@ -59,6 +59,15 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def is_running(pid: int) -> bool:
+    """Whether the process is there and not a zombie; looks at /proc."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):  # ended, before the file was opened or before it was read
+        return False
+    return state not in "ZX"
+
+
 def assert_user_error(answer, message: str, code: int = 2) -> None:
     """Assert an `error:` line, an empty line and a `hint:` on stderr, and nothing on stdout."""
     assert answer.code == code, answer

@@ -34,7 +34,16 @@ from lstm_stock.workflow.backtest import _without_dropouts, pool, score_by_fold
 from lstm_stock.workflow.backtest_worker import PartName
 from lstm_stock.workflow.parallel import Engine, call_in_new_process, run_calls
 from tests.conftest import TINY
-from tests.helpers import COMMAND, assert_user_error, double, fail, n_blas_threads, random_prices, tree
+from tests.helpers import (
+    COMMAND,
+    assert_user_error,
+    double,
+    fail,
+    is_running,
+    n_blas_threads,
+    random_prices,
+    tree,
+)
 
 SETTINGS = (*TINY, "--set", "data.tickers=[AAA,^B]", "--set", "data.start=null", "--set", "data.end=null")
 RESULTS = ("config.yaml", "folds.csv", "forecasts.parquet", "scores.json")
@@ -438,9 +447,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_busy_worker_ends_soon_after_its_parent_is_killed():
     root = Path(__file__).parents[2]
     ended = subprocess.run([sys.executable, "-c", KILLED], cwd=root, stdout=subprocess.PIPE, text=True)
-    status = Path(f"/proc/{int(ended.stdout)}/stat")
     deadline = time.monotonic() + 20
-    while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z":
+    while is_running(int(ended.stdout)):
         assert time.monotonic() < deadline
         time.sleep(0.2)
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from lstm_stock.workflow import train as training
 from lstm_stock.workflow.scoring import ScoreJob, score_ticker, score_tickers
 from lstm_stock.workflow.train import Reports, train
 from tests.conftest import TINY
-from tests.helpers import COMMAND, random_prices
+from tests.helpers import COMMAND, is_running, random_prices
 
 TICKERS = ("AAA", "BBB", "CCC", "DDD")
 SETTINGS = [value for value in TINY if value != "--set"]
@@ -191,8 +192,8 @@ def test_ctrl_c_ends_the_workers_at_once(store, tmp_path):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    workers = children(process.pid)
-    assert workers
+    trackers, workers = partition(is_tracker, children(process.pid))
+    assert len(workers) == 2
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
@@ -200,9 +201,11 @@ def test_ctrl_c_ends_the_workers_at_once(store, tmp_path):
     assert "interrupted while scoring: the trained network is kept, and `--resume` scores it" in err
     assert "Traceback" not in err
     assert [path.name[:10] for path in (tmp_path / "runs").iterdir()] == [".training-"]
-    assert not [
-        worker for worker in workers if Path(f"/proc/{worker}/task").exists() and not is_zombie(worker)
-    ]
+    assert not [worker for worker in workers if is_running(worker)]
+    deadline = time.monotonic() + 5
+    while [tracker for tracker in trackers if is_running(tracker)]:  # ends because this process has ended
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def children(pid: int) -> list[int]:
@@ -210,5 +213,10 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def is_zombie(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+def partition(holds: Callable[[int], bool], pids: list[int]) -> tuple[list[int], list[int]]:
+    return [pid for pid in pids if holds(pid)], [pid for pid in pids if not holds(pid)]
+
+
+def is_tracker(pid: int) -> bool:
+    """Whether it is a process of `multiprocessing` that removes its parent's semaphores when that has ended."""
+    return b"resource_tracker import main" in Path(f"/proc/{pid}/cmdline").read_bytes()
