@@ -6,7 +6,7 @@ The same network, windows, loss and optimizer are trained three ways, each in a 
 turns: in each round each trains one epoch and computes its validation loss, while the others wait. The first
 epoch, with all compiling, is shown apart; ratios are those of medians over the rounds after it. Cases: `aapl-32`
 and `aapl-256`, the default config on the packaged AAPL sample at these batch sizes; `many-20` and `many-125`, the
-config `many` on as many simulated tickers. PyTorch is not a dependency: `pip install torch` adds its rows.
+config `many` on as many simulated tickers. `pip install '.[bench]'` installs PyTorch and so adds its rows.
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@ appear here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,7 +20,7 @@ from lstm_stock.dataset.windows import Windows
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.batches import WindowBatches
-from lstm_stock.network.build import build_ensemble, build_network
+from lstm_stock.network.build import build_ensemble
 from lstm_stock.network.callbacks import (
     HistoryAndProgress,
     Progress,
@@ -32,13 +31,8 @@ from lstm_stock.network.callbacks import (
 )
 from lstm_stock.network.cells.base import PREDICT_BATCH
 from lstm_stock.network.checkpoints import Checkpoints, MemberState
-from lstm_stock.network.heads import training_loss, window_losses
+from lstm_stock.network.compiled import compiled_network, without_optimizer
 from lstm_stock.network.interrupt import ctrl_c_event
-from lstm_stock.network.parallel_model import MIN_PRODUCTS, STEPS_PER_EXECUTION, ParallelModel, has_xla
-from lstm_stock.network.tensorflow_setup import has_gpu
-
-FUSED_CELLS = ("lstm", "bilstm", "attention", "token")
-"""Cells whose layers are `FusedLSTM` in training."""
 
 Rows = list[dict[str, float]]
 """The history of one or more members, one row per epoch."""
@@ -204,7 +198,7 @@ class _Trainer:
                 state = MemberState(True, {"rows": member_rows}, {"variables": network.get_weights()})
                 self.checkpoints.write(member.checkpoint, state)
             rows += member_rows
-            networks.append(_without_optimizer(network, self.spec))
+            networks.append(without_optimizer(network, self.spec))
             if self.stop.is_set():
                 break
         return networks, rows
@@ -212,7 +206,7 @@ class _Trainer:
     def _train_member(self, member: _Member, state: MemberState | None) -> tuple[keras.Model, Rows]:
         """Train one network, from a saved state if there is one."""
         n_windows = sum(map(len, self.train_windows))
-        network = _compiled(self.spec, self.config, member.seed, n_windows)
+        network = compiled_network(self.spec, self.config, member.seed, n_windows)
         rows = state.facts["rows"] if state is not None else []
         if state is not None and state.is_done:
             network.set_weights(state.arrays["variables"])
@@ -247,72 +241,12 @@ class _Trainer:
         return network, history.rows
 
 
-def _compiled(spec: Architecture, config: TrainingConfig, seed: int, n_windows: int) -> keras.Model:
-    keras.utils.set_random_seed(seed)
-    with _dtype_policy(config.precision):
-        # On a GPU, the LSTM of Keras is that of cuDNN.
-        network = build_network(replace(spec, fused=not has_gpu()))
-    if _is_compiled_by_xla(spec, config, network.count_params() * spec.look_back * n_windows):
-        network = ParallelModel(network.inputs, network.outputs, name=network.name)
-        network.window_losses = window_losses(spec.head, spec.horizon)
-        network.batch_size = config.batch_size
-    network.compile(
-        optimizer=_optimizer(config),
-        loss=training_loss(spec.head, spec.horizon),
-        steps_per_execution=STEPS_PER_EXECUTION if isinstance(network, ParallelModel) else 1,
-    )
-    # An optimizer that is not built would make TensorFlow trace the training step twice.
-    network.optimizer.build(network.trainable_variables)
-    return network
-
-
-def _is_compiled_by_xla(spec: Architecture, config: TrainingConfig, n_products: int) -> bool:
-    """Whether XLA compiles the training step: of LSTM layers, of large trainings, in float32, on a CPU."""
-    rules = spec.regularisers
-    return (
-        spec.cell in FUSED_CELLS
-        and rules.recurrent_dropout == rules.zoneout == 0
-        and config.precision == "float32"
-        and n_products >= MIN_PRODUCTS
-        and not has_gpu()
-        and has_xla()
-    )
-
-
-@contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
-    """Build layers with a dtype policy of Keras."""
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(previous)
-
-
-def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
-    """Return Adam, with a running mean of the weights if `ema_momentum` is positive.
-
-    The mean reduces the noise of single batches (Polyak & Juditsky 1992, SIAM J. Control Optim. 30).
-    """
-    if config.ema_momentum == 0:
-        return keras.optimizers.Adam(config.learning_rate)
-    return keras.optimizers.Adam(config.learning_rate, use_ema=True, ema_momentum=config.ema_momentum)
-
-
 def _restore(network: keras.Model, train: WindowBatches, state: MemberState) -> None:
     """Set network, optimizer and the order of the windows to the state after some epoch."""
     for variable, value in zip(training_variables(network), state.arrays["variables"], strict=True):
         variable.assign(value)
     for _ in state.facts["rows"]:
         train.on_epoch_end()
-
-
-def _without_optimizer(network: keras.Model, spec: Architecture) -> keras.Model:
-    """Return the same network without optimizer and loss, which a saved run does not need."""
-    copy = build_network(spec)
-    copy.set_weights(network.get_weights())
-    return copy
 
 
 def _check_finite(rows: Sequence[dict[str, float]]) -> None:

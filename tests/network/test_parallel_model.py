@@ -9,9 +9,11 @@ import pytest
 import tensorflow as tf
 
 from lstm_stock.config.cells import CELLS
+from lstm_stock.network import compiled as compiled_module
 from lstm_stock.network import parallel_model, training
 from lstm_stock.network.architecture import Architecture, Regularisers
 from lstm_stock.network.build import build_network
+from lstm_stock.network.compiled import compiled_network
 from lstm_stock.network.heads import training_loss, window_losses
 from lstm_stock.network.parallel_model import ParallelModel
 from tests.network.test_training import SETTINGS, TINY, TRAIN, VAL, weights
@@ -94,7 +96,7 @@ def test_each_share_and_each_step_drops_other_units(monkeypatch):
 @pytest.fixture
 def for_all_sizes(monkeypatch):
     """Let XLA compile the step of networks of any size."""
-    monkeypatch.setattr(training, "MIN_PRODUCTS", 0)
+    monkeypatch.setattr(compiled_module, "MIN_PRODUCTS", 0)
 
 
 def test_a_seed_gives_equal_weights_and_saved_layers_are_those_of_keras(for_all_sizes, monkeypatch):
@@ -121,27 +123,27 @@ def test_a_seed_gives_equal_weights_and_saved_layers_are_those_of_keras(for_all_
     ],
 )
 def test_keras_trains_where_xla_would_be_slower_or_is_missing(change, reason, for_all_sizes, monkeypatch):
-    monkeypatch.setattr(training, "has_gpu", lambda: change.get("gpu", False))
-    monkeypatch.setattr(training, "has_xla", lambda: change.get("xla", True))
+    monkeypatch.setattr(compiled_module, "has_gpu", lambda: change.get("gpu", False))
+    monkeypatch.setattr(compiled_module, "has_xla", lambda: change.get("xla", True))
     rules = {name: change[name] for name in ("recurrent_dropout", "zoneout") if name in change}
     spec = replace(TINY, cell=change.get("cell", "lstm"), regularisers=Regularisers(**rules))
     config = SETTINGS.model_copy(update={"precision": change.get("precision", "float32")})
-    assert isinstance(training._compiled(TINY, SETTINGS, 1, 100), ParallelModel) == ("gpu" not in change) & (
+    assert isinstance(compiled_network(TINY, SETTINGS, 1, 100), ParallelModel) == ("gpu" not in change) & (
         "xla" not in change
     )
-    assert not isinstance(training._compiled(spec, config, 1, 100), ParallelModel), reason
+    assert not isinstance(compiled_network(spec, config, 1, 100), ParallelModel), reason
 
 
 def test_small_trainings_are_not_compiled():
-    assert not isinstance(training._compiled(TINY, SETTINGS, 1, 1000), ParallelModel)
-    assert isinstance(training._compiled(TINY, SETTINGS, 1, 10_000_000), ParallelModel)
+    assert not isinstance(compiled_network(TINY, SETTINGS, 1, 1000), ParallelModel)
+    assert isinstance(compiled_network(TINY, SETTINGS, 1, 10_000_000), ParallelModel)
 
 
 def test_fused_cells_are_cells_whose_layers_are_fused():
     for cell in CELLS:
         spec = replace(TINY, cell=cell, head=CELLS[cell].head or "student_t", n_features=1, fused=True)
         text = build_network(spec).to_json()
-        assert ("FusedLSTM" in text) == (cell in training.FUSED_CELLS)
+        assert ("FusedLSTM" in text) == (cell in compiled_module.FUSED_CELLS)
 
 
 def test_a_build_of_tensorflow_without_xla_is_recognised(monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 from lstm_stock.atomic import WorkDir
 from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
 from lstm_stock.network import checkpoints as checkpoints_module
-from lstm_stock.network import training
+from lstm_stock.network import compiled as compiled_module
 from lstm_stock.network.architecture import Regularisers
 from lstm_stock.network.checkpoints import Checkpoints, MemberState
 from lstm_stock.network.training import fit_network
@@ -78,10 +78,10 @@ def test_a_training_killed_after_every_epoch_ends_with_the_same_weights(folder, 
     assert fit.history.drop(columns=unlike).equals(whole.history.drop(columns=unlike))
 
 
-@pytest.mark.parametrize("min_products", [0, training.MIN_PRODUCTS], ids=["compiled", "not compiled"])
+@pytest.mark.parametrize("min_products", [0, compiled_module.MIN_PRODUCTS], ids=["compiled", "not compiled"])
 def test_a_training_killed_within_an_epoch_repeats_that_epoch(folder, monkeypatch, min_products):
-    monkeypatch.setattr(training, "MIN_PRODUCTS", min_products)
-    monkeypatch.setattr(training, "STEPS_PER_EXECUTION", 1)
+    monkeypatch.setattr(compiled_module, "MIN_PRODUCTS", min_products)
+    monkeypatch.setattr(compiled_module, "STEPS_PER_EXECUTION", 1)
     whole = fit_network(TINY, [TRAIN], [VAL], ALONE, seed=5)
 
     def kill(progress):
