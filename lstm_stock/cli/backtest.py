@@ -71,9 +71,10 @@ def backtest(
     """
     from lstm_stock.config import load_config
     from lstm_stock.config.schema import require_market
+    from lstm_stock.network.tensorflow_setup import n_cores
     from lstm_stock.report import console, progress
     from lstm_stock.runs.folder import require_writable
-    from lstm_stock.workflow.parallel import Engine, n_cores
+    from lstm_stock.workflow.parallel import Engine
 
     settings = load_config(config, overrides or [])
     require_market(settings)

@@ -61,8 +61,8 @@ def train(
     from lstm_stock.config.schema import require_market
 
     settings = load_config(config, overrides or [])
+    from lstm_stock.network.tensorflow_setup import n_cores
     from lstm_stock.runs.folder import require_writable
-    from lstm_stock.workflow.parallel import n_cores
 
     require_market(settings)
     store = open_store(data_dir, settings.data.tickers)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -19,12 +18,12 @@ UNKNOWN_SHARE = 0.1
 trained on."""
 
 
-class InputBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """The network's inputs of the windows of all tickers, in order and without targets, for `network.predict`.
+class InputBatches:
+    """The network's inputs of the windows of all tickers, in order and without targets.
 
-    Item i is a tuple of one entry, the inputs of batch i: `x` of shape `(batch, look_back, n_features)`, or with a
-    ticker embedding the pair of `x` and the ticker ids, of shape `(batch,)`. The windows of the first ticker come
-    first, in the order of its cutoffs. Nothing after a cutoff is read: outcomes may be missing.
+    Item i is the inputs of batch i: `x` of shape `(batch, look_back, n_features)`, or with a ticker embedding the
+    pair of `x` and the ticker ids, of shape `(batch,)`. The windows of the first ticker come first, in the order
+    of its cutoffs. Nothing after a cutoff is read: outcomes may be missing.
 
     Holds one copy of the bars that the windows need, `4 x n_features` bytes each: 56 MB for 500 tickers of 3,500
     bars and eight features. There is no array of all windows.
@@ -35,7 +34,6 @@ class InputBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(self, tickers: Sequence[Windows], batch_size: int) -> None:
-        super().__init__()
         self._tickers = tickers
         self._batch_size = batch_size
         self._spec = tickers[0].spec
@@ -68,12 +66,14 @@ class InputBatches(keras.utils.PyDataset):  # type: ignore[misc]
         """Number of windows of all tickers."""
         return len(self._past_rows)
 
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """Gather batch `index`."""
+    def __getitem__(self, index: int) -> Any:
+        """Gather batch `index`; IndexError after the last one."""
         chosen = self._places(index)
-        return (self._inputs(chosen, self._ticker_ids[chosen]),)
+        return self._inputs(chosen, self._ticker_ids[chosen])
 
     def _places(self, index: int) -> slice:
+        if index >= len(self):
+            raise IndexError(f"there are {len(self)} batches, got the index {index}")
         return slice(index * self._batch_size, (index + 1) * self._batch_size)
 
     def _inputs(self, chosen: slice | NDArray[np.int32], ticker_ids: NDArray[np.int32]) -> Any:
@@ -82,7 +82,7 @@ class InputBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 class WindowBatches(InputBatches):
-    """Inputs and targets of the windows of all tickers, for `network.fit` and `network.evaluate`.
+    """Inputs and targets of the windows of all tickers; `dataset` is for `network.fit`.
 
     Item i is the pair of the inputs, as in `InputBatches`, and `y` of shape `(batch, horizon, 1)`. With a seed,
     each epoch has a new order of all windows, and a share `UNKNOWN_SHARE` of the ids is hidden.
@@ -100,7 +100,7 @@ class WindowBatches(InputBatches):
         self._random = None if seed is None else np.random.default_rng(seed)
         self._order = np.arange(self.n_windows, dtype=np.int32)
         self._epoch_ids = self._ticker_ids
-        self.on_epoch_end()
+        self.next_epoch()
 
     @cached_property
     def _targets(self) -> NDArray[np.float32]:
@@ -112,7 +112,7 @@ class WindowBatches(InputBatches):
             start += len(windows)
         return targets
 
-    def on_epoch_end(self) -> None:
+    def next_epoch(self) -> None:
         """Draw the order of the next epoch."""
         if self._random is None:
             return
@@ -124,27 +124,22 @@ class WindowBatches(InputBatches):
             )
 
     def dataset(self) -> tf.data.Dataset:
-        """Return a dataset whose every pass is an epoch: all batches, then `on_epoch_end`.
+        """Return a dataset whose every pass is all batches of the epoch.
 
         Keras would make one itself, with TensorFlow's autotuner. The end of an epoch often waits for the thread of
         the autotuner, which sleeps 10 ms, 20 ms, 40 ms and so on: such epochs take 1.3, 2.6, 5.1 or 10.2 s.
         """
-
-        def epoch() -> Iterator[Any]:
-            yield from (self[index] for index in range(len(self)))
-            self.on_epoch_end()
-
         x = tf.TensorSpec((None, *self._pasts.shape[1:]), tf.float32)
         inputs = (x, tf.TensorSpec((None,), tf.int32)) if self._spec.tickers else x
         targets = tf.TensorSpec((None, self._spec.horizon, 1), tf.float32)
         options = tf.data.Options()
         options.autotune.enabled = False
-        batches = tf.data.Dataset.from_generator(epoch, output_signature=(inputs, targets))
+        batches = tf.data.Dataset.from_generator(lambda: iter(self), output_signature=(inputs, targets))
         counted = batches.apply(tf.data.experimental.assert_cardinality(len(self)))
         return counted.prefetch(2).with_options(options)
 
     def __getitem__(self, index: int) -> tuple[Any, NDArray[np.float32]]:
-        """Gather batch `index` of the epoch."""
+        """Gather batch `index` of the epoch; IndexError after the last one."""
         places = self._places(index)
         chosen = self._order[places]
         return self._inputs(chosen, self._epoch_ids[places]), self._targets[chosen]

@@ -116,6 +116,22 @@ class _KeepBestWeights(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.set_weights(self.weights)
 
 
+class NextEpoch(keras.callbacks.Callback):  # type: ignore[misc]
+    """Draw the order of the windows of the next epoch, once all batches of this one are gathered.
+
+    Args:
+        draw: Draws it.
+    """
+
+    def __init__(self, draw: Callable[[], None]) -> None:
+        super().__init__()
+        self._draw = draw
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Draw it."""
+        self._draw()
+
+
 class HistoryAndProgress(keras.callbacks.Callback):  # type: ignore[misc]
     """Report progress, keep the history, and stop when asked or when a loss is not finite.
 

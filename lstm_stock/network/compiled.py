@@ -14,12 +14,10 @@ import keras
 from lstm_stock.config import TrainingConfig
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.build import build_network
+from lstm_stock.network.cells.fused_lstm import FusedLSTM
 from lstm_stock.network.heads import training_loss, window_losses
 from lstm_stock.network.parallel_model import MIN_PRODUCTS, STEPS_PER_EXECUTION, ParallelModel, has_xla
 from lstm_stock.network.tensorflow_setup import has_gpu
-
-FUSED_CELLS = ("lstm", "bilstm", "attention", "token")
-"""Cells whose layers are `FusedLSTM` in training."""
 
 
 def compiled_network(spec: Architecture, config: TrainingConfig, seed: int, n_windows: int) -> keras.Model:
@@ -35,7 +33,13 @@ def compiled_network(spec: Architecture, config: TrainingConfig, seed: int, n_wi
     with _dtype_policy(config.precision):
         # On a GPU, the LSTM of Keras is that of cuDNN.
         network = build_network(replace(spec, fused=not has_gpu()))
-    if _is_compiled_by_xla(spec, config, network.count_params() * spec.look_back * n_windows):
+    n_products = network.count_params() * spec.look_back * n_windows
+    if (
+        n_products >= MIN_PRODUCTS
+        and config.precision == "float32"
+        and _has_fused_loops(network)
+        and has_xla()
+    ):
         network = ParallelModel(network.inputs, network.outputs, name=network.name)
         network.window_losses = window_losses(spec.head, spec.horizon)
         network.batch_size = config.batch_size
@@ -49,17 +53,10 @@ def compiled_network(spec: Architecture, config: TrainingConfig, seed: int, n_wi
     return network
 
 
-def _is_compiled_by_xla(spec: Architecture, config: TrainingConfig, n_products: int) -> bool:
-    """Whether XLA compiles the training step: of LSTM layers, of large trainings, in float32, on a CPU."""
-    rules = spec.regularisers
-    return (
-        spec.cell in FUSED_CELLS
-        and rules.recurrent_dropout == rules.zoneout == 0
-        and config.precision == "float32"
-        and n_products >= MIN_PRODUCTS
-        and not has_gpu()
-        and has_xla()
-    )
+def _has_fused_loops(network: keras.Model) -> bool:
+    """Whether all loops over bars are `FusedLSTM`: XLA compiles badly what TensorFlow differentiates."""
+    loops = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+    return bool(loops) and all(isinstance(layer, FusedLSTM) for layer in loops)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import keras
@@ -12,6 +11,7 @@ import numpy as np
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
 from lstm_stock.network.architecture import Architecture, Params
+from lstm_stock.network.batches import InputBatches
 from lstm_stock.network.cells.base import PREDICT_BATCH, cell_of
 from lstm_stock.network.heads import head_of
 
@@ -45,47 +45,25 @@ def forecast_tickers(
 
 
 def _outputs(network: keras.Model, tickers: Sequence[Windows]) -> Iterator[Params]:
-    """Yield the output of a network for the windows of each ticker, computed in batches across tickers.
-
-    Of several batches the last one is filled with its last window: another size would be compiled again.
-    """
-    n_windows = sum(map(len, tickers))
-    parts: list[Params] = []
-    for batch in _batches(tickers):
-        outputs = network.predict_on_batch(_inputs(batch, min(n_windows, PREDICT_BATCH)))
-        first = 0
-        for windows in batch:
-            parts.append(outputs[first : first + len(windows)])
-            first += len(windows)
-            if sum(map(len, parts)) == len(tickers[0]):
-                yield np.concatenate(parts)
-                parts, tickers = [], tickers[1:]
+    """Yield the output of a network for the windows of each ticker, computed in batches across tickers."""
+    batches = InputBatches(tickers, PREDICT_BATCH)
+    size = min(batches.n_windows, PREDICT_BATCH)
+    left: list[Params] = []
+    lengths = iter(map(len, tickers))
+    length = next(lengths)
+    for i in range(len(batches)):
+        n = min(size, batches.n_windows - i * PREDICT_BATCH)
+        left.append(network.predict_on_batch(_filled(batches[i], n, size))[:n])
+        while sum(map(len, left)) >= length:
+            joined = np.concatenate(left)
+            yield joined[:length]
+            left, length = [joined[length:]], next(lengths, batches.n_windows + 1)
 
 
-def _batches(tickers: Sequence[Windows]) -> Iterator[list[Windows]]:
-    """Cut the windows of all tickers, in order, into batches of `PREDICT_BATCH`; the last one may be smaller."""
-    batch: list[Windows] = []
-    space = PREDICT_BATCH
-    for windows in tickers:
-        first = 0
-        while first < len(windows):
-            piece = replace(windows, cutoffs=windows.cutoffs[first : first + space])
-            batch.append(piece)
-            first, space = first + len(piece), space - len(piece)
-            if space == 0:
-                yield batch
-                batch, space = [], PREDICT_BATCH
-    if batch:
-        yield batch
-
-
-def _inputs(batch: Sequence[Windows], size: int) -> Any:
-    """Gather the inputs of a batch, as `Windows.network_inputs`, filled to `size` windows."""
-    rows = np.minimum(np.arange(size), sum(map(len, batch)) - 1)
-    x = np.concatenate([windows.inputs for windows in batch])[rows]
-    if not batch[0].spec.tickers:
-        return x
-    return [x, np.concatenate([windows.ticker_ids for windows in batch])[rows]]
+def _filled(inputs: Any, n: int, size: int) -> Any:
+    """Repeat the last of `n` windows up to `size`: TensorFlow would trace a batch of another size again."""
+    rows = np.minimum(np.arange(size), n - 1)
+    return [one[rows] for one in inputs] if isinstance(inputs, tuple) else inputs[rows]
 
 
 def to_distribution(head: str, params: Params) -> Distribution:

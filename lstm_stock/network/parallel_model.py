@@ -42,14 +42,14 @@ class ParallelModel(keras.Model):  # type: ignore[misc]
     training."""
 
     def make_train_function(self, force: bool = False) -> Any:
-        """Compile the programs anew whenever Keras does so with its own."""
+        """Compile the gradients and the update, then the training function of Keras that calls them."""
         if self.train_function is None or force:
             self._gradient_program = tf.function(self._share_gradients, jit_compile=True)
             self._update_program = tf.function(self._apply_gradients, jit_compile=True)
         return super().make_train_function(force)
 
     def make_test_function(self, force: bool = False) -> Any:
-        """Compile the program anew whenever Keras does so with its own."""
+        """Compile the loss, then the function of Keras that calls it."""
         if self.test_function is None or force:
             self._loss_program = tf.function(self._share_loss, jit_compile=True)
         return super().make_test_function(force)

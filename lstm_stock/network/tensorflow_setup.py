@@ -55,7 +55,9 @@ def _import_quietly() -> None:
 
 def n_cores() -> int:
     """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 def _set_threads(within_operation: int, between_operations: int) -> None:

@@ -23,6 +23,7 @@ from lstm_stock.network.batches import WindowBatches
 from lstm_stock.network.build import build_ensemble
 from lstm_stock.network.callbacks import (
     HistoryAndProgress,
+    NextEpoch,
     Progress,
     SaveState,
     fit_callbacks,
@@ -225,7 +226,7 @@ class _Trainer:
         if state is not None:
             _restore(network, train, state)
             n_epochs = len(rows) if state.facts["stops"] else n_epochs
-        callbacks = [history, *member.callbacks]
+        callbacks = [history, NextEpoch(train.next_epoch), *member.callbacks]
         if self.checkpoints is not None:
             save_state = partial(self.checkpoints.keep, member.checkpoint)
             callbacks.append(SaveState(callbacks, history, save_state, state))
@@ -246,7 +247,7 @@ def _restore(network: keras.Model, train: WindowBatches, state: MemberState) -> 
     for variable, value in zip(training_variables(network), state.arrays["variables"], strict=True):
         variable.assign(value)
     for _ in state.facts["rows"]:
-        train.on_epoch_end()
+        train.next_epoch()
 
 
 def _check_finite(rows: Sequence[dict[str, float]]) -> None:

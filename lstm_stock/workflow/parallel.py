@@ -59,13 +59,6 @@ class Engine:
     cluster: str | None = None
 
 
-def n_cores() -> int:
-    """Return how many cores this process may use."""
-    from joblib import cpu_count
-
-    return int(cpu_count())
-
-
 class WorkerKilledError(ConfigError):
     """A worker process was killed."""
 

@@ -21,6 +21,7 @@ from lstm_stock.dataset.split import Split
 from lstm_stock.errors import ConfigError, RunError
 from lstm_stock.network.callbacks import Progress
 from lstm_stock.network.checkpoints import Checkpoints
+from lstm_stock.network.tensorflow_setup import n_cores
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
 from lstm_stock.runs.files import ForecastWriter
@@ -35,7 +36,7 @@ from lstm_stock.runs.provenance import (
 from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
 from lstm_stock.scoring.verdict import judge_together
 from lstm_stock.workflow.fit import FittedForecaster, fit_with_refit, forecast_each
-from lstm_stock.workflow.parallel import WorkerKilledError, n_cores
+from lstm_stock.workflow.parallel import WorkerKilledError
 from lstm_stock.workflow.scoring import ScoredTicker, ScoreJob, score_tickers
 
 

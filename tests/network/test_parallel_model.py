@@ -139,11 +139,11 @@ def test_small_trainings_are_not_compiled():
     assert isinstance(compiled_network(TINY, SETTINGS, 1, 10_000_000), ParallelModel)
 
 
-def test_fused_cells_are_cells_whose_layers_are_fused():
-    for cell in CELLS:
-        spec = replace(TINY, cell=cell, head=CELLS[cell].head or "student_t", n_features=1, fused=True)
-        text = build_network(spec).to_json()
-        assert ("FusedLSTM" in text) == (cell in compiled_module.FUSED_CELLS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_step_is_compiled_where_every_loop_over_bars_is_fused(cell, for_all_sizes):
+    spec = replace(TINY, cell=cell, head=CELLS[cell].head or "student_t", n_features=1)
+    is_fused = cell in ("lstm", "bilstm", "attention", "token")
+    assert isinstance(compiled_network(spec, SETTINGS, 1, 100), ParallelModel) == is_fused
 
 
 def test_a_build_of_tensorflow_without_xla_is_recognised(monkeypatch):

@@ -75,7 +75,7 @@ def test_batches_hold_every_window_of_every_ticker_once_in_a_new_order_each_epoc
     epochs = []
     for _ in range(2):
         epochs.append(np.concatenate([batches[i][0] for i in range(len(batches))]))
-        batches.on_epoch_end()
+        batches.next_epoch()
     everything = np.concatenate([TRAIN.inputs, other.inputs])
     assert epochs[0].shape == everything.shape
     for epoch in epochs:
