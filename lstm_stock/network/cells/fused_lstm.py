@@ -7,7 +7,7 @@ Here the gradient is written down:
 - The loop keeps the gates, so that the gradient computes nothing a second time.
 - One matrix product per weight matrix sums its gradient over all bars after the loop.
 
-XLA compiles such loops well, and those that TensorFlow differentiates badly: `lstm_stock.network.parallel_model`.
+`lstm_stock.network.parallel_model` has XLA compile the whole training step around it.
 """
 
 from __future__ import annotations
@@ -206,9 +206,10 @@ class FusedLSTM(layers.LSTM):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="lstm_stock")
 class FusedDropout(layers.Dropout):  # type: ignore[misc]
-    """`keras.layers.Dropout` with random numbers that XLA computes fast; those of Keras take it 100 times as long.
+    """`keras.layers.Dropout` with random numbers that XLA computes fast.
 
-    Without XLA the numbers are those of Keras.
+    Under XLA, the random numbers of Keras take longer than all the rest of a training step. Without XLA the
+    numbers are those of Keras.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
