@@ -10,7 +10,6 @@ from arch.bootstrap import StationaryBootstrap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from benchmarks.verdict_size_power import p_values_of_the_truth, p_values_under_the_null, share_below
 from lstm_stock.scoring.significance import (
@@ -19,12 +18,10 @@ from lstm_stock.scoring.significance import (
     christoffersen,
     diebold_mariano,
     direction_products,
-    holm,
     kupiec,
     long_run_variance,
     mean_test,
     pesaran_timmermann,
-    rejected_in_families,
     skill_interval,
     truncation,
     uniformity,
@@ -274,55 +271,6 @@ def test_uniformity_has_the_quantiles_of_anderson_and_darling():
         assert found.p == pytest.approx(p, rel=0.06)
     with pytest.raises(ValueError, match="between 0 and 1"):
         uniformity(np.linspace(-0.1, 1, 30))
-
-
-# --- many questions ---------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=12))
-def test_holm_agrees_with_another_implementation(p):
-    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-12)
-
-
-def test_holm_does_not_count_what_was_not_tested():
-    np.testing.assert_array_equal(holm([0.02, np.nan, 0.04]), [0.04, np.nan, 0.04])
-    assert holm([]).shape == (0,)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
-def test_one_family_is_holm(p):
-    rejected, levels = rejected_in_families([p], 0.05)
-    assert rejected[0] == (holm(p) < 0.05).tolist()
-    assert levels == [0.05]
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(1e-4, 1), min_size=2, max_size=5))
-def test_families_of_one_are_holm_too(p):
-    rejected, _ = rejected_in_families([[value] for value in p], 0.05)
-    assert [one[0] for one in rejected] == (holm(p) < 0.05).tolist()
-
-
-def test_a_family_hands_on_its_level_only_when_it_is_rejected_whole():
-    half, levels = rejected_in_families([[0.001, 0.9], [0.03]], 0.05)
-    assert half == [[True, False], [False]]
-    assert levels == [0.025, 0.025]
-    whole, levels = rejected_in_families([[0.001, 0.002], [0.03]], 0.05)
-    assert whole == [[True, True], [True]]
-    assert levels == [0.025, 0.05]
-    assert rejected_in_families([[np.nan], [], [0.04]], 0.05) == ([[False], [], [True]], [0.0, 0.0, 0.05])
-
-
-def test_families_keep_their_level_whatever_is_true():
-    """Two true nulls among false ones: a false rejection in at most 5 % of draws, but for chance."""
-    random, wrong = np.random.default_rng(0), 0
-    for _ in range(4000):
-        true = random.random(3)
-        rejected, _ = rejected_in_families([[1e-6, true[0]], [true[1]], [1e-6, true[2]]], 0.05)
-        wrong += rejected[0][1] or rejected[1][0] or rejected[2][1]
-    assert wrong / 4000 < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 4000)
 
 
 # --- size and power ---------------------------------------------------------------------------------------------

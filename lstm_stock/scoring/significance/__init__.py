@@ -6,7 +6,7 @@ White 2006, Econometrica 74). Tables and thresholds are in `lstm_stock.scoring.v
     accuracy    Diebold-Mariano on any loss, its variance, several tickers by date, bootstrap intervals
     direction   Pesaran-Timmermann, and a series for overlapping steps and several tickers
     coverage    Kupiec, Christoffersen, uniformity of the PIT
-    multiple    Holm, and Holm within families that share one significance level
+    multiple    Holm, Hommel, and Hommel within families that share one significance level
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lstm_stock.scoring.significance.coverage import (
     uniformity,
 )
 from lstm_stock.scoring.significance.direction import direction_products, pesaran_timmermann
-from lstm_stock.scoring.significance.multiple import holm, rejected_in_families
+from lstm_stock.scoring.significance.multiple import holm, hommel, rejected_in_families
 
 __all__ = [
     "MIN_OBSERVATIONS",
@@ -37,6 +37,7 @@ __all__ = [
     "diebold_mariano",
     "direction_products",
     "holm",
+    "hommel",
     "kupiec",
     "long_run_variance",
     "mean_test",
