@@ -3,8 +3,8 @@
 The tests judge forecasts as they were made, with the parameters they had, not the model in population (Giacomini &
 White 2006, Econometrica 74). Tables and thresholds are in `lstm_stock.scoring.verdict`.
 
-    accuracy    Diebold-Mariano on any loss, its variance, several tickers by date, bootstrap intervals
-    direction   Pesaran-Timmermann, and a series for overlapping steps and several tickers
+    accuracy    Diebold-Mariano on any loss, its variance, several tickers by date, power, bootstrap intervals
+    direction   Pesaran-Timmermann, Fisher's exact test, and a series for overlapping steps and several tickers
     coverage    Kupiec, Christoffersen, uniformity of the PIT
     multiple    Holm, Hommel, and Hommel within families that share one significance level
 """
@@ -17,6 +17,7 @@ from lstm_stock.scoring.significance.accuracy import (
     long_run_variance,
     mean_test,
     skill_interval,
+    smallest_gain,
     truncation,
 )
 from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, Alternative, HypothesisTest
@@ -25,7 +26,12 @@ from lstm_stock.scoring.significance.coverage import (
     kupiec,
     uniformity,
 )
-from lstm_stock.scoring.significance.direction import direction_products, pesaran_timmermann
+from lstm_stock.scoring.significance.direction import (
+    direction_products,
+    fisher_exact,
+    has_few_signs,
+    pesaran_timmermann,
+)
 from lstm_stock.scoring.significance.multiple import holm, hommel, rejected_in_families
 
 __all__ = [
@@ -36,6 +42,8 @@ __all__ = [
     "christoffersen",
     "diebold_mariano",
     "direction_products",
+    "fisher_exact",
+    "has_few_signs",
     "holm",
     "hommel",
     "kupiec",
@@ -44,6 +52,7 @@ __all__ = [
     "pesaran_timmermann",
     "rejected_in_families",
     "skill_interval",
+    "smallest_gain",
     "truncation",
     "uniformity",
 ]

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtr
+from scipy.special import stdtr, stdtrit
 
-from lstm_stock.distributions.base import Array
+from lstm_stock.distributions.base import Array, probability_of
 from lstm_stock.scoring.significance.base import Alternative, HypothesisTest, as_series
 
 N_RESAMPLES = 1000
@@ -67,22 +67,58 @@ def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-
         ValueError: The series is too short or not finite.
     """
     x = as_series("values", values)
-    n, width = len(x), truncation(len(x), step)
+    n = len(x)
     if not x.any():
         return HypothesisTest(0.0, 1.0, n)
     if np.ptp(x) == 0:
         return HypothesisTest(math.nan, math.nan, n)
-    lags = np.arange(1, width)
-    correction = 1 - (n + 2 * np.sum((1 - lags / width) * (n - lags))) / n**2
-    variance = long_run_variance(x, width - 1) / correction
-    statistic = float(np.mean(x)) / math.sqrt(variance / n)
-    df = 1.5 * n / width
+    error, df = _standard_error(x, step)
+    statistic = float(np.mean(x)) / error
     p = {
         "less": stdtr(df, statistic),
         "greater": stdtr(df, -statistic),
         "two-sided": 2 * stdtr(df, -abs(statistic)),
     }[alternative]
     return HypothesisTest(statistic, float(p), n)
+
+
+def smallest_gain(differential: ArrayLike, alpha: float, power: float = 0.8, step: int = 1) -> float:
+    """Return the least true gain that `mean_test` finds with probability `power` in data like these.
+
+    With se the standard error of the mean and df the degrees of freedom of `mean_test`, about
+
+        (t(1 - alpha, df) + t(power, df)) se,   t(p, df) the p-quantile of Student's distribution
+
+    It depends on how much the differential varies and not on its mean: a result that is not significant says
+    little about gains below it.
+
+    Args:
+        differential: Losses of one forecast less losses of another, in order of time, shape `(n,)`.
+        alpha: Significance level of the one-sided test.
+        power: Probability of finding the gain.
+        step: Neighbouring values overlap by step - 1.
+
+    Returns:
+        A positive mean gain, in units of the loss; NaN for a constant differential.
+
+    Raises:
+        ValueError: The series is too short or not finite, or `alpha` or `power` is not between 0 and 1.
+    """
+    d = as_series("differential", differential)
+    quantiles = [1 - probability_of(alpha, "alpha"), probability_of(power, "power")]
+    if np.ptp(d) == 0:
+        return math.nan
+    error, df = _standard_error(d, step)
+    return float(np.sum(stdtrit(df, quantiles)) * error)
+
+
+def _standard_error(x: Array, step: int) -> tuple[float, float]:
+    """Return the standard error of the mean of a series that is not constant, and its degrees of freedom."""
+    n, width = len(x), truncation(len(x), step)
+    lags = np.arange(1, width)
+    correction = 1 - (n + 2 * np.sum((1 - lags / width) * (n - lags))) / n**2
+    variance = long_run_variance(x, width - 1) / correction
+    return math.sqrt(variance / n), 1.5 * n / width
 
 
 def truncation(n: int, step: int = 1) -> int:
