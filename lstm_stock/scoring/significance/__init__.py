@@ -5,7 +5,7 @@ White 2006, Econometrica 74). Tables and thresholds are in `lstm_stock.scoring.v
 
     accuracy    Diebold-Mariano on any loss, its variance, several tickers by date, power, bootstrap intervals
     direction   Pesaran-Timmermann, Fisher's exact test, and a series for overlapping steps and several tickers
-    coverage    Kupiec, Christoffersen, uniformity of the PIT
+    coverage    Kupiec, Christoffersen, dependence on volatility, uniformity of the PIT
     multiple    Holm, Hommel, and Hommel within families that share one significance level
 """
 
@@ -23,8 +23,12 @@ from lstm_stock.scoring.significance.accuracy import (
 from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, Alternative, HypothesisTest
 from lstm_stock.scoring.significance.coverage import (
     christoffersen,
+    coverage_by_third,
+    coverage_on_volatility,
     kupiec,
     uniformity,
+    volatility_products,
+    volatility_thirds,
 )
 from lstm_stock.scoring.significance.direction import (
     direction_products,
@@ -40,6 +44,8 @@ __all__ = [
     "HypothesisTest",
     "by_date",
     "christoffersen",
+    "coverage_by_third",
+    "coverage_on_volatility",
     "diebold_mariano",
     "direction_products",
     "fisher_exact",
@@ -55,4 +61,6 @@ __all__ = [
     "smallest_gain",
     "truncation",
     "uniformity",
+    "volatility_products",
+    "volatility_thirds",
 ]

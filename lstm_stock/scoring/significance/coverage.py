@@ -1,11 +1,14 @@
-"""Tests of intervals: coverage, independence of the misses, uniformity of the PIT."""
+"""Tests of intervals: coverage, dependence on volatility, independence of the misses, uniformity of the PIT."""
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from lstm_stock.distributions.base import probability_of
+from lstm_stock.distributions.base import Array, probability_of
 from lstm_stock.scoring.significance.base import HypothesisTest, as_binary, as_series
 
 
@@ -52,6 +55,104 @@ def christoffersen(misses: ArrayLike) -> HypothesisTest:
     return _chi_squared(statistic, len(x))
 
 
+def coverage_on_volatility(hits: ArrayLike, volatility: ArrayLike) -> HypothesisTest:
+    """Test whether the probability of a hit depends on volatility.
+
+    The score test of slope 0 in the logistic regression of the hit h on x = log volatility, the intercept free:
+
+        z = sum_i (x_i - mean x) h_i / sqrt(mean h (1 - mean h) sum_i (x_i - mean x)^2)
+
+    is standard normal, two-sided; z^2 is n times the squared correlation. A wrong level alone does not change it:
+    `kupiec` tests that. It assumes hits that are independent if the forecast is right, as Engle & Manganelli 2004
+    (Journal of Business & Economic Statistics 22) do for their regression on any variable known at the cutoff. For
+    overlapping steps or several tickers see `volatility_products`.
+
+    Args:
+        hits: 1 where the outcome is inside the interval, 0 where it is outside, shape `(n,)`.
+        volatility: Volatility known at the cutoff, above 0, shape `(n,)`.
+
+    Returns:
+        z, negative if the interval covers less where volatility is high; its p-value; n. NaN if all or no outcomes
+        are inside, or volatility is constant.
+
+    Raises:
+        ValueError: The shapes differ, there are too few values, the hits are not 0 and 1, or a volatility is not
+            finite and above 0.
+    """
+    products = volatility_products(hits, volatility)
+    n = len(products)
+    if not products.any():
+        return HypothesisTest(math.nan, math.nan, n)
+    share = as_binary("hits", hits).mean()
+    statistic = float(products.sum()) / math.sqrt(n * share * (1 - share))
+    return HypothesisTest(statistic, float(2 * stats.norm.sf(abs(statistic))), n)
+
+
+def volatility_products(hits: ArrayLike, volatility: ArrayLike) -> Array:
+    """Return `x (h - mean h)` for one ticker, h the hits, x its log volatility scaled to mean 0 and variance 1.
+
+    The mean is the covariance that `coverage_on_volatility` tests. The series of several tickers can be averaged
+    by date, and tested by `mean_test` with a variance that allows for overlapping steps.
+
+    Args:
+        hits: 1 where the outcome is inside the interval, 0 where it is outside, shape `(n,)`.
+        volatility: Volatility known at the cutoff, above 0, shape `(n,)`.
+
+    Returns:
+        Shape `(n,)`; all 0 if all or no outcomes are inside, or volatility is constant.
+
+    Raises:
+        ValueError: As `coverage_on_volatility`.
+    """
+    h, volatility = as_binary("hits", hits), _volatility(volatility)
+    if h.shape != volatility.shape:
+        raise ValueError(f"`hits` and `volatility` must have one shape, got {h.shape}, {volatility.shape}")
+    x = np.log(volatility)
+    if np.ptp(h) == 0 or np.ptp(x) == 0:
+        return np.zeros(len(h))
+    return np.asarray((x - x.mean()) / x.std() * (h - h.mean()), np.float64)
+
+
+def volatility_thirds(volatility: ArrayLike) -> NDArray[np.intp]:
+    """Return the third of its volatility that each observation is in: 0 quiet, 1 middle, 2 wild.
+
+    Args:
+        volatility: Above 0, in order of time, shape `(n,)`.
+
+    Returns:
+        Shape `(n,)`. The thirds differ in size by one at most. Of equal values, the earlier are the quieter.
+
+    Raises:
+        ValueError: There are too few values, or one is not finite and above 0.
+
+    >>> volatility_thirds(np.arange(21, 0, -1)).tolist()
+    [2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+    """
+    order = np.argsort(_volatility(volatility), kind="stable")
+    thirds = np.empty(len(order), np.intp)
+    thirds[order] = 3 * np.arange(len(order)) // len(order)
+    return thirds
+
+
+def coverage_by_third(hits: ArrayLike, volatility: ArrayLike) -> Array:
+    """Return the share of hits where volatility is in its lowest, middle and highest third.
+
+    Args:
+        hits: 1 where the outcome is inside the interval, 0 where it is outside, shape `(n,)`.
+        volatility: Volatility known at the cutoff, above 0, shape `(n,)`.
+
+    Returns:
+        Shape `(3,)`, each from 0 to 1.
+
+    Raises:
+        ValueError: As `coverage_on_volatility`.
+    """
+    h, thirds = as_binary("hits", hits), volatility_thirds(volatility)
+    if h.shape != thirds.shape:
+        raise ValueError(f"`hits` and `volatility` must have one shape, got {h.shape}, {thirds.shape}")
+    return np.bincount(thirds, weights=h) / np.bincount(thirds)
+
+
 def uniformity(pit: ArrayLike) -> HypothesisTest:
     """Test whether PIT values are uniform on 0..1, as those of the true distribution are (Rosenblatt 1952).
 
@@ -70,6 +171,13 @@ def uniformity(pit: ArrayLike) -> HypothesisTest:
         raise ValueError(f"`pit` must lie between 0 and 1, got {u.min():g} to {u.max():g}")
     found = stats.cramervonmises(u, "uniform")
     return HypothesisTest(float(found.statistic), float(found.pvalue), len(u))
+
+
+def _volatility(values: ArrayLike) -> Array:
+    volatility = as_series("volatility", values)
+    if volatility.min() <= 0:
+        raise ValueError(f"`volatility` must be above 0, got {volatility.min():g}")
+    return volatility
 
 
 def _log_likelihood(n_missed: float, n: int, p: float) -> float:
