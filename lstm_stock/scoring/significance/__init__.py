@@ -3,10 +3,11 @@
 The tests judge forecasts as they were made, with the parameters they had, not the model in population (Giacomini &
 White 2006, Econometrica 74). Tables and thresholds are in `lstm_stock.scoring.verdict`.
 
-    accuracy    Diebold-Mariano on any loss, its variance, several tickers by date, power, bootstrap intervals
-    direction   Pesaran-Timmermann, Fisher's exact test, and a series for overlapping steps and several tickers
-    coverage    Kupiec, Christoffersen, dependence on volatility, uniformity of the PIT
-    multiple    Holm, Hommel, and Hommel within families that share one significance level
+    accuracy        Diebold-Mariano on any loss, its variance, several tickers by date, power, bootstrap intervals
+    direction       Pesaran-Timmermann, Fisher's exact test, and a series for overlapping steps and several tickers
+    coverage        Kupiec, Christoffersen, dependence on volatility, uniformity of the PIT
+    confidence_set  the model confidence set: which forecasts may be the best
+    multiple        Holm, Hommel, and Hommel within families that share one significance level
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from lstm_stock.scoring.significance.accuracy import (
     truncation,
 )
 from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, Alternative, HypothesisTest
+from lstm_stock.scoring.significance.confidence_set import model_confidence_set
 from lstm_stock.scoring.significance.coverage import (
     christoffersen,
     coverage_by_third,
@@ -55,6 +57,7 @@ __all__ = [
     "kupiec",
     "long_run_variance",
     "mean_test",
+    "model_confidence_set",
     "pesaran_timmermann",
     "rejected_in_families",
     "skill_interval",

@@ -214,7 +214,7 @@ def skill_interval(
             f"`loss` and `other` must have one length, and `other` a positive mean, "
             f"got {ours.shape}, {theirs.shape}, mean {theirs.mean():g}"
         )
-    counts = _stationary_counts(len(ours), truncation(len(ours), step))
+    counts = stationary_counts(len(ours), truncation(len(ours), step))
     # `einsum` computes without BLAS, whose threads would change last bits.
     ratio = np.einsum("rn,n->r", counts, ours) / np.einsum("rn,n->r", counts, theirs)
     skill = 100 * (1 - (np.sqrt(ratio) if root else ratio))
@@ -224,7 +224,7 @@ def skill_interval(
 
 
 @lru_cache(maxsize=2)
-def _stationary_counts(n: int, mean_length: int) -> Array:
+def stationary_counts(n: int, mean_length: int) -> Array:
     """Draw how often each resample has each row, shape `(N_RESAMPLES, n)`: the same for every series this long."""
     random = np.random.default_rng(0)
     starts = random.random((N_RESAMPLES, n)) < 1 / mean_length
