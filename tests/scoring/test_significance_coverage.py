@@ -15,6 +15,8 @@ from lstm_stock.scoring.significance import (
     coverage_by_third,
     coverage_on_volatility,
     mean_test,
+    uniformity,
+    uniformity_by_offset,
     volatility_products,
     volatility_thirds,
 )
@@ -122,3 +124,45 @@ def test_ten_copies_of_a_ticker_are_no_more_evidence_of_dependence_than_one():
     products, dates = volatility_products(hits, np.exp(x)), np.arange(250)
     pooled = by_date(np.tile(products, 10), np.tile(dates, 10))
     assert mean_test(pooled).p == pytest.approx(mean_test(products).p)
+
+
+# --- PIT of overlapping steps -----------------------------------------------------------------------------------
+
+
+def overlapping_pit(random: np.random.Generator, n: int, step: int, scale: float = 1.0) -> np.ndarray:
+    sums = np.convolve(random.standard_normal(n + step - 1), np.ones(step), "valid")
+    return stats.norm.cdf(scale * sums / math.sqrt(step))
+
+
+def test_one_step_has_one_offset():
+    u = RANDOM.beta(1.1, 1, 300)
+    assert uniformity_by_offset(u, 1).p == pytest.approx(uniformity(u).p, rel=1e-9)
+
+
+def test_offsets_are_combined_by_the_cauchy_distribution():
+    u = overlapping_pit(RANDOM, 301, 3)
+    p = [stats.cramervonmises(u[offset::3], "uniform").pvalue for offset in range(3)]
+    found = uniformity_by_offset(u, 3)
+    assert found.statistic == pytest.approx(np.mean(stats.cauchy.isf(p)), rel=1e-9)
+    assert found.p == pytest.approx(0.5 - math.atan(found.statistic) / math.pi, rel=1e-9)
+    assert found.n == 301
+
+
+def test_equal_offsets_are_one_test():
+    u = RANDOM.beta(1.2, 1, 60)
+    assert uniformity_by_offset(np.repeat(u, 5), 5).p == pytest.approx(uniformity(u).p, rel=1e-9)
+
+
+def test_overlap_alone_is_seldom_rejected_and_a_wrong_location_often():
+    random = np.random.default_rng(23)
+    pits = [overlapping_pit(random, 150, 3) for _ in range(60)]
+    assert np.mean([uniformity_by_offset(u, 3).p < 0.05 for u in pits]) < 0.14
+    assert np.mean([uniformity(u).p < 0.05 for u in pits]) > 0.15  # as if they did not overlap
+    assert uniformity_by_offset(pits[0] ** 1.7, 3).p < 0.01
+
+
+def test_every_offset_has_enough_values():
+    with pytest.raises(ValueError, match="20 values or more"):
+        uniformity_by_offset(np.linspace(0.1, 0.9, 99), 5)
+    with pytest.raises(ValueError, match="`step` must be 1 or more, got 0"):
+        uniformity_by_offset(np.linspace(0.1, 0.9, 99), 0)

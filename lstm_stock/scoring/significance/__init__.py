@@ -29,6 +29,7 @@ from lstm_stock.scoring.significance.coverage import (
     coverage_on_volatility,
     kupiec,
     uniformity,
+    uniformity_by_offset,
     volatility_products,
     volatility_thirds,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "smallest_gain",
     "truncation",
     "uniformity",
+    "uniformity_by_offset",
     "volatility_products",
     "volatility_thirds",
 ]

@@ -20,7 +20,7 @@ def model_confidence_set(losses: ArrayLike, step: int = 1) -> Array:
         t_i = (mean loss of i - mean of these means) / se_i
 
     The statistic is that greatest t, their T_max. Their other one, the greatest t of two forecasts, gives smaller
-    sets, but leaves out one or more of six equal forecasts in 18 to 30 % of simulated series at 90 %; T_max does so
+    sets, but leaves out one or more of six equal forecasts in 18 to 30 % of simulated series at 90 %; T_max does
     in 8 to 19 % (n = 250 and 700). The null distribution of t and se_i come from the stationary bootstrap of
     `skill_interval`, blocks of `truncation(n, step)` on average. The p-value of a forecast is the greatest up to
     its elimination, that of the last one is 1.
