@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -62,6 +63,15 @@ RunName = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="Name or path of a run [default: the newest].", show_default=False),
 ]
+Dividends = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dividend",
+        metavar="DATE=AMOUNT",
+        help="Announced dividend per share, by ex-date; replaces the usual ones, 0 takes none off. Repeatable.",
+        show_default=False,
+    ),
+]
 
 
 def open_store(data_dir: Path, tickers: Sequence[str] = ()) -> Store:
@@ -94,6 +104,45 @@ def parse_date(text: str | None, option: str) -> dt.date | None:
         raise ConfigError(
             f"{option}: got {text!r}, expected a date from 1900 to 2100", "write it as YYYY-MM-DD: 2020-03-04"
         ) from error
+
+
+def parse_dividends(
+    texts: Sequence[str] | None, tickers: Sequence[str], named: str | None
+) -> dict[dt.date, float] | None:
+    """Parse the options `--dividend`: amounts by ex-date, or None without any.
+
+    Args:
+        texts: The values, each `YYYY-MM-DD=AMOUNT`.
+        tickers: The tickers of the run.
+        named: The ticker that `--ticker` names.
+
+    Raises:
+        ConfigError: One of them is malformed, a date occurs twice, or it is unclear whose dividends they are.
+    """
+    if not texts:
+        return None
+    if named is None and len(tickers) > 1:
+        raise ConfigError(
+            f"--dividend: got {len(tickers)} tickers, expected one, whose dividend it is",
+            f"name it: `--ticker {tickers[0]}`",
+        )
+    dividends: dict[dt.date, float] = {}
+    for text in texts:
+        date, _, amount_text = text.partition("=")
+        try:
+            amount = float(amount_text)
+        except ValueError:
+            amount = math.nan
+        if not 0 <= amount < math.inf:
+            raise ConfigError(
+                f"--dividend: got {text!r}, expected a date and an amount of 0 or more",
+                "write it as YYYY-MM-DD=AMOUNT: 2024-02-09=0.24",
+            )
+        ex_date = parse_date(date, "--dividend")
+        if ex_date is None or ex_date in dividends:
+            raise ConfigError(f"--dividend: got {date} twice, expected each date once", "add the amounts")
+        dividends[ex_date] = amount
+    return dividends
 
 
 def print_error(message: str, hint: str = "") -> None:

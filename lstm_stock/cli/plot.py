@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstm_stock.cli.app import DataDir, Quiet, RunName, RunsDir, app, open_store
+from lstm_stock.cli.app import (
+    DataDir,
+    Dividends,
+    Quiet,
+    RunName,
+    RunsDir,
+    app,
+    open_store,
+    parse_dividends,
+)
 from lstm_stock.errors import RunError
 
 if TYPE_CHECKING:
@@ -25,6 +36,7 @@ def plot(
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the figures [default: the run's `plots`].")
     ] = None,
+    dividend: Dividends = None,
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
     quiet: Quiet = False,
@@ -32,13 +44,23 @@ def plot(
     """Draw the run: training, test period, forecast fan, calibration, scores; many tickers in one figure."""
     from lstm_stock.runs.catalog import find_run
 
-    plot_run(find_run(runs_dir, run), open_store(data_dir), ticker, output, quiet)
+    found = find_run(runs_dir, run)
+    dividends = parse_dividends(dividend, found.config.data.tickers, ticker)
+    plot_run(found, open_store(data_dir), ticker, output, quiet, dividends)
 
 
-def plot_run(run: Run, store: Store, ticker: str | None, output: Path | None, quiet: bool) -> None:
+def plot_run(
+    run: Run,
+    store: Store,
+    ticker: str | None,
+    output: Path | None,
+    quiet: bool,
+    dividends: Mapping[dt.date, float] | None = None,
+) -> None:
     """Draw the figures of one ticker, or of all tickers of a run.
 
     Raises:
+        ConfigError: A dividend cannot be taken off.
         RunError: The run was not trained on the ticker.
     """
     from lstm_stock.config import normalise_ticker
@@ -56,7 +78,7 @@ def plot_run(run: Run, store: Store, ticker: str | None, output: Path | None, qu
     load_tensorflow()
     from lstm_stock.workflow.plot import draw
 
-    for path in draw(run, store, output or run.path / "plots", ticker, console.warn):
+    for path in draw(run, store, output or run.path / "plots", ticker, console.warn, dividends):
         console.note(f"wrote {path}", quiet)
     if ticker is None and len(tickers) > MAX_DETAILED_TICKERS:
         console.note(f"`lstm-stock plot {run.name} --ticker {tickers[0]}` draws one of its tickers", quiet)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstm_stock.cli.app import DataDir, Format, Quiet, RunName, RunsDir, app, open_store, parse_date
+from lstm_stock.cli.app import (
+    DataDir,
+    Dividends,
+    Format,
+    Quiet,
+    RunName,
+    RunsDir,
+    app,
+    open_store,
+    parse_date,
+    parse_dividends,
+)
 from lstm_stock.errors import ShortHistoryError
 
 if TYPE_CHECKING:
@@ -37,6 +49,7 @@ def predict(
         str | None,
         typer.Option(metavar="DATE", help="Forecast as of this past date, using nothing after it."),
     ] = None,
+    dividend: Dividends = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
@@ -45,16 +58,24 @@ def predict(
     """Forecast the next sessions, with intervals."""
     from lstm_stock.runs.catalog import find_run
 
-    as_of = parse_date(cutoff, "--cutoff")
-    predict_run(find_run(runs_dir, run), open_store(data_dir), ticker, as_of, output, quiet)
+    as_of, found = parse_date(cutoff, "--cutoff"), find_run(runs_dir, run)
+    dividends = parse_dividends(dividend, found.config.data.tickers, ticker)
+    predict_run(found, open_store(data_dir), ticker, as_of, output, quiet, dividends)
 
 
 def predict_run(
-    run: Run, store: Store, ticker: str | None, cutoff: dt.date | None, output: Format, quiet: bool
+    run: Run,
+    store: Store,
+    ticker: str | None,
+    cutoff: dt.date | None,
+    output: Format,
+    quiet: bool,
+    dividends: Mapping[dt.date, float] | None = None,
 ) -> None:
     """Forecast one ticker, or all tickers of a run, and print the forecast.
 
     Raises:
+        ConfigError: A dividend cannot be taken off.
         ShortHistoryError: None of the tickers has enough bars.
     """
     import json
@@ -65,6 +86,7 @@ def predict_run(
     from lstm_stock.network.tensorflow_setup import load_tensorflow
     from lstm_stock.prices.reader import Snapshot
     from lstm_stock.report import console, run_tables
+    from lstm_stock.report.dividends import left_out, taken_off
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, group_messages
     from lstm_stock.runs.files import records
 
@@ -75,19 +97,20 @@ def predict_run(
 
     prices = Snapshot(store)
     market = market_until(run, prices, cutoff)
-    predictions, warnings, failures = [], [], []
+    predictions, warnings, failures = {}, [], []
     for one in tickers:
         try:
-            predictions.append(predict(run, prices, one, cutoff, dt.date.today(), market))
-            warnings += [(one, text) for text in predictions[-1].warnings]
+            predictions[one] = predict(run, prices, one, cutoff, dt.date.today(), market, dividends)
+            warnings += [(one, text) for text in predictions[one].warnings]
         except ShortHistoryError as error:  # the other tickers can still be forecast
             failures.append(error)
             warnings.append((one, f"no forecast of {one}: {error.message}"))
     if not predictions:
         raise failures[0]
-    for text in group_messages(warnings):
+    ahead = {ticker: prediction.dividends for ticker, prediction in predictions.items()}
+    for text in group_messages(warnings) + left_out(ahead):
         console.warn(text)
-    forecast = pd.concat([prediction.table for prediction in predictions], ignore_index=True)
+    forecast = pd.concat([prediction.table for prediction in predictions.values()], ignore_index=True)
     if output == Format.json:
         print(json.dumps(records(forecast), indent=2))
     elif output == Format.csv:
@@ -96,6 +119,9 @@ def predict_run(
         if len(predictions) > MAX_DETAILED_TICKERS:
             console.show(run_tables.predictions_table(forecast))
         else:
-            for prediction in predictions:
+            for prediction in predictions.values():
                 console.show(run_tables.prediction_table(prediction.table, prediction.currency))
-        console.note(f"{INTERVALS[run.config.calibration]}; prices as quoted. Not financial advice", quiet)
+        for text in taken_off(ahead):
+            console.note(text, quiet)
+        intervals = INTERVALS[run.config.calibration]
+        console.note(f"{intervals}; prices comparable with the stored closes. Not financial advice", quiet)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from lstm_stock.report.dividends import amount_text
 from lstm_stock.report.table import new_table
 from lstm_stock.report.text import ahead, number
 from lstm_stock.runs.run import Run
@@ -22,18 +23,22 @@ SHOWN_LEVELS = (50, 90)
 
 
 def prediction_table(forecast: pd.DataFrame, currency: str | None) -> Table:
-    """Return the forecast of one ticker's next sessions, one row per step."""
-    first = forecast.iloc[0]
+    """Return the forecast of one ticker's next sessions, one row per step.
+
+    The column `dividend`, what is taken off the prices, is shown if there is any.
+    """
+    first, has_dividend = forecast.iloc[0], bool((forecast["dividend"] > 0).any())
     unit = f" {currency}" if currency else ""
     table = new_table(
-        ["step", "date", "median", *(f"{level} %" for level in SHOWN_LEVELS)],
+        ["step", "date", "median", *(f"{level} %" for level in SHOWN_LEVELS), *["dividend"] * has_dividend],
         left=("step", "date"),
         title=f"{first['ticker']}: forecast after the close of {first['cutoff']:%F} "
         f"({first['last_close']:.2f}{unit})",
     )
     for row in forecast.to_dict("records"):
         intervals = [_interval(row[f"lo_{level}"], row[f"hi_{level}"]) for level in SHOWN_LEVELS]
-        table.add_row(str(row["step"]), f"{row['date']:%a %F}", f"{row['y_pred']:.2f}", *intervals)
+        dividend = [amount_text(row["dividend"])] * has_dividend
+        table.add_row(str(row["step"]), f"{row['date']:%a %F}", f"{row['y_pred']:.2f}", *intervals, *dividend)
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,13 +16,19 @@ from lstm_stock.dataset.windows import windows_of
 from lstm_stock.errors import DataError
 from lstm_stock.prices.reader import PriceReader, Snapshot
 from lstm_stock.prices.store import Store
+from lstm_stock.report.dividends import left_out
 from lstm_stock.report.text import MAX_DETAILED_TICKERS, name_tickers
 from lstm_stock.runs.run import Run
 from lstm_stock.workflow.predict import market_until, predict
 
 
 def draw(
-    run: Run, store: Store, folder: Path, named: str | None, on_warning: Callable[[str], None]
+    run: Run,
+    store: Store,
+    folder: Path,
+    named: str | None,
+    on_warning: Callable[[str], None],
+    dividends: Mapping[dt.date, float] | None = None,
 ) -> Iterator[Path]:
     """Draw the figures of a run into `folder`, as PNG and SVG, and yield each path once it is written.
 
@@ -33,7 +39,12 @@ def draw(
         store: Where the prices are; without them there is no figure of the forecast or of the attention.
         folder: Where to write.
         named: One of its tickers; None draws the figures of all.
-        on_warning: Called with a sentence for each figure that cannot be drawn.
+        on_warning: Called with a sentence for each figure that cannot be drawn, and for each usual dividend that
+            the forecast does not take off.
+        dividends: As in `lstm_stock.workflow.predict.predict`.
+
+    Raises:
+        ConfigError: A dividend cannot be taken off.
     """
     from lstm_stock.report import plots
 
@@ -58,7 +69,9 @@ def draw(
         }
         try:
             market = market or market_until(run, prices, None)
-            prediction = predict(run, prices, ticker, None, dt.date.today(), market)
+            prediction = predict(run, prices, ticker, None, dt.date.today(), market, dividends)
+            for text in left_out({ticker: prediction.dividends}):
+                on_warning(text)
             figures["forecast"] = plots.forecast_fan(prediction.recent, prediction.table, ticker)
         except DataError as error:
             on_warning(f"no forecast figure of {ticker}: {error.message}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices import calendars
 from lstm_stock.prices import table as price_table
+from lstm_stock.prices.dividends import DividendsAhead, dividends_ahead
 from lstm_stock.prices.reader import Snapshot, TickerOrigin
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, between
@@ -34,16 +36,19 @@ class Prediction:
     """A forecast of the next sessions.
 
     Attributes:
-        table: Columns `ticker cutoff step date y_pred lo_50 ... hi_95 last_close`; prices are comparable with
-            the stored close, which is adjusted for splits and not for dividends.
-        recent: The closes up to the cutoff, in the same prices: column `close`, indexed by date.
+        table: Columns `ticker cutoff step date y_pred lo_50 ... hi_95 last_close dividend`; prices are comparable
+            with the stored close, which is adjusted for splits and not for dividends. `dividend` is the sum of the
+            dividends taken off the prices of the row.
+        recent: The stored closes up to the cutoff: column `close`, indexed by date.
         currency: Currency of the prices, None if unknown.
+        dividends: The dividends taken off, and those that may be missing.
         warnings: Sentences on what limits the forecast.
     """
 
     table: pd.DataFrame
     recent: pd.DataFrame
     currency: str | None
+    dividends: DividendsAhead
     warnings: tuple[str, ...]
 
 
@@ -67,11 +72,16 @@ def predict(
     cutoff: dt.date | None,
     today: dt.date,
     market: Market | None = None,
+    dividends: Mapping[dt.date, float] | None = None,
 ) -> Prediction:
     """Forecast the sessions after the newest bar, or after a past date.
 
     The prices are cut at the cutoff before anything is computed. A dividend or split after the training rescales
     all earlier adjusted prices; they are scaled back to the price level that the run was trained at.
+
+    Returns are total returns, so each price from an ex-date on is the last close times exp(return), less the
+    dividend. The exact deduction is the dividend times the growth since the close before the ex-date: where the
+    dividend is 0.5 % of the price and the price moves by 2 % in these days, the difference is 0.01 %.
 
     Args:
         run: The run to forecast with.
@@ -80,8 +90,11 @@ def predict(
         cutoff: Last date the forecaster may know; None is the newest bar.
         today: The date that the age of the newest bar is measured from.
         market: `market_until` the same cutoff.
+        dividends: Announced dividends per share by ex-date, in the currency of the prices. None takes off the
+            usual ones whose ex-date is predicted reliably, see `lstm_stock.prices.usual_dividends`.
 
     Raises:
+        ConfigError: An ex-date is not a session of the forecast, or a dividend is not below the last close.
         ShortHistoryError: There are too few prices up to the cutoff.
         DataError: The prices are missing.
         RunError: The run cannot be read, or cannot forecast the ticker.
@@ -95,6 +108,8 @@ def predict(
             f"{ticker} has no bar on or before {cutoff}: the first one is of {history.table.index[0]:%F}",
             "choose a later `--cutoff`",
         )
+    dates = calendars.next_sessions(history.provenance.exchange, table.index[-1], spec.horizon)
+    ahead = dividends_ahead(table, dates, dividends)
     origin = run.provenance.tickers.get(ticker)
     adjusted = (
         price_table.adjusted(table)
@@ -119,19 +134,18 @@ def predict(
     # From adjusted prices to those of the store, which a user compares with.
     last_close = float(table["close"].iloc[-1])
     cells = price_intervals(intervals.last, np.array([[last_close]]))
-    exchange = history.provenance.exchange
-    dates = calendars.next_sessions(exchange, table.index[-1], spec.horizon)
+    taken = ahead.taken_off(dates)
     forecast = pd.DataFrame(
         {
             "ticker": ticker,
             "cutoff": table.index[-1],
             "step": np.arange(1, spec.horizon + 1),
             "date": dates,
-            **{name: cells[name].ravel() for name in ("y_pred", *INTERVAL_COLUMNS)},
+            **{name: np.maximum(cells[name].ravel() - taken, 0) for name in ("y_pred", *INTERVAL_COLUMNS)},
             "last_close": last_close,
+            "dividend": taken,
         }
     )
-    recent = pd.DataFrame({"close": series.close * (last_close / series.close[-1])}, index=table.index)
     warnings = _warnings(run, history, cutoff, today, dates)
     if market is not None:
         warnings += _warnings_of_market(market, table.index[-1])
@@ -140,7 +154,7 @@ def predict(
             f"when the sessions of {ticker} end is unknown: if they end before those of the run's tickers, the "
             "market column looks ahead (fetch with `--exchange`)",
         )
-    return Prediction(forecast, recent, history.provenance.currency, warnings)
+    return Prediction(forecast, table[["close"]], history.provenance.currency, ahead, warnings)
 
 
 def _as_trained(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:

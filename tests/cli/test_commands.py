@@ -170,7 +170,16 @@ def test_predict_as_json_has_the_documented_keys_and_dates(cli, trained: Trained
     answer = cli("predict", "--format", "json", *trained.options)
     rows = json.loads(answer.out)
     intervals = [f"{side}_{level}" for level in (50, 80, 90, 95) for side in ("lo", "hi")]
-    assert list(rows[0]) == ["ticker", "cutoff", "step", "date", "y_pred", *intervals, "last_close"]
+    assert list(rows[0]) == [
+        "ticker",
+        "cutoff",
+        "step",
+        "date",
+        "y_pred",
+        *intervals,
+        "last_close",
+        "dividend",
+    ]
     # New Year's Day 2024 is a holiday; 2023-12-29 was a Friday.
     assert [row["date"] for row in rows] == ["2024-01-02", "2024-01-03", "2024-01-04"]
     assert all(row["cutoff"] == "2023-12-29" for row in rows)

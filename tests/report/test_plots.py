@@ -101,7 +101,8 @@ def made_up_fan(forecasts, model="lstm"):
     recent = pd.DataFrame(
         {"close": first_step["last_close"].to_numpy()}, index=pd.DatetimeIndex(first_step["cutoff"])
     )
-    return recent, mine[mine["cutoff"] == mine["cutoff"].max()].reset_index(drop=True)
+    newest = mine[mine["cutoff"] == mine["cutoff"].max()]
+    return recent, newest.reset_index(drop=True).assign(dividend=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -301,6 +302,12 @@ def test_fan_of_one_step_of_few_bars_and_of_a_point(forecasts, of_point):
         DataError, match="AAA: got 0 bars and 5 steps, expected at least one of each to draw a fan"
     ):
         plots.forecast_fan(recent.iloc[:0], fan, "AAA")
+
+
+def test_the_title_of_a_fan_names_the_dividends_taken_off(forecasts):
+    recent, fan = made_up_fan(forecasts)
+    figure = plots.forecast_fan(recent, fan.assign(dividend=[0, 0, 0.24, 0.24, 0.24]), "AAA")
+    assert re.search(r"interval [\d.]+ to [\d.]+, less dividends of 0\.24$", title(figure))
 
 
 # Calibration

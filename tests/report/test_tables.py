@@ -82,6 +82,7 @@ def test_predictions_show_the_first_step_and_the_last(capsys):
                 "hi_50": np.nan,
                 "lo_90": [9.0, 8.0, 7.0],
                 "hi_90": [11.0, 14.0, 17.0],
+                "dividend": 0.0,
             }
         )
         for ticker in ("AAA", "BBB", "CCC", "DDD")
@@ -95,6 +96,10 @@ def test_predictions_show_the_first_step_and_the_last(capsys):
     out = capsys.readouterr().out
     assert "AAA: forecast after the close of 2020-01-03 (10.00 USD)" in out
     assert "Tue 2020-01-07   11.00     -  8.00 to 14.00" in out
+    assert "dividend" not in out
+    paying = forecast[forecast["ticker"] == "AAA"].assign(dividend=[0.0, 0.24, 0.24])
+    console.show(run_tables.prediction_table(paying, "USD"))
+    assert "Tue 2020-01-07   11.00     -  8.00 to 14.00      0.24" in capsys.readouterr().out
 
 
 def test_messages_about_many_tickers_are_grouped():

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from lstm_stock.distributions.intervals import LEVELS
 from lstm_stock.errors import DataError
+from lstm_stock.report.dividends import amount_text
 from lstm_stock.report.plots.style import (
     BAND,
     DIM,
@@ -119,7 +120,7 @@ def forecast_fan(recent: pd.DataFrame, fan: pd.DataFrame, ticker: str) -> Figure
 
     Args:
         recent: Column `close`, index `date`; the last row is the bar of the cutoff.
-        fan: Columns `date y_pred lo_50 ... hi_95`, one row per step.
+        fan: Columns `date y_pred lo_50 ... hi_95 dividend`, one row per step.
         ticker: The ticker, for the title.
 
     Raises:
@@ -167,5 +168,7 @@ def _fan_title(fan: pd.DataFrame, ticker: str, last_date: pd.Timestamp, last_clo
     text = f"the median is {end['y_pred']:.2f}, the 90 % interval {end['lo_90']:.2f} to {end['hi_90']:.2f}"
     if np.isnan(end["lo_90"]):
         text = f"the point forecast is {end['y_pred']:.2f}, without interval"
+    if end["dividend"] > 0:
+        text += f", less dividends of {amount_text(end['dividend'])}"
     start = f"{ticker}: forecast after the close of {last_date:%F} ({last_close:.2f})"
     return f"{start}\nOn {end['date']:%F} {text}"
