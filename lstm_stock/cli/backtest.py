@@ -102,7 +102,7 @@ def _show_backtest(results: Backtest) -> None:
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison, verdict_text
 
     model, n_folds = results.config.model.cell, len(results.folds)
-    tickers = results.config.data.tickers
+    tickers = list(dict.fromkeys(results.scores["ticker"]))
     if len(tickers) > MAX_DETAILED_TICKERS:
         show_scores(results.scores, results.verdict, results.config)
         return
@@ -120,7 +120,7 @@ def _draw_backtest(results: Backtest, path: Path) -> list[Path]:
     from lstm_stock.report import console, plots
     from lstm_stock.report.text import MAX_DETAILED_TICKERS
 
-    tickers, model = results.config.data.tickers, results.config.model.cell
+    tickers, model = list(dict.fromkeys(results.scores["ticker"])), results.config.model.cell
     written: list[Path] = []
     if len(tickers) > MAX_DETAILED_TICKERS:
         try:

@@ -68,7 +68,7 @@ def plot_run(
     from lstm_stock.report import console
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, name_tickers
 
-    tickers = run.config.data.tickers
+    tickers = run.scored_tickers
     ticker = None if ticker is None else normalise_ticker(ticker)
     if ticker is not None and ticker not in tickers:
         raise RunError(

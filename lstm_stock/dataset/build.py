@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from lstm_stock.config import Config
@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SplitWindows:
-    """The windows of each part of a split, one list entry per ticker.
+    """The windows of each part of a split.
 
     Attributes:
         split: Where val and test start.
-        train: The windows that the network is trained on.
-        val: The windows of early stopping and of the calibration.
-        test: The windows that are forecast.
+        train: The windows that the network is trained on, one entry per ticker.
+        val: The windows of early stopping and of the calibration, one entry per ticker that has any.
+        test: The windows that are forecast, likewise.
     """
 
     split: Split
@@ -47,7 +47,7 @@ class SplitWindows:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The windows of a config's usable tickers.
+    """The windows of a config's usable tickers: those with train windows, wherever their bars end.
 
     Attributes:
         config: The config of these tickers.
@@ -63,13 +63,16 @@ class Dataset:
 def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Dataset:
     """Split the bars of a config's tickers and cut their windows; tickers with unusable bars are left out.
 
+    A ticker whose bars end before the test period is trained on and part of the market until it ends: whether it
+    goes on is not known when the network is trained.
+
     Args:
         config: The whole config.
         reader: Reads the prices.
         on_note: Called with each note for the user.
 
     Raises:
-        UnusableTickerError: No ticker is left.
+        UnusableTickerError: No ticker is left, or none has windows of val or of test.
         DataError: Prices are missing.
         ConfigError: The target scale needs the market, and fewer than two tickers are left.
     """
@@ -87,6 +90,7 @@ def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], 
             f"on {market.n_incomplete} of {len(market.dates)} dates fewer than half of the tickers have a bar: "
             "the market column is 0 there"
         )
+    note_unscored(config, [test.series.ticker for test in windows.test], on_note)
     return Dataset(config, windows, loader)
 
 
@@ -112,7 +116,7 @@ def until_all_usable(config: Config, cut: Callable[[Config], tuple[Config, T]]) 
 def windows_skipping_unusable(
     config: Config, loader: BarLoader, split: Split, on_note: Callable[[str], None]
 ) -> tuple[Config, SplitWindows]:
-    """Cut the windows of a config's tickers; tickers with unusable bars are left out.
+    """Cut the windows of a config's tickers; tickers without usable train bars are left out.
 
     Args:
         config: The whole config.
@@ -124,28 +128,25 @@ def windows_skipping_unusable(
         The config of the tickers that are left, and their windows.
 
     Raises:
-        UnusableTickerError: No ticker is left.
+        UnusableTickerError: No ticker is left, or none has windows of val or of test.
     """
-    spec, cut, errors = window_spec(config), {}, {}
+    spec, series, errors = window_spec(config), [], {}
     with one_blas_thread():
         for ticker in config.data.tickers:
             try:
-                cut[ticker] = windows_by_split([ticker], loader, spec, split)
+                series.append(fit_ticker(ticker, loader.adjusted(ticker), spec, split))
             except UnusableTickerError as error:
                 errors[ticker] = error
     config = _without(config, errors, on_note)
-    spec = window_spec(config)  # the ids of tickers depend on the tickers that are left
-
-    def of_all(part: SplitName) -> list[Windows]:
-        return [replace(windows, spec=spec) for one in cut.values() for windows in getattr(one, part)]
-
-    return config, SplitWindows(split, of_all("train"), of_all("val"), of_all("test"))
+    return config, _cut(
+        series, window_spec(config), split
+    )  # the ids of tickers depend on those that are left
 
 
 def windows_by_split(
     tickers: Sequence[str], loader: BarLoader, spec: WindowSpec, split: Split
 ) -> SplitWindows:
-    """Fit each ticker's scaler on its train bars and cut its windows.
+    """Fit each ticker's scaler on its train bars and cut its windows of train, and of val and test if it has any.
 
     Args:
         tickers: Their names.
@@ -154,13 +155,38 @@ def windows_by_split(
         split: Where val and test start.
 
     Raises:
-        UnusableTickerError: A ticker has too few bars for a part, or unusable bars.
+        UnusableTickerError: The train bars of a ticker cannot be used, or none has windows of val or of test.
     """
-    series = [fit_ticker(ticker, loader.adjusted(ticker), spec, split) for ticker in tickers]
-    train, val, test = (
-        [windows_of(one, spec, split, part) for one in series] for part in ("train", "val", "test")
+    return _cut([fit_ticker(ticker, loader.adjusted(ticker), spec, split) for ticker in tickers], spec, split)
+
+
+def _cut(series: Sequence[TickerSeries], spec: WindowSpec, split: Split) -> SplitWindows:
+    train = [windows_of(one, spec, split, "train") for one in series]
+    return SplitWindows(
+        split, train, _where_any(series, spec, split, "val"), _where_any(series, spec, split, "test")
     )
-    return SplitWindows(split, train, val, test)
+
+
+def _where_any(
+    series: Sequence[TickerSeries], spec: WindowSpec, split: Split, part: SplitName
+) -> list[Windows]:
+    """Return the windows of each ticker that has any; ShortHistoryError if none has."""
+    found, errors = [], []
+    for one in series:
+        try:
+            found.append(windows_of(one, spec, split, part))
+        except ShortHistoryError as error:
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    return found
+
+
+def note_unscored(config: Config, scored: Collection[str], on_note: Callable[[str], None]) -> None:
+    """Name the tickers of a config that are trained on and not scored."""
+    names = [ticker for ticker in config.data.tickers if ticker not in scored]
+    if names:
+        on_note(f"trained on but not scored, as the bars end before the test period: {', '.join(names)}")
 
 
 def refit_windows(config: Config, loader: BarLoader, split: Split) -> SplitWindows:
@@ -174,8 +200,8 @@ def refit_windows(config: Config, loader: BarLoader, split: Split) -> SplitWindo
     spec, wide = window_spec(config), split.without_val
     with one_blas_thread():
         series = [fit_ticker(ticker, loader.adjusted(ticker), spec, wide) for ticker in config.data.tickers]
-    train, test = ([windows_of(one, spec, wide, part) for one in series] for part in ("train", "test"))
-    return SplitWindows(wide, train, [], test)
+    train = [windows_of(one, spec, wide, "train") for one in series]
+    return SplitWindows(wide, train, [], _where_any(series, spec, wide, "test"))
 
 
 def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Config:
@@ -224,4 +250,9 @@ def _without(
     if errors:
         why = "; ".join(f"{ticker}: {error.message}" for ticker, error in errors.items())
         on_note(f"left out: {', '.join(errors)} ({why})")
-    return config.model_copy(update={"data": config.data.model_copy(update={"tickers": kept})})
+    return with_tickers(config, kept)
+
+
+def with_tickers(config: Config, tickers: Iterable[str]) -> Config:
+    """Return the config with other tickers."""
+    return config.model_copy(update={"data": config.data.model_copy(update={"tickers": tuple(tickers)})})

@@ -149,6 +149,8 @@ def fold_table(fold_scores: pd.DataFrame, folds: pd.DataFrame, model: str, ticke
     first_step = fold_scores[(fold_scores["ticker"] == ticker) & (fold_scores["step"] == 1)]
     for fold in folds.to_dict("records"):
         rows = first_step[first_step["fold"] == fold["fold"]]
+        if rows.empty:
+            continue  # the ticker has ended
         network = rows[rows["model"] == model].iloc[0]
         best = best_baselines(rows, model, "crps")
         best_crps = float(rows.loc[rows["model"] == best[0], "crps"].iloc[0]) if best else math.nan

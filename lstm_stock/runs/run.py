@@ -184,6 +184,11 @@ class Run:
         return self._read(PROVENANCE, parse)
 
     @property
+    def scored_tickers(self) -> tuple[str, ...]:
+        """The tickers with forecasts and scores: those whose bars do not end before the test period."""
+        return tuple(self.scores["ticker"].unique())
+
+    @property
     def scaler_split(self) -> Split:
         """The split whose train bars the scalers were fitted on."""
         split = self.provenance.split

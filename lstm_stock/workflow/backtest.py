@@ -18,7 +18,13 @@ from typing import Any
 import pandas as pd
 
 from lstm_stock.config import Config
-from lstm_stock.dataset.build import drop_without_bars, until_all_usable, windows_skipping_unusable
+from lstm_stock.dataset.build import (
+    drop_without_bars,
+    note_unscored,
+    until_all_usable,
+    windows_skipping_unusable,
+    with_tickers,
+)
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.split import Fold, WindowName, plan_folds, split_of
 from lstm_stock.prices import table as price_table
@@ -38,6 +44,9 @@ from lstm_stock.workflow.backtest_worker import FoldJob, PartName, run_job
 from lstm_stock.workflow.parallel import Engine, run_calls
 
 FoldParts = dict[PartName, FoldPart]
+
+NumberOfWindows = tuple[int, int, int]
+"""Of train, val and test."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +86,11 @@ def backtest(
     """
     started = dt.datetime.now(dt.UTC)
     reader = PriceReader(config.data, store)
-    config, folds, n_windows = plan_backtest(config, reader, plan, on_note)
+    config, fold_plans = plan_backtest(config, reader, plan, on_note)
 
     origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
     with PartsFolder(runs_dir, backtest_key(config, origins, plan.n_folds, plan.window)) as parts_folder:
-        parts = _do_parts(config, reader, folds, plan.engine, parts_folder, on_progress, on_note)
+        parts = _do_parts(config, reader, fold_plans, plan.engine, parts_folder, on_progress, on_note)
         forecasts = _without_dropouts(pool(parts), config.model.cell, on_note)
         python, platform = environment()
         provenance = BacktestProvenance(
@@ -99,7 +108,7 @@ def backtest(
         )
         results = Backtest(
             config=config,
-            folds=_fold_table(folds, n_windows, parts),
+            folds=_fold_table(fold_plans, parts),
             forecasts=forecasts,
             scores=score_table(forecasts),
             fold_scores=score_by_fold(forecasts),
@@ -111,54 +120,100 @@ def backtest(
     return results, path
 
 
-def _loader(config: Config, reader: PriceReader, fold: Fold) -> BarLoader:
+@dataclass(frozen=True)
+class FoldPlan:
+    """What a fold learns and forecasts.
+
+    Attributes:
+        fold: The fold.
+        config: The config of the tickers that it learns.
+        scored: Those of them that have a forecast in the block.
+        n_windows: Number of train, val and test windows.
+    """
+
+    fold: Fold
+    config: Config
+    scored: tuple[str, ...]
+    n_windows: NumberOfWindows
+
+
+def plan_backtest(
+    config: Config, reader: PriceReader, plan: Plan, on_note: Callable[[str], None]
+) -> tuple[Config, list[FoldPlan]]:
+    """Plan the folds and count their windows, before anything is trained.
+
+    A ticker whose bars cannot be used in the first fold is left out of all. A ticker that ends is in each fold
+    with train windows of it.
+
+    Returns:
+        The config of the tickers that are left, and the plan of each fold.
+
+    Raises:
+        DataError: Prices are missing, or too few for the folds.
+    """
+
+    def cut(config: Config) -> tuple[Config, tuple[Fold, ...]]:
+        dates, horizon = reader.dates(config.data.tickers), config.window.horizon
+        folds = plan_folds(dates, split_of(config.split, dates), plan.n_folds, plan.window, horizon)
+        loader = fold_loader(config, reader, folds[0])
+        return windows_skipping_unusable(config, loader, folds[0].split, on_note)[0], folds
+
+    config, folds = until_all_usable(drop_without_bars(config, reader, on_note), cut)
+    plans = [plan_fold(config, reader, fold, on_note) for fold in folds]
+    note_unscored(config, [ticker for one in plans for ticker in one.scored], on_note)
+    return config, plans
+
+
+def plan_fold(
+    config: Config, reader: PriceReader, fold: Fold, on_note: Callable[[str], None] = lambda _: None
+) -> FoldPlan:
+    """Find the tickers that a fold can learn and forecast; see `plan_backtest`."""
+
+    def has_bars(ticker: str) -> bool:
+        return len(fold.cut(reader.table(ticker), config.window.horizon)) > 0
+
+    usable, windows = windows_skipping_unusable(
+        with_tickers(config, filter(has_bars, config.data.tickers)),
+        fold_loader(config, reader, fold),
+        fold.split,
+        lambda text: on_note(f"fold {fold.number}: {text}"),
+    )
+    n_train, n_val, n_test = (sum(map(len, part)) for part in (windows.train, windows.val, windows.test))
+    scored = tuple(test.series.ticker for test in windows.test)
+    return FoldPlan(fold, usable, scored, (n_train, n_val, n_test))
+
+
+def fold_loader(config: Config, reader: PriceReader, fold: Fold) -> BarLoader:
     """Return a loader of adjusted bars that end with the last outcome of the fold."""
     return BarLoader.of(
         config, lambda ticker: price_table.adjusted(fold.cut(reader.table(ticker), config.window.horizon))
     )
 
 
-def plan_backtest(
-    config: Config, reader: PriceReader, plan: Plan, on_note: Callable[[str], None]
-) -> tuple[Config, tuple[Fold, ...], list[tuple[int, int, int]]]:
-    """Plan the folds and count their train, val and test windows, before anything is trained.
+def fold_job(plan: FoldPlan, loader: BarLoader, ticker: str | None) -> FoldJob:
+    """Return the job of one part of a fold.
 
-    A ticker whose bars cannot be used in one of the folds is left out of all.
-
-    Returns:
-        The config of the tickers that are left, the folds, and the three counts of each.
+    Args:
+        plan: The plan of the fold.
+        loader: `fold_loader` of it.
+        ticker: The ticker of the baselines; None is the network.
     """
-
-    def cut(config: Config) -> tuple[Config, tuple[tuple[Fold, ...], list[tuple[int, int, int]]]]:
-        dates, horizon = reader.dates(config.data.tickers), config.window.horizon
-        folds = plan_folds(dates, split_of(config.split, dates), plan.n_folds, plan.window, horizon)
-        counts = []
-        for fold in folds:
-            config, windows = windows_skipping_unusable(
-                config, _loader(config, reader, fold), fold.split, on_note
-            )
-            n_train, n_val, n_test = (
-                sum(map(len, part)) for part in (windows.train, windows.val, windows.test)
-            )
-            counts.append((n_train, n_val, n_test))
-        return config, (folds, counts)
-
-    config, (folds, counts) = until_all_usable(drop_without_bars(config, reader, on_note), cut)
-    return config, folds, counts
+    tickers = plan.config.data.tickers if ticker is None else (ticker,)
+    name = PartName(plan.fold.number, ticker)
+    return FoldJob(name, plan.config, plan.fold, {one: loader.adjusted(one) for one in tickers})
 
 
 def _do_parts(
     config: Config,
     reader: PriceReader,
-    folds: Sequence[Fold],
+    plans: Sequence[FoldPlan],
     engine: Engine,
     parts_folder: PartsFolder,
     on_progress: Callable[[int, int], None],
     on_note: Callable[[str], None],
 ) -> FoldParts:
     """Return every part in order: those on disk from an earlier start, and the others, which are done now."""
-    tickers = config.data.tickers
-    names = [PartName(fold.number, ticker) for fold in folds for ticker in (None, *tickers)]
+    names = [PartName(plan.fold.number, ticker) for plan in plans for ticker in (None, *plan.scored)]
     found = {name: parts_folder.read(str(name)) for name in names}
     done = {name: part for name, part in found.items() if part is not None}
     missing = [name for name in names if name not in done]
@@ -170,11 +225,10 @@ def _do_parts(
     def jobs() -> Iterator[FoldJob]:
         # Drawn as workers get free: the bars of all tickers and folds would not fit into memory.
         for number, of_fold in groupby(missing, lambda name: name.fold):
-            fold = folds[number - 1]
-            loader = _loader(config, reader, fold)
+            plan = plans[number - 1]
+            loader = fold_loader(config, reader, plan.fold)
             for name in of_fold:
-                sent = tickers if name.ticker is None else [name.ticker]
-                yield FoldJob(name, config, fold, {ticker: loader.adjusted(ticker) for ticker in sent})
+                yield fold_job(plan, loader, name.ticker)
 
     if missing:
         # Ctrl-C closes the generator at once, and so ends the workers.
@@ -224,11 +278,10 @@ def score_by_fold(forecasts: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _fold_table(
-    folds: Sequence[Fold], n_windows: Sequence[tuple[int, int, int]], parts: FoldParts
-) -> pd.DataFrame:
+def _fold_table(plans: Sequence[FoldPlan], parts: FoldParts) -> pd.DataFrame:
     rows = []
-    for fold, (n_train, n_val, n_test) in zip(folds, n_windows, strict=True):
+    for plan in plans:
+        fold, (n_train, n_val, n_test) = plan.fold, plan.n_windows
         facts = parts[PartName(fold.number, None)].facts
         rows.append(
             {

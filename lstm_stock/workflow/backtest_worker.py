@@ -82,7 +82,7 @@ def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
 
     loader = BarLoader(job.adjusted.__getitem__)
     forecaster = fit_with_refit(job.config, _cut_windows(job, loader), loader)
-    fit, test = forecaster.fit, forecaster.test
+    fit, test = forecaster.fit, forecaster.windows.test
     if fit.interrupted:
         raise KeyboardInterrupt
     best = fit.history.groupby("member")["val_loss"].min()

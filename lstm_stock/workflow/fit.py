@@ -1,17 +1,20 @@
 """Fit the network on one split, which `train` does once and a backtest once per fold, and forecast with it.
 
-Nothing here chooses the split, fits baselines, scores or saves.
+The leak check calls these functions as well. Nothing here chooses the split, fits baselines, scores or saves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lstm_stock.config import Config
 from lstm_stock.dataset.build import SplitWindows, refit_windows
 from lstm_stock.dataset.loader import BarLoader
+from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
@@ -20,6 +23,7 @@ from lstm_stock.network.callbacks import Progress
 from lstm_stock.network.checkpoints import Checkpoints
 from lstm_stock.network.forecast import forecast_returns, forecast_tickers
 from lstm_stock.network.training import TrainingResult, fit_network, refit_network
+from lstm_stock.workflow.scoring import ScoreJob
 
 if TYPE_CHECKING:
     import keras
@@ -57,17 +61,22 @@ def architecture_of(config: Config) -> Architecture:
 
 @dataclass(frozen=True)
 class FittedForecaster:
-    """A fitted network, with its test windows and calibrators.
+    """A fitted network, with its windows and calibrators.
 
     Attributes:
         fit: The network and its history.
-        test: The test windows of each ticker, scaled as the network was trained.
+        windows: The windows that it was trained on, and the test windows, which are scaled alike.
         calibrators: What scales the intervals of each ticker.
     """
 
     fit: TrainingResult
-    test: list[Windows]
+    windows: SplitWindows
     calibrators: dict[str, Calibrator]
+
+    @property
+    def scalers(self) -> dict[str, FittedTicker]:
+        """What is fitted on the train bars of each ticker."""
+        return {series.ticker: series.fitted for series in self.windows.series}
 
 
 def fit_with_refit(
@@ -93,16 +102,49 @@ def fit_with_refit(
     """
     spec, settings, seed = architecture_of(config), config.training, config.seed
     fit = fit_network(spec, windows.train, windows.val, settings, seed, on_progress, checkpoints)
-    calibrators = {
-        val.series.ticker: _calibrator(config, val, held_out)
-        for val, held_out in zip(windows.val, forecast_each(config, fit.network, windows.val), strict=True)
-    }
-    first = FittedForecaster(fit, windows.test, calibrators)
+    first = FittedForecaster(fit, windows, fit_calibrators(config, fit.network, windows))
     if not settings.refit or fit.interrupted:
         return first
     wide = refit_windows(config, loader, windows.split)
     refit = refit_network(spec, wide.train, fit, settings, seed, on_progress, checkpoints)
-    return replace(first, fit=refit) if refit.interrupted else FittedForecaster(refit, wide.test, calibrators)
+    return replace(first, fit=refit) if refit.interrupted else replace(first, fit=refit, windows=wide)
+
+
+def fit_calibrators(config: Config, network: keras.Model, windows: SplitWindows) -> dict[str, Calibrator]:
+    """Fit what scales the intervals of each ticker on its val windows; without any, it is that of the others."""
+    fitted = {
+        val.series.ticker: _calibrator(config, val, held_out)
+        for val, held_out in zip(windows.val, forecast_each(config, network, windows.val), strict=True)
+    }
+    of_others = median_calibrator(config, fitted.values())
+    return {series.ticker: fitted.get(series.ticker, of_others) for series in windows.series}
+
+
+def median_calibrator(config: Config, calibrators: Iterable[Calibrator]) -> Calibrator:
+    """Return the calibrator of a ticker without val windows of its own: the median of others."""
+    return Calibrator(config.calibration, LEVELS, np.median([one.factors for one in calibrators], axis=0))
+
+
+def score_jobs(config: Config, forecaster: FittedForecaster, loader: BarLoader) -> Iterator[ScoreJob]:
+    """Yield what `lstm_stock.workflow.scoring.score_tickers` needs of each ticker with test windows.
+
+    Args:
+        config: The whole config.
+        forecaster: The fitted network, with the test windows.
+        loader: Loads the bars of the tickers.
+    """
+    test = forecaster.windows.test
+    for windows, returns in zip(test, forecast_each(config, forecaster.fit.network, test), strict=True):
+        ticker = windows.series.ticker
+        yield ScoreJob(
+            model=config.model.cell,
+            windows=windows,
+            returns=returns,
+            calibrator=forecaster.calibrators[ticker],
+            adjusted=loader.adjusted(ticker),
+            split=forecaster.windows.split,
+            n_tickers=len(test),
+        )
 
 
 def forecast_network(config: Config, network: keras.Model, windows: Windows) -> Distribution:

@@ -38,7 +38,7 @@ def draw(
         run: The run to draw.
         store: Where the prices are; without them there is no figure of the forecast or of the attention.
         folder: Where to write.
-        named: One of its tickers; None draws the figures of all.
+        named: One of its scored tickers; None draws the figures of all.
         on_warning: Called with a sentence for each figure that cannot be drawn, and for each usual dividend that
             the forecast does not take off.
         dividends: As in `lstm_stock.workflow.predict.predict`.
@@ -48,7 +48,7 @@ def draw(
     """
     from lstm_stock.report import plots
 
-    scores, model, tickers = run.scores, run.config.model.cell, run.config.data.tickers
+    scores, model, tickers = run.scores, run.config.model.cell, run.scored_tickers
     if named is None:
         title = f"{model} on {name_tickers(tickers)}"
         yield from plots.save_figure(plots.training_history(run.history, title), folder, "training")

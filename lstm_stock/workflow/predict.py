@@ -15,7 +15,7 @@ from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, wi
 from lstm_stock.dataset.sessions import require_one_close
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import windows_of, windows_up_to
-from lstm_stock.distributions.intervals import LEVELS, Calibrator
+from lstm_stock.distributions.intervals import Calibrator
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices import calendars
 from lstm_stock.prices import table as price_table
@@ -25,7 +25,7 @@ from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, between
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS, price_intervals
-from lstm_stock.workflow.fit import fit_calibrator, forecast_network
+from lstm_stock.workflow.fit import fit_calibrator, forecast_network, median_calibrator
 
 OLD_AFTER_DAYS = 7
 """Age of the newest bar that earns a warning; ordinary closures of an exchange are shorter."""
@@ -182,8 +182,7 @@ def _by_own_past(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerS
         val = windows_of(series, spec, split, "val")
         return series, fit_calibrator(config, run.network, val)
     except ShortHistoryError:
-        factors = np.median([one.factors for one in run.calibrators.values()], axis=0)
-        return series, Calibrator(config.calibration, LEVELS, factors)
+        return series, median_calibrator(config, run.calibrators.values())
 
 
 def _at_price_level_of(origin: TickerOrigin, adjusted: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,6 @@ import pandas as pd
 from lstm_stock.atomic import WorkDir, temporary_dir
 from lstm_stock.config import Config
 from lstm_stock.dataset.build import build_dataset
-from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import TickerSeries
 from lstm_stock.dataset.split import Split
 from lstm_stock.errors import ConfigError, RunError
@@ -35,9 +34,9 @@ from lstm_stock.runs.provenance import (
 )
 from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
 from lstm_stock.scoring.verdict import judge_together
-from lstm_stock.workflow.fit import FittedForecaster, fit_with_refit, forecast_each
+from lstm_stock.workflow.fit import fit_with_refit, score_jobs
 from lstm_stock.workflow.parallel import WorkerKilledError
-from lstm_stock.workflow.scoring import ScoredTicker, ScoreJob, score_tickers
+from lstm_stock.workflow.scoring import ScoredTicker, score_tickers
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,8 @@ def train(
 ) -> Run:
     """Train, forecast the test period once, compare with the baselines, and save the run.
 
-    Of several tickers, those whose bars cannot be used are left out.
+    Of several tickers, those whose train bars cannot be used are left out. Those that end before the test period
+    are trained on until they end, and not scored.
 
     Args:
         config: The whole config.
@@ -111,9 +111,10 @@ def train(
             )
         forecasts = scratch / "forecasts.parquet"
         with _training_is_kept(checkpoints, reports.note):
-            jobs = _score_jobs(config, forecaster, loader, split)
-            scored = score_tickers(jobs, len(forecaster.test), n_workers or n_cores())
-            scores, verdict = _score(config, scored, forecasts, runs_dir, reports)
+            n_scored = len(forecaster.windows.test)
+            jobs = score_jobs(config, forecaster, loader)
+            scored = score_tickers(jobs, n_scored, n_workers or n_cores())
+            scores, verdict = _score(config, scored, n_scored, forecasts, runs_dir, reports)
 
         python, platform = environment()
         provenance = RunProvenance(
@@ -132,10 +133,9 @@ def train(
             platform=platform,
             key=key,
         )
-        scalers = {test.series.ticker: test.series.fitted for test in forecaster.test}
         results = RunResults(
             config=config,
-            fitted=ModelArtifacts(fit.network, scalers, forecaster.calibrators),
+            fitted=ModelArtifacts(fit.network, forecaster.scalers, forecaster.calibrators),
             history=fit.history,
             forecasts=forecasts,
             scores=scores,
@@ -148,26 +148,13 @@ def train(
     return run
 
 
-def _score_jobs(
-    config: Config, forecaster: FittedForecaster, loader: BarLoader, split: Split
-) -> Iterator[ScoreJob]:
-    returns_by_ticker = forecast_each(config, forecaster.fit.network, forecaster.test)
-    for windows, returns in zip(forecaster.test, returns_by_ticker, strict=True):
-        ticker = windows.series.ticker
-        calibrator = forecaster.calibrators[ticker]
-        yield ScoreJob(
-            model=config.model.cell,
-            windows=windows,
-            returns=returns,
-            calibrator=calibrator,
-            adjusted=loader.adjusted(ticker),
-            split=split,
-            n_tickers=len(forecaster.test),
-        )
-
-
 def _score(
-    config: Config, results: Generator[ScoredTicker], file: Path, runs_dir: Path, reports: Reports
+    config: Config,
+    results: Generator[ScoredTicker],
+    n_tickers: int,
+    file: Path,
+    runs_dir: Path,
+    reports: Reports,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Collect the scores and write the forecasts, ticker by ticker: those of many would not fit into memory.
 
@@ -177,7 +164,6 @@ def _score(
     Raises:
         RunError: The forecasts cannot be written.
     """
-    n_tickers = len(config.data.tickers)
     scores, loss_tables, verdicts = [], {}, {}
     # Ctrl-C closes the generator at once, and so ends the workers.
     with ForecastWriter(file) as writer, reports.scoring() as on_scored, closing(results):

@@ -108,8 +108,8 @@ def test_a_backtest_leaves_an_unusable_ticker_out_of_all_folds(unusable):
     notes: list[str] = []
     config = load_config(None, [*SETTINGS, "data.tickers=[AAA,BBB,CCC]"])
     plan = Plan(2, "expanding", Engine("loky", 1))
-    config, folds, counts = plan_backtest(config, PriceReader(config.data, store), plan, notes.append)
-    assert config.data.tickers == ("AAA", "CCC") and len(folds) == len(counts) == 2
+    config, folds = plan_backtest(config, PriceReader(config.data, store), plan, notes.append)
+    assert config.data.tickers == ("AAA", "CCC") and len(folds) == 2
     assert message in notes[0]
 
 

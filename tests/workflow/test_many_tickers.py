@@ -32,8 +32,6 @@ from lstm_stock.runs.catalog import find_run
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.scores import SCORE_COLUMNS, pooled_scores, score_table, ticker_scores
 from lstm_stock.scoring.verdict import judge
-from lstm_stock.workflow.backtest import Plan, plan_backtest
-from lstm_stock.workflow.parallel import Engine
 from lstm_stock.workflow.train_each import TrainJob, find_finished_runs
 from tests.conftest import TINY, Answer, call_cli
 from tests.helpers import (
@@ -202,19 +200,6 @@ def test_a_ticker_that_is_left_out_decides_no_split_either(store, tmp_path):
     cut = build_dataset(fits, PriceReader(fits.data, Store(tmp_path)), pytest.fail)
     again, same = cut.config, cut.windows
     assert (again, same.split) == (fits, parts.split)
-
-
-def test_a_backtest_leaves_out_a_ticker_whose_bars_end_within_its_folds(store, tmp_path):
-    Store(tmp_path).write(store.read("AAA"))
-    gone = random_prices(380, 1)
-    origin = PriceProvenance("csv", "2024-01-02T00:00:00+00:00", None, None, None, None, table_hash(gone))
-    Store(tmp_path).write(PriceHistory("GONE", gone, origin))
-    config, notes = made_config("AAA", "GONE"), []
-    reader, plan = PriceReader(config.data, Store(tmp_path)), Plan(2, "expanding", Engine("loky", 1))
-    fits, folds, counts = plan_backtest(config, reader, plan, notes.append)
-    assert fits.data.tickers == ("AAA",)
-    assert "the test part of GONE has 2 bars" in notes[0]
-    assert len(folds) == len(counts) == 2
 
 
 def test_a_point_without_spread_is_shown_for_many_tickers_too(capsys):

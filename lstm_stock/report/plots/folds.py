@@ -50,6 +50,7 @@ def skill_by_fold(
 
     def improvement(score: str) -> tuple[pd.DataFrame, pd.Series[float]]:
         table = by_fold.pivot(index="fold", columns="model", values=score).astype(float)
+        table = table.reindex(folds["fold"])  # a ticker that has ended lacks the last ones
         overall = pooled[score].astype(float)
         return 100 * (1 - table.div(table[NAIVE], axis=0)), 100 * (1 - overall / overall[NAIVE])
 
