@@ -17,7 +17,7 @@ from lstm_stock.distributions.student_t_fit import student_t_variance
 from lstm_stock.errors import ShortHistoryError
 
 WEEK, MONTH = 5, 22
-"""Bars of the two means of past variances (Corsi 2009)."""
+"""Bars of the two means of past log variances (Corsi 2009)."""
 
 MIN_ROWS = 100
 """Least in-sample bars of a regression on six or seven columns."""
@@ -42,11 +42,12 @@ N_OWN = 6
 class HarModel:
     """The regression of the log variance of the next bars on values known at a close.
 
-    The day's variance is `lstm_stock.dataset.volatility.day_variance`. Its log, averaged over the next `step`
-    bars, is regressed by least squares on the last day's, its means over 5 and 22 days, the log of the EWMA of
-    squared returns, and the last return if it is negative (Corsi 2009, Journal of Financial Econometrics 7; the
-    negative return as in Corsi & Reno 2012, Journal of Business & Economic Statistics 30). With the market there
-    is a sixth regressor, `lstm_stock.dataset.market.Market.volatility_surprise`.
+    The day's variance is `lstm_stock.dataset.volatility.day_variance`. The log of its mean over the next `step`
+    bars is regressed by least squares on the log of the last day's variance, the means of this log over 5 and 22
+    days, the log of the EWMA of squared returns, and the last return if it is negative (Corsi 2009, Journal of
+    Financial Econometrics 7; the negative return as in Corsi & Reno 2012, Journal of Business & Economic
+    Statistics 30). With the market there is a sixth regressor,
+    `lstm_stock.dataset.market.Market.volatility_surprise`.
 
     Attributes:
         weights: Coefficients of the constant and the five regressors, shape `(6,)`, or `(7,)` with the market.
@@ -96,9 +97,11 @@ class HarModel:
         return cls(weights, mean_variance, min_log_variance, max_log_variance, return_scale)
 
     def variance(self, bars: Bars) -> Array:
-        """Return the one-bar variance forecast at each close, shape `(n_bars,)`, NaN during warm-up.
+        """Return the variance per bar forecast at each close, shape `(n_bars,)`, NaN during warm-up.
 
-        It is the exponential of a mean log variance, which is less than the mean variance.
+        It is that of the next `step` bars, with the `step` of `fit`, and the exponential of an expected log
+        variance, which is at most the expected variance (Jensen): a Student-t fitted to the returns divided by its
+        root makes up for the difference.
         """
         day = day_variance(bars.open, bars.high, bars.low, bars.close)
         inputs = _inputs(bars, day, self.mean_variance, with_market=len(self.weights) > N_OWN)

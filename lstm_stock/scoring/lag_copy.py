@@ -22,9 +22,9 @@ MAX_LAG = 10
 MAX_RELATIVE_MOVE = 0.25
 """A forecast whose moves are less than this share of the price's moves is near the last close.
 
-A forecast that explains a share R2 of the variance of the moves has moves of sqrt(R2) times their size. No
-published R2 for the next day's return of a stock reaches 6 %, so a forecast without look-ahead stays below
-0.25."""
+A forecast that explains a share R2 of the variance of the moves has moves of sqrt(R2) times their size, so 0.25 is
+an R2 of 6 %. The best networks of Gu, Kelly & Xiu (2020, Review of Financial Studies 33) reach 0.4 % out of sample
+for monthly returns of US stocks, which is 0.06."""
 
 MAX_PRICE = 1e100
 """A larger forecast is no price: its square may overflow."""
