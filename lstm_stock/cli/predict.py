@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 INTERVALS = {
     "none": "intervals as trained",
     "conformal": "intervals scaled to their coverage of the validation period",
-    "adaptive": "intervals scaled by their hits and misses since the validation period",
+    "adaptive": "intervals scaled by their hits and misses from the validation period on",
 }
 """Note below a forecast on its intervals, by the config's `calibration`."""
 

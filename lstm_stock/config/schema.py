@@ -67,7 +67,7 @@ class Config(Section):
     calibration: CalibrationName = Field(
         default="adaptive",
         description="Scaling of the intervals: by their coverage on val (conformal), or after each outcome "
-        "(adaptive); none leaves them as trained",
+        "from the first of val on (adaptive); none leaves them as trained",
     )
     seed: Int = Field(
         default=7, ge=0, le=2**32 - 1, description="The same seed on the same machine gives the same weights"

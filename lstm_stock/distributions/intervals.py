@@ -1,8 +1,8 @@
 """Central intervals of a forecast, and their calibration: arrays in, arrays out.
 
 Calibration multiplies the distance of both ends from the median by a factor. Split conformal prediction finds it
-on the val period; an adaptive factor follows the outcomes of the test period. Only the reported intervals change:
-the distribution, and with it CRPS, NLL and PIT, stays as trained.
+on the val period; an adaptive factor follows the outcomes from the first of the val period on. Only the reported
+intervals change: the distribution, and with it CRPS, NLL and PIT, stays as trained.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Kind = Literal["none", "conformal", "adaptive"]
 
 RATE = 0.01
 """Step size of an adaptive factor: a miss of a 90 % interval widens it by 0.9 % of its trained width, a hit
-narrows it by 0.1 %. Chosen on ten tickers: see docs/method.md."""
+narrows it by 0.1 %. Measured on 60 stocks: see docs/method.md."""
 
 MIN_FACTOR = 0.05
 """Least factor of an interval."""
@@ -142,8 +142,17 @@ def adaptive_factors(
 
     `factor <- factor + rate (missed - (1 - level))`, the quantile tracker of Angelopoulos, Candes & Tibshirani
     2023 (Conformal PID control, NeurIPS), related to the adaptive conformal inference of Gibbs & Candes 2021
-    (NeurIPS): the coverage tends to the level for any sequence of outcomes. The outcome of step k is known k bars
-    after its cutoff and is used only from then on.
+    (NeurIPS). The outcome of step k is known k bars after its cutoff and is used only from then on.
+
+    What it guarantees: the changes add up, so over any T known outcomes, as long as the factor stays above
+    `MIN_FACTOR`,
+
+        misses / T - (1 - level) = (factor at the end - factor at the start) / (rate T),
+
+    whatever the outcomes are. The share of misses is wrong by as much as the factor had to move: one that grows by
+    0.25 at a rate of 0.01 leaves 25 misses too many by then, 3.6 points of coverage if that took 700 outcomes and
+    1 point over 2,500. If the scores are bounded, so is the factor, and the share tends to `1 - level` as T
+    grows; a few hundred outcomes may miss it.
 
     Args:
         start: Factors before the first outcome, shape `(horizon, n_levels)`.
@@ -156,16 +165,44 @@ def adaptive_factors(
         The factor to use at each cutoff, shape `(n, horizon, n_levels)`.
     """
     misses_allowed = 1 - np.asarray(levels, np.float64) / 100
-    factors = np.empty(conformity_scores.shape)
-    now = np.array(start, np.float64)
-    for t in range(len(conformity_scores)):
-        for i in range(conformity_scores.shape[1]):
-            newest = t - (i + 1)  # the newest cutoff whose outcome of step i + 1 is known at t
-            if newest >= 0 and not np.isnan(conformity_scores[newest, i]).any():
-                missed = conformity_scores[newest, i] > factors[newest, i]
-                now[i] = np.maximum(now[i] + rate * (missed - misses_allowed), MIN_FACTOR)
-        factors[t] = now
-    return factors
+    n, horizon, n_levels = conformity_scores.shape
+    steps = np.arange(horizon)
+    before_first = np.full((horizon, horizon, n_levels), np.nan)
+    scores = np.concatenate([before_first, conformity_scores])
+    # Row of the newest cutoff whose outcome is known at each cutoff, for every step, shape `(n, horizon)`.
+    newest = horizon + np.arange(n)[:, None] - (steps + 1)
+    newest_scores = scores[newest, steps]
+    is_known = ~np.isnan(newest_scores).any(axis=-1, keepdims=True)
+    factors = np.empty(scores.shape)
+    factors[:horizon] = start
+    for t in range(n):
+        now = factors[horizon + t - 1]
+        missed = newest_scores[t] > factors[newest[t], steps]
+        moved = np.maximum(now + rate * (missed - misses_allowed), MIN_FACTOR)
+        factors[horizon + t] = np.where(is_known[t], moved, now)
+    return factors[horizon:]
+
+
+def warmed_up_factors(conformity_scores: Array, levels: Sequence[int], rate: float = RATE) -> Array:
+    """Return the `adaptive_factors` that start at 1, once all outcomes of a period are known.
+
+    Args:
+        conformity_scores: Scores in order of time, one cutoff per bar, shape `(n, horizon, n_levels)`.
+        levels: Nominal levels, percent.
+        rate: Step size.
+
+    Returns:
+        Shape `(horizon, n_levels)`.
+
+    >>> warmed_up_factors(np.array([2.0, 0.5]).reshape(-1, 1, 1), [90], rate=0.1).round(2).item()  # a miss, a hit
+    1.08
+    """
+    _, horizon, n_levels = conformity_scores.shape
+    # The last outcome of the last step is known `horizon` bars after the last cutoff.
+    unknown = np.full((horizon, horizon, n_levels), np.nan)
+    later = np.concatenate([conformity_scores, unknown])
+    last: Array = adaptive_factors(np.ones((horizon, n_levels)), later, levels, rate)[-1]
+    return last
 
 
 @dataclass(frozen=True)
@@ -176,8 +213,9 @@ class Calibrator:
         kind: `none`: as trained. `conformal`: by `conformal_factors` of the val period. `adaptive`: by
             `adaptive_factors`.
         levels: Nominal levels, percent.
-        factors: Factors of `conformal`, or those that `adaptive` starts from: 1, or for a point forecast those of
-            the val period. Shape `(horizon, n_levels)`.
+        factors: Factors of `conformal`, or those that `adaptive` starts the test period with: by
+            `warmed_up_factors` of the val period, or for a point forecast, whose half-width has no scale of its
+            own, by `conformal_factors`. Shape `(horizon, n_levels)`.
     """
 
     kind: Kind
@@ -193,14 +231,15 @@ class Calibrator:
         Args:
             kind: See the class.
             levels: Nominal levels, percent.
-            returns: Forecasts of the k-bar log returns, shape `(n, horizon)`.
+            returns: Forecasts of the k-bar log returns in order of time, one cutoff per bar, shape `(n, horizon)`.
             y_true: Realised k-bar log returns, shape `(n, horizon)`.
             half_width: Half-width of the intervals of a point forecast before calibration, shape `(n, horizon)`.
         """
-        uncalibrated = np.ones((y_true.shape[1], len(levels)))
-        if kind == "none" or (kind == "adaptive" and Intervals.of(returns, levels).has_width):
-            return cls(kind, tuple(levels), uncalibrated)
+        if kind == "none":
+            return cls(kind, tuple(levels), np.ones((y_true.shape[1], len(levels))))
         conformity_scores = Intervals.of(returns, levels, half_width).conformity_scores(y_true)
+        if kind == "adaptive" and Intervals.of(returns, levels).has_width:
+            return cls(kind, tuple(levels), warmed_up_factors(conformity_scores, levels))
         return cls(kind, tuple(levels), conformal_factors(conformity_scores, levels))
 
     def apply(self, returns: Distribution, y_true: Array, half_width: Array) -> Intervals:

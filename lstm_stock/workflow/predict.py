@@ -125,7 +125,7 @@ def predict(
             unknown = require_one_close(config.target_scale, exchanges, table.index[0], table.index[-1])
             ends_unknown = ticker in unknown
     series, calibrator = _as_trained(run, ticker, adjusted) if origin else _by_own_past(run, ticker, adjusted)
-    # Adaptive intervals learn from every outcome since the start of the test period.
+    # Adaptive intervals continue from the saved factors with every outcome since the start of the test period.
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
     windows = windows_up_to(series, spec, len(table) - 1, first)
     returns = forecast_network(config, run.network, windows)

@@ -153,7 +153,7 @@ def test_calibrated_intervals_of_predict_equal_those_of_the_test_period(
     (run,) = tmp_path.iterdir()
     factors = json.loads((run / "calibration.json").read_text())["AAPL"]["factors"]
     assert len(factors) == 3
-    assert (factors == [[1.0] * 4] * 3) == (kind == "adaptive")
+    assert all(factor != 1 for step in factors for factor in step)
     forecasts = pd.read_parquet(run / "forecasts.parquet")
     mine = forecasts[(forecasts["model"] == "lstm") & (forecasts["cutoff"] == pd.Timestamp("2022-03-01"))]
     rows = pd.DataFrame(

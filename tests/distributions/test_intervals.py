@@ -2,12 +2,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import norm
 
 from lstm_stock.distributions import Normal, PointForecast, StudentT
-from lstm_stock.distributions.intervals import Calibrator, Intervals, adaptive_factors, conformal_factors
+from lstm_stock.distributions.intervals import (
+    RATE,
+    Calibrator,
+    Intervals,
+    adaptive_factors,
+    conformal_factors,
+    warmed_up_factors,
+)
 
 LEVELS = (50, 90)
 
@@ -108,6 +116,7 @@ def test_adaptive_intervals_follow_a_stream_whose_spread_doubles():
     assert (off["adaptive"] < 0.02).all()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 29), st.integers(0, 2**32 - 1))
 def test_adaptive_factors_use_an_outcome_only_once_it_is_known(cutoff, seed):
     random = np.random.default_rng(seed)
@@ -133,11 +142,69 @@ def test_an_unknown_outcome_moves_no_factor():
     np.testing.assert_allclose(factors.ravel(), [1.0, 1.09, 1.09])
 
 
-def test_adaptive_starts_from_the_trained_intervals_and_for_a_point_from_what_val_needed():
+@settings(deadline=None)
+@given(st.integers(1, 80), st.floats(0.001, 0.02), st.floats(1.0, 2.0), st.integers(0, 2**32 - 1))
+def test_misses_too_many_are_the_growth_of_the_factor_divided_by_the_rate(n, rate, first, seed):
+    """The changes telescope, whatever the outcomes: here of a spread that changes up to tenfold."""
+    random = np.random.default_rng(seed)
+    conformity_scores = random.exponential(size=(n, 3, 2)) * np.exp(random.uniform(-1.2, 1.2, (n, 1, 1)))
+    later = np.concatenate([conformity_scores, np.full((3, 3, 2), np.nan)])
+    factors = adaptive_factors(np.full((3, 2), first), later, LEVELS, rate)
+    misses = (conformity_scores > factors[:n]).mean(axis=0)
+    growth = factors[-1] - first
+    np.testing.assert_allclose(misses - [0.5, 0.1], growth / (rate * n), atol=1e-9)
+
+
+def test_a_factor_that_has_to_grow_by_a_quarter_leaves_25_misses_too_many():
+    """The example of docs/method.md: 90 % intervals at four fifths of their width, 40 series at once."""
+    conformity_scores = np.abs(np.random.default_rng(11).normal(size=(3000, 1, 40))) / (0.8 * norm.ppf(0.95))
+    factors = adaptive_factors(np.ones((1, 40)), conformity_scores, (90,) * 40, RATE)
+    assert factors[2000:].mean() == pytest.approx(1.25, abs=0.01)
+    too_many = (conformity_scores > factors).sum(axis=0) - 300
+    assert too_many.mean() == pytest.approx(25, abs=3)
+
+
+def test_a_warm_up_ends_with_every_outcome_of_its_period():
+    """By hand, two steps: the last outcome of step 2 counts, though only the bar after the next shows it."""
+    conformity_scores = np.array([[2.0, 0.5], [0.5, 2.0], [0.5, 3.0]]).reshape(3, 2, 1)
+    factors = warmed_up_factors(conformity_scores, (90,), rate=0.1)
+    np.testing.assert_allclose(factors.ravel(), [1 + 0.09 - 0.01 - 0.01, 1 - 0.01 + 0.09 + 0.09])
+
+
+def test_a_warm_up_is_the_first_part_of_a_longer_pass():
+    conformity_scores = np.random.default_rng(2).exponential(size=(300, 1, 2))
+    whole = adaptive_factors(np.ones((1, 2)), conformity_scores, LEVELS)
+    start = warmed_up_factors(conformity_scores[:200], LEVELS)
+    np.testing.assert_array_equal(adaptive_factors(start, conformity_scores[200:], LEVELS), whole[200:])
+
+
+def test_adaptive_starts_from_a_pass_over_val_and_for_a_point_from_what_val_needed():
     y_true, half_width = np.full((40, 2), 3.0), np.ones((40, 2))
     spread, point = Normal(np.zeros((40, 2)), np.ones((40, 2))), PointForecast(np.zeros((40, 2)))
-    np.testing.assert_array_equal(Calibrator.fit("adaptive", LEVELS, spread, y_true, half_width).factors, 1.0)
+    # All 40 outcomes miss: each adds 0.01 x 0.5 and 0.01 x 0.9.
+    factors = Calibrator.fit("adaptive", LEVELS, spread, y_true, half_width).factors
+    np.testing.assert_allclose(factors, [[1.2, 1.36]] * 2)
     np.testing.assert_allclose(Calibrator.fit("adaptive", LEVELS, point, y_true, half_width).factors, 3.0)
+
+
+def test_a_warm_up_brings_a_scale_a_fifth_too_narrow_near_its_level_in_the_first_year():
+    """400 series at once against the mean path: 560 outcomes of val, then the 250 of the first year."""
+    factor, mean_path = 1.0, []
+    for _ in range(810):
+        misses = 2 * norm.sf(0.8 * norm.ppf(0.95) * factor)
+        mean_path.append(1 - misses)
+        factor += RATE * (misses - 0.1)
+    conformity_scores = np.abs(np.random.default_rng(13).normal(size=(810, 1, 400)))
+    conformity_scores /= 0.8 * norm.ppf(0.95)
+    val, first_year, levels = conformity_scores[:560], conformity_scores[560:], (90,) * 400
+
+    def covered(start):
+        return (first_year <= adaptive_factors(start, first_year, levels)).mean()
+
+    from_one, warmed_up = covered(np.ones((1, 400))), covered(warmed_up_factors(val, levels))
+    assert from_one == pytest.approx(np.mean(mean_path[:250]), abs=0.003)
+    assert warmed_up == pytest.approx(np.mean(mean_path[560:]), abs=0.003)
+    assert from_one < 0.85 < 0.885 < warmed_up
 
 
 def test_none_leaves_the_intervals_as_trained_and_all_survive_json():
