@@ -35,7 +35,7 @@ from lstm_stock.scoring.significance import (
     skill_interval,
     uniformity,
 )
-from lstm_stock.scoring.verdict import judge
+from lstm_stock.scoring.verdict import Subject, judge
 
 N_INSAMPLE, N_TEST = 1000, 1000
 NOISE, SHRUNK = 0.3, 0.1
@@ -134,7 +134,7 @@ def forecast_rows(model: str, returns: Distribution, close: np.ndarray) -> pd.Da
     }
     dates = pd.bdate_range("2010-01-01", periods=len(close), unit="s")
     table = pd.DataFrame({name: np.ravel(values) for name, values in cells.items()})
-    table = table.assign(ticker="AAA", model=model, step=1, insample_mae=1.0)
+    table = table.assign(ticker="AAA", model=model, step=1, insample_mae=1.0, trailing_vol=0.01)
     return table.assign(cutoff=dates[:-1], date=dates[1:])[list(FORECAST_COLUMNS)]
 
 
@@ -169,12 +169,12 @@ def claims_under_the_null(random: np.random.Generator, shocks: str) -> Iterator[
         ("as good as all", noise[0], drawn),
     ):
         verdict = judge(
-            pd.concat([forecast_rows("lstm", centred.rescale(1.0, centre), close), *others]), "lstm"
+            pd.concat([forecast_rows("lstm", centred.rescale(1.0, centre), close), *others]), Subject("lstm")
         )
         yield name, _claims(verdict)
     truth = TRUTH[shocks].rescale(np.full((N_TEST, 1), 0.01))
     of_truth = pd.concat([forecast_rows("lstm", truth, close), *baselines])
-    yield "the truth, whose skill is real", _claims(judge(of_truth, "lstm"))
+    yield "the truth, whose skill is real", _claims(judge(of_truth, Subject("lstm")))
 
 
 def _claims(verdict: dict[str, Any]) -> dict[str, bool]:

@@ -28,6 +28,7 @@ __all__ = [
     "drift",
     "ewma",
     "ewma_drift",
+    "followers",
     "forecast_all",
     "garch",
     "gjr",
@@ -44,16 +45,21 @@ BASELINES: dict[str, BaselineSpec] = {
     "constant_t": BaselineSpec(constant_t),
     "historical": BaselineSpec(historical),
     "arima": BaselineSpec(arima),
-    "ewma": BaselineSpec(ewma),
-    "ewma_drift": BaselineSpec(ewma_drift),
-    "garch": BaselineSpec(garch),
-    "gjr": BaselineSpec(gjr),
-    "har_range_t": BaselineSpec(har_range_t),
+    "ewma": BaselineSpec(ewma, follows_volatility=True),
+    "ewma_drift": BaselineSpec(ewma_drift, follows_volatility=True),
+    "garch": BaselineSpec(garch, follows_volatility=True),
+    "gjr": BaselineSpec(gjr, follows_volatility=True),
+    "har_range_t": BaselineSpec(har_range_t, follows_volatility=True),
     "always_up": BaselineSpec(always_up),
     "reversal_10": BaselineSpec(reversal_10),
-    "har_market_t": BaselineSpec(har_market_t, needs_market=True),
+    "har_market_t": BaselineSpec(har_market_t, follows_volatility=True, needs_market=True),
 }
 """In the order in which they forecast: constant volatility, changing volatility, direction only, market."""
+
+
+def followers() -> list[str]:
+    """Return the names of the baselines whose volatility follows the market."""
+    return [name for name, baseline in BASELINES.items() if baseline.follows_volatility]
 
 
 def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distribution]:

@@ -49,10 +49,14 @@ class BaselineSpec:
     Attributes:
         forecast: Maps a task to the distribution of the k-bar log returns, shape `(n_windows, horizon)`; raises
             `BaselineError` where it cannot be fitted.
+        follows_volatility: Whether the width of its forecasts follows the volatility of the market. A verdict
+            makes no claim about the others: their losses and the network's differ for as long as volatility
+            stays high or low, and no test of mean losses holds its size then.
         needs_market: Whether it reads `Bars.market`; it then forecasts only where the bars have it.
     """
 
     forecast: Callable[[Task], Distribution]
+    follows_volatility: bool = False
     needs_market: bool = False
 
 

@@ -17,7 +17,7 @@ from lstm_stock.report.text import number
 from lstm_stock.scoring.scores import best_baselines
 from lstm_stock.scoring.verdict import short_verdict
 
-RANKED = ("rmse", "crps", "nll")
+RANKED = ("rmse_percent", "crps", "nll")
 """Scores of which the best baseline is marked; lower is better in each."""
 
 MARK = "*"
@@ -35,7 +35,7 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str, subject: str = "t
     of_ticker = scores[scores["ticker"] == ticker]
     n_test = int(of_ticker["n"].iloc[0])
     table = new_table(
-        ["step", "model", "RMSE", "skill", "dir.", "CRPS", "NLL", "50 %", "90 %", "width"],
+        ["step", "model", "RMSE", "skill", "dir.", "CRPS", "NLL", "50 %", "90 %", "shown", "width"],
         left=("step", "model"),
         title=f"{ticker}: {subject}, {n_test} cutoffs",
     )
@@ -51,22 +51,24 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str, subject: str = "t
             table.add_row(
                 str(step) if i == 0 else "",
                 str(row["model"]),
-                cells["rmse"],
+                cells["rmse_percent"],
                 number(row["skill"], 2),
                 number(100 * row["direction"], 1),
                 cells["crps"],
                 cells["nll"],
-                number(100 * row["coverage_50"], 1),
-                number(100 * row["coverage_90"], 1),
+                number(100 * row["coverage_trained_50"], 1),
+                number(100 * row["coverage_trained_90"], 1),
+                number(100 * row["coverage_90"], 1) if row["model"] == model else "",
                 number(row["width_90"], 2),
             )
         table.add_section()
     # One paragraph: rich wraps it to the width of the table.
     table.caption = (
-        f"{MARK} best baseline by that score; - does not apply. RMSE: of the price. skill: RMSE reduction "
+        f"{MARK} best baseline by that score; - does not apply. RMSE: in % of the price. skill: RMSE reduction "
         "against naive, %. dir.: correct signs, %; for always_up, the share of up days. CRPS, NLL: of the log "
-        "return in %, lower is better. 50 %, 90 %: coverage of that interval, % (the network's after "
-        "`calibration`). width: mean width of the 90 % interval, % of the price"
+        "return in %, lower is better. 50 %, 90 %: coverage of that interval of the trained distribution, %. "
+        "shown: coverage of the network's 90 % interval after `calibration`, %. width: mean width of the 90 % "
+        "interval shown, % of the price"
     )
     return table
 
@@ -126,7 +128,7 @@ def tickers_table(rows: pd.DataFrame, verdicts: Mapping[str, Any], model: str) -
     table.caption = (
         "skill: RMSE reduction against naive, %. CRPS: of the log return in %, lower is better. best baseline: "
         "the one with the lowest CRPS on that ticker's test period. gain: CRPS reduction against it. 90 %: "
-        f"coverage of that interval, %. verdict: of {model} on that ticker; all of these tests share one "
+        f"coverage of the interval shown, %. verdict: of {model} on that ticker; all of these tests share one "
         "significance level"
     )
     return table

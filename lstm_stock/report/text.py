@@ -14,8 +14,8 @@ import pandas as pd
 from lstm_stock.scoring.scores import best_baselines
 from lstm_stock.scoring.verdict import short_verdict
 
-SECTIONS = ("point", "direction", "distribution", "calibration", "lag_copy")
-"""Keys of a verdict, in print order."""
+SECTIONS = ("point", "direction", "distribution", "calibration", "intervals", "lag_copy")
+"""Keys of a verdict, in print order; the last step has no `lag_copy`."""
 
 CLAIMS = ("better", "worse", "miscalibrated")
 """Outcomes whose sentence is printed for each of several tickers."""
@@ -41,7 +41,11 @@ def comparison(scores: pd.DataFrame, model: str, ticker: str) -> str:
     at_step = scores[(scores["ticker"] == ticker) & (scores["step"] == scores["step"].min())]
     network = at_step[at_step["model"] == model].iloc[0]
     lines = []
-    for score, what in (("rmse", "point (RMSE)"), ("crps", "distribution (CRPS)"), ("nll", "density (NLL)")):
+    for score, what in (
+        ("rmse_percent", "point (RMSE)"),
+        ("crps", "distribution (CRPS)"),
+        ("nll", "density (NLL)"),
+    ):
         best = best_baselines(at_step, model, score)
         if not best or math.isnan(network[score]):
             continue
@@ -62,8 +66,11 @@ def verdict_text(verdict: dict[str, Any], width: int = 79) -> str:
     n_tickers = verdict["n_tickers"]
     over = "" if n_tickers == 1 else f", {n_tickers} tickers together"
     by_ticker = verdict.get("tickers", {})
-    lines = [f"verdict, {ahead(verdict['step'])}{over}:"]
-    lines += [verdict[section]["sentence"] for section in SECTIONS]
+    lines = []
+    for one in (verdict, verdict.get("last")):
+        if one is not None:
+            title = f"verdict on {verdict['n_dates']} days, {ahead(one['step'])}{over}:"
+            lines += [title, *(one[section]["sentence"] for section in SECTIONS if section in one)]
     if len(by_ticker) > MAX_DETAILED_TICKERS:
         counts = Counter(short_verdict(one) for one in by_ticker.values())
         summary = ", ".join(f"{text} ({n})" for text, n in counts.most_common())
@@ -71,7 +78,12 @@ def verdict_text(verdict: dict[str, Any], width: int = 79) -> str:
         by_ticker = {}
     for ticker, one in by_ticker.items():
         lines.append(f"{ticker}: {short_verdict(one)}")
-        claims = [one[section]["sentence"] for section in SECTIONS if one[section].get("verdict") in CLAIMS]
+        claims = [
+            f"{ahead(at_step['step'])}: {at_step[section]['sentence']}"
+            for at_step in (one, one.get("last", {}))
+            for section in SECTIONS
+            if at_step.get(section, {}).get("verdict") in CLAIMS
+        ]
         lines += [f"  {sentence}" for sentence in claims]
     return "\n".join(textwrap.fill(line, width, subsequent_indent="    ") for line in lines)
 

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     import keras
 
 
+ADDED_COLUMNS = ("trailing_vol", "rmse_percent", *(f"coverage_trained_{level}" for level in LEVELS))
+"""Columns of forecasts and scores that runs of older versions lack; they are read as NaN."""
+
 HISTORY_COLUMNS = ("member", "epoch", "loss", "val_loss", "learning_rate")
 
 T = TypeVar("T")
@@ -222,9 +225,10 @@ class Run:
         def parse_whole(path: Path) -> pd.DataFrame:
             table = parse(path)
             missing = [name for name in columns if name not in table]
-            _require(not missing, f"the columns {', '.join(missing)} are missing")
+            lost = [name for name in missing if name not in ADDED_COLUMNS]
+            _require(not lost, f"the columns {', '.join(lost)} are missing")
             _require(len(table) > 0, "it has no rows")
-            return table
+            return table.assign(**dict.fromkeys(missing, np.nan))
 
         return self._read(file, parse_whole)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lstm_stock.dataset.volatility import trailing_volatility
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
 from lstm_stock.distributions.base import Array
@@ -20,7 +21,7 @@ INTERVAL_COLUMNS = tuple(f"{side}_{level}" for level in LEVELS for side in ("lo"
 FORECAST_COLUMNS = (
     *("ticker", "model", "cutoff", "step", "date", "last_close", "y_true", "y_pred", "direction"),
     *INTERVAL_COLUMNS,
-    *("crps", "nll", "pit", "insample_mae"),
+    *("crps", "nll", "pit", "insample_mae", "trailing_vol"),
 )
 
 
@@ -60,7 +61,8 @@ def forecast_table(
     Returns:
         Columns `FORECAST_COLUMNS`. Prices are adjusted prices; `direction` is the sign of the forecast move, which
         a model may have without forecasting a price; `crps` and `nll` are scores of the log return in percent;
-        `pit` is the forecast probability of a return at or below the realised one.
+        `pit` is the forecast probability of a return at or below the realised one; `trailing_vol` is the EWMA
+        volatility of one-bar log returns known at the cutoff.
     """
     series, horizon = windows.series, windows.spec.horizon
     percent = returns.rescale(PERCENT)
@@ -82,5 +84,6 @@ def forecast_table(
         "step": np.tile(np.arange(1, horizon + 1, dtype=np.int64), len(windows)),
         "date": series.dates[windows.future_rows].ravel().astype("datetime64[s]"),
         "insample_mae": series.fitted.insample_mae,
+        "trailing_vol": np.repeat(trailing_volatility(series.close)[windows.cutoffs], horizon),
     }
     return pd.DataFrame({name: columns[name] for name in FORECAST_COLUMNS})

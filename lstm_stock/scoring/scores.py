@@ -19,8 +19,10 @@ POOLED_SCORES = ("crps", "nll")
 """Scores with a mean over tickers: both are of the log return in percent, not of a price."""
 
 SCORE_COLUMNS = (
-    *("ticker", "model", "step", "n", "rmse", "mae", "mase", "skill", "direction", "crps", "nll"),
+    *("ticker", "model", "step", "n", "rmse", "rmse_percent", "mae", "mase", "skill", "direction"),
+    *("crps", "nll"),
     *(f"coverage_{level}" for level in LEVELS),
+    *(f"coverage_trained_{level}" for level in LEVELS),
     "width_90",
 )
 
@@ -31,12 +33,15 @@ def score_table(forecasts: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns `SCORE_COLUMNS`; NaN where a score does not apply: `crps` and coverage of a point forecast, `nll`
         of a model without a density, `direction` of one that never leaves the last close, everything but
-        `direction` of one that forecasts only a sign. Infinite where a loss is.
+        `direction` of one that forecasts only a sign. Infinite where a loss is. `rmse_percent` is that of the
+        errors in percent of the last close, and `skill` the percentage by which it is below that of naive.
+        `coverage_*` is that of the intervals shown, `coverage_trained_*` that of the distribution before its
+        intervals were calibrated.
     """
     rows = []
     for (ticker, step), group in forecasts.groupby(["ticker", "step"], sort=False):
         by_model = dict(list(group.groupby("model", sort=False)))
-        naive_rmse = metrics.rmse(*_points(by_model["naive"])) if "naive" in by_model else np.nan
+        naive_rmse = metrics.rmse(*_percent(by_model["naive"])) if "naive" in by_model else np.nan
         for model, table in by_model.items():
             with np.errstate(over="ignore", invalid="ignore"):  # an infinite forecast
                 scores = _scores(table, naive_rmse)
@@ -48,28 +53,39 @@ def _points(table: pd.DataFrame) -> tuple[Array, Array]:
     return table["y_true"].to_numpy(), table["y_pred"].to_numpy()
 
 
+def _percent(table: pd.DataFrame) -> tuple[Array, Array]:
+    """Return outcome and forecast in percent of the last close, as prices of several years do not compare."""
+    y_true, y_pred = _points(table)
+    last_close = table["last_close"].to_numpy()
+    return 100 * y_true / last_close, 100 * y_pred / last_close
+
+
 def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
     y_true, y_pred = _points(table)
     last_close = table["last_close"].to_numpy()
     move, sign = y_true - last_close, table["direction"].to_numpy()
-    rmse = metrics.rmse(y_true, y_pred)
+    rmse_percent = metrics.rmse(*_percent(table))
     # Each row has the in-sample MAE of its own fold.
     insample_mae = table["insample_mae"].to_numpy()
     scores = {
         "n": len(table),
-        "rmse": rmse,
+        "rmse": metrics.rmse(y_true, y_pred),
+        "rmse_percent": rmse_percent,
         "mae": metrics.mae(y_true, y_pred),
         "mase": metrics.mase(y_true / insample_mae, y_pred / insample_mae, 1.0),
-        "skill": metrics.skill(rmse, naive_rmse),
+        "skill": metrics.skill(rmse_percent, naive_rmse),
         "direction": metrics.direction(move, sign, np.zeros_like(move)),
         "crps": float(table["crps"].mean(skipna=False)),
         "nll": float(table["nll"].mean(skipna=False)),
         "width_90": metrics.width(table["lo_90"].to_numpy(), table["hi_90"].to_numpy(), last_close),
     }
+    pit = table["pit"].to_numpy()
     for level in LEVELS:
         scores[f"coverage_{level}"] = metrics.coverage(
             y_true, table[f"lo_{level}"].to_numpy(), table[f"hi_{level}"].to_numpy()
         )
+        inside = np.abs(pit - 0.5) <= level / 200
+        scores[f"coverage_trained_{level}"] = np.nan if np.isnan(pit).any() else float(inside.mean())
     return scores
 
 

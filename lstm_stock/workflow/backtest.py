@@ -42,6 +42,7 @@ from lstm_stock.scoring.scores import score_table
 from lstm_stock.scoring.verdict import judge
 from lstm_stock.workflow.backtest_worker import FoldJob, PartName, run_job
 from lstm_stock.workflow.parallel import Engine, run_calls
+from lstm_stock.workflow.scoring import subject_of
 
 FoldParts = dict[PartName, FoldPart]
 
@@ -112,7 +113,7 @@ def backtest(
             forecasts=forecasts,
             scores=score_table(forecasts),
             fold_scores=score_by_fold(forecasts),
-            verdict=judge(forecasts, config.model.cell, config.calibration),
+            verdict=judge(forecasts, subject_of(config)),
             provenance=provenance,
         )
         path = save_backtest(runs_dir, results)

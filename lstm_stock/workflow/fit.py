@@ -23,7 +23,7 @@ from lstm_stock.network.callbacks import Progress
 from lstm_stock.network.checkpoints import Checkpoints
 from lstm_stock.network.forecast import forecast_returns, forecast_tickers
 from lstm_stock.network.training import TrainingResult, fit_network, refit_network
-from lstm_stock.workflow.scoring import ScoreJob
+from lstm_stock.workflow.scoring import ScoreJob, subject_of
 
 if TYPE_CHECKING:
     import keras
@@ -137,7 +137,7 @@ def score_jobs(config: Config, forecaster: FittedForecaster, loader: BarLoader) 
     for windows, returns in zip(test, forecast_each(config, forecaster.fit.network, test), strict=True):
         ticker = windows.series.ticker
         yield ScoreJob(
-            model=config.model.cell,
+            subject=subject_of(config),
             windows=windows,
             returns=returns,
             calibrator=forecaster.calibrators[ticker],

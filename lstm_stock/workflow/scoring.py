@@ -13,7 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from lstm_stock.baselines import Task, forecast_all
+from lstm_stock.baselines import Task, followers, forecast_all
+from lstm_stock.config import Config
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows
@@ -21,7 +22,7 @@ from lstm_stock.distributions import Distribution
 from lstm_stock.distributions.intervals import Calibrator
 from lstm_stock.scoring.forecast_table import forecast_table
 from lstm_stock.scoring.scores import score_table
-from lstm_stock.scoring.verdict import LossTables, judge_ticker
+from lstm_stock.scoring.verdict import LossTables, Subject, judge_ticker
 from lstm_stock.workflow.parallel import Engine, run_calls
 
 MIN_TICKERS = 24
@@ -36,7 +37,7 @@ class ScoreJob:
     """The input of the scoring of one ticker.
 
     Attributes:
-        model: Name of the network.
+        subject: The network, and what its verdict compares it with.
         windows: The test windows.
         returns: The network's forecast of their k-bar log returns, `(n_windows, horizon)`.
         calibrator: What scales its intervals.
@@ -45,7 +46,7 @@ class ScoreJob:
         n_tickers: Number of tickers that share the significance level of the verdict.
     """
 
-    model: str
+    subject: Subject
     windows: Windows
     returns: Distribution
     calibrator: Calibrator
@@ -62,7 +63,7 @@ class ScoredTicker:
         ticker: Its name.
         forecasts: The forecast table of the network and all baselines.
         scores: Its score table.
-        loss_tables: The data of its verdict.
+        loss_tables: The data of its verdict, by step.
         verdict: The verdict on it alone.
         notes: A sentence for each baseline that is skipped.
     """
@@ -70,7 +71,7 @@ class ScoredTicker:
     ticker: str
     forecasts: pd.DataFrame
     scores: pd.DataFrame
-    loss_tables: LossTables
+    loss_tables: dict[int, LossTables]
     verdict: dict[str, Any]
     notes: tuple[str, ...]
 
@@ -100,18 +101,23 @@ def score_tickers(jobs: Iterable[ScoreJob], n_tickers: int, n_workers: int) -> G
 def score_ticker(job: ScoreJob) -> ScoredTicker:
     """Fit and forecast the baselines of one ticker, and score them and the network."""
     notes: list[str] = []
-    tables = [network_table(job.model, job.windows, job.returns, job.calibrator)]
+    tables = [network_table(job.subject.model, job.windows, job.returns, job.calibrator)]
     tables += baseline_tables(job.windows, job.adjusted, job.split, notes.append)
     table = pd.concat(tables, ignore_index=True)
-    loss_tables = LossTables.of(table[table["step"] == 1], job.model)
+    loss_tables = LossTables.by_step(table, job.subject.model)
     return ScoredTicker(
         ticker=job.windows.series.ticker,
         forecasts=table,
         scores=score_table(table),
         loss_tables=loss_tables,
-        verdict=judge_ticker(loss_tables, job.model, job.calibrator.kind, job.n_tickers),
+        verdict=judge_ticker(loss_tables, job.subject, job.n_tickers),
         notes=tuple(notes),
     )
+
+
+def subject_of(config: Config) -> Subject:
+    """Return the network of a config, to be judged against the baselines whose volatility follows the market."""
+    return Subject(config.model.cell, config.calibration, tuple(followers()))
 
 
 def network_table(

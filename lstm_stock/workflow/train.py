@@ -36,7 +36,7 @@ from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
 from lstm_stock.scoring.verdict import judge_together
 from lstm_stock.workflow.fit import fit_with_refit, score_jobs
 from lstm_stock.workflow.parallel import WorkerKilledError
-from lstm_stock.workflow.scoring import ScoredTicker, score_tickers
+from lstm_stock.workflow.scoring import ScoredTicker, score_tickers, subject_of
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _score(
             on_scored(len(scores), n_tickers)
         with _saving(runs_dir):
             writer.close()
-    verdict = judge_together(loss_tables, verdicts, config.model.cell, config.calibration)
+    verdict = judge_together(loss_tables, verdicts, subject_of(config))
     return pd.concat(scores, ignore_index=True), verdict
 
 

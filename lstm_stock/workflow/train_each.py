@@ -22,6 +22,7 @@ from lstm_stock.runs.provenance import fingerprint, fingerprint_inputs
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.verdict import LossTables, judge_loss_tables
 from lstm_stock.workflow.parallel import Engine, run_calls
+from lstm_stock.workflow.scoring import subject_of
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,13 @@ class Trained:
 
     def verdict(self) -> dict[str, Any]:
         """Return the verdict on all runs together, and on each at a significance level for all."""
-        config = self.runs[0].config
-        model = config.model.cell
+        subject = subject_of(self.runs[0].config)
         loss_tables = {
-            run.config.data.tickers[0]: LossTables.of(table[table["step"] == 1], model)
+            run.config.data.tickers[0]: LossTables.by_step(table, subject.model)
             for run in self.runs
             for table in [read_forecasts(run.path / FORECASTS)]  # `run.forecasts` would stay in memory
         }
-        return judge_loss_tables(loss_tables, model, config.calibration)
+        return judge_loss_tables(loss_tables, subject)
 
 
 def train_each(

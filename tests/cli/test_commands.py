@@ -107,16 +107,21 @@ def test_the_classic_recipe_trains_predicts_and_is_reported_as_worse(cli, traine
 
 
 def test_the_verdict_is_printed_saved_and_reproducible(cli, trained: Trained):
+    from lstm_stock.baselines import followers
     from lstm_stock.report.text import verdict_text
-    from lstm_stock.scoring.verdict import judge
+    from lstm_stock.scoring.verdict import Subject, judge
 
     (run,) = trained.runs.iterdir()
     saved = json.loads((run / "scores.json").read_text())["verdict"]
-    again = judge(pd.read_parquet(run / "forecasts.parquet"), "lstm", "adaptive")
+    again = judge(pd.read_parquet(run / "forecasts.parquet"), Subject("lstm", "adaptive", followers()))
     assert saved == again
     assert {"point", "direction", "distribution", "calibration", "lag_copy"} <= set(saved)
     text = verdict_text(saved)
-    assert "no evidence that lstm beats naive" in text or "than naive" in text
+    assert "Point: is the error of lstm smaller than that of naive, the last" in text
+    assert {one["baseline"] for one in saved["distribution"]["comparisons"]} == set(followers()) - {
+        "har_market_t"
+    }
+    assert saved["last"]["step"] == saved["step"] + 2
     assert "verdict" in cli("runs", "--runs-dir", trained.runs).out
 
 

@@ -59,6 +59,7 @@ def made_up_forecasts(n=700, horizon=5, tickers=("AAA",), seed=0) -> pd.DataFram
                     "nll": np.nan if model in WITHOUT_DENSITY else np.log(100 * scale) - stats.t.logpdf(z, 6),
                     "pit": stats.t.cdf(z, 6),
                     "insample_mae": 1.4,
+                    "trailing_vol": volatility[cutoff],
                 }
             )
             for level in LEVELS:
@@ -216,8 +217,8 @@ def test_the_title_of_the_test_period_has_the_scores_of_all_cutoffs(forecasts):
     text = title(plots.test_period(forecasts, "AAA", "lstm"))
     assert text == (
         "lstm on AAA, 1 step ahead: the last 250 of 700 test cutoffs\n"
-        f"Over all 700: the 90 % interval covers {100 * scores.loc['lstm', 'coverage_90']:.1f} %; "
-        f"RMSE: lstm {scores.loc['lstm', 'rmse']:.3f}, naive {scores.loc['naive', 'rmse']:.3f}"
+        f"Over all 700: the 90 % interval shown covers {100 * scores.loc['lstm', 'coverage_90']:.1f} %; "
+        f"RMSE: lstm {scores.loc['lstm', 'rmse_percent']:.3f} %, naive {scores.loc['naive', 'rmse_percent']:.3f} %"
     )
     whole = plots.test_period(made_up_forecasts(n=60), "AAA", "lstm")
     assert title(whole).startswith("lstm on AAA, 1 step ahead: the test period\nOver all 60: ")
@@ -236,7 +237,7 @@ def test_test_period_of_a_point_forecast_has_no_band(of_point):
 def test_test_period_without_naive(forecasts):
     figure = plots.test_period(forecasts[forecasts["model"] != "naive"], "AAA", "lstm")
     assert labels(figure.axes[0]) == ["lstm, 90 % interval", "lstm, median", "actual"]
-    assert re.search(r"RMSE: lstm [\d.]+$", title(figure))
+    assert re.search(r"RMSE: lstm [\d.]+ %$", title(figure))
 
 
 def test_figures_are_of_the_ticker_requested():
@@ -332,6 +333,19 @@ def test_calibration_counts_outcomes_by_probability_and_interval(forecasts):
     )
 
 
+def test_calibrated_intervals_are_drawn_apart_from_the_trained_distribution(forecasts):
+    network = forecasts["model"] == "lstm"
+    wide = forecasts.assign(
+        hi_90=forecasts["hi_90"].mask(network, 1e6), lo_90=forecasts["lo_90"].mask(network, 0)
+    )
+    figure = plots.calibration(wide, "AAA", "lstm")
+    scores = score_table(wide).query("step == 1").set_index("model").loc["lstm"]
+    shown, trained = line(figure.axes[1], "lstm, intervals shown"), line(figure.axes[1], "lstm")
+    assert shown.get_ydata()[2] == 100
+    assert trained.get_ydata()[2] == pytest.approx(100 * scores["coverage_trained_90"])
+    assert title(figure).endswith("% of 700 outcomes, that shown 100.0 %")
+
+
 def test_calibration_band_is_binomial(forecasts):
     left, right = plots.calibration(forecasts, "AAA", "lstm").axes
     (span,) = [each for each in left.patches if each.get_label() == "90 % of bars, if calibrated"]
@@ -369,7 +383,7 @@ def test_scores_are_relative_to_a_baseline(forecasts):
         "CRPS improvement over naive, %",
         "NLL improvement over constant_t",
         "RMSE improvement over naive, %",
-        "Coverage of the 90 % interval, % (90 is best)",
+        "Coverage of the trained 90 % interval, % (90 is best)",
     ]
     gained = 100 * (1 - table["crps"]["lstm"] / table["crps"]["naive"])
     np.testing.assert_allclose(line(crps, "lstm").get_ydata(), gained)
@@ -399,7 +413,7 @@ def test_a_model_that_would_lengthen_the_axis_is_named_as_text(of_point):
     assert -2 < low < 0 < high < 2
     for axes in (crps, nll, coverage):
         assert texts(axes) == ["lstm forecasts no distribution"]
-    assert re.search(r"1 step ahead: RMSE [\d.]+, best baseline \w+ [\d.]+$", title(figure))
+    assert re.search(r"1 step ahead: RMSE [\d.]+ %, best baseline \w+ [\d.]+ %$", title(figure))
 
 
 def test_a_fan_without_density_has_no_nll(forecasts):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstm_stock.scoring.verdict import judge
+from lstm_stock.scoring.verdict import Subject, judge
 from tests.scoring.forecasts import (
     N,
     baselines,
@@ -24,4 +24,4 @@ def panel() -> dict:
             rows("lstm", t_forecast(volatility, noise), realised, ticker),
             *baselines(realised, ticker),
         ]
-    return judge(pd.concat(tables), "lstm")
+    return judge(pd.concat(tables), Subject("lstm"))

@@ -10,7 +10,7 @@ import pandas as pd
 from lstm_stock.distributions import Distribution, SignForecast, StudentT
 from lstm_stock.distributions.intervals import LEVELS, Intervals
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS, price_intervals
-from lstm_stock.scoring.verdict import judge
+from lstm_stock.scoring.verdict import Subject, judge
 
 N = 600
 
@@ -48,7 +48,10 @@ def rows(model: str, returns: Distribution, realised: np.ndarray, ticker: str = 
     }
     dates = pd.bdate_range("2015-01-01", periods=N + 1, unit="s")
     table = pd.DataFrame({name: np.ravel(values) for name, values in cells.items()})
-    table = table.assign(ticker=ticker, model=model, step=1, insample_mae=1.0)
+    past = pd.Series(realised**2).ewm(alpha=0.06).mean().shift(fill_value=0.015**2)
+    table = table.assign(
+        ticker=ticker, model=model, step=1, insample_mae=1.0, trailing_vol=np.sqrt(past.to_numpy())
+    )
     return table.assign(cutoff=dates[:-1], date=dates[1:])[list(FORECAST_COLUMNS)]
 
 
@@ -60,7 +63,7 @@ def baselines(realised, ticker="AAA") -> list[pd.DataFrame]:
 
 
 def verdict_of(network: Distribution, realised: np.ndarray) -> dict:
-    return judge(pd.concat([rows("lstm", network, realised), *baselines(realised)]), "lstm")
+    return judge(pd.concat([rows("lstm", network, realised), *baselines(realised)]), Subject("lstm"))
 
 
 REALISED, VOLATILITY = volatile_returns(1)

@@ -77,12 +77,14 @@ def test_every_score_can_be_worked_out_again_from_the_forecast_table(forecasts):
     naive = forecasts[(forecasts["model"] == "naive") & (forecasts["step"] == 2)]
     got = scores[(scores["model"] == "drift") & (scores["step"] == 2)].iloc[0]
     error = (rows["y_true"] - rows["y_pred"]).to_numpy()
-    naive_rmse = np.sqrt(((naive["y_true"] - naive["last_close"]) ** 2).mean())
+    percent = 100 * error / rows["last_close"].to_numpy()
+    naive_rmse = np.sqrt(((100 * (naive["y_true"] / naive["last_close"] - 1)) ** 2).mean())
     assert got["n"] == len(rows)
     assert got["rmse"] == pytest.approx(np.sqrt((error**2).mean()))
     assert got["mae"] == pytest.approx(np.abs(error).mean())
     assert got["mase"] == pytest.approx(np.abs(error).mean() / rows["insample_mae"].iloc[0])
-    assert got["skill"] == pytest.approx(100 * (1 - np.sqrt((error**2).mean()) / naive_rmse))
+    assert got["rmse_percent"] == pytest.approx(np.sqrt((percent**2).mean()))
+    assert got["skill"] == pytest.approx(100 * (1 - np.sqrt((percent**2).mean()) / naive_rmse))
     assert got["crps"] == pytest.approx(rows["crps"].mean())
     assert np.isnan(got["nll"])  # the empirical distribution has no density
     up = np.sign(rows["y_pred"] - rows["last_close"])
@@ -92,6 +94,8 @@ def test_every_score_can_be_worked_out_again_from_the_forecast_table(forecasts):
     for level in LEVELS:
         inside = (rows[f"lo_{level}"] <= rows["y_true"]) & (rows["y_true"] <= rows[f"hi_{level}"])
         assert got[f"coverage_{level}"] == pytest.approx(inside.mean())
+        central = (rows["pit"] - 0.5).abs() <= level / 200
+        assert got[f"coverage_trained_{level}"] == pytest.approx(central.mean())
     width = 100 * ((rows["hi_90"] - rows["lo_90"]) / rows["last_close"]).mean()
     assert got["width_90"] == pytest.approx(width)
 
@@ -128,5 +132,5 @@ def test_best_baselines_leave_out_the_network_and_those_without_the_score(foreca
 def test_baselines_that_are_equally_good_are_all_named(forecasts):
     """naive and ewma both forecast the last close."""
     scores = score_table(forecasts).query("step == 1 and model in ['lstm', 'ewma', 'naive']")
-    assert best_baselines(scores, "lstm", "rmse") == ["naive", "ewma"]
-    assert best_baselines(scores[::-1], "lstm", "rmse") == ["ewma", "naive"]
+    assert best_baselines(scores, "lstm", "rmse_percent") == ["naive", "ewma"]
+    assert best_baselines(scores[::-1], "lstm", "rmse_percent") == ["ewma", "naive"]

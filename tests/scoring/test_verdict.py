@@ -11,7 +11,7 @@ from benchmarks.verdict_size_power import claims_under_the_null
 from lstm_stock.distributions import PointForecast
 from lstm_stock.report.text import verdict_text
 from lstm_stock.scoring.significance import diebold_mariano, kupiec, pesaran_timmermann
-from lstm_stock.scoring.verdict import ALPHA, judge, short_verdict
+from lstm_stock.scoring.verdict import ALPHA, Subject, judge, short_verdict
 from tests.scoring.forecasts import (
     NOISE,
     REALISED,
@@ -31,10 +31,10 @@ def test_a_network_with_information_is_better_in_everything():
     verdict = verdict_of(t_forecast(0.6 * VOLATILITY, 0.5 * REALISED), REALISED)
     assert [verdict[name]["verdict"] for name in SECTIONS[:3]] == ["better"] * 3
     assert short_verdict(verdict) == "better point and direction and distribution, miscalibrated"
-    assert verdict["point"]["sentence"].startswith("Point: better than naive (RMSE ")
+    assert " Yes (RMSE " in verdict["point"]["sentence"]
     assert verdict["distribution"]["beaten"] == ["naive", "constant_t"]
-    assert "better than every baseline" in verdict["distribution"]["sentence"]
-    assert "predicts it better than chance" in verdict["direction"]["sentence"]
+    assert " Yes, than every one; against the best: CRPS " in verdict["distribution"]["sentence"]
+    assert " Yes (right " in verdict["direction"]["sentence"]
 
 
 def test_a_network_that_knows_the_volatility_is_better_in_the_distribution_only():
@@ -51,8 +51,9 @@ def test_a_noisy_centre_and_a_wrong_width_are_worse():
     assert verdict["distribution"]["verdict"] == "worse"
     assert verdict["distribution"]["beaten"] == []
     assert verdict["calibration"]["verdict"] == "miscalibrated"
-    assert "which is too few" in verdict["calibration"]["sentence"]
-    assert verdict["point"]["sentence"].startswith("Point: worse than naive")
+    assert "too few at 50 % (p < 0.001)" in verdict["calibration"]["sentence"]
+    assert verdict["calibration"]["sentence"].endswith("Do not take its probabilities as stated")
+    assert " No, it is larger (RMSE " in verdict["point"]["sentence"]
     assert short_verdict(verdict) == "worse point and distribution, miscalibrated"
     assert verdict["lag_copy"]["kind"] == "shifted"
 
@@ -63,8 +64,9 @@ def test_a_naive_network_gets_a_p_of_one_and_no_claim():
     assert verdict["point"]["verdict"] == "no evidence"
     assert verdict["point"]["skill"] == 0.0
     assert verdict["direction"]["verdict"] == "not tested"
-    assert "never leaves the last close" in verdict["direction"]["sentence"]
-    assert verdict["distribution"]["verdict"] == "no evidence"
+    assert "it never leaves the last close" in verdict["direction"]["sentence"]
+    assert verdict["distribution"]["verdict"] == "not tested"
+    assert "does not follow volatility (a volatility twice as high" in verdict["distribution"]["sentence"]
 
 
 def test_a_network_that_always_forecasts_up_has_no_direction_to_test():
@@ -80,7 +82,8 @@ def test_of_a_point_forecast_only_the_point_is_tested():
     assert verdict["distribution"]["verdict"] == "not tested"
     assert "forecasts a point, not a distribution" in verdict["distribution"]["sentence"]
     assert verdict["calibration"]["verdict"] == "not tested"
-    assert "the forecast has none" in verdict["calibration"]["sentence"]
+    assert "the forecast has no distribution" in verdict["calibration"]["sentence"]
+    assert verdict["intervals"]["sentence"] == "Intervals shown: none"
 
 
 def test_the_numbers_are_those_of_the_tests():
@@ -91,18 +94,20 @@ def test_the_numbers_are_those_of_the_tests():
         network_rows["y_true"] > network_rows["hi_90"]
     )
     assert verdict["calibration"]["p"] == pytest.approx(kupiec(outside.astype(float), 0.1).p, rel=1e-9)
-    assert verdict["calibration"]["score"] == pytest.approx(1 - outside.mean())
+    assert verdict["calibration"]["coverage"]["90"] == pytest.approx(1 - outside.mean())
+    assert verdict["intervals"]["coverage"]["90"] == pytest.approx(1 - outside.mean())
     tested = pesaran_timmermann(
         network_rows["y_true"] - network_rows["last_close"], network_rows["direction"]
     )
     assert (verdict["direction"]["statistic"], verdict["direction"]["p"]) == (tested.statistic, tested.p)
     naive = rows("naive", t_forecast(0.015), REALISED)
-    expected = 100 * (1 - network_rows["crps"].mean() / naive["crps"].mean())
+    ours, theirs = (table["crps"] / (100 * table["trailing_vol"]) for table in (network_rows, naive))
+    expected = 100 * (1 - ours.mean() / theirs.mean())
     compared = {one["baseline"]: one for one in verdict["distribution"]["comparisons"]}
     assert compared["naive"]["skill"] == pytest.approx(expected)
     assert compared["naive"]["skill_lo_90"] < expected < compared["naive"]["skill_hi_90"]
-    rmse = math.sqrt(((network_rows["y_true"] - network_rows["y_pred"]) ** 2).mean())
-    assert verdict["point"]["score"] == pytest.approx(rmse)
+    errors = 100 * (network_rows["y_true"] - network_rows["y_pred"]) / network_rows["last_close"]
+    assert verdict["point"]["score"] == pytest.approx(math.sqrt((errors**2).mean()))
 
 
 def test_every_section_has_its_keys_and_is_plain_json():
@@ -116,7 +121,7 @@ def test_every_section_has_its_keys_and_is_plain_json():
 def test_the_order_of_rows_does_not_matter():
     table = pd.concat([rows("lstm", t_forecast(VOLATILITY, NOISE), REALISED), *baselines(REALISED)])
     shuffled = table.sample(frac=1, random_state=0)
-    ours, theirs = judge(table, "lstm"), judge(shuffled, "lstm")
+    ours, theirs = judge(table, Subject("lstm")), judge(shuffled, Subject("lstm"))
     assert ours["point"] == theirs["point"]
     assert ours["calibration"] == theirs["calibration"]
     assert ours["lag_copy"] == theirs["lag_copy"]
@@ -124,7 +129,7 @@ def test_the_order_of_rows_does_not_matter():
 
 def test_too_few_cutoffs_are_not_tested():
     table = pd.concat([rows("lstm", t_forecast(VOLATILITY, NOISE), REALISED), *baselines(REALISED)])
-    verdict = judge(table[table["cutoff"] < table["cutoff"].unique()[15]], "lstm")
+    verdict = judge(table[table["cutoff"] < table["cutoff"].unique()[15]], Subject("lstm"))
     assert [verdict[name]["verdict"] for name in SECTIONS] == ["not tested"] * 4
     for name in SECTIONS:
         assert "15 cutoffs are too few" in verdict[name]["sentence"], name
@@ -141,7 +146,7 @@ def test_any_number_of_cutoffs_gives_a_verdict(n, tickers):
         for t in (rows("lstm", network, REALISED, ticker), *baselines(REALISED, ticker))
     ]
     table = pd.concat(tables)
-    verdict = judge(table[table["cutoff"].isin(table["cutoff"].unique()[:n])], "lstm")
+    verdict = judge(table[table["cutoff"].isin(table["cutoff"].unique()[:n])], Subject("lstm"))
     json.dumps(verdict, allow_nan=False)
     assert (verdict["point"]["verdict"] == "not tested") == (n < 20)
     assert (verdict["calibration"]["verdict"] == "not tested") == (n <= 20)
@@ -152,7 +157,7 @@ def test_a_baseline_of_other_dates_is_not_compared():
     table = pd.concat([rows("lstm", t_forecast(VOLATILITY, NOISE), REALISED), *baselines(REALISED)])
     half = table["cutoff"] < table["cutoff"].unique()[300]
     apart = table[np.where(table["model"] == "constant_t", half, ~half)]
-    verdict = judge(apart, "lstm")
+    verdict = judge(apart, Subject("lstm"))
     json.dumps(verdict, allow_nan=False)
     compared = {one["baseline"]: one for one in verdict["distribution"]["comparisons"]}
     assert compared["constant_t"]["n"] == 0
@@ -161,12 +166,12 @@ def test_a_baseline_of_other_dates_is_not_compared():
 
 def test_an_unknown_model_is_refused():
     with pytest.raises(ValueError, match="no rows of 'gru'"):
-        judge(pd.concat(baselines(REALISED)), "gru")
+        judge(pd.concat(baselines(REALISED)), Subject("gru"))
 
 
 def test_without_the_baseline_of_the_point_the_rest_is_tested():
     table = pd.concat([rows("lstm", t_forecast(VOLATILITY, NOISE), REALISED), baselines(REALISED)[1]])
-    verdict = judge(table, "lstm")
+    verdict = judge(table, Subject("lstm"))
     assert verdict["point"]["verdict"] == "not tested"
     assert verdict["distribution"]["baseline"] == "constant_t"
 
@@ -191,7 +196,7 @@ def test_ten_copies_of_a_ticker_are_no_more_evidence_than_one():
         for ticker in "ABCDEFGHIJ"
         for table in (rows("lstm", network, REALISED, ticker), *baselines(REALISED, ticker))
     ]
-    ten, one = judge(pd.concat(tables), "lstm"), verdict_of(network, REALISED)
+    ten, one = judge(pd.concat(tables), Subject("lstm")), verdict_of(network, REALISED)
     assert ten["distribution"]["p"] == pytest.approx(one["distribution"]["p"], rel=1e-6)
     assert ten["distribution"]["n"] == one["distribution"]["n"]
 
@@ -202,7 +207,7 @@ def test_a_baseline_that_one_ticker_lacks_is_compared_on_the_others():
         realised, volatility = volatile_returns(i)
         tables.append(rows("lstm", t_forecast(volatility), realised, ticker))
         tables += baselines(realised, ticker)[: 3 - i - i]
-    verdict = judge(pd.concat(tables), "lstm")
+    verdict = judge(pd.concat(tables), Subject("lstm"))
     compared = [one["baseline"] for one in verdict["distribution"]["comparisons"]]
     assert compared == ["naive", "constant_t"]
     assert [one["baseline"] for one in verdict["tickers"]["B"]["distribution"]["comparisons"]] == ["naive"]
@@ -215,10 +220,10 @@ def test_the_best_baseline_is_one_that_every_ticker_has():
         tables.append(rows("lstm", t_forecast(wild * VOLATILITY), wild * REALISED, ticker))
         tables.append(rows("naive", t_forecast(wild * 0.015), wild * REALISED, ticker))
     tables.append(rows("garch", t_forecast(0.014), REALISED, "A"))
-    found = judge(pd.concat(tables), "lstm")["distribution"]
+    found = judge(pd.concat(tables), Subject("lstm"))["distribution"]
     assert found["baseline"] == "naive"
     assert found["partial"] == ["garch"]
-    assert found["sentence"].endswith("; garch could not be fitted to every ticker")
+    assert found["sentence"].endswith(". garch could not be fitted to every ticker")
 
 
 def test_the_hit_rate_by_chance_is_that_of_each_ticker():
@@ -228,7 +233,7 @@ def test_the_hit_rate_by_chance_is_that_of_each_ticker():
         *(rows("lstm", t_forecast(VOLATILITY, 0.001), rising, "A"), *baselines(rising, "A")),
         *(rows("lstm", t_forecast(VOLATILITY, -0.001), falling, "B"), *baselines(falling, "B")),
     ]
-    direction = judge(pd.concat(tables), "lstm")["direction"]
+    direction = judge(pd.concat(tables), Subject("lstm"))["direction"]
     assert direction["verdict"] == "not tested"
     assert "always forecasts the same direction for each ticker" in direction["sentence"]
     assert direction["score"] == pytest.approx(direction["baseline_score"])
@@ -237,27 +242,31 @@ def test_the_hit_rate_by_chance_is_that_of_each_ticker():
 def test_the_text_fits_a_terminal_and_names_every_ticker(panel):
     text = verdict_text(panel)
     assert max(map(len, text.splitlines())) <= 79
-    assert text.startswith("verdict, 1 step ahead, 3 tickers together:\nPoint: ")
+    assert text.startswith(f"verdict on {N} days, 1 step ahead, 3 tickers together:\nPoint: ")
     for ticker in "ABC":
         assert f"\n{ticker}: " in text
 
 
-def test_one_ticker_has_five_paragraphs():
+def test_one_ticker_has_six_paragraphs():
     text = verdict_text(verdict_of(t_forecast(VOLATILITY, NOISE), REALISED))
     starts = [line.split(":")[0] for line in text.splitlines() if not line.startswith("    ")]
-    assert starts == ["verdict, 1 step ahead", "Point", "Direction", "Distribution", "90 % interval", "Lag"]
+    assert starts == [
+        f"verdict on {N} days, 1 step ahead",
+        *("Point", "Direction", "Distribution", "Calibration", "Intervals shown", "Lag"),
+    ]
 
 
 def test_a_small_p_that_claims_nothing_is_explained():
-    """One of three questions has a third of 5 %: a p between the two is explained."""
+    """One of two questions has half of 5 %: a p between the two is explained."""
     for seed in range(400):
         signs = np.random.default_rng(seed).choice([-1e-5, 1e-5], N)
-        if ALPHA / 3 < pesaran_timmermann(REALISED, signs).p < ALPHA:
+        if ALPHA / 2 < pesaran_timmermann(REALISED, signs).p < ALPHA:
             break
-    direction = verdict_of(t_forecast(0.015, signs), REALISED)["direction"]
-    assert ALPHA / 3 < direction["p"] < ALPHA
+    table = pd.concat([rows("lstm", t_forecast(VOLATILITY, signs), REALISED), *baselines(REALISED)])
+    direction = judge(table, Subject("lstm", followers=()))["direction"]
+    assert ALPHA / 2 < direction["p"] < ALPHA
     assert direction["verdict"] == "no evidence"
-    assert "not significant: the questions share 5 %, 1.7 % are for this one" in direction["sentence"]
+    assert "not significant: the questions share 5 %, 2.5 % are for this one" in direction["sentence"]
 
 
 def test_skill_is_rarely_claimed_of_forecasters_without_it():
@@ -273,20 +282,87 @@ def test_skill_is_rarely_claimed_of_forecasters_without_it():
     assert max(found.values()) <= 4, found
 
 
-def test_a_point_is_tested_in_percent_and_stated_in_prices():
+def test_a_point_is_tested_and_stated_in_percent():
     """A hundredfold price must not give the late years more weight."""
     drift = np.full(N, 0.0077)
     table = pd.concat(
         [rows("lstm", t_forecast(0.015, 0.002), REALISED + drift), *baselines(REALISED + drift)]
     )
-    point = judge(table, "lstm")["point"]
+    point = judge(table, Subject("lstm"))["point"]
     network_rows = table[table["model"] == "lstm"]
-    assert point["score"] == pytest.approx(
-        math.sqrt(((network_rows["y_true"] - network_rows["y_pred"]) ** 2).mean())
-    )
     naive = table[table["model"] == "naive"]
     ours, theirs = (
         (100 * (one["y_true"] / one["last_close"] - one["y_pred"] / one["last_close"]).to_numpy()) ** 2
         for one in (network_rows, naive)
     )
+    assert point["score"] == pytest.approx(math.sqrt(ours.mean()))
+    assert point["baseline_score"] == pytest.approx(math.sqrt(theirs.mean()))
     assert point["p"] == pytest.approx(diebold_mariano(ours - theirs, 1, "less").p, rel=1e-9)
+
+
+def test_only_baselines_that_follow_volatility_are_in_the_claims():
+    table = pd.concat([rows("lstm", t_forecast(VOLATILITY), REALISED), *baselines(REALISED)])
+    alone = judge(table, Subject("lstm", followers=()))
+    assert alone["distribution"]["verdict"] == "not tested"
+    assert "no baseline whose volatility follows the market" in alone["distribution"]["sentence"]
+    assert alone["point"]["baseline"] == "naive"  # the point does not depend on volatility
+    with_ewma = pd.concat([table, rows("ewma", t_forecast(1.1 * VOLATILITY), REALISED)])
+    found = judge(with_ewma, Subject("lstm", followers=("ewma", "garch")))["distribution"]
+    assert [one["baseline"] for one in found["comparisons"]] == ["ewma"]
+    assert found["confidence_set"] in (["lstm"], ["lstm", "ewma"])
+
+
+def test_a_network_of_constant_width_is_not_called_better_but_may_be_worse():
+    good = rows("ewma", t_forecast(VOLATILITY), REALISED)
+    bad = rows("garch", t_forecast(4 * VOLATILITY), REALISED)
+    verdict = judge(pd.concat([rows("lstm", t_forecast(0.015), REALISED), good, bad]), Subject("lstm"))
+    assert verdict["distribution"]["beaten"] == []
+    assert verdict["distribution"]["width_slope"] == pytest.approx(0, abs=0.05)
+    worse = judge(pd.concat([rows("lstm", t_forecast(0.08), REALISED), good]), Subject("lstm"))
+    assert worse["distribution"]["verdict"] == "worse"
+
+
+def test_a_gain_on_wild_days_alone_is_not_claimed_and_explained():
+    network = rows("lstm", t_forecast(VOLATILITY), REALISED)
+    order = network["trailing_vol"].rank(pct=True)
+    loss = network["crps"] * np.select([order > 2 / 3, order > 1 / 3], [1.6, 0.99], 0.99)
+    table = pd.concat([network, network.assign(model="ewma", crps=loss)])
+    found = judge(table, Subject("lstm"))["distribution"]
+    assert found["p"] < 0.01
+    assert (found["verdict"], found["beaten"]) == ("no evidence", [])
+    assert (
+        "not claimed: the difference is not there on quiet, middle and wild days alike" in found["sentence"]
+    )
+
+
+def test_the_last_step_is_judged_too_and_shares_the_level():
+    first = pd.concat([rows("lstm", t_forecast(VOLATILITY, NOISE), REALISED), *baselines(REALISED)])
+    both = judge(pd.concat([first, first.assign(step=5)]), Subject("lstm"))
+    assert (both["step"], both["last"]["step"]) == (1, 5)
+    assert both["last"]["point"]["p"] == pytest.approx(
+        diebold_mariano(both_squares(first), 5, "less").p, rel=1e-9
+    )
+    assert both["point"]["p"] == judge(first, Subject("lstm"))["point"]["p"]
+    text = verdict_text(both)
+    assert f"\nverdict on {N} days, 5 steps ahead:\nPoint: " in text
+    assert text.count("Lag: ") == 1
+
+
+def both_squares(table: pd.DataFrame) -> np.ndarray:
+    """Squared errors in percent of the network less those of naive."""
+    squares = (100 * (table["y_true"] - table["y_pred"]) / table["last_close"]) ** 2
+    return squares[table["model"] == "lstm"].to_numpy() - squares[table["model"] == "naive"].to_numpy()
+
+
+def test_the_smallest_gain_of_a_test_period_is_stated():
+    verdict = verdict_of(t_forecast(VOLATILITY, 1e-5 * np.sign(NOISE)), REALISED)
+    gain = verdict["point"]["smallest_gain"]
+    assert 0 < gain < 100
+    assert f"{N} days find a reduction of {gain:.2g} % with 80 % probability" in verdict["point"]["sentence"]
+
+
+def test_few_signs_of_one_kind_are_tested_exactly():
+    signs = np.ones(N)
+    signs[[50, 200, 350]] = -1
+    direction = verdict_of(t_forecast(VOLATILITY, 1e-4 * signs), REALISED)["direction"]
+    assert direction["test"] == "Fisher's exact test"

@@ -32,6 +32,7 @@ from lstm_stock.runs.catalog import find_run
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.scores import SCORE_COLUMNS, pooled_scores, score_table, ticker_scores
 from lstm_stock.scoring.verdict import judge
+from lstm_stock.workflow.scoring import subject_of
 from lstm_stock.workflow.train_each import TrainJob, find_finished_runs
 from tests.conftest import TINY, Answer, call_cli
 from tests.helpers import (
@@ -156,7 +157,7 @@ def test_its_forecasts_lie_in_the_file_ticker_by_ticker_and_give_its_scores_and_
         run.forecasts_of("CCC"), run.forecasts[run.forecasts["ticker"] == "CCC"].reset_index(drop=True)
     )
     pd.testing.assert_frame_equal(score_table(run.forecasts), run.scores, check_dtype=False)
-    assert json.loads(json.dumps(judge(run.forecasts, "lstm", run.config.calibration))) == run.verdict
+    assert json.loads(json.dumps(judge(run.forecasts, subject_of(run.config)))) == run.verdict
 
 
 def test_what_it_says_has_a_line_a_ticker_the_most_skilful_first_and_a_line_a_baseline(made):

@@ -56,7 +56,7 @@ def skill_by_fold(
 
     with mpl.rc_context(STYLE):
         figure, panels = blank_figure(2, 1)
-        titles = {"crps": "CRPS improvement over naive, %", "rmse": "RMSE improvement over naive, %"}
+        titles = {"crps": "CRPS improvement over naive, %", "rmse_percent": "RMSE improvement over naive, %"}
         for axes, (score, title) in zip(panels, titles.items(), strict=True):
             table, overall = improvement(score)
             axes.axhline(0, color=DIM, lw=1.2, ls=(0, (4, 2)), zorder=1)
@@ -88,7 +88,8 @@ def _label_folds(axes: Axes, folds: pd.DataFrame) -> None:
 
 
 def _title(by_fold: pd.DataFrame, pooled: pd.DataFrame, ticker: str, model: str, step: int) -> str:
-    score = "rmse" if pooled["crps"].isna()[model] else "crps"
+    score = "rmse_percent" if pooled["crps"].isna()[model] else "crps"
+    name = "CRPS" if score == "crps" else "RMSE"
     table = by_fold.pivot(index="fold", columns="model", values=score).astype(float)
     overall = pooled[score].astype(float)
     rest = overall.drop(index=model).dropna()
@@ -96,7 +97,7 @@ def _title(by_fold: pd.DataFrame, pooled: pd.DataFrame, ticker: str, model: str,
     n_better = int((table[model] < table[best]).sum())
     gain = 100 * (1 - overall[model] / rest[best])
     return (
-        f"{model} on {ticker}, {ahead(step)}, refitted in each of {len(table)} folds: {score.upper()} against the "
+        f"{model} on {ticker}, {ahead(step)}, refitted in each of {len(table)} folds: {name} against the "
         f"best baseline, {best}:\nbetter in {n_better} folds, {abs(gain):.2f} % "
         f"{'better' if gain > 0 else 'worse'} over all folds"
     )

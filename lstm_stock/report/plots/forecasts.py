@@ -103,12 +103,12 @@ def _test_title(rows: pd.DataFrame, naive: pd.DataFrame, n_shown: int) -> str:
     model, n = first["model"], len(rows)
     period = f"the last {n_shown} of {n} test cutoffs" if n_shown < n else "the test period"
     errors = [
-        f"{name} {metrics.rmse(table['y_true'], table['y_pred']):.3f}"
+        f"{name} {metrics.rmse(*(100 * table[each] / table['last_close'] for each in ('y_true', 'y_pred'))):.3f} %"
         for name, table in ((model, rows), (NAIVE, naive))
         if len(table)
     ]
     coverage = metrics.coverage(rows["y_true"], rows["lo_90"], rows["hi_90"])
-    interval = f"the 90 % interval covers {100 * coverage:.1f} %"
+    interval = f"the 90 % interval shown covers {100 * coverage:.1f} %"
     if np.isnan(coverage):
         interval = "a point forecast without interval"
     start = f"{model} on {first['ticker']}, {ahead(1)}: {period}"

@@ -43,7 +43,8 @@ def calibration(forecasts: pd.DataFrame, ticker: str, model: str) -> Figure:
 
     A calibrated forecast has a flat histogram and coverage on the diagonal (Diebold, Gunther & Tay 1998,
     International Economic Review 39). The bands hold 90 % of the bars, or points, of a calibrated forecast of
-    independent outcomes. The coverage panel also shows the naive forecast and the baseline with the lowest CRPS.
+    independent outcomes. The coverage panel shows the distributions as trained, of the naive forecast and of the
+    baseline with the lowest CRPS too, and as crosses the intervals that are shown after calibration.
 
     Args:
         forecasts: A forecast table.
@@ -63,26 +64,42 @@ def calibration(forecasts: pd.DataFrame, ticker: str, model: str) -> Figure:
         _draw_pit(left, rows["pit"].dropna().to_numpy(), model)
         _draw_nominal(right, len(rows))
         for name, line in lines.items():
-            observed = _observed(at_step[at_step["model"] == name])
-            if name in (model, *baselines) and not np.isnan(observed).any():
+            trained = _trained(at_step[at_step["model"] == name])
+            if name in (model, *baselines) and not np.isnan(trained).any():
                 points = {**line.settings(), "linestyle": "none", "ms": 10, "mew": 1.8}
                 points |= {} if name == model else {"mfc": "none"}
-                right.plot(LEVELS, observed, **points, label=name)
+                right.plot(LEVELS, trained, **points, label=name)
+        shown = _shown(rows)
+        if not np.isnan(shown).any() and shown != _trained(rows):
+            right.plot(LEVELS, shown, "kx", ms=10, mew=1.8, label=f"{model}, intervals shown")
         right.legend(loc="upper left")
         set_title(figure, _calibration_title(rows))
     return figure
 
 
-def _observed(rows: pd.DataFrame) -> list[float]:
-    """Return the coverage of each level in percent."""
+def _trained(rows: pd.DataFrame) -> list[float]:
+    """Return the coverage of the trained distribution at each level in percent; NaN without a PIT."""
+    pit = rows["pit"].to_numpy(float)
+    if np.isnan(pit).any():
+        return [math.nan] * len(LEVELS)
+    return [100 * float(np.mean(np.abs(pit - 0.5) <= level / 200)) for level in LEVELS]
+
+
+def _shown(rows: pd.DataFrame) -> list[float]:
+    """Return the coverage of the interval shown at each level in percent."""
     y_true = rows["y_true"]
     return [100 * metrics.coverage(y_true, rows[f"lo_{level}"], rows[f"hi_{level}"]) for level in LEVELS]
 
 
 def _calibration_title(rows: pd.DataFrame) -> str:
-    first, at_90 = rows.iloc[0], _observed(rows)[LEVELS.index(90)]
-    result = f"the 90 % interval covers {at_90:.1f} % of {len(rows)} outcomes"
-    if np.isnan(at_90):
+    first, at_90 = rows.iloc[0], LEVELS.index(90)
+    trained, shown = _trained(rows)[at_90], _shown(rows)[at_90]
+    result = (
+        f"the trained 90 % interval covers {trained:.1f} % of {len(rows)} outcomes, that shown {shown:.1f} %"
+    )
+    if np.isnan(trained) or trained == shown:
+        result = f"the 90 % interval covers {shown:.1f} % of {len(rows)} outcomes"
+    if np.isnan(shown):
         result = "a point forecast without interval"
     return f"{first['model']} on {first['ticker']}, {ahead(1)}: {result}"
 
@@ -114,7 +131,7 @@ def _draw_nominal(axes: Axes, n: int) -> None:
     axes.fill_between(nominal, low, high, color=BAND, lw=0, label="90 % of points, if calibrated")
     axes.plot([45, 100], [45, 100], color="black", ls=(0, (4, 2)), lw=1.2, label="calibrated")
     axes.set(xlabel="nominal coverage, %", ylabel="observed coverage, %", xlim=(45, 100), xticks=LEVELS)
-    axes.set_title("Nominal against observed coverage")
+    axes.set_title("Nominal against observed coverage, as trained")
 
 
 def scores_by_step(scores: pd.DataFrame, ticker: str, model: str) -> Figure:
@@ -190,7 +207,12 @@ def _panels(rows: pd.DataFrame, model: str) -> list[tuple[str, pd.DataFrame, flo
         else:
             panels.append((f"NLL improvement over {base}", difference, 0.02))
     panels.append(("RMSE improvement over naive, %", by_step("skill"), 1.0))
-    panels.append(("Coverage of the 90 % interval, % (90 is best)", 100 * by_step("coverage_90"), 2.0))
+    trained = by_step("coverage_trained_90")
+    if trained[model].notna().any():
+        panels.append(("Coverage of the trained 90 % interval, % (90 is best)", 100 * trained, 2.0))
+    else:  # of a point forecast, or of a run of an older version
+        shown = by_step("coverage_90")
+        panels.append(("Coverage of the 90 % interval shown, % (90 is best)", 100 * shown, 2.0))
     return panels
 
 
@@ -243,11 +265,12 @@ def _scores_title(rows: pd.DataFrame, ticker: str, model: str) -> str:
     first = rows[rows["step"] == rows["step"].min()].set_index("model")
     network, baselines = first.loc[model], first.drop(index=model)
     title = f"{model} on {ticker}, {network['n']:.0f} test cutoffs"
-    score = "rmse" if np.isnan(network["crps"]) else "crps"
+    score = "rmse_percent" if np.isnan(network["crps"]) else "crps"
     if baselines[score].notna().any():
         best = baselines[score].idxmin()
+        name, unit = ("CRPS", "") if score == "crps" else ("RMSE", " %")
         title += (
-            f"; {ahead(network['step'])}: {score.upper()} {network[score]:.3f}, "
-            f"best baseline {best} {baselines.loc[best, score]:.3f}"
+            f"; {ahead(network['step'])}: {name} {network[score]:.3f}{unit}, "
+            f"best baseline {best} {baselines.loc[best, score]:.3f}{unit}"
         )
     return title

@@ -6,6 +6,7 @@ White 2006, Econometrica 74). Tables and thresholds are in `lstm_stock.scoring.v
     accuracy        Diebold-Mariano on any loss, its variance, several tickers by date, power, bootstrap intervals
     direction       Pesaran-Timmermann, Fisher's exact test, and a series for overlapping steps and several tickers
     coverage        Kupiec, Christoffersen, dependence on volatility, uniformity of the PIT
+    consistency     Diebold-Mariano on quiet, middle and wild days alike
     confidence_set  the model confidence set: which forecasts may be the best
     multiple        Holm, Hommel, and Hommel within families that share one significance level
 """
@@ -23,6 +24,11 @@ from lstm_stock.scoring.significance.accuracy import (
 )
 from lstm_stock.scoring.significance.base import MIN_OBSERVATIONS, Alternative, HypothesisTest
 from lstm_stock.scoring.significance.confidence_set import model_confidence_set
+from lstm_stock.scoring.significance.consistency import (
+    ConsistentTest,
+    consistent_test,
+    smallest_consistent_gain,
+)
 from lstm_stock.scoring.significance.coverage import (
     christoffersen,
     coverage_by_third,
@@ -44,9 +50,11 @@ from lstm_stock.scoring.significance.multiple import holm, hommel, rejected_in_f
 __all__ = [
     "MIN_OBSERVATIONS",
     "Alternative",
+    "ConsistentTest",
     "HypothesisTest",
     "by_date",
     "christoffersen",
+    "consistent_test",
     "coverage_by_third",
     "coverage_on_volatility",
     "diebold_mariano",
@@ -62,6 +70,7 @@ __all__ = [
     "pesaran_timmermann",
     "rejected_in_families",
     "skill_interval",
+    "smallest_consistent_gain",
     "smallest_gain",
     "truncation",
     "uniformity",

@@ -72,7 +72,7 @@ def mean_test(values: ArrayLike, step: int = 1, alternative: Alternative = "two-
         return HypothesisTest(0.0, 1.0, n)
     if np.ptp(x) == 0:
         return HypothesisTest(math.nan, math.nan, n)
-    error, df = _standard_error(x, step)
+    error, df = standard_error(x, step)
     statistic = float(np.mean(x)) / error
     p = {
         "less": stdtr(df, statistic),
@@ -108,12 +108,17 @@ def smallest_gain(differential: ArrayLike, alpha: float, power: float = 0.8, ste
     quantiles = [1 - probability_of(alpha, "alpha"), probability_of(power, "power")]
     if np.ptp(d) == 0:
         return math.nan
-    error, df = _standard_error(d, step)
+    error, df = standard_error(d, step)
     return float(np.sum(stdtrit(df, quantiles)) * error)
 
 
-def _standard_error(x: Array, step: int) -> tuple[float, float]:
-    """Return the standard error of the mean of a series that is not constant, and its degrees of freedom."""
+def standard_error(x: Array, step: int) -> tuple[float, float]:
+    """Return the standard error of the mean of a series that is not constant, and its degrees of freedom.
+
+    Args:
+        x: In order of time, shape `(n,)`.
+        step: Neighbouring values overlap by step - 1.
+    """
     n, width = len(x), truncation(len(x), step)
     lags = np.arange(1, width)
     correction = 1 - (n + 2 * np.sum((1 - lags / width) * (n - lags))) / n**2

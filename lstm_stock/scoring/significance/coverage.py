@@ -58,17 +58,19 @@ def christoffersen(misses: ArrayLike) -> HypothesisTest:
 def coverage_on_volatility(hits: ArrayLike, volatility: ArrayLike) -> HypothesisTest:
     """Test whether the probability of a hit depends on volatility.
 
-    The score test of slope 0 in the logistic regression of the hit h on x = log volatility, the intercept free:
+    The score test of slope 0 in the regression of h on x = log volatility, the intercept free:
 
-        z = sum_i (x_i - mean x) h_i / sqrt(mean h (1 - mean h) sum_i (x_i - mean x)^2)
+        z = sum_i (x_i - mean x) h_i / sqrt(var(h) sum_i (x_i - mean x)^2)
 
-    is standard normal, two-sided; z^2 is n times the squared correlation. A wrong level alone does not change it:
+    is standard normal, two-sided; z^2 is n times the squared correlation. If h is 0 or 1, var(h) is
+    `mean h (1 - mean h)` and z that of the logistic regression. A wrong level alone does not change it:
     `kupiec` tests that. It assumes hits that are independent if the forecast is right, as Engle & Manganelli 2004
     (Journal of Business & Economic Statistics 22) do for their regression on any variable known at the cutoff. For
     overlapping steps or several tickers see `volatility_products`.
 
     Args:
-        hits: 1 where the outcome is inside the interval, 0 where it is outside, shape `(n,)`.
+        hits: 1 where the outcome is inside the interval, 0 where it is outside; or the share of several nested
+            intervals that contain it. Shape `(n,)`.
         volatility: Volatility known at the cutoff, above 0, shape `(n,)`.
 
     Returns:
@@ -76,15 +78,14 @@ def coverage_on_volatility(hits: ArrayLike, volatility: ArrayLike) -> Hypothesis
         are inside, or volatility is constant.
 
     Raises:
-        ValueError: The shapes differ, there are too few values, the hits are not 0 and 1, or a volatility is not
-            finite and above 0.
+        ValueError: The shapes differ, there are too few values, the hits are not between 0 and 1, or a
+            volatility is not finite and above 0.
     """
     products = volatility_products(hits, volatility)
     n = len(products)
     if not products.any():
         return HypothesisTest(math.nan, math.nan, n)
-    share = as_binary("hits", hits).mean()
-    statistic = float(products.sum()) / math.sqrt(n * share * (1 - share))
+    statistic = float(products.sum()) / (math.sqrt(n) * float(np.std(as_series("hits", hits))))
     return HypothesisTest(statistic, float(2 * stats.norm.sf(abs(statistic))), n)
 
 
@@ -95,7 +96,8 @@ def volatility_products(hits: ArrayLike, volatility: ArrayLike) -> Array:
     by date, and tested by `mean_test` with a variance that allows for overlapping steps.
 
     Args:
-        hits: 1 where the outcome is inside the interval, 0 where it is outside, shape `(n,)`.
+        hits: 1 where the outcome is inside the interval, 0 where it is outside; or the share of several nested
+            intervals that contain it. Shape `(n,)`.
         volatility: Volatility known at the cutoff, above 0, shape `(n,)`.
 
     Returns:
@@ -104,7 +106,9 @@ def volatility_products(hits: ArrayLike, volatility: ArrayLike) -> Array:
     Raises:
         ValueError: As `coverage_on_volatility`.
     """
-    h, volatility = as_binary("hits", hits), _volatility(volatility)
+    h, volatility = as_series("hits", hits), _volatility(volatility)
+    if h.min() < 0 or h.max() > 1:
+        raise ValueError(f"`hits` must lie between 0 and 1, got {h.min():g} to {h.max():g}")
     if h.shape != volatility.shape:
         raise ValueError(f"`hits` and `volatility` must have one shape, got {h.shape}, {volatility.shape}")
     x = np.log(volatility)

@@ -1,16 +1,19 @@
 """Tests of a forecast table, and a verdict on the network in plain sentences.
 
-Everything is computed from the first step of the forecast table, so that anyone with `forecasts.parquet` can
-compute it again. The verdict compares the network with the baselines in three questions (point, direction,
-distribution), tests its intervals, and looks for a point forecast that is an old price. The probability that a
-network without skill is called better in anything is at most `ALPHA`; see `claims`.
+Everything is computed from the first and the last step of the forecast table, so that anyone with
+`forecasts.parquet` can compute it again. The verdict compares the network with the baselines in three questions
+(point, direction, distribution), tests the trained distribution, and looks for a point forecast that is an old
+price. The probability that a network without skill is called better in anything is at most `ALPHA`; see `claims`.
 
-    loss_tables    the data that a verdict is computed from
-    thresholds     every number that decides what the verdict says
-    claims         the three questions, and how they share one significance level
-    intervals      coverage, clusters of misses, PIT
-    sentences      the sentences
-    saved          verdicts of runs saved by older versions
+    findings                who is judged, and the results that the sentences state
+    loss_tables             the data that a verdict is computed from
+    thresholds              every number that decides what the verdict says
+    comparisons             losses against each baseline, signs against chance, at one step
+    claims                  the three questions, and how they share one significance level
+    calibration             coverage on all, quiet and wild days, clusters of misses, PIT; the intervals shown
+    sentences               the sentences on skill
+    calibration_sentences   those on calibration
+    saved                   verdicts of runs saved by older versions
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ import pandas as pd
 
 from lstm_stock.scoring.lag_copy import Kind, lag_copy
 from lstm_stock.scoring.verdict import sentences
+from lstm_stock.scoring.verdict.calibration import describe_intervals, judge_calibration
 from lstm_stock.scoring.verdict.claims import judge_claims
-from lstm_stock.scoring.verdict.intervals import judge_intervals
+from lstm_stock.scoring.verdict.findings import Subject
 from lstm_stock.scoring.verdict.loss_tables import LossTables
 from lstm_stock.scoring.verdict.saved import read_verdict
 from lstm_stock.scoring.verdict.thresholds import ALPHA
@@ -31,6 +35,7 @@ from lstm_stock.scoring.verdict.thresholds import ALPHA
 __all__ = [
     "ALPHA",
     "LossTables",
+    "Subject",
     "judge",
     "judge_loss_tables",
     "judge_ticker",
@@ -41,9 +46,12 @@ __all__ = [
 
 QUESTIONS = ("point", "direction", "distribution")
 
+StepTables = Mapping[int, LossTables]
+"""The losses of one ticker, or of several, at each step that is judged."""
 
-def judge(forecasts: pd.DataFrame, model: str, calibration: str = "none") -> dict[str, Any]:
-    """Judge a network against the baselines of its forecast table, one step ahead.
+
+def judge(forecasts: pd.DataFrame, subject: Subject) -> dict[str, Any]:
+    """Judge a network against the baselines of its forecast table, at the first step and the last.
 
     With several tickers, losses, signs and misses are averaged over the tickers of each date before they are
     tested. Every ticker is judged alone as well. `ALPHA` is shared: half of it is for all tickers together, the
@@ -51,69 +59,66 @@ def judge(forecasts: pd.DataFrame, model: str, calibration: str = "none") -> dic
 
     Args:
         forecasts: Columns `lstm_stock.scoring.forecast_table.FORECAST_COLUMNS`.
-        model: The network's name in it; all others are baselines.
-        calibration: How the network's intervals were calibrated: `none`, `conformal` or `adaptive`.
+        subject: The network.
 
     Returns:
         Plain numbers and text, None for what does not apply: `step`, `alpha`, and for each of `point`,
         `direction`, `distribution` and `calibration` at least `verdict`, `baseline`, `statistic`, `p`, `n`
-        and `sentence`; `lag_copy`; and, of several tickers, the same of each in `tickers`.
+        and `sentence`; `intervals`, those shown; `lag_copy`; where the horizon is longer than 1, the same of
+        the last step in `last`, but `lag_copy`; and, of several tickers, the same of each in `tickers`.
 
     Raises:
-        ValueError: The table has no first step of `model` for a ticker.
+        ValueError: The table has no rows of the network for a ticker.
     """
-    first = forecasts[forecasts["step"] == 1]
-    groups = dict(list(first.groupby("ticker", sort=False)))
     by_ticker = {
-        str(ticker): LossTables.of(groups.get(ticker, first.iloc[:0]), model)
-        for ticker in forecasts["ticker"].unique()
+        str(ticker): LossTables.by_step(rows, subject.model)
+        for ticker, rows in forecasts.groupby("ticker", sort=False)
     }
-    return judge_loss_tables(by_ticker, model, calibration)
+    return judge_loss_tables(by_ticker, subject)
 
 
-def judge_loss_tables(
-    by_ticker: Mapping[str, LossTables], model: str, calibration: str = "none"
-) -> dict[str, Any]:
-    """Judge a network as `judge` does, from the loss tables of each ticker.
-
-    Args:
-        by_ticker: `LossTables.of` the first step of each ticker.
-        model: The network's name.
-        calibration: How its intervals were calibrated.
-    """
+def judge_loss_tables(by_ticker: Mapping[str, StepTables], subject: Subject) -> dict[str, Any]:
+    """Judge a network as `judge` does, from `LossTables.by_step` of each ticker."""
     n = len(by_ticker)
-    verdicts = {ticker: judge_ticker(one, model, calibration, n) for ticker, one in by_ticker.items()}
-    return judge_together(by_ticker, verdicts, model, calibration)
+    verdicts = {ticker: judge_ticker(one, subject, n) for ticker, one in by_ticker.items()}
+    return judge_together(by_ticker, verdicts, subject)
 
 
-def judge_ticker(loss_tables: LossTables, model: str, calibration: str, n_tickers: int) -> dict[str, Any]:
+def judge_ticker(tables: StepTables, subject: Subject, n_tickers: int) -> dict[str, Any]:
     """Judge a network on one ticker alone, of `n_tickers` that share the significance level."""
-    return _judge(loss_tables, model, calibration, ALPHA if n_tickers == 1 else ALPHA / 2 / n_tickers)
+    return _judge(tables, subject, ALPHA if n_tickers == 1 else ALPHA / 2 / n_tickers)
 
 
 def judge_together(
-    by_ticker: Mapping[str, LossTables],
-    verdicts: Mapping[str, dict[str, Any]],
-    model: str,
-    calibration: str = "none",
+    by_ticker: Mapping[str, StepTables], verdicts: Mapping[str, dict[str, Any]], subject: Subject
 ) -> dict[str, Any]:
     """Judge a network as `judge_loss_tables` does, given the verdicts of `judge_ticker` on each ticker alone."""
     if len(verdicts) == 1:
         return next(iter(verdicts.values()))
-    verdict = _judge(LossTables.concat(list(by_ticker.values())), model, calibration, ALPHA / 2)
-    return verdict | {"tickers": dict(verdicts)}
+    steps = next(iter(by_ticker.values()))
+    together = {step: LossTables.concat([one[step] for one in by_ticker.values()]) for step in steps}
+    return _judge(together, subject, ALPHA / 2) | {"tickers": dict(verdicts)}
 
 
-def _judge(loss_tables: LossTables, model: str, calibration: str, alpha: float) -> dict[str, Any]:
-    model_rows = loss_tables.model_rows
-    return {
-        "step": 1,
+def _judge(tables: StepTables, subject: Subject, alpha: float) -> dict[str, Any]:
+    claims = judge_claims(tables, subject, alpha)
+    verdicts = [
+        {
+            "step": step,
+            **claims[step],
+            "calibration": judge_calibration(one.model_rows, step, alpha / len(tables)),
+            "intervals": describe_intervals(one.model_rows, subject.calibration),
+        }
+        for step, one in tables.items()
+    ]
+    model_rows = next(iter(tables.values())).model_rows
+    first = verdicts[0] | {
         "alpha": alpha,
         "n_tickers": int(model_rows["ticker"].nunique()),
-        **judge_claims(loss_tables, model, alpha),
-        "calibration": judge_intervals(model_rows, alpha, calibration),
-        "lag_copy": _judge_lag(model_rows, model, alpha),
+        "n_dates": int(model_rows["cutoff"].nunique()),
+        "lag_copy": _judge_lag(model_rows, subject.model, alpha),
     }
+    return first if len(verdicts) == 1 else first | {"last": verdicts[-1]}
 
 
 def _judge_lag(model_rows: pd.DataFrame, model: str, alpha: float) -> dict[str, Any]:
@@ -140,14 +145,21 @@ def short_verdict(verdict: dict[str, Any]) -> str:
     'no evidence'
     >>> short_verdict({"point": claim, "calibration": {"verdict": "miscalibrated"}})
     'no evidence, miscalibrated'
+    >>> short_verdict({"point": claim, "last": {"step": 5, "point": {"verdict": "worse"}}})
+    'worse point at step 5'
     """
     parts = []
+    last = verdict.get("last", {})
     for outcome in ("better", "worse"):
         names = [name for name in QUESTIONS if verdict.get(name, {}).get("verdict") == outcome]
+        later = [name for name in QUESTIONS if last.get(name, {}).get("verdict") == outcome]
         if names:
             parts.append(f"{outcome} {' and '.join(names)}")
+        if later and later != names:
+            parts.append(f"{outcome} {' and '.join(later)} at step {last['step']}")
     if not parts and verdict:
         parts.append("no evidence")
-    if verdict.get("calibration", {}).get("verdict") == "miscalibrated":
-        parts.append("miscalibrated")
+    wrong = [one for one in (verdict, last) if one.get("calibration", {}).get("verdict") == "miscalibrated"]
+    if wrong:
+        parts.append("miscalibrated" if wrong[0] is verdict else f"miscalibrated at step {last['step']}")
     return ", ".join(parts) or "-"

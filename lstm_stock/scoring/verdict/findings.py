@@ -1,21 +1,53 @@
-"""The results that the verdict's sentences state: comparisons of losses, direction, intervals."""
+"""What is judged, and the results that the sentences of a verdict state."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lstm_stock.scoring.significance import HypothesisTest
-from lstm_stock.scoring.verdict.thresholds import SKILL_LEVEL
+from lstm_stock.distributions.base import Array
+from lstm_stock.distributions.intervals import Kind
+from lstm_stock.scoring.significance import (
+    ConsistentTest,
+    HypothesisTest,
+    smallest_consistent_gain,
+    smallest_gain,
+)
+from lstm_stock.scoring.verdict.thresholds import MIN_WIDTH_SLOPE, POWER, SKILL_LEVEL
 
 NO_SKILL = (math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The network that is judged.
+
+    Attributes:
+        model: Its name in the forecast table; all others are baselines.
+        calibration: How its intervals were calibrated.
+        followers: The baselines whose volatility follows the market. Only about these does a verdict claim
+            anything: a test of mean losses does not hold its size against the others. None: all baselines.
+    """
+
+    model: str
+    calibration: Kind = "none"
+    followers: Collection[str] | None = None
+
+    def is_follower(self, baseline: str) -> bool:
+        """Whether the distribution of a baseline is compared with the network's."""
+        return baseline != self.model and (self.followers is None or baseline in self.followers)
 
 
 def untested(n: int) -> HypothesisTest:
     """Return the result of a test that does not apply to `n` observations."""
     return HypothesisTest(math.nan, math.nan, n)
+
+
+def on_all_days(test: HypothesisTest) -> ConsistentTest:
+    """Return a test that need not hold on each third of the days."""
+    return ConsistentTest(test, (0.0, 0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -24,23 +56,49 @@ class Comparison:
 
     Attributes:
         baseline: Name of the baseline.
+        step: Step of the forecasts.
         score: Mean loss of the network, or its square root.
         baseline_score: The same of the baseline.
-        better: Test that the network's loss is less.
-        p_worse: p-value of the test that the network's loss is greater.
-        skill: Percent by which the network's loss is less, and both ends of its interval; NaN without one.
+        difference: Loss of the network less that of the baseline, by date, shape `(n,)`; empty if not tested.
+        volatility: Mean log trailing volatility of each date as a volatility, shape `(n,)`; None if the difference
+            need not be there on quiet, middle and wild days alike.
+        better: Test that the network's loss is less; on all days and, if there is a volatility, on each third.
+        worse: Test that the network's loss is greater, likewise.
+        skill: Percent by which the network's score is less, and both ends of its interval; NaN without one.
+        root: Whether the scores are roots of mean losses.
         complete: Whether the baseline has a loss wherever the network has one.
         infinite: Those of the two models that have an infinite loss, to which no test of means applies.
     """
 
     baseline: str
+    step: int
     score: float
     baseline_score: float
-    better: HypothesisTest
-    p_worse: float
+    difference: Array = field(repr=False)
+    volatility: Array | None = field(repr=False)
+    better: ConsistentTest
+    worse: ConsistentTest
     skill: tuple[float, float, float]
+    root: bool
     complete: bool
     infinite: tuple[str, ...] = ()
+
+    def smallest_gain(self, alpha: float) -> float:
+        """Return the least true skill, percent, that the test at level `alpha` finds with probability `POWER`.
+
+        NaN where nothing was tested, or where no skill below 100 % would have been found.
+        """
+        if alpha <= 0 or math.isnan(self.better.p) or not self.difference.any():
+            return math.nan
+        if self.volatility is None:
+            gain = smallest_gain(self.difference, alpha, POWER, self.step)
+        else:
+            gain = smallest_consistent_gain(self.difference, self.volatility, alpha, POWER, self.step)
+        mean = self.baseline_score**2 if self.root else self.baseline_score
+        share = gain / mean if mean > 0 else math.nan
+        if not share < 1:
+            return math.nan
+        return 100 * (1 - math.sqrt(1 - share)) if self.root else 100 * share
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain dictionary."""
@@ -52,11 +110,17 @@ class Comparison:
             "skill": skill,
             f"skill_lo_{SKILL_LEVEL}": low,
             f"skill_hi_{SKILL_LEVEL}": high,
-            "statistic": plain(self.better.statistic),
-            "p": plain(self.better.p),
-            "p_worse": plain(self.p_worse),
-            "n": self.better.n,
+            "statistic": plain(self.better.all_days.statistic),
+            "p": plain(self.better.all_days.p),
+            "p_worse": plain(self.worse.all_days.p),
+            "p_thirds": [plain(p) for p in self.better.thirds],
+            "n": self.n,
         }
+
+    @property
+    def n(self) -> int:
+        """Number of dates."""
+        return self.better.all_days.n
 
 
 @dataclass(frozen=True)
@@ -84,40 +148,55 @@ class DirectionTest:
 
 
 @dataclass(frozen=True)
-class PointLabels:
-    """Names in the sentence about the point: the model's, and the unit of its RMSE."""
+class StepTests:
+    """The comparisons of one step, before they share a significance level.
 
-    model: str
-    one_ticker: bool
+    Attributes:
+        step: The step.
+        point: The point forecast against its baseline; None where one of the two has none.
+        direction: The directions.
+        crps: The CRPS against each baseline of the claims; empty if the network forecasts no distribution.
+        nll: The negative log likelihood, likewise; reported, not part of a claim.
+        has_distribution: Whether the network forecasts a distribution.
+        width_slope: Slope of the log width of the network's intervals on log trailing volatility; NaN if unknown.
+        confidence_set: Models that cannot be distinguished from the best by CRPS; None if there is no such set.
+    """
+
+    step: int
+    point: Comparison | None
+    direction: DirectionTest
+    crps: Sequence[Comparison]
+    nll: Sequence[Comparison]
+    has_distribution: bool
+    width_slope: float
+    confidence_set: Sequence[str] | None
 
     @property
-    def unit(self) -> str:
-        """Unit of the RMSE; empty for prices."""
-        return "" if self.one_ticker else " % of the price"
+    def follows_volatility(self) -> bool:
+        """Whether the width of the network's intervals follows volatility; true if that is unknown."""
+        return not self.width_slope < MIN_WIDTH_SLOPE
 
 
 @dataclass(frozen=True)
-class IntervalTests:
-    """The tests of an interval and of the distribution that it comes from.
+class CalibrationTests:
+    """The tests of the distribution as trained.
 
     Attributes:
-        coverage: Share of outcomes inside the reported interval.
-        calibration: How the reported interval was calibrated: `none`, `conformal` or `adaptive`.
-        tested_coverage: Share of outcomes inside the interval tested: the reported one, or, if that is adaptive,
-            the trained one. NaN if no test applies.
-        miss_dependence: How much likelier a miss of that interval is after a miss than after a hit.
-        results: Results of the tests `coverage`, `independence` and `pit`; empty if none applies.
+        coverage: Share of outcomes inside each interval, by level; of all outcomes.
+        thirds: Share of outcomes inside the 90 % interval in the quiet, middle and wild third of the days, by
+            trailing volatility; None if that is unknown.
+        miss_dependence: How much likelier a miss of the 90 % interval is after a miss than after a hit.
+        results: Results of the tests: `coverage_50` ... `coverage_95`, `volatility`, `independence`, `pit`.
         names: Names of these tests.
         faults: Those of them that reject.
     """
 
-    coverage: float
-    calibration: str
-    tested_coverage: float = math.nan
-    miss_dependence: float = 0.0
-    results: Mapping[str, HypothesisTest] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    faults: Sequence[str] = ()
+    coverage: Mapping[int, float]
+    thirds: Sequence[float] | None
+    miss_dependence: float
+    results: Mapping[str, HypothesisTest]
+    names: Mapping[str, str]
+    faults: Sequence[str]
 
 
 def plain(value: float) -> float | None:

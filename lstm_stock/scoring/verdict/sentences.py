@@ -1,4 +1,4 @@
-"""The sentences of a verdict: what was compared, by how much, with which p-value, and what follows."""
+"""The sentences of a verdict on skill: what was asked, what came out with which p-value, and what follows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lstm_stock.scoring.significance import MIN_OBSERVATIONS
-from lstm_stock.scoring.verdict.findings import IntervalTests, PointLabels
-from lstm_stock.scoring.verdict.thresholds import ALPHA, LEVEL
+from lstm_stock.scoring.verdict.thresholds import ALPHA, POWER, SET_LEVEL
 
 if TYPE_CHECKING:
     from lstm_stock.scoring.lag_copy import LagCopy
@@ -35,17 +33,21 @@ def names_text(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def point(found: Comparison, outcome: str, alpha: float, labels: PointLabels) -> str:
+def point(found: Comparison, outcome: str, alpha: float, model: str) -> str:
     """State how the point forecast compares with its baseline."""
+    asked = f"Point: is the error of {model} smaller than that of {found.baseline}, the last close?"
     if found.infinite:
-        return f"Point: not tested: {_is_infinite(found, 'RMSE')}"
-    digits = 2 if max(found.score, found.baseline_score) >= 10 else 3
-    scores = f"RMSE {found.score:.{digits}f} against {found.baseline_score:.{digits}f}{labels.unit}"
+        return f"{asked} Not tested: {_is_infinite(found, 'RMSE')}"
+    digits = 1 if max(found.score, found.baseline_score) >= 100 else 3
+    scores = f"RMSE {found.score:.{digits}f} % of the price against {found.baseline_score:.{digits}f} %"
     if outcome == "not tested":
-        return f"Point: not tested: {_why_not(found)} ({scores})"
-    return (
-        f"Point: {_claim(outcome, labels.model, found.baseline)} ({scores}, {_p_of(found, outcome, alpha)})"
-    )
+        return f"{asked} Not tested: {_why_not(found)} ({scores})"
+    tested = f"{scores}, {_p_of(found, outcome, alpha)}"
+    return {
+        "better": f"{asked} Yes ({tested})",
+        "worse": f"{asked} No, it is larger ({tested}): the last close is the better forecast",
+        "no evidence": f"{asked} No evidence ({tested}){_power(found, alpha, 'reduction')}",
+    }[outcome]
 
 
 def no_point(model: str) -> str:
@@ -55,96 +57,99 @@ def no_point(model: str) -> str:
 
 def direction(found: DirectionTest, outcome: str, alpha: float, model: str) -> str:
     """State whether the network predicts the sign of the next move."""
+    asked = f"Direction: does {model} predict rises and falls better than chance?"
     right = f"right {100 * found.right:.1f} %"
     if found.always == "none":
-        return f"Direction: not tested: {model} never leaves the last close, so it forecasts no direction"
+        return f"{asked} Not tested: it never leaves the last close, so it forecasts no direction"
     if found.always == "the same":
-        return f"Direction: not tested: {model} always forecasts the same direction for each ticker ({right})"
+        return f"{asked} Not tested: it always forecasts the same direction for each ticker ({right})"
     if found.always:
-        return f"Direction: not tested: {model} always forecasts {found.always} ({right})"
+        return f"{asked} Not tested: it always forecasts {found.always} ({right})"
     if outcome == "not tested":
-        return f"Direction: not tested: {found.better.n} cutoffs are too few ({right})"
-    claim = {
-        "better": f"{model} predicts it better than chance",
-        "worse": f"{model} is wrong more often than by chance",
-        "no evidence": f"no evidence that {model} predicts it",
-    }[outcome]
-    test = "Pesaran-Timmermann " if found.test == "Pesaran-Timmermann" else ""
+        return f"{asked} Not tested: {found.better.n} cutoffs are too few ({right})"
+    answer = {"better": "Yes", "worse": "No, it is wrong more often than by chance"}.get(
+        outcome, "No evidence"
+    )
+    test = "" if found.test == "by date" else f"{found.test} "
     p = found.p_worse if outcome == "worse" else found.better.p
     chance = f"by chance {100 * found.expected_hit_rate:.1f} %"
-    return f"Direction: {claim} ({right}, {chance}, {test}{p_text(p)}{_shared_alpha(p, outcome, alpha)})"
+    return f"{asked} {answer} ({right}, {chance}, {test}{p_text(p)}{_shared_alpha(p, outcome, alpha)})"
 
 
 def distribution(found: Comparison, outcome: str, beaten: Sequence[str], alpha: float, model: str) -> str:
     """State how the distribution compares with the best baseline, and which others it beats."""
+    asked = _asked_of_distribution(model)
     if found.infinite:
-        return f"Distribution: not tested: {_is_infinite(found, 'CRPS')}"
+        return f"{asked} Not tested: {_is_infinite(found, 'CRPS')}"
     gap = 100 * (found.score / found.baseline_score - 1)
-    scores = f"CRPS {found.score:.3f} against {found.baseline_score:.3f}, {gap:+.1f} %"
+    scores = (
+        f"CRPS {found.score:.4f} against {found.baseline_score:.4f} of {found.baseline}, in units of trailing "
+        f"volatility, {gap:+.1f} %"
+    )
     if outcome == "not tested":
-        return f"Distribution: not tested: {_why_not(found)} ({scores})"
+        return f"{asked} Not tested: {_why_not(found)} ({scores})"
     tested = f"{scores}, {_p_of(found, outcome, alpha)}"
-    if outcome == "better":
-        return f"Distribution: better than every baseline; against the best, {found.baseline}: {tested}"
-    also = f"; better than {names_text(beaten)}" if beaten else ""
-    best = "" if outcome == "worse" else ", the best baseline"
-    return f"Distribution: {_claim(outcome, model, found.baseline)}{best} ({tested}){also}"
+    also = f". It is better than {names_text(beaten)}" if beaten else ""
+    return {
+        "better": f"{asked} Yes, than every one; against the best: {tested}",
+        "worse": f"{asked} No, {found.baseline} is better ({tested}){also}",
+        "no evidence": f"{asked} No evidence against the best ({tested}){_power(found, alpha, 'gain')}{also}",
+    }[outcome]
 
 
-def no_distribution(model: str) -> str:
-    """State that there is no distribution to compare."""
-    return f"Distribution: not tested: {model} forecasts a point, not a distribution"
+def constant_width(found: Comparison, slope: float, model: str) -> str:
+    """State that the width of the network's intervals does not follow volatility."""
+    return (
+        f"{_asked_of_distribution(model)} Not tested: the width of its intervals does not follow volatility (a "
+        f"volatility twice as high makes them {2**slope:.2f} times as wide), so that a test could not be trusted; "
+        f"CRPS {found.score:.4f} against {found.baseline_score:.4f} of {found.baseline}"
+    )
+
+
+def _asked_of_distribution(model: str) -> str:
+    return (
+        f"Distribution: does {model} forecast the sizes of moves better than the baselines whose volatility "
+        "follows the market?"
+    )
+
+
+def no_distribution(model: str, has_distribution: bool) -> str:
+    """State that there is no distribution to compare, or no baseline of the claims."""
+    why = (
+        "there is no baseline whose volatility follows the market"
+        if has_distribution
+        else f"{model} forecasts a point, not a distribution"
+    )
+    return f"Distribution: not tested: {why}"
+
+
+def confidence_set(names: Sequence[str] | None, model: str) -> str:
+    """State which models cannot be distinguished from the best; empty if nothing was tested."""
+    if names is None:
+        return ""
+    others = [name for name in names if name != model]
+    if model not in names:
+        return (
+            f". {model} is not among the models that may be the best by CRPS, at {SET_LEVEL} % confidence: "
+            f"{names_text(others)}"
+        )
+    if not others:
+        return f". No other model may be the best by CRPS, at {SET_LEVEL} % confidence"
+    return f". At {SET_LEVEL} % confidence, each of {names_text([model, *others])} may be the best by CRPS"
 
 
 def incomplete_baselines(found: Sequence[Comparison]) -> str:
     """Name the baselines that some tickers lack, and those that an infinite CRPS leaves out."""
     partial = [one.baseline for one in found if not one.complete]
     infinite = [one.baseline for one in found if one.infinite == (one.baseline,)]
-    text = f"; {names_text(partial)} could not be fitted to every ticker" if partial else ""
-    return text + (f"; not compared with {names_text(infinite)}, whose CRPS is infinite" if infinite else "")
+    text = f". {names_text(partial)} could not be fitted to every ticker" if partial else ""
+    return text + (f". Not compared with {names_text(infinite)}, whose CRPS is infinite" if infinite else "")
 
 
 def infinite_nll(found: Sequence[Comparison]) -> str:
     """Name the models whose negative log likelihood is infinite."""
     names = list(dict.fromkeys(name for one in found for name in one.infinite))
-    return f"; the NLL of {names_text(names)} is infinite: an outcome had a density of 0" if names else ""
-
-
-def interval(found: IntervalTests) -> str:
-    """State whether the interval covers as often as it should, and what is wrong with the distribution if not."""
-    text = f"{LEVEL} % interval: covers {100 * found.coverage:.1f} %"
-    whose = "" if found.calibration == "none" else "trained "
-    pronoun = ""
-    if found.calibration == "adaptive":
-        text += " (not tested: adaptive intervals reach their level by construction)"
-        if not found.results:
-            return text
-        text += f"; the trained interval covers {100 * found.tested_coverage:.1f} %"
-        pronoun = "its "
-    if "coverage" in found.faults:
-        text += f", which is too {'few' if found.tested_coverage < LEVEL / 100 else 'many'}"
-    text += f" ({_test_p('coverage', found)}); "
-    if "independence" not in found.faults:
-        text += f"no evidence that {pronoun}misses cluster"
-    elif found.miss_dependence > 0:
-        text += f"{pronoun}misses cluster"
-    else:
-        text += f"{pronoun}misses avoid each other"
-    text += f" ({_test_p('independence', found)})"
-    if math.isnan(found.results["pit"].p):
-        return text
-    shape = (
-        "the shape of the {}distribution is wrong"
-        if "pit" in found.faults
-        else "no fault found in the shape of the {}distribution"
-    )
-    return f"{text}; {shape.format(whose)} ({_test_p('pit', found)})"
-
-
-def no_interval(n: int | None) -> str:
-    """State that the interval was not tested: there is none, or it has only `n` cutoffs."""
-    why = "the forecast has none" if n is None else f"{n} cutoffs are too few"
-    return f"{LEVEL} % interval: not tested: {why}"
+    return f". The NLL of {names_text(names)} is infinite: an outcome had a density of 0" if names else ""
 
 
 def lag_of_one(found: LagCopy, model: str) -> str:
@@ -184,10 +189,13 @@ def lag_of_many(counts: Mapping[str, int], model: str) -> str:
     return f"Lag: of {n} tickers, the point forecast of {model} is {', '.join(parts)}"
 
 
-def _claim(outcome: str, model: str, baseline: str) -> str:
-    if outcome == "no evidence":
-        return f"no evidence that {model} beats {baseline}"
-    return f"{outcome} than {baseline}"
+def _power(found: Comparison, alpha: float, what: str) -> str:
+    """State the smallest gain that the test period could have shown."""
+    gain = found.smallest_gain(alpha)
+    if math.isnan(gain):
+        return ""
+    odds = f"{100 * POWER:.0f} % probability"
+    return f". {found.n} days find a {what} of {gain:.2g} % with {odds}, a smaller one less often"
 
 
 def _is_infinite(found: Comparison, score: str) -> str:
@@ -195,13 +203,16 @@ def _is_infinite(found: Comparison, score: str) -> str:
 
 
 def _why_not(found: Comparison) -> str:
-    if found.better.n < MIN_OBSERVATIONS:
-        return f"{found.better.n} cutoffs are too few"
+    if len(found.difference) == 0:
+        return f"{found.n} cutoffs are too few"
     return "the difference is the same at every cutoff"
 
 
 def _p_of(found: Comparison, outcome: str, alpha: float) -> str:
-    p = found.p_worse if outcome == "worse" else found.better.p
+    test = found.worse if outcome == "worse" else found.better
+    p = test.all_days.p
+    if outcome == "no evidence" and p < alpha and not test.is_consistent:
+        return f"{p_text(p)}, not claimed: the difference is not there on quiet, middle and wild days alike"
     return p_text(p) + _shared_alpha(p, outcome, alpha)
 
 
@@ -210,14 +221,3 @@ def _shared_alpha(p: float, outcome: str, alpha: float) -> str:
     if outcome == "no evidence" and p < ALPHA:
         return f", not significant: the questions share {100 * ALPHA:.0f} %, {100 * alpha:.1f} % are for this one"
     return ""
-
-
-def _test_p(name: str, found: IntervalTests) -> str:
-    """Name a test and its p-value; explain one that looks significant and is not."""
-    test = {"pit": "PIT "}.get(name, "" if found.names[name] == "by date" else f"{found.names[name]} ")
-    p = found.results[name].p
-    text = test + p_text(p)
-    if p < ALPHA and name not in found.faults:
-        n_tests = sum(not math.isnan(one.p) for one in found.results.values())
-        text += f", not significant: {n_tests} tests share {100 * ALPHA:.0f} %"
-    return text
