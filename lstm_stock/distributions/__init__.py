@@ -7,6 +7,7 @@ it and may have further axes in front; where `y` is NaN, so is the score. Nothin
     Distribution
     ├── Normal, StudentT           parametric: a density, closed forms
     ├── Binned                     the bins of a Student-t with other probabilities
+    ├── TransformedT               a Student-t on a bent scale: skewed
     ├── QuantileFan, Empirical     piecewise linear cdf with jumps: no density, exact CRPS
     ├── PointForecast              a point without a distribution: CRPS and log score are NaN
     ├── SignForecast               a sign without a size: every score is NaN
@@ -26,6 +27,7 @@ from lstm_stock.distributions.mixture import Mixture
 from lstm_stock.distributions.parametric import Normal, StudentT
 from lstm_stock.distributions.piecewise import Empirical, QuantileFan
 from lstm_stock.distributions.point import PointForecast, SignForecast
+from lstm_stock.distributions.transformed import TransformedT
 
 __all__ = [
     "Binned",
@@ -37,4 +39,5 @@ __all__ = [
     "QuantileFan",
     "SignForecast",
     "StudentT",
+    "TransformedT",
 ]

@@ -124,3 +124,9 @@ def probability_of(p: float, name: str = "p") -> float:
 def no_score(y: ArrayLike, shape: tuple[int, ...]) -> Array:
     """Return NaN for every outcome: the score does not apply to the forecast."""
     return np.full(np.broadcast_shapes(np.shape(y), shape), np.nan)
+
+
+def pick(values: Array, which: NDArray[np.intp]) -> Array:
+    """Take entry `which` of the last axis of `values`; `which` may have further axes in front."""
+    values = np.broadcast_to(values, (*which.shape, values.shape[-1]))
+    return np.take_along_axis(values, which[..., None], axis=-1)[..., 0]

@@ -18,6 +18,7 @@ from lstm_stock.distributions.base import (
     affine,
     checked,
     finite,
+    pick,
     positive,
     probability_of,
     set_fields,
@@ -132,7 +133,7 @@ class Binned(Distribution):
         weighted = self.probability * moments.first
         lower = np.concatenate([np.zeros((*self.shape, 1)), np.cumsum(weighted, axis=-1)], axis=-1)
         below = start + inside * (n * u - which)
-        partial = _pick(lower, which) + inside * n * (moments.tail[which] - _tail_moment(z))
+        partial = pick(lower, which) + inside * n * (moments.tail[which] - _tail_moment(z))
         mean: Array = weighted.sum(axis=-1)
         return self.scale * (mean - z + 2 * (z * below - partial))
 
@@ -160,7 +161,7 @@ class Binned(Distribution):
 
     def _of_bin(self, which: NDArray[np.intp]) -> tuple[Array, Array]:
         """Return the probability below bin `which`, and that of the bin."""
-        return _pick(self._cumulative, which), _pick(self.probability, which)
+        return pick(self._cumulative, which), pick(self.probability, which)
 
     def _half_mean_difference(self) -> Array:
         """Return `E|Z - Z'|/2`, the integral of `F(1 - F)`; in each bin F is linear in the reference's cdf."""
@@ -174,12 +175,6 @@ class Binned(Distribution):
         for tail in (p[..., 0], p[..., -1]):
             total = total + tail * moments.tail_rise - tail**2 * moments.tail_rise_squared
         return np.asarray(total, np.float64)
-
-
-def _pick(values: Array, which: NDArray[np.intp]) -> Array:
-    """Take entry `which` of the last axis of `values`; `which` may have further axes in front."""
-    values = np.broadcast_to(values, (*which.shape, values.shape[-1]))
-    return np.take_along_axis(values, which[..., None], axis=-1)[..., 0]
 
 
 def _log_density(z: Array) -> Array:

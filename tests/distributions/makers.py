@@ -13,7 +13,9 @@ from lstm_stock.distributions import (
     Normal,
     QuantileFan,
     StudentT,
+    TransformedT,
 )
+from lstm_stock.distributions.transformed import knots_of
 
 LEVELS = np.array([0.05, 0.2, 0.5, 0.8, 0.95])
 
@@ -44,11 +46,20 @@ def random_binned(random, n_bins=7):
     return Binned(probability, random.normal(size=SHAPE), np.exp(random.normal(size=SHAPE)))
 
 
+def random_transformed(random, n_knots=9):
+    df = 2.5 + random.exponential(3)
+    slope = np.exp(0.7 * random.normal(size=(*SHAPE, n_knots - 1)))
+    values = np.cumsum(slope * np.diff(knots_of(df, n_knots)), axis=-1)
+    values = np.concatenate([np.zeros((*SHAPE, 1)), values], axis=-1)
+    return TransformedT(df, values - values[..., n_knots // 2, None] + random.normal(size=(*SHAPE, 1)))
+
+
 SINGLE = {"normal": random_normal, "student_t": random_t, "fan": random_fan, "empirical": random_empirical}
 
 MAKERS = {
     **SINGLE,
     "binned": random_binned,
+    "transformed": random_transformed,
     "normals": lambda random: Mixture([random_normal(random) for _ in range(3)]),
     "student_ts": lambda random: Mixture([random_normal(random), random_t(random), random_t(random)]),
     "fans": lambda random: Mixture([random_fan(random) for _ in range(3)]),
@@ -56,7 +67,7 @@ MAKERS = {
     "piecewise": lambda random: Mixture([random_empirical(random), random_fan(random)]),
 }
 
-SMOOTH = ("normal", "student_t", "binned", "normals", "student_ts")
+SMOOTH = ("normal", "student_t", "binned", "transformed", "normals", "student_ts")
 
 every_distribution = pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
 

@@ -11,12 +11,15 @@ from lstm_stock.distributions import (
     Normal,
     QuantileFan,
     StudentT,
+    TransformedT,
 )
+from lstm_stock.distributions.transformed import knots_of
 from tests.distributions.makers import (
     SHAPE,
     random_empirical,
     random_normal,
     random_t,
+    random_transformed,
 )
 
 
@@ -98,6 +101,49 @@ def test_bins_without_probabilities_are_refused():
         Binned([[0.5, 0.5], [0.5, 0.7]])
     with pytest.raises(ValueError, match="`probability` must be at least 0, got 1 of 2"):
         Binned([-0.5, 1.5])
+
+
+@pytest.mark.parametrize("df", [2.05, 4.3, 500.0])
+@pytest.mark.parametrize("n_knots", [5, 8, 31])
+def test_a_straight_transformation_is_the_student_t(df, n_knots):
+    ours = TransformedT(df, [[0.3 + 0.02 * knots_of(df, n_knots)]])
+    theirs = StudentT([[0.3]], 0.02, df)
+    for y in (-20.0, 0.2, 0.3, 0.31, 1e4):
+        for name in ("crps", "cdf", "log_score", "abs_error"):
+            got, expected = getattr(ours, name)(y), getattr(theirs, name)(y)
+            np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+    for p in (1e-12, 0.05, 0.5, 0.999):
+        np.testing.assert_allclose(ours.quantile(p), theirs.quantile(p), rtol=1e-9)
+
+
+def test_the_density_of_a_transformation_is_the_slope_of_its_cdf():
+    random = np.random.default_rng(14)
+    ours = random_transformed(random)
+    # From the far lower to the far upper tail, away from the knots where the density jumps.
+    for p in (1e-9, 0.01, 0.21, 0.4, 0.61, 0.97):
+        y = ours.quantile(p)
+        step = 1e-6 * (ours.quantile(min(2 * p, 0.99)) - y)
+        slope = (ours.cdf(y + step) - ours.cdf(y - step)) / (2 * step)
+        np.testing.assert_allclose(np.exp(-ours.log_score(y)), slope, rtol=1e-5)
+
+
+def test_each_tail_of_a_transformation_has_its_own_scale():
+    """Beyond the outermost knots it is the Student-t through the last piece of that side."""
+    df, knots = 3.0, knots_of(3.0, 5)
+    ours = TransformedT(df, np.where(knots < 0, 2.0, 0.5) * knots)
+    for y in (-1e7, -1e5):
+        assert ours.cdf(y) == pytest.approx(stats.t.cdf(y / 2, df), rel=1e-9)
+        assert ours.log_score(y) == pytest.approx(-stats.t.logpdf(y / 2, df) + np.log(2), rel=1e-12)
+    assert ours.log_score(1e5) == pytest.approx(-stats.t.logpdf(2e5, df) + np.log(0.5), rel=1e-12)
+
+
+def test_transformations_that_do_not_increase_are_refused():
+    with pytest.raises(ValueError, match=r"must increase along the last axis, got a step of -1"):
+        TransformedT(4.0, [0.0, 1.0, 0.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"five or more knots, got the shape \(3,\)"):
+        TransformedT(4.0, [0.0, 1.0, 2.0])
+    with pytest.raises(ValueError, match=r"`df` must be finite and greater than 1, got 1.0"):
+        TransformedT(1.0, np.arange(5.0))
 
 
 def test_fan_worked_by_hand():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
-from lstm_stock.distributions import Binned, Empirical, Mixture
+from lstm_stock.distributions import Binned, Empirical, Mixture, TransformedT
 from lstm_stock.distributions.binned import bin_edges
 from lstm_stock.distributions.piecewise import Piecewise
 from tests.distributions.makers import (
@@ -31,6 +31,8 @@ def breakpoints_of_one(distribution):
     if isinstance(distribution, Binned):
         edges = bin_edges(distribution.n_bins).reshape(-1, *(1 for _ in distribution.shape))
         return distribution.loc + distribution.scale * edges
+    if isinstance(distribution, TransformedT):
+        return np.moveaxis(distribution.values, -1, 0)
     return distribution.breakpoints() if isinstance(distribution, Piecewise) else distribution.loc[None]
 
 
