@@ -22,10 +22,11 @@ from lstm_stock.baselines import (
     historical,
     reversal_10,
 )
+from lstm_stock.baselines.garch_sums import GarchProcess, sum_values
 from lstm_stock.baselines.task import fit_t
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.volatility import day_variance
-from lstm_stock.distributions import StudentT
+from lstm_stock.distributions import Empirical, StudentT, TransformedT
 from lstm_stock.distributions.student_t_fit import MIN_DF, MIN_SCALE
 from lstm_stock.errors import BaselineError
 from tests.helpers import bars_with_market, random_prices
@@ -60,34 +61,98 @@ def test_one_step_ahead_garch_is_what_arch_forecasts_with_the_same_parameters(fi
     forecast, insample, variance, unit = fitted
     df = insample.params["nu"]
     known = variance[TASK.cutoffs - 1, 0]  # return i ends at bar i + 1
-    np.testing.assert_allclose(forecast.scale[:, 0], np.sqrt(known * (df - 2) / df), rtol=1e-7)
-    np.testing.assert_allclose(forecast.df[:, 0], df, rtol=1e-12)
-    np.testing.assert_allclose(forecast.loc[:, 0], insample.params["mu"] * unit, rtol=1e-12)
+    theirs = StudentT(insample.params["mu"] * unit, np.sqrt(known * (df - 2) / df), df)
+    for p in (0.001, 0.3, 0.975):
+        np.testing.assert_allclose(forecast.quantile(p)[:, 0], theirs.quantile(p), rtol=1e-6)
+    outcome = np.full((len(TASK.cutoffs), 5), 0.013)
+    for name in ("cdf", "crps", "log_score"):
+        np.testing.assert_allclose(
+            getattr(forecast, name)(outcome)[:, 0], getattr(theirs, name)(0.013), rtol=1e-6
+        )
 
 
 def test_k_steps_ahead_the_variance_is_the_sum_that_arch_forecasts(fitted):
-    """The ratio of the scale to the standard deviation of the sum is the same at every cutoff."""
+    """The variance is the integral of x^2 over the quantiles."""
     forecast, _, variance, _ = fitted
-    deviation = np.sqrt(np.cumsum(variance, axis=1))[TASK.cutoffs - 1]
-    ratio = forecast.scale / deviation
-    np.testing.assert_allclose(ratio, np.broadcast_to(ratio[0], ratio.shape), rtol=1e-7)
+    rows = slice(0, None, 60)
+    some = forecast.take(rows)
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    # A logistic variable spreads the nodes over both tails.
+    logit = 30 * nodes
+    share = 1 / (1 + np.exp(-logit))
+    weights = weights * 30 * share * (1 - share)
+    values = np.stack([some.quantile(p) for p in share])
+    mean = np.tensordot(weights, values, axes=1)
+    found = np.tensordot(weights, (values - mean) ** 2, axes=1)
+    expected = np.cumsum(variance, axis=1)[TASK.cutoffs[rows] - 1]
+    np.testing.assert_allclose(found, expected, rtol=0.01)
 
 
-def test_k_steps_ahead_the_student_t_has_the_quantiles_of_simulated_paths(fitted):
-    forecast, insample, variance, unit = fitted
-    params, random = insample.params, np.random.default_rng(11)
-    df, gamma = params["nu"], params.get("gamma[1]", 0.0)
-    for row in (0, 100, 290):
-        v = np.full(200_000, variance[TASK.cutoffs[row] - 1, 0] / unit**2)
-        total = np.zeros_like(v)
-        for _ in range(5):
-            shock = np.sqrt(v * (df - 2) / df) * random.standard_t(df, len(v))
-            total += params["mu"] + shock
-            news = params["alpha[1]"] + gamma * (shock < 0)
-            v = params["omega"] + news * shock**2 + params["beta[1]"] * v
-        for p, within in ((0.025, 0.12), (0.25, 0.04), (0.5, 0.04), (0.75, 0.04), (0.975, 0.12)):
-            gap = unit * np.quantile(total, p) - forecast.quantile(p)[row, 4]
-            assert abs(gap) < within * forecast.scale[row, 4], (row, p)
+AAPL_GJR = GarchProcess(omega=0.045, alpha=0.03, gamma=0.19, beta=0.83, df=4.65)
+"""About the fit to the returns of AAPL, which has a strong skew over several bars."""
+
+PROCESSES = [
+    AAPL_GJR,
+    GarchProcess(omega=0.035, alpha=0.119, gamma=0.0, beta=0.846, df=4.38),
+    GarchProcess(omega=0.002, alpha=0.0, gamma=0.081, beta=0.958, df=5.16),
+    GarchProcess(omega=0.5, alpha=0.3, gamma=0.2, beta=0.1, df=3.0),
+]
+
+
+def simulated_sums(process, variance, horizon, n=200_000):
+    """Sums of simulated shocks, each path with both signs, shape `(horizon, 2 n)`."""
+    random, sums = np.random.default_rng(11), []
+    v, total = np.full(2 * n, variance), np.zeros(2 * n)
+    for _ in range(horizon):
+        z = random.standard_t(process.df, n) * np.sqrt((process.df - 2) / process.df)
+        shock = np.sqrt(v) * np.concatenate([z, -z])
+        total = total + shock
+        weight = process.alpha + process.gamma * (shock < 0)
+        v = process.omega + weight * shock**2 + process.beta * v
+        sums.append(total)
+    return np.stack(sums)
+
+
+@pytest.mark.parametrize("variance", [0.3, 0.8, 8.0], ids=["calm", "usual", "wild"])
+@pytest.mark.parametrize("process", PROCESSES, ids=["aapl_gjr", "aapl", "rcl_gjr", "heavy"])
+def test_sums_of_garch_returns_have_the_quantiles_of_simulated_paths(process, variance):
+    """Within 2 % of the simulation, whose own error at 0.5 % is up to 1 %."""
+    sums = simulated_sums(process, variance, 5)
+    ours = TransformedT(process.df, sum_values(process, np.array([variance]), 5))
+    for step in (2, 5):
+        for p in (0.005, 0.025, 0.05, 0.95, 0.975, 0.995):
+            assert ours.quantile(p)[0, step - 1] == pytest.approx(np.quantile(sums[step - 1], p), rel=0.02)
+        deviation = sums[step - 1].std()
+        for p in (0.25, 0.5, 0.75):
+            gap = ours.quantile(p)[0, step - 1] - np.quantile(sums[step - 1], p)
+            assert abs(gap) < 0.006 * deviation
+
+
+def test_sums_of_gjr_returns_score_as_their_simulation():
+    sums = np.sort(simulated_sums(AAPL_GJR, 0.8, 5)[-1])[::4]
+    ours = TransformedT(AAPL_GJR.df, sum_values(AAPL_GJR, np.array([0.8]), 5))
+    sample = Empirical(sums[:, None], 1)
+    for y in (-12.0, -4.0, 0.3, 5.0):
+        assert ours.crps(y)[0, 4] == pytest.approx(sample.crps(y).item(), rel=0.005)
+
+
+def test_sums_are_skewed_only_by_the_asymmetry():
+    values = sum_values(PROCESSES[1], np.array([0.2, 5.0]), 4)
+    np.testing.assert_allclose(values, -values[..., ::-1], atol=1e-9)
+    skewed = TransformedT(AAPL_GJR.df, sum_values(AAPL_GJR, np.array([0.8]), 5))
+    ratio = (-skewed.quantile(0.005) / skewed.quantile(0.995))[0]
+    assert ratio[0] == pytest.approx(1)
+    assert (np.diff(ratio) > 0.02).all()
+
+
+def test_sums_without_memory_are_finite_from_any_variance():
+    """The quadrature does not resolve a second return far smaller than the first; quantiles still increase."""
+    for df in (2.05, 500.0):
+        process = GarchProcess(omega=1.0, alpha=0.0, gamma=0.0, beta=0.0, df=df)
+        ours = TransformedT(df, sum_values(process, np.array([1e-6, 1.0, 1e6]), 8))
+        assert np.isfinite(ours.crps(0.0)).all()
+    # Eight normal returns of variance 1 are a normal of variance 8.
+    assert ours.quantile(0.05)[1, 7] == pytest.approx(np.sqrt(8) * stats.norm.ppf(0.05), rel=0.01)
 
 
 def test_a_fall_widens_gjr_more_than_a_rise():
@@ -98,7 +163,8 @@ def test_a_fall_widens_gjr_more_than_a_rise():
         last = TABLE["close"].iloc[1298] * np.exp(sign * 0.05)
         table.iloc[1299, table.columns.get_indexer(["open", "high", "low", "close"])] = last
         task = Task(Bars.of(table), N_INSAMPLE, np.array([1299]), 2)
-        widths[sign] = [b(task).scale[0, 0] for b in (garch, gjr)]
+        quantiles = [[b(task).quantile(p)[0, 0] for p in (0.1, 0.9)] for b in (garch, gjr)]
+        widths[sign] = [high - low for low, high in quantiles]
     assert widths[-1][0] == pytest.approx(widths[1][0], rel=0.02)
     gamma = arch_model(RETURNS[: N_INSAMPLE - 1] * 100, o=1, dist="t").fit(disp="off").params["gamma[1]"]
     assert (widths[-1][1] > widths[1][1]) == (gamma > 0)
