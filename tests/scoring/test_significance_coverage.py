@@ -14,6 +14,8 @@ from lstm_stock.scoring.significance import (
     by_date,
     coverage_by_third,
     coverage_on_volatility,
+    kupiec,
+    kupiec_by_offset,
     mean_test,
     uniformity,
     uniformity_by_offset,
@@ -166,3 +168,25 @@ def test_every_offset_has_enough_values():
         uniformity_by_offset(np.linspace(0.1, 0.9, 99), 5)
     with pytest.raises(ValueError, match="`step` must be 1 or more, got 0"):
         uniformity_by_offset(np.linspace(0.1, 0.9, 99), 0)
+
+
+def test_coverage_of_overlapping_forecasts_is_kupiec_of_each_offset_combined():
+    misses = (np.random.default_rng(4).random(400) < 0.05).astype(float)
+    assert kupiec_by_offset(misses, 0.1, 1).p == pytest.approx(kupiec(misses, 0.1).p)
+    p = [kupiec(misses[offset::5], 0.1).p for offset in range(5)]
+    cauchy = np.mean([np.tan(np.pi * (0.5 - one)) for one in p])
+    found = kupiec_by_offset(misses, 0.1, 5)
+    assert (found.statistic, found.p) == (
+        pytest.approx(cauchy),
+        pytest.approx(0.5 - np.arctan(cauchy) / np.pi),
+    )
+
+
+def test_coverage_of_overlapping_forecasts_holds_its_size():
+    """Of 400 random walks with five-step forecasts 5 % are 20; below 8 or above 33 comes once in 400 times."""
+    random = np.random.default_rng(8)
+    n_rejected = 0
+    for _ in range(400):
+        total = np.convolve(random.standard_normal(504), np.ones(5), "valid") / np.sqrt(5)
+        n_rejected += kupiec_by_offset((np.abs(total) > 1.96).astype(float), 0.05, 5).p < 0.05
+    assert 8 <= n_rejected <= 33

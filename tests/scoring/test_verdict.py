@@ -266,7 +266,7 @@ def test_a_small_p_that_claims_nothing_is_explained():
     direction = judge(table, Subject("lstm", followers=()))["direction"]
     assert ALPHA / 2 < direction["p"] < ALPHA
     assert direction["verdict"] == "no evidence"
-    assert "not significant: the questions share 5 %, 2.5 % are for this one" in direction["sentence"]
+    assert "not significant: all questions share 5 %, the tests of this one 2.5 %" in direction["sentence"]
 
 
 def test_skill_is_rarely_claimed_of_forecasters_without_it():

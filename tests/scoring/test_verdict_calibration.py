@@ -13,7 +13,7 @@ from lstm_stock.scoring.significance import (
     christoffersen,
     coverage_on_volatility,
     kupiec,
-    mean_test,
+    kupiec_by_offset,
     uniformity,
 )
 from lstm_stock.scoring.verdict import Subject, judge, short_verdict
@@ -146,7 +146,8 @@ def test_overlapping_steps_are_tested_with_their_dependence():
     tests = judge_calibration(table, 5, ALPHA)["tests"]
     assert "independence" not in tests
     misses = ((table["pit"] - 0.5).abs() > 0.45).astype(float)
-    assert tests["coverage_90"]["p"] == pytest.approx(mean_test(misses - 0.1, 5).p)
+    assert tests["coverage_90"]["p"] == pytest.approx(kupiec_by_offset(misses, 0.1, 5).p)
+    assert tests["volatility"]["test"] == "by date"
 
 
 def test_without_trailing_volatility_the_rest_is_tested():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -202,10 +203,32 @@ def uniformity_by_offset(pit: ArrayLike, step: int) -> HypothesisTest:
     if step < 1:
         raise ValueError(f"`step` must be 1 or more, got {step}")
     u = as_series("pit", pit)
-    p = np.array([uniformity(u[offset::step]).p for offset in range(step)])
-    p = np.clip(p, 1e-15, 1 - 1e-15)  # finite tangents
+    return _combined([uniformity(u[offset::step]).p for offset in range(step)], len(u))
+
+
+def kupiec_by_offset(misses: ArrayLike, p: float, step: int) -> HypothesisTest:
+    """Test whether an interval of overlapping `step`-bar forecasts is missed with probability `p`.
+
+    As `uniformity_by_offset`, with `kupiec` on each of the `step` series. A test of the mean miss with a variance
+    estimated from the misses would reject too often where they are few, as they are if the interval is too wide.
+
+    Args:
+        misses: 1 where the outcome is outside, 0 where it is inside, in order of time, shape `(n,)`.
+        p: Nominal share of misses.
+        step: Step of the forecasts; 1 is `kupiec`.
+
+    Raises:
+        ValueError: As `kupiec`, for each offset.
+    """
+    x = as_binary("misses", misses)
+    return _combined([kupiec(x[offset::step], p).p for offset in range(step)], len(x))
+
+
+def _combined(p_values: Sequence[float], n: int) -> HypothesisTest:
+    """Combine dependent p-values by Cauchy's distribution."""
+    p = np.clip(p_values, 1e-15, 1 - 1e-15)  # finite tangents
     combined = float(np.mean(np.tan(np.pi * (0.5 - p))))
-    return HypothesisTest(combined, float(stats.cauchy.sf(combined)), len(u))
+    return HypothesisTest(combined, float(stats.cauchy.sf(combined)), n)
 
 
 def _volatility(values: ArrayLike) -> Array:

@@ -21,7 +21,7 @@ from lstm_stock.scoring.significance import (
     by_date,
     christoffersen,
     coverage_on_volatility,
-    kupiec,
+    kupiec_by_offset,
     mean_test,
     rejected_in_families,
     uniformity_by_offset,
@@ -54,9 +54,8 @@ def judge_calibration(model_rows: pd.DataFrame, step: int, alpha: float) -> dict
     """
     n = model_rows["cutoff"].nunique()
     has_pit = bool(model_rows["pit"].notna().all())
-    if not has_pit or n <= max(
-        MIN_OBSERVATIONS, 2 * step
-    ):  # A miss and the one before it make one pair less.
+    # Each of `step` interleaved series needs enough; a miss and the one before it make one pair less.
+    if not has_pit or n <= MIN_OBSERVATIONS * step:
         return _not_tested(n, sentences.no_calibration(None if not has_pit else n))
     hits = {level: _is_inside(model_rows["pit"].to_numpy(np.float64), level) for level in LEVELS}
     results, names = _test(model_rows, hits, step)
@@ -130,14 +129,17 @@ def _test(
     """Return the result and the name of every test."""
     dates, misses = rows["cutoff"].to_numpy(), 1 - hits[LEVEL]
     pits = [table["pit"].to_numpy(np.float64) for _, table in rows.groupby("ticker", sort=False)]
-    is_series = len(pits) == 1 and step == 1  # of independent misses, if the distribution is right
+    one_ticker = len(pits) == 1
+    is_series = one_ticker and step == 1  # of independent misses, if the distribution is right
     results, names = {}, {}
     for level, inside in hits.items():
         p = 1 - level / 100
         results[f"coverage_{level}"] = (
-            kupiec(1 - inside, p) if is_series else mean_test(by_date(1 - inside - p, dates), step)
+            kupiec_by_offset(1 - inside, p, step)
+            if one_ticker
+            else mean_test(by_date(1 - inside - p, dates), step)
         )
-        names[f"coverage_{level}"] = "Kupiec" if is_series else "by date"
+        names[f"coverage_{level}"] = "Kupiec" if one_ticker else "by date"
     n_inside = np.mean(list(hits.values()), axis=0)
     results["volatility"] = _dependence_on_volatility(rows, n_inside, step)
     names["volatility"] = "score test" if is_series else "by date"

@@ -5,18 +5,16 @@ every baseline' is claimed only if all of them are rejected, so the best baselin
 set before it is tested against. A difference in CRPS counts only if quiet, middle and wild days show it
 (`significance.consistency`), and only a network whose width follows volatility can be better.
 
-The questions are three families that share `alpha`; a family holds the hypotheses of every step that is judged.
-Each uses its part by Hommel's rule, and one that is rejected whole passes its part on
-(`significance.rejected_in_families`). Claims of 'worse' are tested in the same way on the other side, with an
-`alpha` of their own.
+Each question at each step is a family, and the families share `alpha`. Each uses its part by Hommel's rule, and
+one that is rejected whole passes its part on (`significance.rejected_in_families`). Claims of 'worse' are tested in
+the same way on the other side, with an `alpha` of their own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from lstm_stock.scoring.significance import rejected_in_families
@@ -53,13 +51,13 @@ def judge_claims(
     worse, _ = _reject([_p_worse(one) for one in tests], alpha)
     return {
         of_step.step: {
-            "point": _point(of_step.point, rejected.point, lost.point, levels[0], subject.model),
+            "point": _point(of_step.point, rejected.point, lost.point, level[0], subject.model),
             "direction": _direction(
-                of_step.direction, rejected.direction, lost.direction, levels[1], subject.model
+                of_step.direction, rejected.direction, lost.direction, level[1], subject.model
             ),
-            "distribution": _distribution(of_step, rejected.crps, lost.crps, levels[2], subject.model),
+            "distribution": _distribution(of_step, rejected.crps, lost.crps, level[2], subject.model),
         }
-        for of_step, rejected, lost in zip(tests, better, worse, strict=True)
+        for of_step, rejected, lost, level in zip(tests, better, worse, levels, strict=True)
     }
 
 
@@ -83,19 +81,15 @@ def _p_worse(tests: StepTests) -> _PValues:
     return _PValues(point, tests.direction.p_worse, [one.worse.p for one in tests.crps])
 
 
-def _reject(by_step: Sequence[_PValues], alpha: float) -> tuple[list[_Rejected], list[float]]:
-    """Return what is rejected at each step, and the significance level of each question."""
-    families = [
-        [one.point for one in by_step],
-        [one.direction for one in by_step],
-        [p for one in by_step for p in one.crps],
-    ]
+def _reject(by_step: Sequence[_PValues], alpha: float) -> tuple[list[_Rejected], list[list[float]]]:
+    """Return, for each step, what is rejected, and the significance level of each question."""
+    families = [family for one in by_step for family in ([one.point], [one.direction], one.crps)]
     rejected, levels = rejected_in_families(families, alpha)
-    crps: Iterator[bool] = iter(rejected[2])
-    return [
-        _Rejected(rejected[0][i], rejected[1][i], list(islice(crps, len(one.crps))))
-        for i, one in enumerate(by_step)
-    ], levels
+    of_steps = [
+        _Rejected(point[0], direction[0], crps)
+        for point, direction, crps in zip(rejected[::3], rejected[1::3], rejected[2::3], strict=True)
+    ]
+    return of_steps, [levels[i : i + 3] for i in range(0, len(levels), 3)]
 
 
 def _outcome(better: bool, worse: bool, p: float) -> str:

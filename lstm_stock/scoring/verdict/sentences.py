@@ -82,9 +82,10 @@ def distribution(found: Comparison, outcome: str, beaten: Sequence[str], alpha: 
     if found.infinite:
         return f"{asked} Not tested: {_is_infinite(found, 'CRPS')}"
     gap = 100 * (found.score / found.baseline_score - 1)
+    change = f"{abs(gap):.1f} % {'lower' if gap < 0 else 'higher'}"
     scores = (
         f"CRPS {found.score:.4f} against {found.baseline_score:.4f} of {found.baseline}, in units of trailing "
-        f"volatility, {gap:+.1f} %"
+        f"volatility, {change}"
     )
     if outcome == "not tested":
         return f"{asked} Not tested: {_why_not(found)} ({scores})"
@@ -219,5 +220,6 @@ def _p_of(found: Comparison, outcome: str, alpha: float) -> str:
 def _shared_alpha(p: float, outcome: str, alpha: float) -> str:
     """Explain a p-value that looks significant and is not."""
     if outcome == "no evidence" and p < ALPHA:
-        return f", not significant: the questions share {100 * ALPHA:.0f} %, {100 * alpha:.1f} % are for this one"
+        share = f"all questions share {100 * ALPHA:.0f} %, the tests of this one {100 * alpha:.1f} %"
+        return f", not significant: {share}"
     return ""
