@@ -6,8 +6,8 @@ set before it is tested against. A difference in CRPS counts only if quiet, midd
 (`significance.consistency`), and only a network whose width follows volatility can be better.
 
 Each question at each step is a family, and the families share `alpha`. Each uses its part by Hommel's rule, and
-one that is rejected whole passes its part on (`significance.rejected_in_families`). Claims of 'worse' are tested in
-the same way on the other side, with an `alpha` of their own.
+one that is rejected whole passes its part on (`significance.rejected_in_families`). Claims of 'worse' are tested
+in the same way on the other side, with an `alpha` of their own.
 """
 
 from __future__ import annotations
