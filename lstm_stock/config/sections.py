@@ -287,7 +287,8 @@ class TrainingConfig(Section):
     )
     early_stopping: EarlyStoppingConfig | None = Field(
         default=EarlyStoppingConfig(),
-        description="Stop when a loss no longer improves, and restore the best weights; null is off",
+        description="Stop when a loss no longer improves, and restore the best weights, which may be the start; "
+        "null is off",
     )
     reduce_lr: ReduceLrConfig | None = Field(
         default=ReduceLrConfig(),

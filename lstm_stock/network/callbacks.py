@@ -22,8 +22,9 @@ PROGRESS_SECONDS = 0.1
 class Progress:
     """Progress of a training, reported after an epoch's first batch, at its end, and every `PROGRESS_SECONDS`.
 
-    `loss` is the running mean of the epoch; `val_loss` and `best_val_loss` are NaN before the first validation.
-    Epochs and members count from 1. `n_windows` is the number of train windows.
+    `loss` is the running mean of the epoch. The start is validated too: before the end of the first epoch,
+    `val_loss` and `best_val_loss` are those of the start; without validation they are NaN. Epochs and members
+    count from 1. `n_windows` is the number of train windows.
     """
 
     member: int
@@ -39,8 +40,16 @@ class Progress:
     n_windows: int
 
 
-def fit_callbacks(config: TrainingConfig) -> list[keras.callbacks.Callback]:
-    """Return the callbacks of a training with validation, as the `training` section asks."""
+def fit_callbacks(
+    config: TrainingConfig, start: Sequence[Any], start_loss: float
+) -> list[keras.callbacks.Callback]:
+    """Return the callbacks of a training with validation, as the `training` section asks.
+
+    Args:
+        config: The `training` section.
+        start: Weights to keep if no epoch has a lower validation loss.
+        start_loss: Their validation loss.
+    """
     learning_rate: list[keras.callbacks.Callback] = []
     if config.reduce_lr is not None:
         learning_rate.append(
@@ -55,14 +64,19 @@ def fit_callbacks(config: TrainingConfig) -> list[keras.callbacks.Callback]:
         )
     stopping: list[keras.callbacks.Callback] = [_KeepLastWeights()]
     if config.early_stopping is not None:
+        monitor = config.early_stopping.monitor
+        # The start has no train loss: if that is monitored, the start is no candidate.
+        is_candidate = monitor == "val_loss"
         stopping = [
             keras.callbacks.EarlyStopping(
-                monitor=config.early_stopping.monitor,
+                monitor=monitor,
                 patience=config.early_stopping.patience,
                 min_delta=config.early_stopping.min_delta,
                 mode="min",
             ),
-            _KeepBestWeights(config.early_stopping.monitor),
+            _KeepBestWeights(
+                monitor, start if is_candidate else None, start_loss if is_candidate else np.inf
+            ),
         ]
     # Averaging comes first: the averaged weights are validated and kept.
     return [*_averaging_callbacks(config), *learning_rate, *stopping]
@@ -94,16 +108,21 @@ class _KeepLastWeights(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class _KeepBestWeights(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keep the weights of the epoch with the lowest loss.
+    """Keep the weights of the epoch with the lowest loss, or the start if no epoch has a lower one.
 
     `EarlyStopping` would keep those of the last improvement by `min_delta`.
+
+    Args:
+        monitor: The loss.
+        start: Weights that no epoch trained; None if they are no candidate.
+        start_loss: Their loss; infinite if they are no candidate.
     """
 
-    def __init__(self, monitor: str) -> None:
+    def __init__(self, monitor: str, start: Sequence[Any] | None, start_loss: float) -> None:
         super().__init__()
         self._monitor = monitor
-        self.lowest = np.inf
-        self.weights: list[Any] | None = None
+        self.lowest = start_loss
+        self.weights = start
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {}).get(self._monitor, np.nan)
@@ -141,7 +160,7 @@ class HistoryAndProgress(keras.callbacks.Callback):  # type: ignore[misc]
         n_windows: Number of train windows.
         stop: Set when the user wants to stop.
         on_progress: Called with each `Progress`.
-        rows: The history so far, one row per epoch.
+        rows: The history so far, one row per epoch, after that of the start if it was validated.
         clock: Returns the time in seconds.
     """
 

@@ -10,7 +10,7 @@ import json
 import math
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from struct import error
@@ -84,7 +84,7 @@ class Checkpoints:
     def n_epochs(self) -> int:
         """Number of epochs on disk, of all members together."""
         states = (self._read(member) for member in self._members())
-        return sum(len(state.facts["rows"]) for state in states if state is not None)
+        return sum(n_epochs_of(state.facts["rows"]) for state in states if state is not None)
 
     def clear(self) -> None:
         """Delete all states."""
@@ -156,6 +156,11 @@ class Checkpoints:
         return self._work_dir.path / f"network-{member:02}.npz"
 
 
+def n_epochs_of(rows: Sequence[Mapping[str, float]]) -> int:
+    """Return the number of epochs in the history of one member, which may begin with an epoch 0."""
+    return int(rows[-1]["epoch"]) if rows else 0
+
+
 def _progress(state: MemberState) -> tuple[bool, int]:
     """Return a key that orders the states of a member by progress."""
-    return state.is_done, len(state.facts["rows"])
+    return state.is_done, n_epochs_of(state.facts["rows"])

@@ -7,13 +7,17 @@ appear here.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
+from numpy.typing import NDArray
 
 from lstm_stock.config import TrainingConfig
 from lstm_stock.dataset.windows import Windows
@@ -31,7 +35,7 @@ from lstm_stock.network.callbacks import (
     training_variables,
 )
 from lstm_stock.network.cells.base import PREDICT_BATCH
-from lstm_stock.network.checkpoints import Checkpoints, MemberState
+from lstm_stock.network.checkpoints import Checkpoints, MemberState, n_epochs_of
 from lstm_stock.network.compiled import compiled_network, without_optimizer
 from lstm_stock.network.interrupt import ctrl_c_event
 
@@ -45,7 +49,8 @@ class TrainingResult:
 
     Attributes:
         network: The members joined by `build_ensemble`.
-        history: One row per member and epoch: `member epoch loss val_loss learning_rate seconds`.
+        history: One row per member and epoch: `member epoch loss val_loss learning_rate seconds`. Epoch 0 is the
+            start, which has no `loss`.
         interrupted: Whether the user stopped the training early.
     """
 
@@ -65,6 +70,9 @@ def fit_network(
 ) -> TrainingResult:
     """Train `config.members` networks, from the seeds `seed, seed + 1, ...`, and join them.
 
+    The weights kept are those of the epoch with the lowest validation loss. If no epoch has a lower one than the
+    start, the start is kept: the network whose output is the biases of the head, whatever the window.
+
     Ctrl-C once ends training after the batch under way: the member in training keeps its best weights so far, or
     is dropped if other members are complete. Ctrl-C twice raises KeyboardInterrupt.
 
@@ -81,9 +89,7 @@ def fit_network(
     Raises:
         ConfigError: A loss became infinite or not a number.
     """
-    members = [
-        _Member(i + 1, i + 1, seed + i, config.epochs, fit_callbacks(config)) for i in range(config.members)
-    ]
+    members = [_Member(i + 1, i + 1, seed + i, None) for i in range(config.members)]
     with ctrl_c_event() as stop:
         trainer = _Trainer(spec, train, val, config, stop, on_progress, checkpoints)
         networks, rows = trainer.train(members)
@@ -101,9 +107,9 @@ def refit_network(
 ) -> TrainingResult:
     """Train the members of `first` again from the start, on more windows and without validation.
 
-    Each member is trained for the number of epochs that was best on val, with the learning rate of each of these
-    epochs (Goodfellow, Bengio & Courville 2016, Deep Learning, algorithm 7.2). So the network learns from the val
-    windows too, the newest before test, as the baselines do.
+    Each member is trained for the number of epochs that was best on val, possibly none, with the learning rate of
+    each of these epochs (Goodfellow, Bengio & Courville 2016, Deep Learning, algorithm 7.2). So the network learns
+    from the val windows too, the newest before test, as the baselines do.
 
     Args:
         spec: The network to build.
@@ -121,11 +127,10 @@ def refit_network(
         ConfigError: A loss became infinite or not a number.
     """
     members = []
-    for i in range(config.members):
-        history = first.history[first.history["member"] == i + 1]
-        n_epochs = _best_epoch(history, config)
-        callbacks = refit_callbacks(config, history["learning_rate"].tolist()[:n_epochs])
-        members.append(_Member(i + 1, config.members + i + 1, seed + i, n_epochs, callbacks))
+    for i, n_epochs in enumerate(kept_epochs(first.history, config)):
+        epochs = first.history[(first.history["member"] == i + 1) & (first.history["epoch"] > 0)]
+        rates = epochs["learning_rate"].tolist()[:n_epochs]
+        members.append(_Member(i + 1, config.members + i + 1, seed + i, rates))
     with ctrl_c_event() as stop:
         networks, _ = _Trainer(spec, train, None, config, stop, on_progress, checkpoints).train(members)
     if stop.is_set():
@@ -133,10 +138,18 @@ def refit_network(
     return replace(first, network=build_ensemble(networks))
 
 
-def _best_epoch(history: pd.DataFrame, config: TrainingConfig) -> int:
-    """Return the epoch, from 1, whose weights a training kept."""
+def kept_epochs(history: pd.DataFrame, config: TrainingConfig) -> list[int]:
+    """Return the epoch of each member whose weights a training kept; 0 is the start.
+
+    Args:
+        history: That of a `TrainingResult`.
+        config: The `training` section.
+    """
     stopping = config.early_stopping
-    return len(history) if stopping is None else int(history[stopping.monitor].argmin()) + 1
+    return [
+        int(rows["epoch"].iloc[-1 if stopping is None else int(rows[stopping.monitor].argmin())])
+        for _, rows in history.groupby("member", sort=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -147,15 +160,13 @@ class _Member:
         number: From 1.
         checkpoint: Number of its state in `Checkpoints`.
         seed: Seed of its weights and batches.
-        n_epochs: Epochs, at most.
-        callbacks: All but history and checkpoints.
+        rates: The learning rate of each epoch of a refit; None in a first training.
     """
 
     number: int
     checkpoint: int
     seed: int
-    n_epochs: int
-    callbacks: list[keras.callbacks.Callback]
+    rates: Sequence[float] | None
 
 
 @dataclass(frozen=True)
@@ -212,28 +223,35 @@ class _Trainer:
         if state is not None and state.is_done:
             network.set_weights(state.arrays["variables"])
             return network, rows
-        history = HistoryAndProgress(
-            member.number,
-            self.config.members,
-            n_windows,
-            self.stop,
-            self.on_progress,
-            rows,
-        )
+        start = _start(network)
+        if member.rates is not None and not member.rates:
+            network.set_weights(start)
+            return network, rows
         train = WindowBatches(self.train_windows, self.config.batch_size, member.seed)
-        val = None if self.val_windows is None else WindowBatches(self.val_windows, PREDICT_BATCH)
-        n_epochs = member.n_epochs
+        val = None
+        if self.val_windows is not None:
+            val = WindowBatches(self.val_windows, PREDICT_BATCH).dataset()
+            rows = rows or [_start_row(member, network, start, val)]
+        n_done = n_epochs_of(rows)
+        n_epochs = self.config.epochs if member.rates is None else len(member.rates)
         if state is not None:
             _restore(network, train, state)
-            n_epochs = len(rows) if state.facts["stops"] else n_epochs
-        callbacks = [history, NextEpoch(train.next_epoch), *member.callbacks]
+            n_epochs = n_done if state.facts["stops"] else n_epochs
+        history = HistoryAndProgress(
+            member.number, self.config.members, n_windows, self.stop, self.on_progress, rows
+        )
+        callbacks = [history, NextEpoch(train.next_epoch)]
+        if member.rates is None:
+            callbacks += fit_callbacks(self.config, start, rows[0]["val_loss"])
+        else:
+            callbacks += refit_callbacks(self.config, member.rates)
         if self.checkpoints is not None:
             save_state = partial(self.checkpoints.keep, member.checkpoint)
             callbacks.append(SaveState(callbacks, history, save_state, state))
         network.fit(
             train.dataset(),
-            validation_data=None if val is None else val.dataset(),
-            initial_epoch=len(rows),
+            validation_data=val,
+            initial_epoch=n_done,
             epochs=n_epochs,
             shuffle=False,  # `WindowBatches` shuffles
             verbose=0,
@@ -242,16 +260,50 @@ class _Trainer:
         return network, history.rows
 
 
+def _start(network: keras.Model) -> list[NDArray[Any]]:
+    """Return the weights of a new network with a head of its biases alone: their forecast is that of `Head.start`.
+
+    With its random weights, the head would add noise to that forecast.
+    """
+    head = network.get_layer("head")
+    is_zero = [variable is head.kernel for variable in network.weights]
+    return [
+        np.zeros_like(value) if zero else value
+        for zero, value in zip(is_zero, network.get_weights(), strict=True)
+    ]
+
+
+def _start_row(
+    member: _Member, network: keras.Model, start: list[NDArray[Any]], val: tf.data.Dataset
+) -> dict[str, float]:
+    """Validate the start and return its row of the history."""
+    started = time.perf_counter()
+    initial = network.get_weights()
+    network.set_weights(start)
+    val_loss = float(network.evaluate(val, verbose=0))
+    network.set_weights(initial)
+    return {
+        "member": member.number,
+        "epoch": 0,
+        "loss": np.nan,
+        "val_loss": val_loss,
+        "learning_rate": float(network.optimizer.learning_rate),
+        "seconds": time.perf_counter() - started,
+    }
+
+
 def _restore(network: keras.Model, train: WindowBatches, state: MemberState) -> None:
     """Set network, optimizer and the order of the windows to the state after some epoch."""
     for variable, value in zip(training_variables(network), state.arrays["variables"], strict=True):
         variable.assign(value)
-    for _ in state.facts["rows"]:
+    for _ in range(n_epochs_of(state.facts["rows"])):
         train.next_epoch()
 
 
 def _check_finite(rows: Sequence[dict[str, float]]) -> None:
     for row in rows:
+        if row["epoch"] == 0:
+            continue
         if not np.isfinite(row["loss"]) or not np.isfinite(row["val_loss"]):
             raise ConfigError(
                 f"training diverged: at epoch {row['epoch']:.0f} the loss is {row['loss']:g} "

@@ -86,7 +86,7 @@ def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
     if fit.interrupted:
         raise KeyboardInterrupt
     best = fit.history.groupby("member")["val_loss"].min()
-    facts = {"epochs": float(len(fit.history)), "best_val_loss": float(best.mean())}
+    facts = {"epochs": float((fit.history["epoch"] > 0).sum()), "best_val_loss": float(best.mean())}
     tables = [
         network_table(job.config.model.cell, windows, returns, forecaster.calibrators[windows.series.ticker])
         for windows, returns in zip(test, forecast_each(job.config, fit.network, test), strict=True)

@@ -35,6 +35,7 @@ from lstm_stock.runs.provenance import (
 from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
 from lstm_stock.scoring.verdict import judge_together
 from lstm_stock.workflow.fit import fit_with_refit, score_jobs
+from lstm_stock.workflow.kept_start import note_kept_starts
 from lstm_stock.workflow.parallel import WorkerKilledError
 from lstm_stock.workflow.scoring import ScoredTicker, score_tickers, subject_of
 
@@ -109,6 +110,7 @@ def train(
                 f"stopped by Ctrl-C: the {which} validated weights are scored and saved; "
                 "`--resume` continues after the last complete epoch"
             )
+        note_kept_starts(config, fit.history, reports.note)
         forecasts = scratch / "forecasts.parquet"
         with _training_is_kept(checkpoints, reports.note):
             n_scored = len(forecaster.windows.test)

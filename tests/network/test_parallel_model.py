@@ -16,7 +16,7 @@ from lstm_stock.network.build import build_network
 from lstm_stock.network.compiled import compiled_network
 from lstm_stock.network.heads import training_loss, window_losses
 from lstm_stock.network.parallel_model import ParallelModel
-from tests.network.test_training import SETTINGS, TINY, TRAIN, VAL, weights
+from tests.network.test_training import SETTINGS, TINY, TRAIN, VAL, start_loss, weights
 
 PLAIN = Architecture("lstm", (6, 4), 0.0, (4,), "student_t", look_back=5, n_features=3, horizon=2, fused=True)
 BATCH = 10
@@ -108,7 +108,9 @@ def test_a_seed_gives_equal_weights_and_saved_layers_are_those_of_keras(for_all_
     assert weights(first) == weights(second)
     member = first.network.get_layer("member_1")
     assert {type(layer).__module__.partition(".")[0] for layer in member.layers} == {"keras"}
-    assert first.history["val_loss"].iloc[-1] < first.history["val_loss"].iloc[0]
+    val_loss = first.history["val_loss"]
+    assert val_loss[0] == pytest.approx(start_loss(), abs=1e-5)
+    assert val_loss.iloc[-1] < val_loss[1]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from scipy import stats
 
 from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
 from lstm_stock.dataset.series import WindowSpec, fit_ticker
@@ -21,13 +22,13 @@ from lstm_stock.network.batches import WindowBatches
 from lstm_stock.network.callbacks import HistoryAndProgress, Progress
 from lstm_stock.network.checkpoints import MemberState
 from lstm_stock.network.forecast import forecast_returns
-from lstm_stock.network.training import TrainingResult, fit_network, refit_network
+from lstm_stock.network.training import TrainingResult, fit_network, kept_epochs, refit_network
 from lstm_stock.prices.table import adjusted
 from tests.helpers import random_prices
 
 RECIPE = WindowSpec(("log_return", "log_range"), "log_return", "trailing_vol", 8, 2, "minmax")
 TINY = Architecture("lstm", (4,), 0.1, (4,), "student_t", look_back=8, n_features=2, horizon=2)
-SETTINGS = TrainingConfig(epochs=3, batch_size=64)
+SETTINGS = TrainingConfig(epochs=3, batch_size=64, early_stopping=None)
 
 
 def parts_of(seed: int = 0) -> tuple[Windows, Windows, Windows]:
@@ -51,6 +52,18 @@ def seen() -> list[Progress]:
 def fit(seen) -> TrainingResult:
     """A training with the seed 5 that several tests look at."""
     return fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5, on_progress=seen.append)
+
+
+def epochs_of(fit):
+    """The history without its epoch 0."""
+    return fit.history[fit.history["epoch"] > 0]
+
+
+def val_loss_of(network):
+    """The validation loss by another route: the log score of the forecast, with weights 1 and 1/2 of the steps."""
+    forecast = forecast_returns(network, TINY, VAL).rescale(1 / VAL.volatility_scale)
+    by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
+    return np.average(by_step, weights=[1, 1 / 2])
 
 
 def weights(fit):
@@ -121,10 +134,10 @@ def test_the_best_weights_are_restored_and_the_history_says_which():
     fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=1)
     history = fit.history
     best = history["val_loss"].idxmin()
-    assert len(history) == best + 1 + 3 < 30
-    forecast = forecast_returns(fit.network, TINY, VAL).rescale(1 / VAL.volatility_scale)
-    by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
-    assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(history["val_loss"].min(), abs=1e-4)
+    assert history["epoch"].tolist() == list(range(best + 1 + 3))
+    assert 0 < best < 30 - 3
+    assert kept_epochs(history, settings) == [best]
+    assert val_loss_of(fit.network) == pytest.approx(history["val_loss"].min(), abs=1e-4)
 
 
 def test_a_decrease_below_min_delta_is_kept_but_does_not_prolong_the_training():
@@ -132,16 +145,14 @@ def test_a_decrease_below_min_delta_is_kept_but_does_not_prolong_the_training():
         epochs=30,
         batch_size=16,
         learning_rate=0.001,
-        early_stopping=EarlyStoppingConfig(patience=3, min_delta=1),
+        early_stopping=EarlyStoppingConfig(patience=12, min_delta=1),
         reduce_lr=None,
     )
     fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=1)
-    val_loss = fit.history["val_loss"]
-    assert len(val_loss) == 1 + 3
+    val_loss = epochs_of(fit)["val_loss"]
+    assert len(val_loss) == 1 + 12
     assert val_loss.argmin() > 0
-    forecast = forecast_returns(fit.network, TINY, VAL).rescale(1 / VAL.volatility_scale)
-    by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
-    assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(val_loss.min(), abs=1e-4)
+    assert val_loss_of(fit.network) == pytest.approx(val_loss.min(), abs=1e-4)
 
 
 @pytest.mark.parametrize("ema_momentum", [0.0, 0.9])
@@ -160,9 +171,63 @@ def test_the_weights_kept_are_those_that_were_validated(ema_momentum, stop):
     fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=2, on_progress=on_progress)
     val_loss = fit.history["val_loss"]
     kept = val_loss.min() if stop == "early" else val_loss.iloc[-1]
-    forecast = forecast_returns(fit.network, TINY, VAL).rescale(1 / VAL.volatility_scale)
-    by_step = forecast.log_score(VAL.targets.astype(np.float64)).mean(axis=0)
-    assert np.average(by_step, weights=[1, 1 / 2]) == pytest.approx(kept, abs=1e-4)
+    assert val_loss_of(fit.network) == pytest.approx(kept, abs=1e-4)
+
+
+# --- zero epochs ---
+
+
+# Each step moves the weights by about this rate: the first epoch is far off, and no later one comes back.
+HOPELESS = TrainingConfig(
+    epochs=2, batch_size=64, learning_rate=1, early_stopping=EarlyStoppingConfig(patience=2), reduce_lr=None
+)
+
+
+def start_loss():
+    """By hand: that of the Student-t with 5 degrees of freedom and variance 1 at every window."""
+    by_step = -stats.t.logpdf(VAL.targets, 5, scale=np.sqrt(3 / 5)).mean(axis=0)
+    return np.average(by_step, weights=[1, 1 / 2])
+
+
+def test_a_training_of_which_no_epoch_is_better_keeps_the_start():
+    fit = fit_network(TINY, [TRAIN], [VAL], HOPELESS, seed=5)
+    start = fit.history.iloc[0]
+    assert (start["epoch"], start["learning_rate"]) == (0, 1)
+    assert np.isnan(start["loss"])
+    assert kept_epochs(fit.history, HOPELESS) == [0]
+    assert start["val_loss"] == pytest.approx(start_loss(), abs=1e-5)
+    forecast = forecast_returns(fit.network, TINY, TEST)
+    expected = stats.t.ppf(0.95, 5, scale=np.sqrt(3 / 5)) * TEST.volatility_scale
+    np.testing.assert_allclose(forecast.quantile(0.95), expected, rtol=1e-5)
+    assert np.abs(forecast.quantile(0.5)).max() < 1e-9
+
+
+def test_patience_counts_epochs_without_a_new_lowest_epoch_whatever_the_start():
+    """The first epochs of a short training are often worse than the start, and later ones better."""
+    slow = replace_epochs(30).model_copy(
+        update={"learning_rate": 1e-4, "early_stopping": EarlyStoppingConfig(patience=2, min_delta=0)}
+    )
+    val_loss = fit_network(TINY, [TRAIN], [VAL], slow, seed=5).history["val_loss"]
+    assert val_loss[1:5].min() > val_loss[0]
+    assert len(val_loss) > 1 + 4
+
+
+def test_the_start_is_no_candidate_without_early_stopping_or_when_the_train_loss_is_monitored():
+    for stopping in (None, EarlyStoppingConfig(monitor="loss", patience=2)):
+        settings = HOPELESS.model_copy(update={"epochs": 2, "early_stopping": stopping})
+        fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
+        (kept,) = kept_epochs(fit.history, settings)
+        assert kept > 0
+        assert val_loss_of(fit.network) == pytest.approx(fit.history["val_loss"][kept], rel=1e-4)
+
+
+def test_a_refit_for_zero_epochs_is_the_start():
+    pair = HOPELESS.model_copy(update={"members": 2})
+    first = fit_network(TINY, [TRAIN], [VAL], pair, seed=5)
+    assert kept_epochs(first.history, pair) == [0, 0]
+    refitted = refit_network(TINY, [TRAIN], first, pair, seed=5)
+    assert weights(refitted) == weights(first)
+    assert not refitted.interrupted
 
 
 def floats(arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -215,7 +280,7 @@ def test_the_learning_rate_is_cut_on_plateaus():
         early_stopping=None,
         reduce_lr=ReduceLrConfig(factor=0.5, patience=1, min_lr=0),
     )
-    rates = fit_network(TINY, [TRAIN], [VAL], settings, seed=1).history["learning_rate"]
+    rates = epochs_of(fit_network(TINY, [TRAIN], [VAL], settings, seed=1))["learning_rate"]
     assert len(rates) == 6
     assert rates.iloc[-1] < rates.iloc[0]
 
@@ -223,7 +288,7 @@ def test_the_learning_rate_is_cut_on_plateaus():
 def test_the_learning_rate_is_not_cut_below_its_limit():
     reduce_lr = ReduceLrConfig(factor=0.1, patience=0, min_delta=1, min_lr=3e-4)
     settings = TrainingConfig(epochs=5, batch_size=64, learning_rate=0.01, reduce_lr=reduce_lr)
-    rates = fit_network(TINY, [TRAIN], [VAL], settings, seed=1).history["learning_rate"]
+    rates = epochs_of(fit_network(TINY, [TRAIN], [VAL], settings, seed=1))["learning_rate"]
     np.testing.assert_allclose(rates, [0.01, 0.01, 0.001, 3e-4, 3e-4], rtol=1e-6)
 
 
@@ -284,7 +349,7 @@ def test_ctrl_c_once_keeps_what_was_learnt():
     before = signal.getsignal(signal.SIGINT)
     fit = fit_network(TINY, [TRAIN], [VAL], replace_epochs(50), seed=5, on_progress=press_ctrl_c_once())
     assert fit.interrupted
-    assert len(fit.history) == 2
+    assert len(epochs_of(fit)) == 2
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -338,7 +403,7 @@ def test_a_process_that_ignores_ctrl_c_trains_on():
     finally:
         signal.signal(signal.SIGINT, before)
     assert not fit.interrupted
-    assert len(fit.history) == SETTINGS.epochs
+    assert len(epochs_of(fit)) == SETTINGS.epochs
 
 
 # --- refit on train and val ---
@@ -353,7 +418,7 @@ def test_a_refit_trains_on_all_windows_for_the_number_of_epochs_that_was_best_on
     wider = replace(TRAIN, cutoffs=np.concatenate([TRAIN.cutoffs, VAL.cutoffs]))
     refitted = refit_network(TINY, [wider], first, plain, seed=6)
     assert refitted.history is first.history
-    n_best = [int(rows["val_loss"].argmin()) + 1 for _, rows in first.history.groupby("member", sort=True)]
+    n_best = kept_epochs(first.history, plain)
     assert n_best[0] != n_best[1] < plain.epochs
     # The second member: the next test is about the first.
     alone = plain.model_copy(update={"epochs": n_best[1], "early_stopping": None, "members": 1})

@@ -156,6 +156,16 @@ def test_training_marks_the_best_epoch_and_every_cut():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss")
 
 
+def test_training_shows_the_start_as_epoch_0_and_may_keep_it():
+    start = pd.DataFrame({"member": [1], "epoch": 0, "loss": np.nan, "val_loss": 1.1, "learning_rate": 1e-3})
+    figure = plots.training_history(pd.concat([start, made_up_history()]), "lstm on AAA")
+    (axes,) = figure.axes
+    assert title(figure) == "lstm on AAA: best epoch 0 of 22, validation loss 1.100"
+    assert line(axes, "best epoch, kept").get_xydata().tolist() == [[0.0, 1.1]]
+    assert axes.get_xlim() == (-0.5, 22.5)
+    assert line(axes, "learning rate cut").get_xdata().tolist() == [15, 20]
+
+
 def test_training_of_several_members_names_each_kind_once():
     figure = plots.training_history(made_up_history(n_members=3), "lstm on AAA")
     (axes,) = figure.axes

@@ -23,6 +23,7 @@ def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
 
     Args:
         history: Columns `member epoch loss val_loss learning_rate`, one row per member and epoch, at least one.
+            Epoch 0, which older runs do not have, is the start of the network and has no `loss`.
         subject: What was trained, for the title, such as `lstm on AAPL`.
     """
     members = [member for _, member in history.groupby("member", sort=True)]
@@ -50,8 +51,9 @@ def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
                 at["epoch"], at["val_loss"], "*", color="black", ms=18, label=f"{hidden}best epoch, kept"
             )
             if len(members) == 1:
-                _label_cuts(axes, member[cut], len(member))
-        axes.set(xlabel="epoch", ylabel="loss", xlim=(0.5, history["epoch"].max() + 0.5))
+                _label_cuts(axes, member[cut], member["epoch"].max())
+        limits = (history["epoch"].min() - 0.5, history["epoch"].max() + 0.5)
+        axes.set(xlabel="epoch", ylabel="loss", xlim=limits)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
         set_title(figure, f"{subject}: {_best_epochs(members, best)}")
@@ -73,7 +75,8 @@ def _label_cuts(axes: Axes, cuts: pd.DataFrame, n_epochs: int) -> None:
 def _best_epochs(members: Sequence[pd.DataFrame], best: Sequence[pd.Series[float]]) -> str:
     losses = [float(at["val_loss"]) for at in best]
     if len(best) == 1:
-        return f"best epoch {best[0]['epoch']:.0f} of {len(members[0])}, validation loss {losses[0]:.3f}"
+        n_epochs = members[0]["epoch"].max()
+        return f"best epoch {best[0]['epoch']:.0f} of {n_epochs}, validation loss {losses[0]:.3f}"
     epochs = ", ".join(f"{at['epoch']:.0f}" for at in best)
     return (
         f"{len(best)} members, best epochs {epochs}, validation loss {min(losses):.3f} to {max(losses):.3f}"

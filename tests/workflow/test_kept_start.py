@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lstm_stock.config import load_config
+from lstm_stock.workflow.kept_start import note_kept_starts
+
+
+def notes_of(val_losses, *changes):
+    """The notes on a training whose members had these validation losses, that of the start first."""
+    rows = [
+        {"member": i + 1, "epoch": epoch, "loss": 1.0 if epoch else np.nan, "val_loss": loss}
+        for i, losses in enumerate(val_losses)
+        for epoch, loss in enumerate(losses)
+    ]
+    notes = []
+    note_kept_starts(load_config(None, list(changes)), pd.DataFrame(rows), notes.append)
+    return notes
+
+
+def test_a_training_with_a_better_epoch_has_no_note():
+    assert notes_of([[1.5, 1.6, 1.4]]) == []
+    assert notes_of([[1.5, 1.6, 1.7]], "training.early_stopping=null") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "forecast"),
+    [
+        ([], "no move, with the EWMA volatility"),
+        (["target_scale=har"], "no move, with the volatility of `target_scale: har`"),
+        (["model.head=point", "calibration=none"], "no move"),
+        (["target=close", "target_scale=none", "model.head=point"], "the same price at every cutoff"),
+    ],
+)
+def test_a_start_that_is_kept_is_noted_with_its_forecast(changes, forecast):
+    assert notes_of([[1.5, 1.6, 1.5]], *changes) == [
+        "no epoch was better on val than the start of the network: the start is kept, which forecasts "
+        + forecast
+    ]
+
+
+def test_of_several_networks_the_note_names_those_that_keep_their_start():
+    (note,) = notes_of([[1.5, 1.6], [1.5, 1.4], [1.5, 1.7]], "training.members=3")
+    assert note.startswith("no epoch was better on val than the start of network 1, 3 of 3: ")
