@@ -35,7 +35,7 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str, subject: str = "t
     of_ticker = scores[scores["ticker"] == ticker]
     n_test = int(of_ticker["n"].iloc[0])
     table = new_table(
-        ["step", "model", "RMSE", "skill", "dir.", "CRPS", "NLL", "50 %", "90 %", "shown", "width"],
+        ["step", "model", "RMSE", "skill", "dir.", "CRPS", "NLL", "90 %", "shown", "width"],
         left=("step", "model"),
         title=f"{ticker}: {subject}, {n_test} cutoffs",
     )
@@ -56,7 +56,6 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str, subject: str = "t
                 number(100 * row["direction"], 1),
                 cells["crps"],
                 cells["nll"],
-                number(100 * row["coverage_trained_50"], 1),
                 number(100 * row["coverage_trained_90"], 1),
                 number(100 * row["coverage_90"], 1) if row["model"] == model else "",
                 number(row["width_90"], 2),
@@ -66,7 +65,7 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str, subject: str = "t
     table.caption = (
         f"{MARK} best baseline by that score; - does not apply. RMSE: in % of the price. skill: RMSE reduction "
         "against naive, %. dir.: correct signs, %; for always_up, the share of up days. CRPS, NLL: of the log "
-        "return in %, lower is better. 50 %, 90 %: coverage of that interval of the trained distribution, %. "
+        "return in %, lower is better. 90 %: coverage of the 90 % interval of the trained distribution, %. "
         "shown: coverage of the network's 90 % interval after `calibration`, %. width: mean width of the 90 % "
         "interval shown, % of the price"
     )

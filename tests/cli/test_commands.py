@@ -94,8 +94,9 @@ def test_the_classic_recipe_trains_predicts_and_is_reported_as_worse(cli, traine
         "train", "--config", "classic", "--set", "training.epochs=1", "--set", "model.units=[4]", *folders
     )
     assert answer.code == 0, answer.err
-    assert "\nPoint: worse than naive (RMSE " in answer.out
-    assert "\nDistribution: not tested: lstm forecasts a point" in answer.out
+    text = " ".join(answer.out.split())
+    assert "of naive, the last close? No, it is larger (RMSE " in text
+    assert "Distribution: not tested: lstm forecasts a point" in text
     assert "worse point" in cli("runs", "--runs-dir", tmp_path).out
     (run,) = tmp_path.iterdir()
     scores = pd.DataFrame(json.loads((run / "scores.json").read_text())["scores"])
