@@ -93,14 +93,11 @@ def claims(steps: list[StepLosses], alpha: float) -> tuple[Array, Array]:
     """Return what is claimed to be better, and worse.
 
     Returns:
-        Each of shape `(n_series, n_claims)`: point and direction of every step, then the CRPS against each
-        baseline, step after step.
+        Each of shape `(n_series, n_claims)`: for every step the point, the direction, and the CRPS against each
+        baseline.
     """
     tests = [_one_sided(one) for one in steps]
-    better, worse = (
-        _rejected([[p for one in tests for p in one[side][question]] for question in range(3)], alpha)
-        for side in range(2)
-    )
+    better, worse = (_rejected([family for one in tests for family in one[side]], alpha) for side in (0, 1))
     return better, worse
 
 

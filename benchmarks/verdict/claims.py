@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,13 +54,15 @@ def _shares(steps: list[StepLosses], n: int) -> dict[str, np.ndarray]:
         alone = claims([one.by_ticker() for one in first], ALPHA / 2 / n_tickers)
         of_one = [one.reshape(len(better), -1).any(axis=1) for one in alone]
         better, worse = better | of_one[0], worse | of_one[1]
-    of_crps = sides[0][:, 2 * len(steps) :]
+    of_crps = np.stack(np.split(sides[0], len(steps), axis=1), axis=1)[
+        ..., 2:
+    ]  # Point and direction come first.
     return {
         "better": better,
         "worse": worse,
         "single": _single(first[0]),
-        "than a baseline": of_crps.any(axis=1),
-        "than every baseline": of_crps[:, : len(first[0].crps)].all(axis=1),
+        "than a baseline": of_crps.any(axis=(1, 2)),
+        "than every baseline": of_crps[:, 0].all(axis=1),
     }
 
 
@@ -149,15 +152,21 @@ def agreement(
             for name, one in zip([*names, "naive"], [*each, point], strict=True):
                 rows.append(_table(of, i, step, name, one))
         verdict = judge(pd.concat(rows), Subject("lstm", "none", tuple(names[1:])))
-        questions = [
-            part[q] for part in (verdict, verdict["last"]) for q in ("point", "direction", "distribution")
-        ]
         found = [
-            any(one["verdict"] == kind or one.get(name) for one in questions)
-            for kind, name in (("better", "beaten"), ("worse", "lost_to"))
+            _claims_of(verdict, names[1:], kind, losers)
+            for kind, losers in (("better", "beaten"), ("worse", "lost_to"))
         ]
-        agree += found == [bool(better[i].any()), bool(worse[i].any())]
+        agree += found == [better[i].tolist(), worse[i].tolist()]
     return agree, n_series
+
+
+def _claims_of(verdict: dict[str, Any], baselines: list[str], kind: str, losers: str) -> list[bool]:
+    """Return the claims of a verdict in the order of `claims`."""
+    found = []
+    for one in (verdict, verdict["last"]):
+        found += [one["point"]["verdict"] == kind, one["direction"]["verdict"] == kind]
+        found += [name in one["distribution"][losers] for name in baselines]
+    return found
 
 
 def _table(of: Market, series: int, step: int, model: str, forecast: Forecast) -> pd.DataFrame:
