@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import fft
-from scipy.special import stdtr
+from scipy.special import ndtr, stdtr
 
 from lstm_stock.distributions.base import Array
-from lstm_stock.scoring.significance import pesaran_timmermann, rejected_in_families, truncation
+from lstm_stock.scoring.significance import rejected_in_families, truncation
 from lstm_stock.scoring.significance.consistency import MAX_P_OF_THIRD
 from lstm_stock.scoring.verdict.thresholds import MIN_WIDTH_SLOPE
 from verdict.forecasters import Forecast
@@ -96,37 +96,41 @@ def claims(steps: list[StepLosses], alpha: float) -> tuple[Array, Array]:
         Each of shape `(n_series, n_claims)`: for every step the point, the direction, and the CRPS against each
         baseline.
     """
-    tests = [_one_sided(one) for one in steps]
+    tests = [_one_sided(one, alpha) for one in steps]
     better, worse = (_rejected([family for one in tests for family in one[side]], alpha) for side in (0, 1))
     return better, worse
 
 
-def _one_sided(losses: StepLosses) -> tuple[list[list[Array]], list[list[Array]]]:
+def _one_sided(losses: StepLosses, alpha: float) -> tuple[list[list[Array]], list[list[Array]]]:
     """Return the p-values of 'better' and of 'worse', by question."""
-    point = p_less(losses.squares.mean(axis=1), losses.step)
-    direction = _direction(losses)
-    of_dates = np.exp(np.log(losses.volatility).mean(axis=1))
-    third = _thirds(of_dates)
-    follows = width_slope(losses.width, losses.volatility) >= MIN_WIDTH_SLOPE
-    better, worse = [], []
-    for differential in losses.crps:
-        d = differential.mean(axis=1)
-        p = p_less(d, losses.step)
-        inside = np.stack([p_less(np.where(third == i, d, 0.0), losses.step) for i in range(3)])
-        consistent = np.where(inside.max(axis=0) < MAX_P_OF_THIRD, p, 1.0)
-        better.append(np.where(follows, consistent, np.nan))
-        worse.append(np.where(inside.min(axis=0) > 1 - MAX_P_OF_THIRD, 1 - p, 1.0))
-    return [[point], [1 - direction], better], [[1 - point], [direction], worse]
+    point, direction = p_less(losses.squares.mean(axis=1), losses.step), _direction(losses)
+    d = np.stack([one.mean(axis=1) for one in losses.crps], axis=1)
+    p = p_less(d, losses.step)
+    better, worse = p.copy(), 1 - p
+    # The thirds count only where something may be claimed.
+    rows = np.flatnonzero((np.minimum(p, 1 - p) < alpha).any(axis=1))
+    if len(rows):
+        third = _thirds(np.log(losses.volatility[rows]).mean(axis=1))[:, None]
+        inside = np.stack([p_less(np.where(third == i, d[rows], 0.0), losses.step) for i in range(3)])
+        better[rows] = np.where(inside.max(axis=0) < MAX_P_OF_THIRD, better[rows], 1.0)
+        worse[rows] = np.where(inside.min(axis=0) > 1 - MAX_P_OF_THIRD, worse[rows], 1.0)
+    better[width_slope(losses.width, losses.volatility) < MIN_WIDTH_SLOPE] = np.nan
+    return [[point], [1 - direction], [*better.T]], [[1 - point], [direction], [*worse.T]]
 
 
 def _direction(losses: StepLosses) -> Array:
-    """Return the p-values of being wrong more often than by chance."""
+    """Return the p-values of being wrong more often than by chance; of one ticker by Pesaran & Timmermann 1992."""
     up, forecast_up = losses.up, losses.forecast_up
-    if up.shape[1] == 1 and losses.step == 1:
-        signs = zip(2.0 * up[:, 0] - 1, 2.0 * forecast_up[:, 0] - 1, strict=True)
-        return np.array([pesaran_timmermann(moves, forecast, "less").p for moves, forecast in signs])
-    centred = [one - one.mean(axis=-1, keepdims=True) for one in (up, forecast_up)]
-    return p_less((centred[0] * centred[1]).mean(axis=1), losses.step)
+    p, q = up.mean(axis=-1, keepdims=True), forecast_up.mean(axis=-1, keepdims=True)
+    products = 2 * (up - p) * (forecast_up - q)
+    if up.shape[1] > 1 or losses.step > 1:
+        return p_less(products.mean(axis=1), losses.step)
+    n = up.shape[-1]
+    expected = p * q + (1 - p) * (1 - q)
+    v = expected * (1 - expected) / n
+    w = ((2 * p - 1) ** 2 * q * (1 - q) + (2 * q - 1) ** 2 * p * (1 - p)) / n
+    w += 4 * p * q * (1 - p) * (1 - q) / n**2
+    return ndtr(products.mean(axis=-1) / np.sqrt(v - w)[..., 0])[:, 0]
 
 
 def _thirds(volatility: Array) -> Array:

@@ -87,7 +87,7 @@ def false_claims(n_series: int, n_tickers: int) -> pd.DataFrame:
     rows = {}
     for null in NULLS if n_tickers == 1 else PANEL_NULLS:
         for world in WORLDS[1:] if n_tickers > 1 else WORLDS:
-            if null in POWERS and world.startswith("iid"):
+            if world.startswith("iid") and (null in POWERS or (n_tickers > 1 and null == NARROW)):
                 continue
             parts: dict[tuple[str, int], list[np.ndarray]] = {}
             for i, size in _chunks(n_series, n_tickers):
