@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lstm_stock.cli.app import ConfigFile, DataDir, Overrides, Quiet, RunName, RunsDir, app, open_store
+from lstm_stock.cli.backtest import WindowKind
 from lstm_stock.errors import ConfigError
 
 
@@ -19,14 +20,24 @@ def leakcheck(
     cutoffs: Annotated[
         int, typer.Option(min=1, help="Number of cutoffs in the test period after which bars are changed.")
     ] = 5,
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Folds of a backtest, of which the first and the last are checked; 0: none."
+        ),
+    ] = 2,
+    window: Annotated[
+        WindowKind, typer.Option(help="Train windows of the folds, as in `backtest`.")
+    ] = WindowKind.expanding,
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
     """Corrupt every bar after a cutoff, and check that no value available at the cutoff changes.
 
-    Checks a run (the newest if left out), or what a config would train: `--config default`. A leak ends with
-    exit code 2 and the name of the first value that changed.
+    Trains briefly and forecasts by the code of `train` and of `backtest`. Checks a run (the newest if left out),
+    or what a config would train: `--config default`. A leak ends with exit code 2 and the name of the first value
+    that changed.
     """
     from lstm_stock.config import load_config
     from lstm_stock.config.schema import require_market
@@ -42,18 +53,20 @@ def leakcheck(
     require_market(settings)
     store = open_store(data_dir, settings.data.tickers)
     load_tensorflow()
-    from lstm_stock.workflow.leakcheck.check import check_config, check_run
+    from lstm_stock.workflow.leakcheck.check import Extent, check_config, check_run
 
+    extent = Extent(cutoffs, folds, window.value)
     with progress.counted_progress("passes", quiet) as on_progress:
         if saved is None:
             checked = check_config(
-                settings, store, cutoffs, on_progress, lambda text: console.note(text, quiet)
+                settings, store, extent, on_progress, lambda text: console.note(text, quiet)
             )
         else:
-            checked = check_run(saved, store, cutoffs, on_progress, console.warn)
+            checked = check_run(saved, store, extent, on_progress, console.warn)
     console.show(run_tables.leak_table(checked.n_arrays, checked.n_values))
-    first, last = checked.cutoffs[0], checked.cutoffs[-1]
+    first, last = min(checked.cutoffs), max(checked.cutoffs)
+    what = "a training" + (f" and {checked.n_folds} folds of a backtest" if checked.n_folds else "")
     print(
-        f"no leak: {len(checked.cutoffs)} cutoffs from {first} to {last};\n"
+        f"no leak: {what}, {len(checked.cutoffs)} cutoffs from {first} to {last};\n"
         "no value available at a cutoff changed when all later bars were corrupted"
     )

@@ -24,7 +24,7 @@ def forecast_returns(network: keras.Model, spec: Architecture, windows: Windows)
         spec: Its architecture.
         windows: The windows to forecast from.
     """
-    return next(forecast_tickers(network, spec, [windows]))
+    return next(_forecast(network, spec, [windows], min(len(windows), PREDICT_BATCH)))
 
 
 def forecast_tickers(
@@ -32,11 +32,18 @@ def forecast_tickers(
 ) -> Iterator[Distribution]:
     """Forecast the k-bar log returns after each window, ticker by ticker: what `forecast_returns` does, faster.
 
-    A batch holds windows of several tickers; no more than one batch is in memory.
+    A batch holds windows of several tickers; no more than one batch is in memory. Every batch has the same shape:
+    the last bits of a forecast do not depend on the number of other windows.
     """
+    return _forecast(network, spec, tickers, PREDICT_BATCH)
+
+
+def _forecast(
+    network: keras.Model, spec: Architecture, tickers: Sequence[Windows], size: int
+) -> Iterator[Distribution]:
     forecast = cell_of(spec.cell).forecast
     outputs = (
-        _outputs(network, tickers)
+        _outputs(network, tickers, size)
         if forecast is None
         else (forecast(network, windows, spec) for windows in tickers)
     )
@@ -44,15 +51,14 @@ def forecast_tickers(
         yield windows.to_returns(to_distribution(spec.head, params))
 
 
-def _outputs(network: keras.Model, tickers: Sequence[Windows]) -> Iterator[Params]:
-    """Yield the output of a network for the windows of each ticker, computed in batches across tickers."""
-    batches = InputBatches(tickers, PREDICT_BATCH)
-    size = min(batches.n_windows, PREDICT_BATCH)
+def _outputs(network: keras.Model, tickers: Sequence[Windows], size: int) -> Iterator[Params]:
+    """Yield the output of a network for the windows of each ticker, in batches of `size` across tickers."""
+    batches = InputBatches(tickers, size)
     left: list[Params] = []
     lengths = iter(map(len, tickers))
     length = next(lengths)
     for i in range(len(batches)):
-        n = min(size, batches.n_windows - i * PREDICT_BATCH)
+        n = min(size, batches.n_windows - i * size)
         left.append(network.predict_on_batch(_filled(batches[i], n, size))[:n])
         while sum(map(len, left)) >= length:
             joined = np.concatenate(left)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,13 @@ from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import Days, PriceHistory, between, days_of
+
+
+class PriceSource(Protocol):
+    """Anything that has the prices of tickers: a `Store`, a `Snapshot`."""
+
+    def read(self, ticker: str) -> PriceHistory:
+        """Return one ticker's prices; DataError if there are none."""
 
 
 class Snapshot:
@@ -50,7 +58,7 @@ class PriceReader:
         exchanges: Exchange of each ticker read so far, None if unknown.
     """
 
-    def __init__(self, data: DataConfig, store: Store | Snapshot) -> None:
+    def __init__(self, data: DataConfig, store: PriceSource) -> None:
         self.origins: dict[str, TickerOrigin] = {}
         self.exchanges: dict[str, str | None] = {}
         self._tables: dict[str, pd.DataFrame] = {}

@@ -1,16 +1,17 @@
 """Corrupt every bar after a cutoff, so that any look-ahead changes a result.
 
-A corrupted table is a valid price table with the same dates.
+A corrupted table is a valid price table. Its dates stay, or some of those after the cutoff are missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from lstm_stock.prices.table import COLUMNS, PRICES, Array, days_of
+from lstm_stock.prices.table import COLUMNS, PRICES, Array, PriceHistory, days_of
 
 Corruption = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
 """Changes every row of a table of bars; the dates stay."""
@@ -57,6 +58,32 @@ def _times(future: pd.DataFrame, price: Array, adjustment: Array, volume: Array)
 
 
 CORRUPTIONS: dict[str, Corruption] = {"shuffle": shuffle, "scale": scale, "noise": noise, "volume": volume}
+
+
+DATES = "dates"
+"""The corruption of dates: every second ticker ends at the cutoff, the others lose every third bar after it."""
+
+
+def corrupt_all(
+    histories: Mapping[str, PriceHistory], cutoff: np.datetime64, how: str
+) -> dict[str, PriceHistory]:
+    """Return the prices of tickers with every bar after `cutoff` corrupted.
+
+    Args:
+        histories: The prices of each ticker.
+        cutoff: The last date that stays as it is.
+        how: A key of `CORRUPTIONS`, or `DATES`.
+    """
+    corrupted = {}
+    for i, (ticker, history) in enumerate(histories.items()):
+        table = history.table
+        if how == DATES:
+            after = np.cumsum(days_of(table) > cutoff)
+            table = table[after == 0] if i % 2 else table[after % 3 != 1]
+        else:
+            table = corrupt(table, cutoff, how)
+        corrupted[ticker] = replace(history, table=table)
+    return corrupted
 
 
 def corrupt(table: pd.DataFrame, cutoff: np.datetime64, how: str, seed: int = 0) -> pd.DataFrame:
