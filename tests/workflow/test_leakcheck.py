@@ -1,4 +1,4 @@
-"""The leak check: it passes on the code as it is, and names every leak that a test puts in."""
+"""The leak check: it passes on the code as it is, and names every leak that a test puts into `train` and `backtest`."""
 
 from __future__ import annotations
 
@@ -15,28 +15,46 @@ import pytest
 from lstm_stock import baselines
 from lstm_stock.config import load_config
 from lstm_stock.config.features import FEATURES, FeatureSpec
-from lstm_stock.dataset import features, series, windows
-from lstm_stock.dataset.split import Split, split_of
-from lstm_stock.dataset.windows import Windows
-from lstm_stock.distributions import Empirical
+from lstm_stock.dataset import build, features, market
+from lstm_stock.dataset.build import build_dataset, with_tickers
+from lstm_stock.dataset.series import fit_ticker
+from lstm_stock.dataset.split import Split
+from lstm_stock.dataset.windows import windows_of
+from lstm_stock.distributions import Empirical, intervals
 from lstm_stock.errors import DataError, LeakError
-from lstm_stock.prices.reader import all_dates, days_of
+from lstm_stock.prices.reader import PriceReader, all_dates, days_of
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, table_hash
-from lstm_stock.workflow.leakcheck import pipeline as leakcheck
-from lstm_stock.workflow.leakcheck.compare import Snapshot, check
-from lstm_stock.workflow.leakcheck.pipeline import make_pipeline, sample_cutoffs, train_briefly
+from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
+from lstm_stock.workflow import backtest_worker, scoring
+from lstm_stock.workflow import fit as fit_module
+from lstm_stock.workflow.leakcheck.check import Extent, check_config, sample_cutoffs
+from lstm_stock.workflow.leakcheck.compare import Checked, Corruption, Value, compare_values
+from lstm_stock.workflow.leakcheck.corruption import DATES
+from lstm_stock.workflow.leakcheck.folds import FoldPasses
+from lstm_stock.workflow.leakcheck.training import Prices, Reference, TrainingPasses, fit
 from tests.conftest import TINY, Trained
 from tests.helpers import drop_slow_baselines, keep_corruptions, random_prices
 
-CONFIG = load_config(
-    None, [*(value for value in TINY if value != "--set"), "data.tickers=[AAA,BBB]", "training.batch_size=64"]
+SETTINGS = (
+    *(value for value in TINY if value != "--set"),
+    "data.tickers=[AAA,BBB]",
+    "training.batch_size=64",
 )
+CONFIG = load_config(None, [*SETTINGS])
 TABLES = {"AAA": random_prices(420, seed=1), "BBB": random_prices(400, seed=2, start="2015-02-01")}
-DATES = all_dates([days_of(table) for table in TABLES.values()])
-SPLIT = split_of(CONFIG.split, DATES)
-VAL, TEST = SPLIT.first_rows(DATES)
-TRAIN_END, VAL_END, IN_TEST = DATES[VAL - 1], DATES[TEST - 1], DATES[TEST + 30]
+HISTORIES = {
+    ticker: PriceHistory(
+        ticker,
+        table,
+        PriceProvenance("csv", "2024-01-01T00:00:00+00:00", None, None, "USD", "XNYS", table_hash(table)),
+    )
+    for ticker, table in TABLES.items()
+}
+DATES_OF_ALL = all_dates([days_of(table) for table in TABLES.values()])
+READER = PriceReader(CONFIG.data, Prices(HISTORIES))
+SPLIT = build.split_of(CONFIG.split, DATES_OF_ALL)
+VAL, TEST = SPLIT.first_rows(DATES_OF_ALL)
+TRAIN_END, VAL_END, IN_TEST = DATES_OF_ALL[VAL - 1], DATES_OF_ALL[TEST - 1], DATES_OF_ALL[TEST + 30]
 
 
 @pytest.fixture(autouse=True)
@@ -44,153 +62,252 @@ def few_baselines(monkeypatch):
     drop_slow_baselines(monkeypatch)
 
 
+def dataset_of(*overrides: str):
+    config = load_config(None, [*SETTINGS, *overrides])
+    return build_dataset(config, PriceReader(config.data, Prices(HISTORIES)), lambda _: None)
+
+
 @pytest.fixture(scope="module")
-def network():
-    return train_briefly(CONFIG, TABLES)
+def trained():
+    return fit(dataset_of())
 
 
-def run_check(network, cutoffs):
-    return check(make_pipeline(CONFIG, network), TABLES, cutoffs, lambda done, n: None)
+def passes() -> TrainingPasses:
+    return TrainingPasses(HISTORIES, Checked())
 
 
-def leak_of(network, *cutoffs) -> str:
+def leak_in_dataset(cutoff, *overrides: str, how: str = "noise") -> str:
+    """Build the dataset under the leak that a test has put in, and return the name that the check gives."""
+    reference = Reference(dataset_of(*overrides), None, {})
     with pytest.raises(LeakError) as caught:
-        run_check(network, cutoffs)
+        passes().compare_dataset(reference, Corruption(cutoff, how))
+    return caught.value.message
+
+
+def leak_in_forecasts(trained, cutoff=IN_TEST) -> str:
+    dataset = dataset_of()
+    reference = Reference.of(dataset, replace(trained, windows=dataset.windows))
+    with pytest.raises(LeakError) as caught:
+        passes().compare_forecasts(reference, Corruption(cutoff, "noise"))
+    return caught.value.message
+
+
+def leak_in_training(*overrides: str) -> str:
+    dataset = dataset_of(*overrides)
+    reference = Reference.of(dataset, fit(dataset))
+    with pytest.raises(LeakError) as caught:
+        passes().compare_training(reference, Corruption(VAL_END, "noise"))
+    return caught.value.message
+
+
+def leak_in_fold() -> str:
+    dataset = dataset_of()
+    folds = FoldPasses.of(Reference(dataset, None, {}), HISTORIES, 2, "expanding", Checked())
+    (plan, _) = folds.plans()
+    fold = folds.reference_of(plan)
+    with pytest.raises(LeakError) as caught:
+        folds.compare(fold, Corruption(folds.cutoffs(plan)[0], "noise"))
     return caught.value.message
 
 
 # --- the code as it is ------------------------------------------------------------------------------------------
 
 
-def test_nothing_changes_and_everything_is_compared(network, monkeypatch):
-    keep_corruptions(monkeypatch, "shuffle", "volume")
+@pytest.mark.parametrize(
+    "overrides", [(), ("training.refit=true", "calibration=conformal", "target_scale=har_market")]
+)
+def test_the_code_as_it_is_has_no_leak_and_everything_is_compared(tmp_path, monkeypatch, overrides):
+    keep_corruptions(monkeypatch, "noise")
+    for history in HISTORIES.values():
+        Store(tmp_path).write(history)
     progress = []
-    pipeline = make_pipeline(CONFIG, network)
-    checked = check(
-        pipeline, TABLES, [TRAIN_END, VAL_END, IN_TEST], lambda done, n: progress.append((done, n))
+    config = load_config(None, [*SETTINGS, *overrides])
+    checked = check_config(
+        config, Store(tmp_path), Extent(1, 2), lambda *done: progress.append(done), lambda _: None
     )
-    assert progress == [(done, 6) for done in range(7)]
-    n_features = len(CONFIG.features)
-    n_baselines = sum(not baseline.needs_market for baseline in baselines.BASELINES.values())
-    assert checked.n_arrays == {
-        "split": 6,
-        "volatility": 12,
-        "feature": 12 * n_features,
-        "scaler": 12,
-        "inputs": 12,
-        "target scale": 12,
-        "targets": 4 + 8 + 8,
-        "weights": 2,
-        "calibration": 8,
-        "forecast": 8,
-        "baseline": 8 * n_baselines,
-    }
+    assert progress[-1][0] == progress[-1][1] == len(progress) - 1
+    kinds = "split tickers volatility scaler windows inputs targets forecast baseline history calibration weights fold"
+    assert set(kinds.split()) <= set(checked.n_values)
+    assert ("market" in checked.n_values) == bool(overrides)
+    assert checked.n_folds == 2
 
 
-@pytest.mark.parametrize("kind", ["forecast", "baseline"])
-def test_the_check_can_fail_forecasts_after_a_corruption_do_change(network, kind):
-    """What is compared is not constant: the same values at a later cutoff do change."""
-    from lstm_stock.workflow.leakcheck.corruption import corrupt
-
-    pipeline = make_pipeline(CONFIG, network)
-    corrupted = {ticker: corrupt(table, VAL_END, "noise") for ticker, table in TABLES.items()}
-    reference, changed = (
-        {one.name: one.values for one in pipeline(tables, IN_TEST) if one.kind == kind}
-        for tables in (TABLES, corrupted)
+def test_the_check_can_fail_what_it_compares_is_not_constant(trained):
+    """Forecasts after the bars that are corrupted do change."""
+    dataset = dataset_of()
+    reference = Reference.of(dataset, replace(trained, windows=dataset.windows))
+    late = replace(
+        reference, forecasts={t: f.assign(cutoff=f["cutoff"].min()) for t, f in reference.forecasts.items()}
     )
-    assert all(not np.array_equal(values, changed[name]) for name, values in reference.items())
+    with pytest.raises(LeakError):
+        passes().compare_forecasts(late, Corruption(VAL_END, "noise"))
 
 
 # --- leaks put in on purpose ------------------------------------------------------------------------------------
 
 
-def test_a_feature_that_looks_one_bar_ahead_is_named(network, monkeypatch):
+def more_cutoffs(monkeypatch, module, part: str, n: int) -> None:
+    """Let the windows of one part reach `n` cutoffs further, as far as there are bars."""
+
+    def leaky(series, spec, split, name):
+        cut = windows_of(series, spec, split, name)
+        if name != part:
+            return cut
+        end = min(int(cut.cutoffs[-1]) + 1 + n, len(series.dates) - spec.horizon)
+        return replace(cut, cutoffs=np.arange(cut.cutoffs[0], end))
+
+    monkeypatch.setattr(module, "windows_of", leaky)
+
+
+def test_train_labels_that_reach_into_val(monkeypatch):
+    more_cutoffs(monkeypatch, build, "train", CONFIG.window.horizon - 1)
+    assert "leak: the targets of the train windows of AAA" in leak_in_dataset(TRAIN_END)
+
+
+def test_val_labels_that_reach_into_test(monkeypatch):
+    more_cutoffs(monkeypatch, build, "val", CONFIG.window.horizon - 1)
+    assert "leak: the targets of the val windows of AAA" in leak_in_dataset(VAL_END)
+
+
+def test_train_windows_that_include_test(monkeypatch):
+    more_cutoffs(monkeypatch, build, "train", 10**6)
+    assert "in the train windows of AAA" in leak_in_dataset(VAL_END)
+
+
+@pytest.mark.parametrize(("through", "cutoff"), [("all", IN_TEST), ("val", TRAIN_END)])
+def test_a_scaler_fitted_on_other_bars_than_train(monkeypatch, through, cutoff):
+    def leaky(ticker, adjusted, spec, split):
+        end = split.test_start if through == "val" else days_of(adjusted)[-1]
+        return fit_ticker(ticker, adjusted, spec, Split(end, end))
+
+    monkeypatch.setattr(build, "fit_ticker", leaky)
+    assert "leak: the scaler of the feature" in leak_in_dataset(cutoff)
+
+
+def test_a_feature_that_looks_one_bar_ahead(monkeypatch):
     def tomorrow(bars):
         return np.append(features.log_range(bars)[1:], 0.0)
 
     monkeypatch.setitem(FEATURES, "log_range", FeatureSpec("looks ahead", "log_range", tomorrow))
-    message = leak_of(network, IN_TEST)
-    assert "the feature `log_range` of AAA" in message
-    assert f"on {IN_TEST} changes when the bars after {IN_TEST} are corrupted (shuffle)" in message
+    assert f"leak: the feature `log_range` in the test windows of AAA on {IN_TEST}" in leak_in_dataset(
+        IN_TEST
+    )
 
 
-def test_a_feature_of_volume_that_looks_ahead_is_named(network, monkeypatch):
+def test_a_feature_centred_on_the_mean_of_all_bars(monkeypatch):
     def centred(bars):
         return np.log((bars.volume + 1) / (np.mean(bars.volume) + 1))
 
     monkeypatch.setitem(FEATURES, "log_volume_ratio", FeatureSpec("looks ahead", "plain", centred))
-    assert "the feature `log_volume_ratio` of AAA" in leak_of(network, TRAIN_END)
+    assert "of the feature `log_volume_ratio` of AAA" in leak_in_dataset(IN_TEST)
 
 
-def test_a_scaler_fitted_on_all_bars_is_named(network, monkeypatch):
-    def fit_ticker(ticker, adjusted, spec, split):
-        everything = Split(days_of(adjusted)[-1], split.test_start)
-        return series.fit_ticker(ticker, adjusted, spec, everything)
-
-    monkeypatch.setattr(leakcheck, "fit_ticker", fit_ticker)
-    assert "leak: the scaler of AAA changes" in leak_of(network, TRAIN_END)
+def test_a_market_that_looks_one_bar_ahead(monkeypatch):
+    surprise = market.volatility_surprise
+    monkeypatch.setattr(market, "volatility_surprise", lambda table: np.append(surprise(table)[1:], np.nan))
+    assert "leak: the market column on" in leak_in_dataset(IN_TEST, "target_scale=har_market")
 
 
-def test_a_scaler_fitted_on_train_and_val_bars_is_named(network, monkeypatch):
-    def fit_ticker(ticker, adjusted, spec, split):
-        return series.fit_ticker(ticker, adjusted, spec, Split(split.test_start, split.test_start))
+def test_a_split_that_looks_at_prices(monkeypatch):
+    read = PriceReader.table
 
-    monkeypatch.setattr(leakcheck, "fit_ticker", fit_ticker)
-    assert "leak: the scaler of AAA changes" in leak_of(network, TRAIN_END, VAL_END)
+    def dates(self, tickers):
+        table = read(self, "AAA")
+        return days_of(table)[: 300 + int(100 * table["close"].iloc[-1]) % 100]
 
-
-def test_a_split_that_looks_at_prices_is_named(network, monkeypatch):
-    def where_it_is_calm(tables):
-        calmest = int(np.argmin(np.abs(np.diff(np.log(tables["AAA"]["close"].to_numpy()[-40:])))))
-        return Split(DATES[VAL], DATES[-40 + calmest])
-
-    pipeline = make_pipeline(CONFIG, network)
-
-    def leaky(tables, cutoff):
-        monkeypatch.setattr(leakcheck, "split_of", lambda config, dates: where_it_is_calm(tables))
-        return pipeline(tables, cutoff)
-
-    with pytest.raises(LeakError, match="leak: the split changes"):
-        check(leaky, TABLES, [TRAIN_END], lambda done, n: None)
+    monkeypatch.setattr(PriceReader, "dates", dates)
+    assert "leak: the split" in leak_in_dataset(days_of(TABLES["AAA"])[250])
 
 
-def test_labels_that_reach_into_val_are_named(network, monkeypatch):
-    def without_purge(series, spec, split, part):
-        cut = windows.windows_of(series, spec, split, part)
-        if part != "train":
-            return cut
-        more = np.arange(cut.cutoffs[-1] + 1, cut.cutoffs[-1] + spec.horizon)
-        return replace(cut, cutoffs=np.append(cut.cutoffs, more))
+def test_a_ticker_that_ends_before_test_dropped_from_the_training(monkeypatch):
+    drop = build.drop_without_bars
 
-    monkeypatch.setattr(leakcheck, "windows_of", without_purge)
-    assert "leak: the train windows' targets of AAA" in leak_of(network, TRAIN_END)
+    def survivors(config, reader, on_note):
+        config = drop(config, reader, on_note)
+        last = max(reader.table(ticker).index[-1] for ticker in config.data.tickers)
+        days = pd.Timedelta(days=30)
+        return with_tickers(
+            config, [t for t in config.data.tickers if reader.table(t).index[-1] > last - days]
+        )
+
+    monkeypatch.setattr(build, "drop_without_bars", survivors)
+    assert "leak: the list of the tickers trained on" in leak_in_dataset(VAL_END, how=DATES)
 
 
-def test_a_training_that_sees_the_test_period_is_named(network, monkeypatch):
-    def on_everything(shape, train, val, config, seed):
-        ends = [len(one.series.dates) - one.spec.horizon for one in train]
-        train = [
-            Windows(one.series, one.spec, np.arange(end - 64, end))
-            for one, end in zip(train, ends, strict=True)
+def with_test_as_val(windows, split):
+    return [replace(one, cutoffs=windows_of(one.series, one.spec, split, "test").cutoffs) for one in windows]
+
+
+def test_early_stopping_on_test(monkeypatch):
+    fit_network = fit_module.fit_network
+    monkeypatch.setattr(
+        fit_module,
+        "fit_network",
+        lambda spec, train, val, *rest: fit_network(spec, train, with_test_as_val(val, SPLIT), *rest),
+    )
+    assert "leak: `val_loss` in the history of the training" in leak_in_training()
+
+
+@pytest.mark.parametrize("kind", ["conformal", "adaptive"])
+def test_intervals_fitted_on_test(monkeypatch, kind):
+    fit_calibrators = fit_module.fit_calibrators
+    monkeypatch.setattr(
+        fit_module,
+        "fit_calibrators",
+        lambda config, network, windows: fit_calibrators(config, network, replace(windows, val=windows.test)),
+    )
+    assert "leak: the calibration of the intervals of AAA" in leak_in_training(f"calibration={kind}")
+
+
+def test_a_refit_on_test(monkeypatch):
+    refit_windows = fit_module.refit_windows
+
+    def leaky(config, loader, split):
+        wide = refit_windows(config, loader, split)
+        more = [
+            replace(one, cutoffs=np.append(one.cutoffs, test.cutoffs))
+            for one, test in zip(wide.train, wide.test, strict=True)
         ]
-        return fit_network(shape, train, val, config, seed)
+        return replace(wide, train=more)
 
-    fit_network = leakcheck.fit_network
-    monkeypatch.setattr(leakcheck, "fit_network", on_everything)
-    assert "leak: the weights of a short training changes" in leak_of(network, VAL_END)
+    monkeypatch.setattr(fit_module, "refit_windows", leaky)
+    assert "in the refit windows of AAA" in leak_in_training("training.refit=true")
 
 
-def test_a_network_forecast_that_looks_ahead_is_named(network, monkeypatch):
-    def peek(config, network, windows):
-        return forecast_network(config, network, replace(windows, cutoffs=windows.cutoffs + 1))
+def test_a_network_that_forecasts_from_the_next_bar(monkeypatch, trained):
+    forecast_tickers = fit_module.forecast_tickers
 
-    forecast_network = leakcheck.forecast_network
-    monkeypatch.setattr(leakcheck, "forecast_network", peek)
-    assert "leak: the forecast of lstm for AAA" in leak_of(network, IN_TEST)
+    def peek(network, spec, tickers):
+        return forecast_tickers(network, spec, [replace(one, cutoffs=one.cutoffs + 1) for one in tickers])
+
+    monkeypatch.setattr(fit_module, "forecast_tickers", peek)
+    assert "leak: the forecast of lstm for AAA" in leak_in_forecasts(trained)
+
+
+def test_half_of_the_outcome_in_the_test_table(monkeypatch, trained):
+    forecast_table = scoring.forecast_table
+
+    def leaky(*arguments):
+        table = forecast_table(*arguments)
+        return table.assign(y_pred=(table["y_pred"] + table["y_true"]) / 2)
+
+    monkeypatch.setattr(scoring, "forecast_table", leaky)
+    assert "leak: the forecast of lstm for AAA (`y_pred`, step 1) on" in leak_in_forecasts(trained)
+
+
+def test_an_adaptive_interval_that_knows_the_outcome_one_bar_too_early(monkeypatch, trained):
+    adaptive_factors = intervals.adaptive_factors
+
+    def early(*arguments):
+        factors = adaptive_factors(*arguments)
+        return np.concatenate([factors[1:], factors[-1:]])
+
+    monkeypatch.setattr(intervals, "adaptive_factors", early)
+    assert re.search(r"the forecast of lstm for AAA \(`(lo|hi)_", leak_in_forecasts(trained))
 
 
 @pytest.mark.parametrize("how", ["one bar ahead", "fitted on all bars"])
-def test_a_baseline_that_looks_ahead_is_named(network, monkeypatch, how):
+def test_a_baseline_that_looks_ahead(monkeypatch, trained, how):
     def leaky(task):
         if how == "one bar ahead":
             return baselines.ewma(replace(task, cutoffs=task.cutoffs + 1))
@@ -198,55 +315,66 @@ def test_a_baseline_that_looks_ahead_is_named(network, monkeypatch, how):
         return Empirical(np.repeat(returns[:, None], task.horizon, axis=1), len(task.cutoffs))
 
     monkeypatch.setitem(baselines.BASELINES, "leaky", baselines.BaselineSpec(leaky))
-    assert "leak: the forecast of the baseline `leaky` for AAA" in leak_of(network, IN_TEST)
+    assert "leak: the forecast of the baseline `leaky` for AAA" in leak_in_forecasts(trained)
 
 
-def test_a_value_missing_from_one_pass_is_named():
-    def pipeline(tables, cutoff):
-        yield Snapshot("a", "the first", np.zeros(2))
-        if tables is TABLES:
-            yield Snapshot("b", "the second", np.zeros(2))
+def test_baselines_fitted_on_the_test_period(monkeypatch, trained):
+    baseline_task = scoring.baseline_task
+    monkeypatch.setattr(
+        scoring,
+        "baseline_task",
+        lambda *arguments: replace(baseline_task(*arguments), n_insample=len(arguments[1])),
+    )
+    assert "leak: the forecast of the baseline" in leak_in_forecasts(trained)
 
-    with pytest.raises(LeakError, match="leak: the second changes"):
-        check(pipeline, TABLES, [IN_TEST], lambda done, n: None)
+
+def test_a_fold_trained_on_its_block(monkeypatch):
+    cut = backtest_worker.windows_by_split
+
+    def leaky(*arguments):
+        windows = cut(*arguments)
+        more = [
+            replace(one, cutoffs=np.append(one.cutoffs, test.cutoffs))
+            for one, test in zip(windows.train, windows.test, strict=True)
+        ]
+        return replace(windows, train=more)
+
+    monkeypatch.setattr(backtest_worker, "windows_by_split", leaky)
+    assert re.search("leak: (the forecast of lstm|`[a-z_]+` of fold 1)", leak_in_fold())
 
 
-def test_a_single_bit_counts():
-    def pipeline(tables, cutoff):
-        yield Snapshot("a", "the first", np.array([1.0, 1.0 if tables is TABLES else 1.0 + 2**-52]))
+def test_baselines_of_a_fold_fitted_on_its_block(monkeypatch):
+    baseline_tables = backtest_worker.baseline_tables
 
+    def leaky(windows, adjusted, split, on_note):
+        later = Split(split.val_start, days_of(adjusted)[-1])
+        return baseline_tables(windows, adjusted, later, on_note)
+
+    monkeypatch.setattr(backtest_worker, "baseline_tables", leaky)
+    assert "leak: the forecast of the baseline" in leak_in_fold()
+
+
+def test_a_single_bit_counts_and_a_missing_value_too():
+    one, other = (Value("a", "the first", np.array([value])) for value in (1.0, 1.0 + 2**-52))
     with pytest.raises(LeakError, match="leak: the first changes"):
-        check(pipeline, TABLES, [IN_TEST], lambda done, n: None)
-
-
-def test_a_corruption_that_changes_no_bar_is_not_counted():
-    def pipeline(tables, cutoff):
-        yield Snapshot("a", "the first", np.zeros(2))
-
-    passes = []
-    table = {"AAA": TABLES["AAA"]}
-    last = days_of(TABLES["AAA"])[-2]
-    checked = check(pipeline, table, [last], lambda done, n: passes.append((done, n)))
-    assert checked.n_arrays == {"a": 3}  # of one bar there is no shuffle
-    assert passes[-1] == (4, 4)
+        compare_values([one], [other], Corruption(IN_TEST, "noise"), Checked())
+    with pytest.raises(LeakError, match="leak: the first is missing"):
+        compare_values([one], [], Corruption(IN_TEST, "noise"), Checked())
 
 
 # --- cutoffs ----------------------------------------------------------------------------------------------------
 
 
 def test_cutoffs_hold_both_borders_and_leave_bars_to_corrupt():
-    cutoffs = sample_cutoffs(DATES, SPLIT, horizon=3, n=6, seed=7)
+    cutoffs = sample_cutoffs(DATES_OF_ALL, SPLIT, horizon=3, n=6, seed=7)
     assert cutoffs[:2] == [TRAIN_END, VAL_END]
     assert len(cutoffs) == len(set(cutoffs)) == 8
-    assert cutoffs == sorted(cutoffs)
-    assert max(cutoffs) <= DATES[-4]
-    assert cutoffs == sample_cutoffs(DATES, SPLIT, horizon=3, n=6, seed=7)
-    assert len(sample_cutoffs(DATES, SPLIT, horizon=3, n=10**6, seed=7)) == len(DATES) - 3 - TEST + 2
+    assert max(cutoffs) <= DATES_OF_ALL[-4]
 
 
 def test_a_series_without_test_period_is_told():
     with pytest.raises(DataError, match="there is nothing to check"):
-        sample_cutoffs(DATES, Split(DATES[-2], DATES[-1]), horizon=3, n=2, seed=7)
+        sample_cutoffs(DATES_OF_ALL, Split(DATES_OF_ALL[-2], DATES_OF_ALL[-1]), horizon=3, n=2, seed=7)
 
 
 # --- the command ------------------------------------------------------------------------------------------------
@@ -349,11 +477,3 @@ def test_bad_input_is_told(cli, trained: Trained, arguments, message):
     assert answer.out == ""
     assert message in answer.err
     assert "\n\nhint: " in answer.err
-
-
-def test_ctrl_c_in_a_short_training_is_no_leak(monkeypatch):
-    """A training that was stopped early has other weights, without any leak."""
-    interrupted = leakcheck.fit_network
-    monkeypatch.setattr(leakcheck, "fit_network", lambda *args: replace(interrupted(*args), interrupted=True))
-    with pytest.raises(KeyboardInterrupt):
-        train_briefly(CONFIG, TABLES)

@@ -41,7 +41,7 @@ class FoldReference:
 
     @property
     def facts(self) -> list[Value]:
-        """Its dates and train tickers, its number of train and val windows, and what it reports of its training."""
+        """Its dates, train tickers and numbers of train and val windows, and what it reports of its training."""
         fold, (n_train, n_val, _) = self.plan.fold, self.plan.n_windows
         dates = (fold.train_start, fold.val_start, fold.test_start, fold.test_end)
         plan = np.array([*map(str, dates), *self.plan.config.data.tickers, str(n_train), str(n_val)])

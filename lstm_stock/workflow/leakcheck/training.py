@@ -51,6 +51,12 @@ def brief(config: Config) -> Config:
     return config.model_copy(update={"training": training.model_copy(update=few)})
 
 
+def without_early_stopping(dataset: Dataset) -> Dataset:
+    """Return a dataset whose training keeps the weights of the last epoch."""
+    training = dataset.config.training.model_copy(update={"early_stopping": None})
+    return replace(dataset, config=dataset.config.model_copy(update={"training": training}))
+
+
 def reader_of(
     config: Config, histories: Histories, split: Split, corruption: Corruption
 ) -> tuple[Config, PriceReader]:
