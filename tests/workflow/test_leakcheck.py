@@ -68,7 +68,7 @@ def dataset_of(*overrides: str):
 
 
 @pytest.fixture(scope="module")
-def trained():
+def forecaster():
     return fit(dataset_of())
 
 
@@ -84,9 +84,9 @@ def leak_in_dataset(cutoff, *overrides: str, how: str = "noise") -> str:
     return caught.value.message
 
 
-def leak_in_forecasts(trained, cutoff=IN_TEST) -> str:
+def leak_in_forecasts(forecaster, cutoff=IN_TEST) -> str:
     dataset = dataset_of()
-    reference = Reference.of(dataset, replace(trained, windows=dataset.windows))
+    reference = Reference.of(dataset, replace(forecaster, windows=dataset.windows))
     with pytest.raises(LeakError) as caught:
         passes().compare_forecasts(reference, Corruption(cutoff, "noise"))
     return caught.value.message
@@ -262,17 +262,17 @@ def test_a_refit_on_test(monkeypatch):
     assert "in the refit windows of AAA" in leak_in_training("training.refit=true")
 
 
-def test_a_network_that_forecasts_from_the_next_bar(monkeypatch, trained):
+def test_a_network_that_forecasts_from_the_next_bar(monkeypatch, forecaster):
     forecast_tickers = fit_module.forecast_tickers
 
     def peek(network, spec, tickers):
         return forecast_tickers(network, spec, [replace(one, cutoffs=one.cutoffs + 1) for one in tickers])
 
     monkeypatch.setattr(fit_module, "forecast_tickers", peek)
-    assert "leak: the forecast of lstm for AAA" in leak_in_forecasts(trained)
+    assert "leak: the forecast of lstm for AAA" in leak_in_forecasts(forecaster)
 
 
-def test_half_of_the_outcome_in_the_test_table(monkeypatch, trained):
+def test_half_of_the_outcome_in_the_test_table(monkeypatch, forecaster):
     forecast_table = scoring.forecast_table
 
     def leaky(*arguments):
@@ -280,10 +280,10 @@ def test_half_of_the_outcome_in_the_test_table(monkeypatch, trained):
         return table.assign(y_pred=(table["y_pred"] + table["y_true"]) / 2)
 
     monkeypatch.setattr(scoring, "forecast_table", leaky)
-    assert "leak: the forecast of lstm for AAA (`y_pred`, step " in leak_in_forecasts(trained)
+    assert "leak: the forecast of lstm for AAA (`y_pred`, step " in leak_in_forecasts(forecaster)
 
 
-def test_an_adaptive_interval_that_knows_the_outcome_one_bar_too_early(monkeypatch, trained):
+def test_an_adaptive_interval_that_knows_the_outcome_one_bar_too_early(monkeypatch, forecaster):
     adaptive_factors = intervals.adaptive_factors
 
     def early(*arguments):
@@ -291,11 +291,11 @@ def test_an_adaptive_interval_that_knows_the_outcome_one_bar_too_early(monkeypat
         return np.concatenate([factors[1:], factors[-1:]])
 
     monkeypatch.setattr(intervals, "adaptive_factors", early)
-    assert re.search(r"the forecast of lstm for AAA \(`(lo|hi)_", leak_in_forecasts(trained))
+    assert re.search(r"the forecast of lstm for AAA \(`(lo|hi)_", leak_in_forecasts(forecaster))
 
 
 @pytest.mark.parametrize("how", ["one bar ahead", "fitted on all bars"])
-def test_a_baseline_that_looks_ahead(monkeypatch, trained, how):
+def test_a_baseline_that_looks_ahead(monkeypatch, forecaster, how):
     def leaky(task):
         if how == "one bar ahead":
             return baselines.ewma(replace(task, cutoffs=task.cutoffs + 1))
@@ -303,17 +303,17 @@ def test_a_baseline_that_looks_ahead(monkeypatch, trained, how):
         return Empirical(np.repeat(returns[:, None], task.horizon, axis=1), len(task.cutoffs))
 
     monkeypatch.setitem(baselines.BASELINES, "leaky", baselines.BaselineSpec(leaky))
-    assert "leak: the forecast of the baseline `leaky` for AAA" in leak_in_forecasts(trained)
+    assert "leak: the forecast of the baseline `leaky` for AAA" in leak_in_forecasts(forecaster)
 
 
-def test_baselines_fitted_on_the_test_period(monkeypatch, trained):
+def test_baselines_fitted_on_the_test_period(monkeypatch, forecaster):
     baseline_task = scoring.baseline_task
     monkeypatch.setattr(
         scoring,
         "baseline_task",
         lambda *arguments: replace(baseline_task(*arguments), n_insample=len(arguments[1])),
     )
-    assert "leak: the forecast of the baseline" in leak_in_forecasts(trained)
+    assert "leak: the forecast of the baseline" in leak_in_forecasts(forecaster)
 
 
 def test_a_fold_trained_on_its_block(monkeypatch):
