@@ -369,20 +369,21 @@ def test_a_series_without_test_period_is_told():
 
 
 def test_the_command_checks_the_newest_run(cli, trained: Trained):
-    answer = cli("leakcheck", "--cutoffs", 1, *trained.options)
+    answer = cli("leakcheck", "--cutoffs", 1, "--folds", 0, *trained.options)
     assert answer.code == 0, answer.err
-    assert re.search(r"^ feature +84 ", answer.out, re.MULTILINE)
-    assert "no leak: 3 cutoffs from 2018-12-14 to" in answer.out
-    assert "weights" not in answer.out
+    assert re.search(r"^ inputs +\d", answer.out, re.MULTILINE)
+    assert "no leak: a training, 3 cutoffs from 2018-12-14 to" in answer.out
 
 
 def test_the_command_checks_a_config_and_trains_for_it(cli, trained: Trained, monkeypatch):
     keep_corruptions(monkeypatch, "scale", "noise")
     few = ("--set", "data.start=2021-01-01")
-    answer = cli("leakcheck", *TINY, *few, "--cutoffs", 1, "--quiet", "--data-dir", trained.data)
+    answer = cli(
+        "leakcheck", *TINY, *few, "--cutoffs", 1, "--folds", 0, "--quiet", "--data-dir", trained.data
+    )
     assert answer.code == 0, answer.err
     assert answer.err == ""
-    assert re.search(r"^ weights +2 ", answer.out, re.MULTILINE)
+    assert re.search(r"^ weights +\d", answer.out, re.MULTILINE)
 
 
 def test_the_command_ends_with_2_and_the_name(cli, trained: Trained, monkeypatch):
@@ -390,7 +391,7 @@ def test_the_command_ends_with_2_and_the_name(cli, trained: Trained, monkeypatch
         return baselines.ewma(replace(task, cutoffs=task.cutoffs + 1))
 
     monkeypatch.setitem(baselines.BASELINES, "oracle", baselines.BaselineSpec(oracle))
-    answer = cli("leakcheck", "--cutoffs", 1, *trained.options)
+    answer = cli("leakcheck", "--cutoffs", 1, "--folds", 0, *trained.options)
     assert answer.code == 2
     assert answer.out == ""
     assert "error: leak: the forecast of the baseline `oracle` for AAPL" in answer.err
@@ -416,7 +417,7 @@ def test_other_prices_than_the_runs_earn_a_warning(cli, trained: Trained, tmp_pa
     keep_corruptions(monkeypatch, "shuffle")
     data = ("--data-dir", tmp_path / "data")
     cli("fetch", "AAPL", "--source", "sample", "--end", "2023-11-30", *data)
-    answer = cli("leakcheck", "--cutoffs", 1, *data, "--runs-dir", trained.runs)
+    answer = cli("leakcheck", "--cutoffs", 1, "--folds", 0, *data, "--runs-dir", trained.runs)
     assert answer.code == 0, answer.err
     assert "warning: the stored prices of AAPL are not those that" in answer.err
 
@@ -437,7 +438,7 @@ def test_newer_bars_than_the_runs_change_nothing(cli, trained: Trained, tmp_path
     provenance = replace(history.provenance, hash=table_hash(table))
     Store(tmp_path / "data").write(PriceHistory("AAPL", table, provenance))
     if scaler == "as saved":
-        options = ("leakcheck", "--cutoffs", 1, "--quiet", "--runs-dir", runs)
+        options = ("leakcheck", "--cutoffs", 1, "--folds", 0, "--quiet", "--runs-dir", runs)
         before, after = (cli(*options, "--data-dir", data) for data in (trained.data, tmp_path / "data"))
         assert before.code == after.code == 0, after.err
         assert after.err == ""
