@@ -16,8 +16,9 @@ from lstm_stock.distributions.base import Array
 from lstm_stock.scoring.significance import rejected_in_families, truncation
 from lstm_stock.scoring.significance.consistency import MAX_P_OF_THIRD
 from lstm_stock.scoring.verdict.thresholds import MIN_WIDTH_SLOPE
-from verdict.forecasters import Forecast
-from verdict.worlds import Market
+
+from .forecasters import Forecast
+from .worlds import Market
 
 
 @dataclass(frozen=True)

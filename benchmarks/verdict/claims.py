@@ -12,8 +12,9 @@ from lstm_stock.distributions import StudentT
 from lstm_stock.distributions.intervals import LEVELS, Intervals
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS, price_intervals
 from lstm_stock.scoring.verdict import ALPHA, Subject, judge
-from verdict.batch import StepLosses, claims, p_less
-from verdict.forecasters import (
+
+from .batch import StepLosses, claims, p_less
+from .forecasters import (
     CENTRE,
     CONSTANT,
     NARROW,
@@ -23,7 +24,7 @@ from verdict.forecasters import (
     better_forecasts,
     equal_forecasts,
 )
-from verdict.worlds import LAST_STEP, WORLDS, Market, market
+from .worlds import LAST_STEP, WORLDS, Market, market
 
 LENGTHS = (60, 120, 250, 700, 2500)
 STEPS = (1, LAST_STEP)
@@ -33,10 +34,8 @@ MAX_PANEL = 400
 """Series times tickers in memory together."""
 
 
-def _losses(
-    random: np.random.Generator, of: Market, forecasts: dict[int, list[Forecast]]
-) -> list[StepLosses]:
-    """Score forecasts at every step; the point baseline is noise of the same size as the network's."""
+def score(random: np.random.Generator, of: Market, forecasts: dict[int, list[Forecast]]) -> list[StepLosses]:
+    """Score forecasts by step; the point baseline is noise of the same size as the network's."""
     truth = of.true_scale()
     return [
         StepLosses.of(of, step, each, truth * np.sqrt(step) * CENTRE * random.standard_normal(truth.shape))
@@ -97,7 +96,7 @@ def false_claims(n_series: int, n_tickers: int) -> pd.DataFrame:
                     step: equal_forecasts(random, null, world, of, step, N_BASELINES[n_tickers])
                     for step in STEPS
                 }
-                steps = _losses(random, of, forecasts)
+                steps = score(random, of, forecasts)
                 for n in LENGTHS:
                     found = _shares(steps, n)
                     for kind in ("better", "worse", "single"):
@@ -116,7 +115,7 @@ def power(n_series: int, lengths: tuple[int, ...] = (60, 120, 250, 700, 2500)) -
             forecasts = {
                 step: better_forecasts(random, world, of, step, gain, N_BASELINES[1]) for step in STEPS
             }
-            steps = _losses(random, of, forecasts)
+            steps = score(random, of, forecasts)
             found = {n: _shares(steps, n) for n in lengths}
             rows[world, f"{gain:g} %"] = {
                 (name, n): 100 * found[n][kind].mean()

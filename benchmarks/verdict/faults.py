@@ -12,7 +12,8 @@ from lstm_stock.distributions.base import Array
 from lstm_stock.distributions.student_t_fit import fit_student_t
 from lstm_stock.scoring.verdict import ALPHA
 from lstm_stock.scoring.verdict.calibration import judge_calibration
-from verdict.worlds import LAST_STEP, WORLDS, Market, market
+
+from .worlds import LAST_STEP, WORLDS, Market, market
 
 LENGTHS = (250, 700, 2500)
 FAULTY = "GARCH-t"

@@ -15,7 +15,8 @@ from scipy import optimize
 
 from lstm_stock.distributions import Normal, StudentT
 from lstm_stock.distributions.base import Array
-from verdict.worlds import GAUSSIAN, Market, autoregressive, market
+
+from .worlds import GAUSSIAN, Market, autoregressive, market
 
 CENTRE = 0.02
 """Deviation of the noise in every forecast's centre, in true scales: more would hide the widths' differences."""

@@ -114,6 +114,30 @@ def p_values_of_two_wrong_volatilities(random: np.random.Generator) -> dict[str,
     return found
 
 
+def p_values_of_the_truth(random: np.random.Generator, df: float = 5.0) -> dict[str, float]:
+    """Return the p-values of the true GARCH(1,1)-t being better than a constant Student-t fitted in sample.
+
+    Variance is 0.09 of the last squared shock, 0.89 of itself and 0.02 of its mean: what daily stocks have.
+    """
+    n = 2 * N_TEST + N_TEST
+    z = random.standard_t(df, n) * np.sqrt((df - 2) / df)
+    variance, r = np.ones(n), np.empty(n)
+    for i in range(n):
+        r[i] = z[i] * np.sqrt(variance[i])
+        if i + 1 < n:
+            variance[i + 1] = 0.02 + 0.09 * r[i] ** 2 + 0.89 * variance[i]
+    test = slice(n - N_TEST, n)
+    fitted = stats.t.fit(r[: n - N_TEST])
+    truth = StudentT(0.0, np.sqrt(variance[test] * (df - 2) / df), df)
+    constant = StudentT(fitted[1], fitted[2], fitted[0])
+    found = {}
+    for name in ("crps", "log_score"):
+        ours, theirs = (getattr(one, name)(r[test]) for one in (truth, constant))
+        found[f"{name}, one-sided"] = diebold_mariano(ours - theirs, 1, "less").p
+        found[f"{name}, two-sided"] = diebold_mariano(ours - theirs).p
+    return found
+
+
 def share_below(found: list[dict[str, float]], alpha: float = 0.05) -> pd.Series:
     """Return the share of walks in which each p-value is below `alpha`, in percent."""
     return 100 * (pd.DataFrame(found) < alpha).mean()

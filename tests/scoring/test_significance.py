@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmarks.verdict_size_power import p_values_of_the_truth, p_values_under_the_null, share_below
+from benchmarks.verdict.single_tests import p_values_of_the_truth, p_values_under_the_null, share_below
 from lstm_stock.scoring.significance import (
     HypothesisTest,
     by_date,

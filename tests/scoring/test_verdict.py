@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.verdict_size_power import claims_under_the_null
+from benchmarks.verdict.batch import claims
+from benchmarks.verdict.claims import STEPS, agreement, score
+from benchmarks.verdict.forecasters import FOLLOWERS, equal_forecasts
+from benchmarks.verdict.worlds import market
 from lstm_stock.distributions import PointForecast
 from lstm_stock.report.text import verdict_text
 from lstm_stock.scoring.significance import diebold_mariano, kupiec, pesaran_timmermann
@@ -269,17 +272,19 @@ def test_a_small_p_that_claims_nothing_is_explained():
     assert "not significant: all questions share 5 %, the tests of this one 2.5 %" in direction["sentence"]
 
 
-def test_skill_is_rarely_claimed_of_forecasters_without_it():
-    """20 walks a forecaster: 5 % of them are 1; more than 4 would come once in 400 times."""
-    found: dict[str, int] = {}
-    for i in range(10):
-        for shocks in ("Gaussian", "Student-t(5)"):
-            for name, claims in claims_under_the_null(np.random.default_rng([3, i]), shocks):
-                found[name] = found.get(name, 0) + claims["any claim"]
-                assert not (name == "shrunk" and claims["shifted price"])
-    found.pop("the truth, whose skill is real")
-    assert found.keys() == {"noise", "shrunk", "as good as all"}
-    assert max(found.values()) <= 4, found
+@pytest.mark.parametrize("world", ["log-vol AR(.98)", "GARCH-t", "regimes"])
+def test_equally_good_forecasters_are_rarely_called_better_or_worse(world):
+    """200 series a side: 5 % of them are 10; more than 19 would come once in 300 times."""
+    random = np.random.default_rng(3)
+    of = market(random, world, 200, 1, 250)
+    null = next(iter(FOLLOWERS))
+    forecasts = {step: equal_forecasts(random, null, world, of, step, 3) for step in STEPS}
+    for side in claims(score(random, of, forecasts), ALPHA):
+        assert side.any(axis=1).sum() <= 19
+
+
+def test_the_claims_of_the_benchmark_are_those_of_the_verdict():
+    assert agreement(4, gain=5.0) == (4, 4)
 
 
 def test_a_point_is_tested_and_stated_in_percent():
