@@ -17,7 +17,7 @@ from lstm_stock.dataset.build import build_dataset
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.market import Market, volatility_surprise
-from lstm_stock.errors import ConfigError, LeakError
+from lstm_stock.errors import ConfigError
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
@@ -25,12 +25,10 @@ from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS
 from lstm_stock.workflow.backtest import Plan, backtest
 from lstm_stock.workflow.leakcheck import check as checks
-from lstm_stock.workflow.leakcheck import pipeline
-from lstm_stock.workflow.leakcheck.compare import Checked, check
-from lstm_stock.workflow.leakcheck.pipeline import make_pipeline
+from lstm_stock.workflow.leakcheck.compare import Checked
 from lstm_stock.workflow.parallel import Engine
 from tests.conftest import TINY
-from tests.helpers import assert_user_error, drop_slow_baselines, random_prices
+from tests.helpers import assert_user_error, random_prices
 
 TICKERS = ("AAA", "BBB", "CCC")
 SETTINGS = [value for value in TINY if value != "--set"]
@@ -260,28 +258,6 @@ def test_each_fold_of_a_backtest_has_the_market(store, tmp_path):
     assert "har_market_t" in set(results.scores["model"])
 
 
-def test_the_market_does_not_leak_and_a_market_that_looks_ahead_is_named(store, monkeypatch):
-    drop_slow_baselines(monkeypatch)
-    two = TICKERS[:2]
-    config = load_config(None, [*SETTINGS, 'data.tickers=["AAA","BBB"]'])
-    tables = {ticker: TABLES[ticker] for ticker in two}
-    dates = TABLES["AAA"].index.to_numpy().astype("datetime64[D]")
-    in_test = dates[-20]
-    network = pipeline.train_briefly(config, tables)
-    checked = check(make_pipeline(config, network), tables, [in_test], lambda *_: None)
-    assert checked.n_arrays["market"] == 4 * len(two)
-
-    build = Market.of.__func__
-
-    def look_ahead(cls, tables):
-        market = build(cls, tables)
-        return replace(market, volatility_surprise=np.append(market.volatility_surprise[1:], 0.0))
-
-    monkeypatch.setattr(Market, "of", classmethod(look_ahead))
-    with pytest.raises(LeakError, match=f"the market column of AAA on {in_test} changes"):
-        check(make_pipeline(config, network), tables, [in_test], lambda *_: None)
-
-
 def test_unknown_exchanges_and_incomplete_dates_are_noted_once(tmp_path):
     """No exchange is known, and the prices of two tickers end early."""
     ends = {"AAA": None, "BBB": -30, "CCC": -30}
@@ -298,15 +274,20 @@ def test_unknown_exchanges_and_incomplete_dates_are_noted_once(tmp_path):
 def test_the_leak_check_of_a_run_refits_no_scaler_whose_market_has_changed(
     made, store, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(
-        checks, "check", lambda pipeline, tables, cutoffs, on_progress: Checked(list(cutoffs))
-    )
-    checks.check_run(made, store, 1, pytest.fail, pytest.fail)
+    refitted = []
+    monkeypatch.setattr(checks, "_check_saved", lambda *_: refitted.append(True))
+    monkeypatch.setattr(checks, "_check", lambda *_: Checked())
+    monkeypatch.setattr(checks, "fit", lambda _: None)
+    monkeypatch.setattr(checks.Reference, "of", lambda *_: None)
+    extent = checks.Extent(1, 0)
+    checks.check_run(made, store, extent, pytest.fail, pytest.fail)
+    assert refitted == [True]
     paid = {**TABLES, "BBB": TABLES["BBB"].assign(adj_close=TABLES["BBB"]["adj_close"] * 0.99)}
     notes = []
-    checks.check_run(made, stored(tmp_path, paid), 1, pytest.fail, notes.append)
+    checks.check_run(made, stored(tmp_path, paid), extent, pytest.fail, notes.append)
     assert "the stored prices of BBB are not those" in notes[0]
-    assert "no scaler can be checked, as each depends on the market of all tickers" in notes[1]
+    assert "its scalers and calibration cannot be fitted again" in notes[0]
+    assert refitted == [True]
 
 
 # --- errors --------------------------------------------------------------------------------------------------

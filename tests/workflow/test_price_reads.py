@@ -74,7 +74,8 @@ def test_a_backtest_needs_one_read_and_its_workers_get_no_bar_after_their_fold(s
 
 def test_a_leak_check_of_a_config_needs_one_read(store, monkeypatch):
     reads, checked = count_reads(monkeypatch), []
-    monkeypatch.setattr(check, "train_briefly", lambda *_: None)
-    monkeypatch.setattr(check, "check", lambda _pipeline, tables, *_: checked.append(tables))
-    check.check_config(config_of(*TICKERS), store, 1, lambda *_: None, pytest.fail)
+    monkeypatch.setattr(check, "fit", lambda _: None)
+    monkeypatch.setattr(check.Reference, "of", lambda *_: None)
+    monkeypatch.setattr(check, "_check", lambda histories, *_: checked.append(histories))
+    check.check_config(config_of(*TICKERS), store, check.Extent(1, 0), lambda *_: None, pytest.fail)
     assert reads == Counter(TICKERS) and tuple(checked[0]) == TICKERS
