@@ -414,7 +414,7 @@ def test_a_saved_scaler_that_saw_other_bars_is_named(cli, trained: Trained, tmp_
 
 
 def test_other_prices_than_the_runs_earn_a_warning(cli, trained: Trained, tmp_path, monkeypatch):
-    keep_corruptions(monkeypatch, "shuffle")
+    keep_corruptions(monkeypatch, "noise")
     data = ("--data-dir", tmp_path / "data")
     cli("fetch", "AAPL", "--source", "sample", "--end", "2023-11-30", *data)
     answer = cli("leakcheck", "--cutoffs", 1, "--folds", 0, *data, "--runs-dir", trained.runs)

@@ -193,8 +193,8 @@ def _check(
     def run_all(todo: Sequence[tuple[Corruption, Callable[[Corruption], object]]]) -> None:
         nonlocal n_done
         for corruption, compare in todo:
-            _run(corruption, compare)
-            checked.cutoffs.add(corruption.cutoff)
+            if _run(corruption, compare):
+                checked.cutoffs.add(corruption.cutoff)
             n_done += 1
             on_progress(n_done, n_passes)
 
@@ -208,12 +208,15 @@ def _check(
     return checked
 
 
-def _run(corruption: Corruption, compare: Callable[[Corruption], object]) -> None:
+def _run(corruption: Corruption, compare: Callable[[Corruption], object]) -> bool:
+    """Run a pass, and return whether it could be compared: without some dates, a part may have no window left."""
     try:
         compare(corruption)
     except ShortHistoryError:
-        if corruption.how != DATES:  # without some of its dates, a part may have no window left
+        if corruption.how != DATES:
             raise
+        return False
+    return True
 
 
 def sample_cutoffs(dates: Dates, split: Split, horizon: int, n: int, seed: int) -> list[np.datetime64]:
