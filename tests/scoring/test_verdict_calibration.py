@@ -11,10 +11,11 @@ from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.scoring.forecast_table import price_intervals
 from lstm_stock.scoring.significance import (
     christoffersen,
-    coverage_on_volatility,
     kupiec,
     kupiec_by_offset,
+    martingale_test,
     uniformity,
+    volatility_products,
 )
 from lstm_stock.scoring.verdict import Subject, judge, short_verdict
 from lstm_stock.scoring.verdict.calibration import describe_intervals, judge_calibration
@@ -67,8 +68,8 @@ def test_every_test_is_that_of_its_docstring():
     for level in LEVELS:
         assert tests[f"coverage_{level}"]["p"] == pytest.approx(kupiec(1 - hits[level], 1 - level / 100).p)
     n_inside = sum(hits.values()) / 4
-    expected = coverage_on_volatility(n_inside, table["trailing_vol"])
-    assert tests["volatility"]["p"] == pytest.approx(expected.p)
+    products = volatility_products(n_inside, table["trailing_vol"], 0.7875)
+    assert tests["volatility"]["p"] == pytest.approx(martingale_test(products).p)
     assert tests["independence"]["p"] == pytest.approx(christoffersen(1 - hits[90]).p)
     assert tests["pit"]["p"] == pytest.approx(uniformity(table["pit"]).p)
     assert {one["n"] for one in tests.values()} == {N}
@@ -92,7 +93,7 @@ def test_a_narrow_scale_is_a_fault_at_every_level():
 
 
 def test_a_constant_width_covers_too_much_on_quiet_days_and_too_little_on_wild_ones():
-    found = of_trained(t_forecast(0.016))
+    found = of_trained(t_forecast(0.013))
     quiet, _, wild = found["thirds"]
     assert quiet > 0.93
     assert wild < 0.87
@@ -136,7 +137,7 @@ def test_several_tickers_are_tested_by_date():
         ]
     found = judge(pd.concat(tables), Subject("lstm", "adaptive"))["calibration"]
     names = {name: one["test"] for name, one in found["tests"].items()}
-    assert {names[name] for name in names if name != "pit"} == {"by date"}
+    assert {names[name] for name in names if name not in ("pit", "volatility")} == {"by date"}
     assert names["pit"] == "Cramér-von Mises by ticker, Holm"
     assert "coverage_90" in found["faults"]
 
@@ -147,7 +148,6 @@ def test_overlapping_steps_are_tested_with_their_dependence():
     assert "independence" not in tests
     misses = ((table["pit"] - 0.5).abs() > 0.45).astype(float)
     assert tests["coverage_90"]["p"] == pytest.approx(kupiec_by_offset(misses, 0.1, 5).p)
-    assert tests["volatility"]["test"] == "by date"
 
 
 def test_without_trailing_volatility_the_rest_is_tested():

@@ -56,56 +56,29 @@ def christoffersen(misses: ArrayLike) -> HypothesisTest:
     return _chi_squared(statistic, len(x))
 
 
-def coverage_on_volatility(hits: ArrayLike, volatility: ArrayLike) -> HypothesisTest:
-    """Test whether the probability of a hit depends on volatility.
+def volatility_products(hits: ArrayLike, volatility: ArrayLike, expected: float) -> Array:
+    """Return the products whose mean is not 0 if the coverage of one ticker depends on volatility.
 
-    The score test of slope 0 in the regression of h on x = log volatility, the intercept free:
+    With x the log volatility known at each cutoff and h the hit,
 
-        z = sum_i (x_i - mean x) h_i / sqrt(var(h) sum_i (x_i - mean x)^2)
+        s_t = (x_t - mean of x up to t) (h_t - expected)
 
-    is standard normal, two-sided; z^2 is n times the squared correlation. If h is 0 or 1, var(h) is
-    `mean h (1 - mean h)` and z that of the logistic regression. A wrong level alone does not change it:
-    `kupiec` tests that. It assumes hits that are independent if the forecast is right, as Engle & Manganelli 2004
-    (Journal of Business & Economic Statistics 22) do for their regression on any variable known at the cutoff. For
-    overlapping steps or several tickers see `volatility_products`.
+    The first factor is known at the cutoff, and the second has mean 0 if the forecast is right: so has s_t, given
+    the past, as in the regressions of Engle & Manganelli 2004 (Journal of Business & Economic Statistics 22). With
+    the mean of all x instead, s_t would not: a miss raises later volatility, and with it that mean.
 
     Args:
         hits: 1 where the outcome is inside the interval, 0 where it is outside; or the share of several nested
             intervals that contain it. Shape `(n,)`.
-        volatility: Volatility known at the cutoff, above 0, shape `(n,)`.
+        volatility: Volatility known at the cutoff, above 0, in order of time, shape `(n,)`.
+        expected: Nominal mean of the hits.
 
     Returns:
-        z, negative if the interval covers less where volatility is high; its p-value; n. NaN if all or no outcomes
-        are inside, or volatility is constant.
+        Shape `(n,)`; all 0 if volatility is constant.
 
     Raises:
         ValueError: The shapes differ, there are too few values, the hits are not between 0 and 1, or a
             volatility is not finite and above 0.
-    """
-    products = volatility_products(hits, volatility)
-    n = len(products)
-    if not products.any():
-        return HypothesisTest(math.nan, math.nan, n)
-    statistic = float(products.sum()) / (math.sqrt(n) * float(np.std(as_series("hits", hits))))
-    return HypothesisTest(statistic, float(2 * stats.norm.sf(abs(statistic))), n)
-
-
-def volatility_products(hits: ArrayLike, volatility: ArrayLike) -> Array:
-    """Return `x (h - mean h)` for one ticker, h the hits, x its log volatility scaled to mean 0 and variance 1.
-
-    The mean is the covariance that `coverage_on_volatility` tests. The series of several tickers can be averaged
-    by date, and tested by `mean_test` with a variance that allows for overlapping steps.
-
-    Args:
-        hits: 1 where the outcome is inside the interval, 0 where it is outside; or the share of several nested
-            intervals that contain it. Shape `(n,)`.
-        volatility: Volatility known at the cutoff, above 0, shape `(n,)`.
-
-    Returns:
-        Shape `(n,)`; all 0 if all or no outcomes are inside, or volatility is constant.
-
-    Raises:
-        ValueError: As `coverage_on_volatility`.
     """
     h, volatility = as_series("hits", hits), _volatility(volatility)
     if h.min() < 0 or h.max() > 1:
@@ -113,9 +86,39 @@ def volatility_products(hits: ArrayLike, volatility: ArrayLike) -> Array:
     if h.shape != volatility.shape:
         raise ValueError(f"`hits` and `volatility` must have one shape, got {h.shape}, {volatility.shape}")
     x = np.log(volatility)
-    if np.ptp(h) == 0 or np.ptp(x) == 0:
+    if np.ptp(x) == 0:
         return np.zeros(len(h))
-    return np.asarray((x - x.mean()) / x.std() * (h - h.mean()), np.float64)
+    return np.asarray((x - np.cumsum(x) / np.arange(1, len(x) + 1)) * (h - expected), np.float64)
+
+
+def martingale_test(values: ArrayLike, step: int = 1) -> HypothesisTest:
+    """Test whether values have mean 0 given their past: `z = sum s / sqrt(sum s^2)` is standard normal, two-sided.
+
+    No lag enters, since values with mean 0 given their past are uncorrelated. Values of overlapping forecasts are
+    so only if they are `step` apart: the p-values of the `step` series are combined as in `uniformity_by_offset`.
+
+    Args:
+        values: In order of time, shape `(n,)`.
+        step: Step of the forecasts.
+
+    Returns:
+        z, or for overlapping forecasts the combined statistic; its p-value; n. NaN if all values of a series are
+        0.
+
+    Raises:
+        ValueError: An offset has fewer than 20 values, or one is not finite.
+    """
+    s = as_series("values", values)
+    found = [_self_normalised(as_series("values", s[offset::step])) for offset in range(step)]
+    if any(math.isnan(z) for z in found):
+        return HypothesisTest(math.nan, math.nan, len(s))
+    p = [float(2 * stats.norm.sf(abs(z))) for z in found]
+    return HypothesisTest(found[0], p[0], len(s)) if step == 1 else _combined(p, len(s))
+
+
+def _self_normalised(s: Array) -> float:
+    size = math.sqrt(float(s @ s))
+    return float(s.sum()) / size if size > 0 else math.nan
 
 
 def volatility_thirds(volatility: ArrayLike) -> NDArray[np.intp]:

@@ -20,8 +20,8 @@ from lstm_stock.scoring.significance import (
     HypothesisTest,
     by_date,
     christoffersen,
-    coverage_on_volatility,
     kupiec_by_offset,
+    martingale_test,
     mean_test,
     rejected_in_families,
     uniformity_by_offset,
@@ -142,7 +142,7 @@ def _test(
         names[f"coverage_{level}"] = "Kupiec" if one_ticker else "by date"
     n_inside = np.mean(list(hits.values()), axis=0)
     results["volatility"] = _dependence_on_volatility(rows, n_inside, step)
-    names["volatility"] = "score test" if is_series else "by date"
+    names["volatility"] = "regression on volatility"
     if step == 1:
         results["independence"] = christoffersen(misses) if is_series else _independence_by_date(rows, misses)
         names["independence"] = "Christoffersen" if is_series else "by date"
@@ -170,20 +170,16 @@ def _faults(results: Mapping[str, HypothesisTest], alpha: float) -> list[str]:
 
 def _dependence_on_volatility(rows: pd.DataFrame, n_inside: Array, step: int) -> HypothesisTest:
     """Test whether the share of the four intervals that contain the outcome depends on trailing volatility."""
-    tables = rows.assign(inside=n_inside).groupby("ticker", sort=False)
+    expected = sum(LEVELS) / len(LEVELS) / 100
     products, dates = [], []
-    for _, table in tables:
+    for _, table in rows.assign(inside=n_inside).groupby("ticker", sort=False):
         inside, volatility = (table[name].to_numpy(np.float64) for name in ("inside", "trailing_vol"))
-        if np.isnan(volatility).any() or len(inside) < MIN_OBSERVATIONS:
-            continue
-        if tables.ngroups == 1 and step == 1:
-            return coverage_on_volatility(inside, volatility)
-        products.append(volatility_products(inside, volatility))
-        dates.append(table["cutoff"].to_numpy())
+        if len(inside) >= MIN_OBSERVATIONS and not np.isnan(volatility).any():
+            products.append(volatility_products(inside, volatility, expected))
+            dates.append(table["cutoff"].to_numpy())
     if not products:
         return untested(0)
-    daily = by_date(np.concatenate(products), np.concatenate(dates))
-    return mean_test(daily, step) if len(daily) >= max(MIN_OBSERVATIONS, 2 * step) else untested(len(daily))
+    return martingale_test(by_date(np.concatenate(products), np.concatenate(dates)), step)
 
 
 def _coverage_by_third(rows: pd.DataFrame, inside: Array) -> list[float] | None:

@@ -1,4 +1,4 @@
-"""The sentences of a verdict on skill: what was asked, what came out with which p-value, and what follows."""
+"""The sentences of a verdict on skill: each states a question, its answer and the p-value."""
 
 from __future__ import annotations
 
