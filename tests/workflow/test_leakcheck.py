@@ -114,22 +114,24 @@ def leak_in_fold() -> str:
 
 
 @pytest.mark.parametrize(
-    "overrides", [(), ("training.refit=true", "calibration=conformal", "target_scale=har_market")]
+    ("overrides", "n_folds"),
+    [((), 2), (("training.refit=true", "calibration=conformal", "target_scale=har_market"), 0)],
 )
-def test_the_code_as_it_is_has_no_leak_and_everything_is_compared(tmp_path, monkeypatch, overrides):
+def test_the_code_as_it_is_has_no_leak_and_everything_is_compared(tmp_path, monkeypatch, overrides, n_folds):
     keep_corruptions(monkeypatch, "noise", "scale")
     for history in HISTORIES.values():
         Store(tmp_path).write(history)
     progress = []
     config = load_config(None, [*SETTINGS, *overrides])
     checked = check_config(
-        config, Store(tmp_path), Extent(1, 2), lambda *done: progress.append(done), lambda _: None
+        config, Store(tmp_path), Extent(1, n_folds), lambda *done: progress.append(done), lambda _: None
     )
     assert progress[-1][0] == progress[-1][1] == len(progress) - 1
     kinds = "split tickers volatility scaler windows inputs targets forecast baseline"
-    assert {*kinds.split(), "history", "calibration", "weights", "fold"} <= set(checked.n_values)
+    assert {*kinds.split(), "history", "calibration", "weights"} <= set(checked.n_values)
     assert ("market" in checked.n_values) == bool(overrides)
-    assert checked.n_folds == 2
+    assert checked.n_folds == n_folds
+    assert ("fold" in checked.n_values) == bool(n_folds)
 
 
 # --- leaks put in on purpose ------------------------------------------------------------------------------------
@@ -368,7 +370,8 @@ def test_a_series_without_test_period_is_told():
 # --- the command ------------------------------------------------------------------------------------------------
 
 
-def test_the_command_checks_the_newest_run(cli, trained: Trained):
+def test_the_command_checks_the_newest_run(cli, trained: Trained, monkeypatch):
+    keep_corruptions(monkeypatch, "noise")
     answer = cli("leakcheck", "--cutoffs", 1, "--folds", 0, *trained.options)
     assert answer.code == 0, answer.err
     assert re.search(r"^ inputs +\d", answer.out, re.MULTILINE)

@@ -82,9 +82,11 @@ def check_config(
         for ticker in dataset.config.data.tickers
     }
     trained = Reference.of(dataset, fit(dataset))
-    # Early stopping may have kept the start, whose forecast is the same at every window and so shows no leak.
-    last_epoch = without_early_stopping(dataset)
-    on_test = Reference.of(last_epoch, fit(last_epoch))
+    on_test = trained
+    if config.training.early_stopping is not None:
+        # It may have kept the start, whose forecast is the same at every window and so shows no leak.
+        last_epoch = without_early_stopping(dataset)
+        on_test = Reference.of(last_epoch, fit(last_epoch))
     return _check(histories, on_test, trained, extent, on_progress)
 
 
