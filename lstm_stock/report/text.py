@@ -50,7 +50,7 @@ def comparison(scores: pd.DataFrame, model: str, ticker: str) -> str:
         if not best or math.isnan(network[score]):
             continue
         of_best = float(at_step.loc[at_step["model"] == best[0], score].iloc[0])
-        of_model, names = float(network[score]), " and ".join(best)
+        of_model, names = float(network[score]), best[0] + (f" and {len(best) - 1} more" if best[1:] else "")
         gap = _gap(of_model, of_best, score)
         lines.append(f"{what}: {model} {of_model:.3f}, best baseline {of_best:.3f} ({names}): {gap}")
     return "\n".join(lines)

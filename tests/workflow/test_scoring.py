@@ -27,6 +27,7 @@ from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from lstm_stock.runs.catalog import find_run
+from lstm_stock.scoring.verdict import Subject
 from lstm_stock.workflow import scoring
 from lstm_stock.workflow import train as training
 from lstm_stock.workflow.scoring import ScoreJob, score_ticker, score_tickers
@@ -62,7 +63,7 @@ def jobs(store) -> list[ScoreJob]:
     windows = windows_by_split(TICKERS, BarLoader(reader.adjusted), window_spec(CONFIG), split)
     return [
         ScoreJob(
-            model="lstm",
+            subject=Subject("lstm", "adaptive"),
             windows=test,
             returns=StudentT(np.zeros_like(test.returns), 0.8 * test.volatility_scale, 5.0),
             calibrator=Calibrator("adaptive", LEVELS, np.ones((2, len(LEVELS)))),
@@ -92,7 +93,8 @@ def test_workers_return_the_same_bits_in_the_order_of_the_jobs(jobs, monkeypatch
     for ours, theirs in zip(found, expected, strict=True):
         pd.testing.assert_frame_equal(ours.forecasts, theirs.forecasts, check_exact=True)
         pd.testing.assert_frame_equal(ours.scores, theirs.scores, check_exact=True)
-        pd.testing.assert_frame_equal(ours.loss_tables.crps, theirs.loss_tables.crps, check_exact=True)
+        for step, tables in ours.loss_tables.items():
+            pd.testing.assert_frame_equal(tables.crps, theirs.loss_tables[step].crps, check_exact=True)
         assert (ours.verdict, ours.notes) == (theirs.verdict, theirs.notes)
     (_, notes, *_) = (one.notes for one in found)
     assert [note.split(":")[0:2] for note in notes] == [
@@ -116,7 +118,7 @@ def test_jobs_are_drawn_as_workers_get_free(jobs, monkeypatch):
     def many():
         for i in range(8):
             drawn.append(i)
-            yield replace(jobs[i % 4], model=f"network {i}")
+            yield replace(jobs[i % 4], subject=Subject(f"network {i}"))
 
     results = score_tickers(many(), 8, 2)
     for i, scored in enumerate(results):
