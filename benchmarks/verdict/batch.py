@@ -14,7 +14,7 @@ from scipy.special import ndtr, stdtr
 
 from lstm_stock.distributions.base import Array
 from lstm_stock.scoring.significance import rejected_in_families, truncation
-from lstm_stock.scoring.significance.consistency import MAX_P_OF_THIRD
+from lstm_stock.scoring.significance.consistency import MAX_P_OF_THIRD, MIN_VOLATILITY_RATIO
 from lstm_stock.scoring.verdict.thresholds import MIN_WIDTH_SLOPE
 
 from .forecasters import Forecast
@@ -111,10 +111,14 @@ def _one_sided(losses: StepLosses, alpha: float) -> tuple[list[list[Array]], lis
     # The thirds count only where something may be claimed.
     rows = np.flatnonzero((np.minimum(p, 1 - p) < alpha).any(axis=1))
     if len(rows):
-        third = _thirds(np.log(losses.volatility[rows]).mean(axis=1))[:, None]
-        inside = np.stack([p_less(np.where(third == i, d[rows], 0.0), losses.step) for i in range(3)])
-        better[rows] = np.where(inside.max(axis=0) < MAX_P_OF_THIRD, better[rows], 1.0)
-        worse[rows] = np.where(inside.min(axis=0) > 1 - MAX_P_OF_THIRD, worse[rows], 1.0)
+        volatility = np.exp(np.log(losses.volatility[rows]).mean(axis=1))
+        third = _thirds(volatility)
+        changed = _has_changed(volatility, third)[:, None]
+        inside = np.stack(
+            [p_less(np.where(third[:, None] == i, d[rows], 0.0), losses.step) for i in range(3)]
+        )
+        better[rows] = np.where(changed & (inside.max(axis=0) < MAX_P_OF_THIRD), better[rows], 1.0)
+        worse[rows] = np.where(changed & (inside.min(axis=0) > 1 - MAX_P_OF_THIRD), worse[rows], 1.0)
     better[width_slope(losses.width, losses.volatility) < MIN_WIDTH_SLOPE] = np.nan
     return [[point], [1 - direction], [*better.T]], [[1 - point], [direction], [*worse.T]]
 
@@ -140,6 +144,11 @@ def _thirds(volatility: Array) -> Array:
     n = volatility.shape[-1]
     np.put_along_axis(found, order, np.broadcast_to(3 * np.arange(n) // n, volatility.shape), axis=-1)
     return found
+
+
+def _has_changed(volatility: Array, thirds: Array) -> Array:
+    quiet, wild = (np.mean(volatility, axis=-1, where=thirds == third) for third in (0, 2))
+    return wild >= MIN_VOLATILITY_RATIO * quiet
 
 
 def width_slope(width: Array, volatility: Array) -> Array:

@@ -40,6 +40,17 @@ def test_a_gain_on_all_days_counts_and_one_on_wild_days_alone_does_not():
     assert wild.p == 1.0
 
 
+def test_no_difference_counts_in_a_period_of_one_volatility():
+    d = differential(2, (0.4, 0.4, 0.4))
+    calm = consistent_test(d, np.linspace(1.0, 1.3, N))
+    # Means of the thirds of a line from 1 to 1.3: 1.05 and 1.25.
+    assert calm.volatility_ratio == pytest.approx(1.25 / 1.05, rel=0.001)
+    assert calm.is_consistent
+    assert not calm.has_seen_change
+    assert calm.all_days.p < 0.001
+    assert calm.p == 1.0
+
+
 def test_both_sides_are_mirror_images():
     d = differential(3, (0.1, 0.3, 0.2))
     less = consistent_test(d, VOLATILITY, alternative="less")

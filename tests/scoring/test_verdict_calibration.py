@@ -177,4 +177,4 @@ def test_a_small_p_that_is_no_fault_is_explained():
         least = min(one["p"] for one in found["tests"].values())
         if least < ALPHA and not found["faults"]:
             break
-    assert "not significant, as 7 tests share 5 %" in found["sentence"]
+    assert "not significant after correction for the number of tests" in found["sentence"]

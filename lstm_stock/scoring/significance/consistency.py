@@ -3,7 +3,8 @@
 The difference between the losses of two forecasts depends on the state of volatility: of one that reacts slowly
 and one that reacts fast, the slow one is better on most days and much worse after jumps. The mean over a quiet
 test period is then not the mean in the long run, and no estimate of its variance contains the days that are
-missing. So a difference counts only if each third of the days, by trailing volatility, shows it too.
+missing. So a difference counts only if each third of the days, by trailing volatility, shows it too, and if the
+test period has seen volatility change.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ from lstm_stock.scoring.significance.coverage import volatility_thirds
 MAX_P_OF_THIRD = 1 / 3
 """Greatest one-sided p-value of a third that shows the difference."""
 
+MIN_VOLATILITY_RATIO = 1.25
+"""Least ratio of the mean volatility of the wild third to that of the quiet one with which a difference counts.
+
+Below it the test period has seen one state of volatility alone: in 20 simulated tickers in regimes, a slow
+forecast would be called better than a fast one of equal expected CRPS in 16 % of periods of 250 days."""
+
 N_DRAWS = 4000
 """Draws of the thirds' means, from which the smallest gain is computed: it is known to about 1 % of itself."""
 
@@ -32,22 +39,29 @@ class ConsistentTest:
 
     Attributes:
         all_days: The test on all days.
-        thirds: One-sided p-values on the quiet, middle and wild third.
+        thirds: One-sided p-values on the quiet, middle and wild third; None if the thirds need not show it.
+        volatility_ratio: Mean volatility of the wild third over that of the quiet one.
     """
 
     all_days: HypothesisTest
-    thirds: tuple[float, float, float]
+    thirds: tuple[float, float, float] | None = None
+    volatility_ratio: float = np.inf
 
     @property
     def is_consistent(self) -> bool:
         """Whether each third shows the difference."""
-        return max(self.thirds) < MAX_P_OF_THIRD
+        return self.thirds is None or max(self.thirds) < MAX_P_OF_THIRD
+
+    @property
+    def has_seen_change(self) -> bool:
+        """Whether volatility changed enough in the test period for a claim."""
+        return self.volatility_ratio >= MIN_VOLATILITY_RATIO
 
     @property
     def p(self) -> float:
-        """The p-value of the test on all days; 1 if a third does not show the difference, NaN if untested."""
+        """The p-value of the test on all days; 1 if the difference does not count, NaN if it was not tested."""
         p = self.all_days.p
-        return p if np.isnan(p) or self.is_consistent else 1.0
+        return p if np.isnan(p) or (self.is_consistent and self.has_seen_change) else 1.0
 
 
 def consistent_test(
@@ -69,7 +83,8 @@ def consistent_test(
     d = as_series("differential", differential)
     of_thirds = _by_third(d, volatility)
     first, second, third = (diebold_mariano(one, step, alternative).p for one in of_thirds)
-    return ConsistentTest(diebold_mariano(d, step, alternative), (first, second, third))
+    ratio = _volatility_ratio(np.asarray(volatility, np.float64))
+    return ConsistentTest(diebold_mariano(d, step, alternative), (first, second, third), ratio)
 
 
 def smallest_consistent_gain(
@@ -106,6 +121,11 @@ def smallest_consistent_gain(
     limit = stdtrit(df, 1 - probability_of(alpha, "alpha")) * np.sqrt(np.sum(errors**2))
     needed = np.maximum(over_third, limit - draws.sum(axis=1))
     return float(np.quantile(needed, power))
+
+
+def _volatility_ratio(volatility: Array) -> float:
+    thirds = volatility_thirds(volatility)
+    return float(volatility[thirds == 2].mean() / volatility[thirds == 0].mean())
 
 
 def _by_third(d: Array, volatility: ArrayLike) -> list[Array]:

@@ -90,5 +90,5 @@ def _p(name: str, found: CalibrationTests) -> str:
     """Format a p-value; explain one that looks significant and is not."""
     p = found.results[name].p
     if p < ALPHA and name not in found.faults:
-        return f"{p_text(p)}, not significant, as {len(found.results)} tests share {100 * ALPHA:.0f} %"
+        return f"{p_text(p)}, not significant after correction for the number of tests"
     return p_text(p)

@@ -30,7 +30,6 @@ from lstm_stock.scoring.verdict.findings import (
     DirectionTest,
     StepTests,
     Subject,
-    on_all_days,
     untested,
 )
 from lstm_stock.scoring.verdict.loss_tables import LossTables
@@ -101,7 +100,7 @@ def compare(
     ]
     score, baseline_score = (math.sqrt(value) for value in means) if root else means
     difference, skill = np.empty(0), NO_SKILL
-    better = worse = on_all_days(untested(len(ours)))
+    better = worse = ConsistentTest(untested(len(ours)))
     if not infinite and _are_enough(len(ours), step):
         difference = ours - theirs
         if np.abs(difference).max() <= SAME * np.abs(theirs).mean():
@@ -132,7 +131,7 @@ def _test(
     difference: Array, volatility: Array | None, step: int, side: Literal["less", "greater"]
 ) -> ConsistentTest:
     if volatility is None:
-        return on_all_days(diebold_mariano(difference, step, side))
+        return ConsistentTest(diebold_mariano(difference, step, side))
     return consistent_test(difference, volatility, step, side)
 
 

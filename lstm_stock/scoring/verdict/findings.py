@@ -45,11 +45,6 @@ def untested(n: int) -> HypothesisTest:
     return HypothesisTest(math.nan, math.nan, n)
 
 
-def on_all_days(test: HypothesisTest) -> ConsistentTest:
-    """Return a test that need not hold on each third of the days."""
-    return ConsistentTest(test, (0.0, 0.0, 0.0))
-
-
 @dataclass(frozen=True)
 class Comparison:
     """The network against one baseline in one loss.
@@ -113,7 +108,8 @@ class Comparison:
             "statistic": plain(self.better.all_days.statistic),
             "p": plain(self.better.all_days.p),
             "p_worse": plain(self.worse.all_days.p),
-            "p_thirds": [plain(p) for p in self.better.thirds],
+            "p_thirds": None if self.better.thirds is None else [plain(p) for p in self.better.thirds],
+            "volatility_ratio": plain(self.better.volatility_ratio),
             "n": self.n,
         }
 

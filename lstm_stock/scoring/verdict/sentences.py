@@ -212,6 +212,8 @@ def _why_not(found: Comparison) -> str:
 def _p_of(found: Comparison, outcome: str, alpha: float) -> str:
     test = found.worse if outcome == "worse" else found.better
     p = test.all_days.p
+    if outcome == "no evidence" and p < alpha and not test.has_seen_change:
+        return f"{p_text(p)}, not claimed: volatility hardly changed in the test period"
     if outcome == "no evidence" and p < alpha and not test.is_consistent:
         return f"{p_text(p)}, not claimed: the difference is not there on quiet, middle and wild days alike"
     return p_text(p) + _shared_alpha(p, outcome, alpha)
