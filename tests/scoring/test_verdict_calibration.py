@@ -98,7 +98,7 @@ def test_a_constant_width_covers_too_much_on_quiet_days_and_too_little_on_wild_o
     assert quiet > 0.93
     assert wild < 0.87
     assert "volatility" in found["faults"]
-    assert "so its width does not follow volatility as it should (p < 0.001)" in found["sentence"]
+    assert "depend on volatility (p < 0.001): the width does not follow it as it should" in found["sentence"]
     assert short_verdict({"calibration": found}) == "no evidence, miscalibrated"
 
 

@@ -73,10 +73,14 @@ def _of_levels(found: CalibrationTests) -> str:
 def _of_volatility(found: CalibrationTests, thirds: Sequence[float]) -> str:
     shares = names_text([f"{100 * share:.0f}" for share in thirds])
     text = f"the {LEVEL} % interval contains {shares} % on quiet, middle and wild days"
+    if math.isnan(found.results["volatility"].p):
+        return text
+    p = _p("volatility", found)
+    if "volatility" not in found.faults:
+        return f"{text}, no evidence that hits at the four levels depend on volatility ({p})"
+    text += f", and hits at the four levels depend on volatility ({p})"
     # A wrong level changes the test, too: only a right one leaves volatility as the reason.
-    if "volatility" in found.faults and f"coverage_{LEVEL}" not in found.faults:
-        text += ", so its width does not follow volatility as it should"
-    return text if math.isnan(found.results["volatility"].p) else f"{text} ({_p('volatility', found)})"
+    return text if f"coverage_{LEVEL}" in found.faults else f"{text}: the width does not follow it as it should"
 
 
 def _of_misses(found: CalibrationTests) -> str:
