@@ -69,7 +69,8 @@ def verdict_text(verdict: dict[str, Any], width: int = 79) -> str:
     lines = []
     for one in (verdict, verdict.get("last")):
         if one is not None:
-            title = f"verdict on {verdict['n_dates']} days, {ahead(one['step'])}{over}:"
+            overlap = "; moves overlap, which the tests allow for" if one["step"] > 1 else ""
+            title = f"verdict on {verdict['n_dates']} days, {ahead(one['step'])}{over}{overlap}:"
             lines += [title, *(one[section]["sentence"] for section in SECTIONS if section in one)]
     if len(by_ticker) > MAX_DETAILED_TICKERS:
         counts = Counter(short_verdict(one) for one in by_ticker.values())

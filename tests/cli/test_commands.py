@@ -118,7 +118,7 @@ def test_the_verdict_is_printed_saved_and_reproducible(cli, trained: Trained):
     assert saved == again
     assert {"point", "direction", "distribution", "calibration", "lag_copy"} <= set(saved)
     text = verdict_text(saved)
-    assert "Point: is the error of lstm smaller than that of naive, the last" in text
+    assert "Point: is the RMSE of lstm lower than that of naive, which forecasts the last" in text
     assert {one["baseline"] for one in saved["distribution"]["comparisons"]} == set(followers()) - {
         "har_market_t"
     }

@@ -89,7 +89,7 @@ def test_a_narrow_scale_is_a_fault_at_every_level():
     assert "pit" in found["faults"]
     assert "volatility" not in found["faults"]
     assert ": too few at 50 % (p < 0.001), too few at 80 %" in found["sentence"]
-    assert "its shape is wrong (PIT p < 0.001)" in found["sentence"]
+    assert "The shape is wrong (PIT, p < 0.001)" in found["sentence"]
 
 
 def test_a_constant_width_covers_too_much_on_quiet_days_and_too_little_on_wild_ones():
@@ -98,7 +98,7 @@ def test_a_constant_width_covers_too_much_on_quiet_days_and_too_little_on_wild_o
     assert quiet > 0.93
     assert wild < 0.87
     assert "volatility" in found["faults"]
-    assert "depend on volatility (p < 0.001): the width does not follow it as it should" in found["sentence"]
+    assert "depends on volatility (p < 0.001): the width does not follow it as it should" in found["sentence"]
     assert short_verdict({"calibration": found}) == "no evidence, miscalibrated"
 
 
@@ -110,9 +110,10 @@ def test_the_true_distribution_has_no_fault():
     assert sum(map(bool, faulty)) <= 2
     sentence = of_trained(t_forecast(VOLATILITY))["sentence"]
     assert sentence.startswith(
-        "Calibration: are the trained probabilities right? No fault found: its 50, 80, 90 and"
+        "Calibration: do the intervals as trained contain as many outcomes as they state? "
+        "No fault found. The 50, 80, 90 and"
     )
-    assert "no evidence that misses cluster" in sentence
+    assert "No evidence that misses follow each other" in sentence
 
 
 def test_misses_that_come_together_are_a_fault():
@@ -121,10 +122,10 @@ def test_misses_that_come_together_are_a_fault():
     clustered = table.assign(pit=np.where(in_runs, 0.99, 0.1 + 0.8 * np.linspace(0, 1, N)))
     found = judge_calibration(clustered, 1, ALPHA)
     assert "independence" in found["faults"]
-    assert "; misses cluster (p < 0.001)" in found["sentence"]
+    assert ". Misses follow each other (p < 0.001)" in found["sentence"]
     every_tenth = np.arange(N) % 10 == 0
     apart = table.assign(pit=np.where(every_tenth, 0.99, 0.1 + 0.8 * np.linspace(0, 1, N)))
-    assert "misses avoid each other (p < 0.001)" in judge_calibration(apart, 1, ALPHA)["sentence"]
+    assert "Misses avoid each other (p < 0.001)" in judge_calibration(apart, 1, ALPHA)["sentence"]
 
 
 def test_several_tickers_are_tested_by_date():

@@ -14,24 +14,27 @@ if TYPE_CHECKING:
     from lstm_stock.distributions.intervals import Kind
     from lstm_stock.scoring.verdict.findings import CalibrationTests
 
-QUESTION = "Calibration: are the trained probabilities right?"
+QUESTION = "Calibration: do the intervals as trained contain as many outcomes as they state?"
 
 
 def calibration(found: CalibrationTests) -> str:
     """State the coverage of the trained distribution, and what is wrong with it."""
     levels = names_text([str(level) for level in found.coverage])
     shares = names_text([f"{100 * share:.1f}" for share in found.coverage.values()])
-    parts = [f"its {levels} % intervals contain {shares} % of the outcomes{_of_levels(found)}"]
+    parts = [
+        f"{QUESTION} {'No' if found.faults else 'No fault found'}",
+        f"The {levels} % intervals contain {shares} % of the outcomes{_of_levels(found)}",
+    ]
     if found.thirds is not None:
         parts.append(_of_volatility(found, found.thirds))
     if "independence" in found.results:
         parts.append(_of_misses(found))
     if not math.isnan(found.results["pit"].p):
-        shape = "its shape is wrong" if "pit" in found.faults else "no fault in its shape"
-        parts.append(f"{shape} (PIT {_p('pit', found)})")
-    answer = "No" if found.faults else "No fault found"
-    text = f"{QUESTION} {answer}: {'; '.join(parts)}"
-    return text + (". Do not take its probabilities as stated" if found.faults else "")
+        shape = "The shape is wrong" if "pit" in found.faults else "No fault in the shape"
+        parts.append(f"{shape} (PIT, {_p('pit', found)})")
+    if found.faults:
+        parts.append("Do not take these probabilities as stated")
+    return ". ".join(parts)
 
 
 def no_calibration(n: int | None) -> str:
@@ -53,8 +56,8 @@ def intervals(coverage: float | None, kind: Kind) -> str:
     return {
         "none": f"Intervals shown: as trained; {contains}",
         "conformal": f"Intervals shown: scaled to the coverage of the val period; {contains}",
-        "adaptive": f"Intervals shown: {contains}. Each miss widens it and each hit narrows it, so this is "
-        "the work of the adaptation and no evidence about the network",
+        "adaptive": f"Intervals shown: after `calibration: adaptive`, {contains}. A miss widens the next ones and "
+        "a hit narrows them, so this coverage is no evidence about the network",
     }[kind]
 
 
@@ -62,7 +65,7 @@ def _of_levels(found: CalibrationTests) -> str:
     wrong = [level for level in LEVELS if f"coverage_{level}" in found.faults]
     if not wrong:
         least = min(LEVELS, key=lambda level: found.results[f"coverage_{level}"].p)
-        return f" (at {least} %: {_p(f'coverage_{least}', found)})"
+        return f" (least p at {least} %: {_p(f'coverage_{least}', found)})"
     texts = []
     for level in wrong:
         few = found.coverage[level] < level / 100
@@ -72,22 +75,24 @@ def _of_levels(found: CalibrationTests) -> str:
 
 def _of_volatility(found: CalibrationTests, thirds: Sequence[float]) -> str:
     shares = names_text([f"{100 * share:.0f}" for share in thirds])
-    text = f"the {LEVEL} % interval contains {shares} % on quiet, middle and wild days"
+    text = f"On quiet, middle and wild days the {LEVEL} % interval contains {shares} %"
     if math.isnan(found.results["volatility"].p):
         return text
     p = _p("volatility", found)
     if "volatility" not in found.faults:
-        return f"{text}, no evidence that hits at the four levels depend on volatility ({p})"
-    text += f", and hits at the four levels depend on volatility ({p})"
+        return f"{text}; no evidence that coverage depends on volatility ({p})"
+    text += f"; coverage, of all four levels, depends on volatility ({p})"
     # A wrong level changes the test, too: only a right one leaves volatility as the reason.
-    return text if f"coverage_{LEVEL}" in found.faults else f"{text}: the width does not follow it as it should"
+    return (
+        text if f"coverage_{LEVEL}" in found.faults else f"{text}: the width does not follow it as it should"
+    )
 
 
 def _of_misses(found: CalibrationTests) -> str:
     if "independence" not in found.faults:
-        return f"no evidence that misses cluster ({_p('independence', found)})"
-    kind = "cluster" if found.miss_dependence > 0 else "avoid each other"
-    return f"misses {kind} ({_p('independence', found)})"
+        return f"No evidence that misses follow each other ({_p('independence', found)})"
+    kind = "follow" if found.miss_dependence > 0 else "avoid"
+    return f"Misses {kind} each other ({_p('independence', found)})"
 
 
 def _p(name: str, found: CalibrationTests) -> str:

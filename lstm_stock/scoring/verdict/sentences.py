@@ -35,18 +35,23 @@ def names_text(names: Sequence[str]) -> str:
 
 def point(found: Comparison, outcome: str, alpha: float, model: str) -> str:
     """State how the point forecast compares with its baseline."""
-    asked = f"Point: is the error of {model} smaller than that of {found.baseline}, the last close?"
+    asked = (
+        f"Point: is the RMSE of {model} lower than that of {found.baseline}, which forecasts the last close?"
+    )
     if found.infinite:
         return f"{asked} Not tested: {_is_infinite(found, 'RMSE')}"
     digits = 1 if max(found.score, found.baseline_score) >= 100 else 3
-    scores = f"RMSE {found.score:.{digits}f} % of the price against {found.baseline_score:.{digits}f} %"
+    scores = (
+        f"{found.score:.{digits}f} % of the price against {found.baseline_score:.{digits}f} %"
+        f"{_change(found.score, found.baseline_score)}"
+    )
     if outcome == "not tested":
         return f"{asked} Not tested: {_why_not(found)} ({scores})"
     tested = f"{scores}, {_p_of(found, outcome, alpha)}"
     return {
         "better": f"{asked} Yes ({tested})",
-        "worse": f"{asked} No, it is larger ({tested}): the last close is the better forecast",
-        "no evidence": f"{asked} No evidence ({tested}){_power(found, alpha, 'reduction')}",
+        "worse": f"{asked} No, it is higher ({tested}): the last close is the better forecast",
+        "no evidence": f"{asked} No evidence ({tested}){_power(found, alpha)}",
     }[outcome]
 
 
@@ -64,7 +69,8 @@ def direction(found: DirectionTest, outcome: str, alpha: float, model: str) -> s
     if found.always == "the same":
         return f"{asked} Not tested: it always forecasts the same direction for each ticker ({right})"
     if found.always:
-        return f"{asked} Not tested: it always forecasts {found.always} ({right})"
+        what, share = {"up": ("a rise", found.up), "down": ("a fall", 1 - found.up)}[found.always]
+        return f"{asked} Not tested: it always forecasts {what} ({100 * share:.1f} % of the moves were one)"
     if outcome == "not tested":
         return f"{asked} Not tested: {found.better.n} cutoffs are too few ({right})"
     answer = {"better": "Yes", "worse": "No, it is wrong more often than by chance"}.get(
@@ -81,20 +87,19 @@ def distribution(found: Comparison, outcome: str, beaten: Sequence[str], alpha: 
     asked = _asked_of_distribution(model)
     if found.infinite:
         return f"{asked} Not tested: {_is_infinite(found, 'CRPS')}"
-    gap = 100 * (found.score / found.baseline_score - 1)
-    change = f"{abs(gap):.1f} % {'lower' if gap < 0 else 'higher'}"
     scores = (
-        f"CRPS {found.score:.4f} against {found.baseline_score:.4f} of {found.baseline}, in units of trailing "
-        f"volatility, {change}"
+        f"{found.score:.4f} against {found.baseline_score:.4f} of {found.baseline}, in units of trailing "
+        f"volatility{_change(found.score, found.baseline_score)}"
     )
     if outcome == "not tested":
         return f"{asked} Not tested: {_why_not(found)} ({scores})"
     tested = f"{scores}, {_p_of(found, outcome, alpha)}"
     also = f". It is better than {names_text(beaten)}" if beaten else ""
     return {
-        "better": f"{asked} Yes, than every one; against the best: {tested}",
-        "worse": f"{asked} No, {found.baseline} is better ({tested}){also}",
-        "no evidence": f"{asked} No evidence against the best ({tested}){_power(found, alpha, 'gain')}{also}",
+        "better": f"{asked} Yes, than that of every one; the best: {tested}",
+        "worse": f"{asked} No, that of {found.baseline} is lower ({tested}){also}",
+        "no evidence": f"{asked} No evidence that it is lower than the best ({tested})"
+        f"{_power(found, alpha)}{also}",
     }[outcome]
 
 
@@ -109,15 +114,15 @@ def constant_width(found: Comparison, slope: float, model: str) -> str:
 
 def _asked_of_distribution(model: str) -> str:
     return (
-        f"Distribution: does {model} forecast the sizes of moves better than the baselines whose volatility "
-        "follows the market?"
+        f"Distribution: is the CRPS of {model}, the error of its whole distribution, lower than that of each "
+        "baseline with changing volatility?"
     )
 
 
 def no_distribution(model: str, has_distribution: bool) -> str:
     """State that there is no distribution to compare, or no baseline of the claims."""
     why = (
-        "there is no baseline whose volatility follows the market"
+        "there is no baseline with changing volatility"
         if has_distribution
         else f"{model} forecasts a point, not a distribution"
     )
@@ -125,18 +130,17 @@ def no_distribution(model: str, has_distribution: bool) -> str:
 
 
 def confidence_set(names: Sequence[str] | None, model: str) -> str:
-    """State which models cannot be distinguished from the best; empty if nothing was tested."""
+    """State which of the models compared may be the best; empty if nothing was tested."""
     if names is None:
         return ""
     others = [name for name in names if name != model]
-    if model not in names:
-        return (
-            f". {model} is not among the models that may be the best by CRPS, at {SET_LEVEL} % confidence: "
-            f"{names_text(others)}"
-        )
-    if not others:
-        return f". No other model may be the best by CRPS, at {SET_LEVEL} % confidence"
-    return f". At {SET_LEVEL} % confidence, each of {names_text([model, *others])} may be the best by CRPS"
+    first = [model] if model in names else []
+    one_of = "one of " if len(names) > 1 else ""
+    excluded = "" if first else f", not {model}"
+    return (
+        f". With {SET_LEVEL} % confidence, the best of these models is {one_of}{names_text([*first, *others])}"
+        f"{excluded}"
+    )
 
 
 def incomplete_baselines(found: Sequence[Comparison]) -> str:
@@ -158,7 +162,7 @@ def lag_of_one(found: LagCopy, model: str) -> str:
     if found.kind == "near_last_close":
         return (
             f"Lag: the point forecast of {model} stays near the last close (its moves are "
-            f"{100 * found.relative_move:.0f} % of the price's), as it should if the next move cannot be "
+            f"{100 * found.relative_move:.0f} % as large as the price's), as it should if the next move cannot be "
             "predicted; plotted, it trails the price by one bar"
         )
     at_zero = f"{round(found.at_zero, 2) + 0.0:.2f}"
@@ -190,13 +194,22 @@ def lag_of_many(counts: Mapping[str, int], model: str) -> str:
     return f"Lag: of {n} tickers, the point forecast of {model} is {', '.join(parts)}"
 
 
-def _power(found: Comparison, alpha: float, what: str) -> str:
+def _change(score: float, baseline_score: float) -> str:
+    if not baseline_score > 0:
+        return ""
+    gap = 100 * (score / baseline_score - 1)
+    return f", {abs(gap):.2f} % {'lower' if gap < 0 else 'higher'}"
+
+
+def _power(found: Comparison, alpha: float) -> str:
     """State the smallest gain that the test period could have shown."""
     gain = found.smallest_gain(alpha)
     if math.isnan(gain):
         return ""
     odds = f"{100 * POWER:.0f} % probability"
-    return f". {found.n} days find a {what} of {gain:.2g} % with {odds}, a smaller one less often"
+    return (
+        f". These {found.n} days show a true reduction of {gain:.2g} % with {odds}, a smaller one less often"
+    )
 
 
 def _is_infinite(found: Comparison, score: str) -> str:
