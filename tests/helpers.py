@@ -130,6 +130,20 @@ def random_bars(n_bars: int, seed: int = 0) -> Bars:
     return Bars.of(random_prices(n_bars, seed))
 
 
+def leverage_bars(n_bars: int, seed: int = 0) -> Bars:
+    """Bars whose log volatility falls with the EWMA of past returns, half-life 10, 30 prices a day."""
+    random = np.random.default_rng(seed)
+    usual, decay, trend, log_close, days = 0.012, 0.5**0.1, 0.0, np.log(50), []
+    for _ in range(n_bars):
+        volatility = usual * np.exp(-1.2 * trend + 0.1 * random.normal())
+        path = np.concatenate([[0], np.cumsum(random.normal(size=30))]) * volatility / np.sqrt(30)
+        days.append(np.exp(log_close + np.array([path[0], path.max(), path.min(), path[-1]])))
+        log_close += path[-1]
+        trend = decay * trend + (1 - decay) * path[-1] / usual
+    prices = pd.DataFrame(days, columns=["open", "high", "low", "close"])
+    return Bars.of(prices.assign(volume=1.0))
+
+
 def double(x: int) -> tuple[int, int]:
     """Return `2 * x` and the id of the process that computed it."""
     return 2 * x, os.getpid()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from lstm_stock.baselines.arima import arima
 from lstm_stock.baselines.ewma import ewma, ewma_drift
 from lstm_stock.baselines.garch import garch, gjr
-from lstm_stock.baselines.har import har_market_t, har_range_t
+from lstm_stock.baselines.har import har_market_t, har_range_t, lhar_t
 from lstm_stock.baselines.task import BaselineSpec, Task
 from lstm_stock.baselines.walks import always_up, constant_t, drift, historical, naive, reversal_10
 from lstm_stock.dataset.blas import one_blas_thread
@@ -35,6 +35,7 @@ __all__ = [
     "har_market_t",
     "har_range_t",
     "historical",
+    "lhar_t",
     "naive",
     "reversal_10",
 ]
@@ -50,6 +51,7 @@ BASELINES: dict[str, BaselineSpec] = {
     "garch": BaselineSpec(garch, follows_volatility=True),
     "gjr": BaselineSpec(gjr, follows_volatility=True),
     "har_range_t": BaselineSpec(har_range_t, follows_volatility=True),
+    "lhar_t": BaselineSpec(lhar_t, follows_volatility=True),
     "always_up": BaselineSpec(always_up),
     "reversal_10": BaselineSpec(reversal_10),
     "har_market_t": BaselineSpec(har_market_t, follows_volatility=True, needs_market=True),

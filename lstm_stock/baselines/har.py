@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lstm_stock.baselines.task import Task, student_t_around
-from lstm_stock.dataset.har import HarModel
+from lstm_stock.dataset.har import OWN, HarModel, Regressors
 from lstm_stock.distributions import Distribution
 from lstm_stock.errors import BaselineError, ShortHistoryError
 
@@ -19,7 +19,16 @@ def har_range_t(task: Task) -> Distribution:
     Raises:
         BaselineError: There are too few in-sample bars.
     """
-    return _har_t(task, with_market=False)
+    return _har_t(task, OWN)
+
+
+def lhar_t(task: Task) -> Distribution:
+    """HAR-range-t with persistent leverage: trends of signed returns as further regressors.
+
+    Raises:
+        BaselineError: There are too few in-sample bars.
+    """
+    return _har_t(task, Regressors(leverage=True))
 
 
 def har_market_t(task: Task) -> Distribution:
@@ -28,15 +37,15 @@ def har_market_t(task: Task) -> Distribution:
     Raises:
         BaselineError: There are too few in-sample bars.
     """
-    return _har_t(task, with_market=True)
+    return _har_t(task, Regressors(market=True))
 
 
-def _har_t(task: Task, with_market: bool) -> Distribution:
+def _har_t(task: Task, regressors: Regressors) -> Distribution:
     bars = task.bars
     scale = np.full((len(bars.close), task.horizon), np.nan)
     try:
         for step in task.steps:
-            variance = HarModel.fit(bars, task.n_insample, step, with_market).variance(bars)
+            variance = HarModel.fit(bars, task.n_insample, step, regressors).variance(bars)
             scale[:, step - 1] = np.sqrt(variance * step)
     except ShortHistoryError as error:
         raise BaselineError(error.message) from error

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 from lstm_stock.config.registry import resolve
 from lstm_stock.config.scales import SCALES
 from lstm_stock.dataset.features import Bars
-from lstm_stock.dataset.har import HarModel
+from lstm_stock.dataset.har import OWN, HarModel, Regressors
 from lstm_stock.dataset.volatility import Array
 
 
@@ -91,12 +91,12 @@ class HarVolatility(Scale):
     """The volatility that a `HarModel` of the train bars forecasts for the next bar."""
 
     model: HarModel
-    with_market: ClassVar[bool] = False
+    regressors: ClassVar[Regressors] = OWN
 
     @classmethod
     def fit(cls, bars: Bars, n_train: int) -> Self:
         """Fit the regression; raises ShortHistoryError if there are too few bars."""
-        return cls(HarModel.fit(bars, n_train, with_market=cls.with_market))
+        return cls(HarModel.fit(bars, n_train, regressors=cls.regressors))
 
     def volatility(self, bars: Bars) -> Array:
         """Return `HarModel.volatility`, shape `(n_bars,)`."""
@@ -111,13 +111,13 @@ class HarVolatility(Scale):
         """Rebuild a scale from what `to_json` returned; raises TypeError for None."""
         if data is None:
             raise TypeError("no HAR model was saved")
-        return cls(HarModel.from_json(data))
+        return cls(HarModel.from_json(data, cls.regressors))
 
 
 class HarMarketVolatility(HarVolatility):
     """`HarVolatility` with the market as a further regressor: `Bars.market` must not be None."""
 
-    with_market = True
+    regressors = Regressors(market=True)
 
 
 def scale_class(name: str) -> type[Scale]:

@@ -15,11 +15,13 @@ from lstm_stock.baselines import (
     Task,
     always_up,
     arima,
+    followers,
     forecast_all,
     garch,
     gjr,
     har_range_t,
     historical,
+    lhar_t,
     reversal_10,
 )
 from lstm_stock.baselines.garch_sums import GarchProcess, sum_values
@@ -29,7 +31,7 @@ from lstm_stock.dataset.volatility import day_variance
 from lstm_stock.distributions import Empirical, StudentT, TransformedT
 from lstm_stock.distributions.student_t_fit import MIN_DF, MIN_SCALE
 from lstm_stock.errors import BaselineError
-from tests.helpers import bars_with_market, random_prices
+from tests.helpers import bars_with_market, leverage_bars, random_bars, random_prices
 
 N_INSAMPLE = 1200
 TABLE = random_prices(1500, seed=2)
@@ -195,7 +197,7 @@ def test_bars_after_a_cutoff_change_no_bit_of_a_forecast(name):
     np.testing.assert_array_equal(reference.median(), corrupted.median())
     # Forecasts from later cutoffs differ: the corruption is not lost on the baseline.
     later = np.arange(1310, 1330)
-    if name in ("historical", "ewma", "ewma_drift", "garch", "gjr", "har_range_t", "har_market_t"):
+    if name == "historical" or name in followers():
         after, before = (forecast(Task(bars, N_INSAMPLE, later, 5)).quantile(0.9) for bars in (changed, BARS))
         assert (after != before).any()
 
@@ -248,6 +250,20 @@ def test_har_is_clipped_to_the_insample_range_of_volatility():
     assert after > before
     most = np.sqrt(DAY_VARIANCE[22:N_INSAMPLE].max())
     assert after <= most * forecast.scale[0, 0] / before * 1.5
+
+
+def test_persistent_leverage_helps_where_volatility_has_it():
+    """The process raises volatility for weeks after falls; without such a process the columns cost little."""
+    gains = {leverage_bars: [], random_bars: []}
+    for simulate, found in gains.items():
+        for seed in range(4):
+            bars = simulate(1500, seed)
+            task = Task(bars, 1000, np.arange(999, 1499), 1)
+            y = np.log(bars.close[task.cutoffs + 1] / bars.close[task.cutoffs])[:, None]
+            found.append((har_range_t(task).log_score(y) - lhar_t(task).log_score(y)).mean())
+    assert min(gains[leverage_bars]) > 0
+    assert np.mean(gains[leverage_bars]) > 0.01
+    assert abs(np.mean(gains[random_bars])) < 0.003
 
 
 # --- arima ------------------------------------------------------------------------------------------------------
@@ -313,11 +329,11 @@ def test_rules_of_direction_forecast_a_sign_only():
 def test_baselines_with_too_few_bars_are_left_out_with_a_note():
     notes: list[str] = []
     forecasts = forecast_all(Task(BARS, 120, np.arange(119, 150), 3), notes.append)
-    assert set(BASELINES) - set(forecasts) == {"garch", "gjr", "har_range_t", "har_market_t"}
+    assert set(BASELINES) - set(forecasts) == {"garch", "gjr", "har_range_t", "lhar_t", "har_market_t"}
     assert notes[0] == (
         "baseline garch is left out: 119 in-sample returns are too few, it needs 250 that move"
     )
-    assert len(notes) == 4
+    assert len(notes) == 5
 
 
 def test_a_fit_that_does_not_converge_is_left_out_with_a_note(monkeypatch):
@@ -336,7 +352,7 @@ def test_a_fit_that_does_not_converge_is_left_out_with_a_note(monkeypatch):
     assert notes == [f"baseline {name} is left out: the fit did not converge" for name in ("garch", "gjr")]
 
 
-@pytest.mark.parametrize("baseline", [garch, gjr, har_range_t, arima])
+@pytest.mark.parametrize("baseline", [garch, gjr, har_range_t, lhar_t, arima])
 def test_a_ticker_that_rarely_trades_gets_a_finite_forecast_or_none(baseline):
     stale = np.repeat(TABLE["close"].to_numpy()[::5], 5)
     table = TABLE.assign(open=stale, high=stale * 1.001, low=stale / 1.001, close=stale)

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lstm_stock.dataset.features import Bars
-from lstm_stock.dataset.har import HarModel, robust_std
+from lstm_stock.dataset.har import HarModel, Regressors, robust_std
 from lstm_stock.dataset.series import FittedTicker, WindowSpec, apply_ticker, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.volatility import day_variance, log_returns
 from lstm_stock.dataset.windows import windows_of
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices.table import adjusted
-from tests.helpers import random_bars, random_prices
+from tests.helpers import leverage_bars, random_bars, random_prices
 
 N_INSAMPLE = 400
 BARS = random_bars(600, seed=3)
@@ -56,7 +56,7 @@ def test_the_regression_is_least_squares_on_day_week_month_ewma_and_fall():
 def test_with_the_market_the_regression_has_one_more_column():
     market = np.random.default_rng(1).normal(size=600)
     bars = replace(BARS, market=market)
-    model = HarModel.fit(bars, N_INSAMPLE, with_market=True)
+    model = HarModel.fit(bars, N_INSAMPLE, regressors=Regressors(market=True))
     day = np.log(day_variance(bars.open, bars.high, bars.low, bars.close))
     rows = np.arange(22, N_INSAMPLE - 1)
     x = np.column_stack(
@@ -71,13 +71,51 @@ def test_with_the_market_the_regression_has_one_more_column():
         ]
     )
     np.testing.assert_allclose(model.weights, sm.OLS(day[rows + 1], x).fit().params, rtol=1e-6, atol=1e-9)
-    loaded = HarModel.from_json(json.loads(json.dumps(model.to_json())))
+    loaded = HarModel.from_json(json.loads(json.dumps(model.to_json())), Regressors(market=True))
     np.testing.assert_array_equal(loaded.volatility(bars), model.volatility(bars))
     assert (
         HarModel.fit(bars, N_INSAMPLE).to_json() == MODEL.to_json()
-    )  # without `with_market` the market is not used
+    )  # without its group the market is not used
     with pytest.raises(ValueError, match="no column `market`"):
-        HarModel.fit(BARS, N_INSAMPLE, with_market=True)
+        HarModel.fit(BARS, N_INSAMPLE, regressors=Regressors(market=True))
+
+
+def test_leverage_adds_two_ewmas_of_signed_returns():
+    bars = leverage_bars(800, seed=5)
+    model = HarModel.fit(bars, 600, 2, Regressors(leverage=True))
+    day = day_variance(bars.open, bars.high, bars.low, bars.close)
+    unit = np.sqrt(day[1:600].mean())
+    returns = log_returns(bars.close) / unit
+
+    def trend(row, half_life):
+        weights = 0.5 ** (np.arange(row) / half_life)
+        return weights @ returns[row:0:-1] / weights.sum()
+
+    x = np.array(
+        [
+            (
+                1,
+                np.log(day[row]),
+                np.log(day[row - 4 : row + 1]).mean(),
+                np.log(day[row - 21 : row + 1]).mean(),
+                2 * np.log(bars.volatility[row]),
+                min(returns[row], 0),
+                trend(row, 2),
+                trend(row, 10),
+            )
+            for row in range(22, 799)
+        ]
+    )
+    rows = np.arange(22, 598)
+    y = np.log((day[rows + 1] + day[rows + 2]) / 2)
+    expected = sm.OLS(y, x[: len(rows)]).fit()
+    np.testing.assert_allclose(model.weights, expected.params, rtol=1e-6, atol=1e-9)
+    assert expected.params[7] < -2 * expected.bse[7]  # a trend of falls raises volatility
+    forecast = np.exp(np.clip(expected.predict(x), y.min(), y.max()))
+    np.testing.assert_allclose(model.variance(bars)[22:799], forecast, rtol=1e-6)
+    saved = json.loads(json.dumps(model.to_json()))
+    loaded = HarModel.from_json(saved, Regressors(leverage=True))
+    np.testing.assert_array_equal(loaded.variance(bars), model.variance(bars))
 
 
 def test_insample_returns_divided_by_the_volatility_fit_a_student_t_of_unit_variance():

@@ -12,7 +12,7 @@ from lstm_stock.config import json_schema, load_config
 from lstm_stock.config.scales import SCALES, ScaleSpec
 from lstm_stock.dataset.build import windows_by_split
 from lstm_stock.dataset.features import Bars
-from lstm_stock.dataset.har import HarModel
+from lstm_stock.dataset.har import OWN, HarModel, Regressors
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.scale import Scale, scale_class
 from lstm_stock.dataset.series import FittedTicker, apply_ticker, window_spec
@@ -32,8 +32,8 @@ def test_each_scale_has_its_volatility():
     assert volatility("trailing_vol") is BARS.volatility
     assert volatility("trailing_range") is BARS.range_volatility
     assert volatility("none") is None
-    for name, with_market in (("har", False), ("har_market", True)):
-        model = HarModel.fit(BARS, N_TRAIN, with_market=with_market)
+    for name, regressors in (("har", OWN), ("har_market", Regressors(market=True))):
+        model = HarModel.fit(BARS, N_TRAIN, regressors=regressors)
         np.testing.assert_array_equal(volatility(name), model.volatility(BARS))
 
 

@@ -76,6 +76,7 @@ BASELINE_LINES = {
     "garch": Line("#7b3294", (0, (7, 1.5)), "h"),
     "gjr": Line("#c51b7d", (0, (4, 1.5, 1, 1.5, 1, 1.5)), "8"),
     "har_range_t": Line("#1b7837", (0, (12, 2)), "d"),
+    "lhar_t": Line("#8c2d04", (0, (12, 2, 3, 2)), "<"),
     "har_market_t": Line("#4d4d00", (0, (12, 2, 1, 2, 1, 2)), "H"),
 }
 """Fixed lines of the baselines; colours after Okabe & Ito 2008, with different lightness."""
@@ -84,7 +85,7 @@ OTHER_LINES = (
     Line("#d55e00", (0, (3, 1)), "P"),
     Line("#009e73", (0, (1, 3)), "X"),
     Line("#cc79a7", (0, (8, 2, 1, 2, 1, 2)), "*"),
-    Line("#5a3d8a", (0, (4, 4)), "<"),
+    Line("#5a3d8a", (0, (4, 4)), "2"),
 )
 
 
