@@ -12,7 +12,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,10 +23,10 @@ import pytest
 
 from lstm_stock.prices.incremental import OVERLAP
 from lstm_stock.prices.store import Store
+from tests.forked import ForkedCommand
 from tests.loopback import RESET, Answer, Loopback, environment
 from tests.simulated_yahoo import Instrument, SimulatedYahoo, sessions
 
-COMMAND = Path(sys.executable).with_name("lstm-stock")
 DAYS = sessions(dt.date(2012, 1, 1), dt.date(2023, 12, 29))
 PAGE = Answer(200, b"<!DOCTYPE html><html><body>Consent</body></html>", "text/html")
 RECORDED = Path(__file__).parents[4] / "shared" / "data" / "yahoo_chart"
@@ -45,15 +44,9 @@ class Place:
     def store(self) -> Store:
         return Store(self.folder / "data")
 
-    def start(self, *arguments: object, proxy: str | None = None) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [COMMAND, *map(str, arguments)],
-            cwd=self.folder,
-            env=environment(proxy or self.server.address, self.folder),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *arguments: object, proxy: str | None = None) -> ForkedCommand:
+        variables = environment(proxy or self.server.address, self.folder)
+        return ForkedCommand([*map(str, arguments)], self.folder, variables)
 
     def run(self, *arguments: object, proxy: str | None = None) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, proxy=proxy)
@@ -330,17 +323,21 @@ def test_two_processes_at_once_lose_nothing(place):
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_kill_at_any_moment_leaves_a_store_that_loads(place):
     chance = random.Random(7)
-    started = time.monotonic()
     assert place.run("fetch", "AAA", "BBB", "--start", "2020-01-01").returncode == 0
+    started = time.monotonic()
+    assert place.run("fetch", "AAA", "BBB", "--refresh").returncode == 0
     took = time.monotonic() - started
-    for _ in range(5):
+    codes = []
+    for _ in range(8):
         process = place.start("fetch", "AAA", "BBB", "--refresh")
-        time.sleep(took * chance.uniform(0.5, 1.1))
+        time.sleep(took * chance.uniform(0.3, 1.0))
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
+        codes.append(process.returncode)
         assert place.store.tickers() == ["AAA", "BBB"]
         for ticker in ("AAA", "BBB"):
             assert_stored(place, ticker, "2020-01-01")
+    assert codes.count(-signal.SIGKILL) > 1
     assert place.run("fetch", "AAA", "BBB", "--refresh").returncode == 0
     assert place.store.unknown_files() == []
 
