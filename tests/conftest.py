@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.reused_networks import reused_networks, without_graph_optimizer
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -57,6 +59,19 @@ def call_cli(monkeypatch, capsys, *arguments: object) -> Answer:
     return Answer(int(end.value.code or 0), captured.out, captured.err)
 
 
+@pytest.fixture(scope="module")
+def networks_of_module() -> dict[Hashable, object]:
+    """The networks that the trainings of a module share."""
+    return {}
+
+
+@pytest.fixture
+def networks_traced_once(networks_of_module: dict[Hashable, object]) -> Iterator[None]:
+    """Let the trainings of a module share what TensorFlow traces, which takes most of a tiny training."""
+    with reused_networks(networks_of_module):
+        yield
+
+
 @dataclass(frozen=True)
 class Trained:
     """Folders with the sample in the store and one tiny run, which tests must not change."""
@@ -82,5 +97,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     store = Store(done.data)
     fetch_into(store, "AAPL", FetchOptions(source="sample"))
     config = load_config(None, [value for value in TINY if value != "--set"])
-    train(config, store, done.runs, Reports.only_notes(lambda note: None))
+    with without_graph_optimizer():
+        train(config, store, done.runs, Reports.only_notes(lambda note: None))
     return done

@@ -21,6 +21,8 @@ from lstm_stock.config import CalibrationName
 from tests.conftest import TINY, Trained
 from tests.helpers import COMMAND, assert_fits
 
+pytestmark = pytest.mark.usefixtures("networks_traced_once")
+
 # --- from fetch to plot ---
 
 

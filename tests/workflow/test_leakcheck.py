@@ -27,6 +27,7 @@ from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from lstm_stock.workflow import backtest_worker, scoring
 from lstm_stock.workflow import fit as fit_module
+from lstm_stock.workflow.leakcheck import check
 from lstm_stock.workflow.leakcheck.check import Extent, check_config, sample_cutoffs
 from lstm_stock.workflow.leakcheck.compare import Checked, Corruption, Value, compare_values
 from lstm_stock.workflow.leakcheck.corruption import DATES
@@ -34,11 +35,15 @@ from lstm_stock.workflow.leakcheck.folds import FoldPasses
 from lstm_stock.workflow.leakcheck.training import Prices, Reference, TrainingPasses, fit
 from tests.conftest import TINY, Trained
 from tests.helpers import drop_slow_baselines, keep_corruptions, random_prices
+from tests.reused_networks import reused_networks
+
+pytestmark = pytest.mark.usefixtures("networks_traced_once")
 
 SETTINGS = (
     *(value for value in TINY if value != "--set"),
     "data.tickers=[AAA,BBB]",
     "training.batch_size=64",
+    "training.epochs=1",
 )
 CONFIG = load_config(None, [*SETTINGS])
 TABLES = {"AAA": random_prices(420, seed=1), "BBB": random_prices(400, seed=2, start="2015-02-01")}
@@ -68,8 +73,9 @@ def dataset_of(*overrides: str):
 
 
 @pytest.fixture(scope="module")
-def forecaster():
-    return fit(dataset_of())
+def forecaster(networks_of_module):
+    with reused_networks(networks_of_module):
+        return fit(dataset_of())
 
 
 def passes() -> TrainingPasses:
@@ -115,7 +121,7 @@ def leak_in_fold() -> str:
 
 @pytest.mark.parametrize(
     ("overrides", "n_folds"),
-    [((), 2), (("training.refit=true", "calibration=conformal", "target_scale=har_market"), 0)],
+    [((), 1), (("training.refit=true", "calibration=conformal", "target_scale=har_market"), 0)],
 )
 def test_the_code_as_it_is_has_no_leak_and_everything_is_compared(tmp_path, monkeypatch, overrides, n_folds):
     keep_corruptions(monkeypatch, "noise", "scale")
@@ -132,6 +138,25 @@ def test_the_code_as_it_is_has_no_leak_and_everything_is_compared(tmp_path, monk
     assert ("market" in checked.n_values) == bool(overrides)
     assert checked.n_folds == n_folds
     assert ("fold" in checked.n_values) == bool(n_folds)
+
+
+def test_of_several_folds_the_first_and_the_last_are_checked(tmp_path, monkeypatch):
+    for history in HISTORIES.values():
+        Store(tmp_path).write(history)
+    shown, progress = [], []
+    monkeypatch.setattr(check, "fit", lambda _: None)
+    monkeypatch.setattr(Reference, "of", lambda dataset, _: Reference(dataset, None, {}))
+    monkeypatch.setattr(FoldPasses, "reference_of", lambda _, plan: shown.append(plan.fold.number))
+    for passes, name in (
+        (FoldPasses, "compare"),
+        *((TrainingPasses, f"compare_{of}") for of in ("dataset", "forecasts", "training")),
+    ):
+        monkeypatch.setattr(passes, name, lambda *_: None)
+    checked = check_config(
+        CONFIG, Store(tmp_path), Extent(1, 3), lambda *done: progress.append(done), lambda _: None
+    )
+    assert shown == [1, 3] and checked.n_folds == 2
+    assert progress[-1][0] == progress[-1][1] == len(progress) - 1
 
 
 # --- leaks put in on purpose ------------------------------------------------------------------------------------
@@ -238,15 +263,14 @@ def test_early_stopping_on_test(monkeypatch):
     assert "leak: `val_loss` in the history of the training" in leak_in_training()
 
 
-@pytest.mark.parametrize("kind", ["conformal", "adaptive"])
-def test_intervals_fitted_on_test(monkeypatch, kind):
+def test_intervals_fitted_on_test(monkeypatch):
     fit_calibrators = fit_module.fit_calibrators
     monkeypatch.setattr(
         fit_module,
         "fit_calibrators",
         lambda config, network, windows: fit_calibrators(config, network, replace(windows, val=windows.test)),
     )
-    assert "leak: the calibration of the intervals of AAA" in leak_in_training(f"calibration={kind}")
+    assert "leak: the calibration of the intervals of AAA" in leak_in_training()
 
 
 def test_a_refit_on_test(monkeypatch):
@@ -370,14 +394,6 @@ def test_a_series_without_test_period_is_told():
 # --- the command ------------------------------------------------------------------------------------------------
 
 
-def test_the_command_checks_the_newest_run(cli, trained: Trained, monkeypatch):
-    keep_corruptions(monkeypatch, "noise")
-    answer = cli("leakcheck", "--cutoffs", 1, "--folds", 0, *trained.options)
-    assert answer.code == 0, answer.err
-    assert re.search(r"^ inputs +\d", answer.out, re.MULTILINE)
-    assert "no leak: a training, 3 cutoffs from 2018-12-14 to" in answer.out
-
-
 def test_the_command_checks_a_config_and_trains_for_it(cli, trained: Trained, monkeypatch):
     keep_corruptions(monkeypatch, "scale", "noise")
     few = ("--set", "data.start=2021-01-01")
@@ -425,10 +441,9 @@ def test_other_prices_than_the_runs_earn_a_warning(cli, trained: Trained, tmp_pa
     assert "warning: the stored prices of AAPL are not those that" in answer.err
 
 
-@pytest.mark.parametrize("scaler", ["as saved", "of other bars"])
-def test_newer_bars_than_the_runs_change_nothing(cli, trained: Trained, tmp_path, monkeypatch, scaler):
-    """Of a run without `data.end`, the check looks at the bars it was made from, whatever was fetched later."""
-    keep_corruptions(monkeypatch, "noise")
+@pytest.fixture
+def fetched_later(trained: Trained, tmp_path) -> tuple[Path, Path]:
+    """A copy of the run, but without `data.end`, and a store with newer bars than the run's."""
     runs = tmp_path / "runs"
     shutil.copytree(trained.runs, runs)
     (run,) = runs.iterdir()
@@ -440,16 +455,30 @@ def test_newer_bars_than_the_runs_change_nothing(cli, trained: Trained, tmp_path
     table = pd.concat([history.table, later])
     provenance = replace(history.provenance, hash=table_hash(table))
     Store(tmp_path / "data").write(PriceHistory("AAPL", table, provenance))
-    if scaler == "as saved":
-        options = ("leakcheck", "--cutoffs", 1, "--folds", 0, "--quiet", "--runs-dir", runs)
-        before, after = (cli(*options, "--data-dir", data) for data in (trained.data, tmp_path / "data"))
-        assert before.code == after.code == 0, after.err
-        assert after.err == ""
-        assert after.out == before.out
-    else:
-        change_scaler(run)
-        answer = cli("leakcheck", "--data-dir", tmp_path / "data", "--runs-dir", runs)
-        assert "leak: the saved scaler of AAPL is not the one fitted on the train bars" in answer.err
+    return runs, tmp_path / "data"
+
+
+def test_the_command_checks_the_newest_run_and_newer_bars_than_the_runs_change_nothing(
+    cli, trained: Trained, fetched_later, monkeypatch
+):
+    """Of a run without `data.end`, the check looks at the bars it was made from, whatever was fetched later."""
+    keep_corruptions(monkeypatch, "noise")
+    runs, data = fetched_later
+    options = ("leakcheck", "--cutoffs", 1, "--folds", 0, "--quiet", "--runs-dir", runs, "--data-dir")
+    before, after = cli(*options, trained.data), cli(*options, data)
+    assert before.code == after.code == 0, after.err
+    assert re.search(r"^ inputs +\d", before.out, re.MULTILINE)
+    assert "no leak: a training, 3 cutoffs from 2018-12-14 to" in before.out
+    assert after.err == ""
+    assert after.out == before.out
+
+
+def test_a_saved_scaler_is_compared_when_there_are_newer_bars(cli, fetched_later):
+    runs, data = fetched_later
+    (run,) = runs.iterdir()
+    change_scaler(run)
+    answer = cli("leakcheck", "--data-dir", data, "--runs-dir", runs)
+    assert "leak: the saved scaler of AAPL is not the one fitted on the train bars" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ from tests.helpers import (
     random_prices,
 )
 
+pytestmark = pytest.mark.usefixtures("networks_traced_once")
+
 TICKERS = ("AAA", "BBB", "CCC", "^DD")
 SHORT, UNSEEN = "NEW", "ZZZ"
 SETTINGS = (*TINY, "--set", "training.epochs=1", "--set", "data.start=null", "--set", "data.end=null")

@@ -18,6 +18,8 @@ from lstm_stock.network.checkpoints import Checkpoints, MemberState, n_epochs_of
 from lstm_stock.network.training import fit_network
 from tests.network.test_training import HOPELESS, TINY, TRAIN, VAL, epochs_of, weights
 
+pytestmark = pytest.mark.usefixtures("networks_traced_once")
+
 
 class KilledError(Exception):
     """The process ends here."""
@@ -115,7 +117,7 @@ class Rare(Checkpoints):
             super().flush()
 
 
-@pytest.mark.parametrize("epoch", [2, 4, 6])
+@pytest.mark.parametrize("epoch", [2, 6])
 def test_a_training_killed_between_two_writes_ends_with_the_same_weights(folder, monkeypatch, epoch):
     monkeypatch.setattr(checkpoints_module, "WRITING_SHARE", 0.3)
     settings = STOPPED.model_copy(update={"early_stopping": None})

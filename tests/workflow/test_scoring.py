@@ -35,6 +35,8 @@ from lstm_stock.workflow.train import Reports, train
 from tests.conftest import TINY
 from tests.helpers import COMMAND, is_running, random_prices
 
+pytestmark = pytest.mark.usefixtures("networks_traced_once")
+
 TICKERS = ("AAA", "BBB", "CCC", "DDD")
 SETTINGS = [value for value in TINY if value != "--set"]
 SETTINGS += ["training.epochs=1", "window.horizon=2", "data.start=null", "data.end=null"]
