@@ -15,7 +15,7 @@ PRELOADED = (
     *("exchange_calendars", "pandas", "pyarrow.parquet", "rich.table"),
     *("bs4", "curl_cffi.requests", "peewee", "requests", "websockets.sync.client"),  # of yfinance
 )
-"""What a fetch imports, but for yfinance, which reads its cache folder from the environment when it is imported."""
+"""What a fetch imports, without yfinance, which reads its cache folder from the environment on import."""
 
 
 def _context() -> multiprocessing.context.BaseContext:

@@ -163,4 +163,4 @@ def n_blas_threads(_: int) -> int:
     import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_info
 
-    return max(library["num_threads"] for library in threadpool_info())
+    return max(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")

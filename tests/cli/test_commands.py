@@ -19,26 +19,28 @@ import pytest
 from lstm_stock.cli.predict import INTERVALS
 from lstm_stock.config import CalibrationName
 from tests.conftest import TINY, Trained
-from tests.helpers import COMMAND, assert_fits
+from tests.helpers import COMMAND, assert_fits, drop_slow_baselines
 
 pytestmark = pytest.mark.usefixtures("networks_traced_once")
 
 # --- from fetch to plot ---
 
 
-def test_fetch_train_runs_predict_plot(cli, tmp_path):
+def test_fetch_train_runs_predict_plot_and_a_second_training_is_the_same(cli, trained: Trained, tmp_path):
     folders = ("--data-dir", tmp_path / "data", "--runs-dir", tmp_path / "runs")
     fetched = cli("fetch", "aapl", "--source", "sample", "--data-dir", tmp_path / "data")
     assert fetched.code == 0
     assert fetched.out == ""
     assert "AAPL: 3522 bars, 2010-01-04 to 2023-12-29" in fetched.err
 
-    trained = cli("train", *TINY, *folders)
-    assert trained.code == 0
+    answer = cli("train", *TINY, *folders)
+    assert answer.code == 0
     for name in ("lstm", "naive", "drift", "constant_t", "ewma", "RMSE", "CRPS", "best baseline"):
-        assert name in trained.out
-    assert "saved" in trained.err
-    assert_fits(trained)
+        assert name in answer.out
+    assert "saved" in answer.err
+    assert_fits(answer)
+
+    assert_same_run(trained.runs, tmp_path / "runs")
 
     runs = cli("runs", "--runs-dir", tmp_path / "runs")
     assert_fits(runs)
@@ -67,12 +69,11 @@ def test_scores_json_follows_from_forecasts_parquet(trained: Trained):
     pd.testing.assert_frame_equal(saved.fillna(-1.0), again.fillna(-1.0), check_dtype=False, rtol=1e-12)
 
 
-def test_the_same_train_twice_gives_identical_weights_and_forecasts(cli, trained: Trained, tmp_path):
+def assert_same_run(runs: Path, others: Path) -> None:
     import keras
     import numpy as np
 
-    assert cli("train", *TINY, "--data-dir", trained.data, "--runs-dir", tmp_path).code == 0
-    (one,), (two,) = trained.runs.iterdir(), tmp_path.iterdir()
+    (one,), (two,) = runs.iterdir(), others.iterdir()
     first, second = (keras.saving.load_model(path / "model.keras", compile=False) for path in (one, two))
     for expected, found in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(expected, found)
@@ -81,9 +82,11 @@ def test_the_same_train_twice_gives_identical_weights_and_forecasts(cli, trained
 
 
 @pytest.mark.parametrize("head", ["point", "quantile"])
-def test_every_head_trains_predicts_and_plots(cli, trained: Trained, tmp_path, head):
+def test_every_head_trains_predicts_and_plots(cli, trained: Trained, tmp_path, monkeypatch, head):
+    drop_slow_baselines(monkeypatch)
     folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
-    assert cli("train", *TINY, "--set", f"model.head={head}", "--quiet", *folders).code == 0
+    settings = ("--set", f"model.head={head}", "--set", "data.start=2019-01-01")
+    assert cli("train", *TINY, *settings, "--quiet", *folders).code == 0
     answer = cli("predict", "--format", "json", *folders)
     (*_, last) = json.loads(answer.out)
     assert 0 < last["lo_90"] < last["y_pred"] < last["hi_90"]
@@ -141,24 +144,24 @@ def test_baselines_that_cannot_be_fitted_are_left_out_with_a_note(cli, trained: 
     assert {"garch", "gjr"}.isdisjoint(models)
 
 
-def test_two_members_are_averaged_and_saved_as_one_model(cli, trained: Trained, tmp_path):
-    folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
-    assert cli("train", *TINY, "--set", "training.members=2", *folders).code == 0
-    assert cli("predict", *folders).code == 0
-    (run,) = tmp_path.iterdir()
-    assert set(pd.read_csv(run / "history.csv")["member"]) == {1, 2}
-
-
-@pytest.mark.parametrize("kind", ["conformal", "adaptive"])
-def test_calibrated_intervals_of_predict_equal_those_of_the_test_period(
-    cli, trained: Trained, tmp_path, kind
+def test_two_members_are_averaged_saved_as_one_model_and_have_conformal_intervals(
+    cli, trained: Trained, tmp_path
 ):
     folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
-    answer = cli("train", *TINY, "--set", f"calibration={kind}", *folders)
+    answer = cli("train", *TINY, "--set", "training.members=2", "--set", "calibration=conformal", *folders)
     assert answer.code == 0, answer.err
     assert_fits(answer)
-
     (run,) = tmp_path.iterdir()
+    assert set(pd.read_csv(run / "history.csv")["member"]) == {1, 2}
+    assert_predicts_the_intervals_of_the_test_period(cli, run, folders)
+
+
+def test_adaptive_intervals_of_predict_equal_those_of_the_test_period(cli, trained: Trained):
+    (run,) = trained.runs.iterdir()
+    assert_predicts_the_intervals_of_the_test_period(cli, run, trained.options)
+
+
+def assert_predicts_the_intervals_of_the_test_period(cli, run: Path, folders) -> None:
     factors = json.loads((run / "calibration.json").read_text())["AAPL"]["factors"]
     assert len(factors) == 3
     assert all(factor != 1 for step in factors for factor in step)
@@ -284,12 +287,19 @@ def test_ctrl_c_once_saves_twice_does_not_and_both_can_resume(trained: Trained, 
     )
     # The training itself would take hours; this line comes with its first batch.
     assert process.stderr.readline() == "training, at most 10000 epochs\n"
-    time.sleep(2)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob(".training-*/network-01.npz")):  # the first epoch is complete
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    if n_interrupts == 2:
-        time.sleep(0.8)  # what comes while the first is still waiting counts as one with it
+    said = ""
+    if n_interrupts == 2:  # once the first has ended the training: what comes earlier counts as one with it
+        while "stopped by Ctrl-C" not in said:
+            said = process.stderr.readline()
+            assert said, "the training has ended without a word"
         process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, rest = process.communicate(timeout=120)
+    err = said + rest
     runs = [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")]
     assert len(list(tmp_path.glob(".training-*/network-01.npz"))) == 1
     if n_interrupts == 1:

@@ -31,7 +31,17 @@ def test_a_fetch_and_an_error_outlive_the_reader_of_stderr(tmp_path, kind):
 def test_a_training_outlives_its_terminal_and_the_reader_of_stdout(trained: Trained, tmp_path):
     """The progress bar has lost its terminal from the start, the score table its reader."""
     stdout, stderr = stderr_without_reader("pipe"), stderr_without_reader("terminal")
-    command = [COMMAND, "train", *TINY, "--data-dir", trained.data, "--runs-dir", tmp_path]
+    command = [
+        COMMAND,
+        "train",
+        *TINY,
+        "--set",
+        "data.start=2019-01-01",
+        "--data-dir",
+        trained.data,
+        "--runs-dir",
+        tmp_path,
+    ]
     done = subprocess.run(command, stdout=stdout, stderr=stderr)
     os.close(stdout)
     os.close(stderr)

@@ -195,9 +195,8 @@ def test_killed_outright_two_workers_go_on_where_it_stopped_and_give_the_bits_of
     assert not list(tmp_path.glob(".backtest-*"))
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_ctrl_c_keeps_what_is_done(data, tmp_path, n_jobs):
-    process = start(data, tmp_path, n_jobs)
+def test_ctrl_c_keeps_what_is_done(data, tmp_path):
+    process = start(data, tmp_path, n_jobs=1)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -420,17 +419,16 @@ def test_the_table_of_folds_names_each_fold_s_best_baseline(capsys):
 
 
 def test_no_call_runs_in_this_process():
-    for n_jobs in (1, 2, 1):
+    for n_jobs in (2, 1):
         results = list(run_calls(Engine("loky", n_jobs), double, range(4)))
         assert sorted(value for value, _ in results) == [0, 2, 4, 6]
         assert os.getpid() not in {pid for _, pid in results}
         assert len({pid for _, pid in results}) <= n_jobs
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_workers_compute_with_one_thread(n_jobs):
+def test_workers_compute_with_one_thread():
     """With more, BLAS would add in another order, and `--jobs` or the machine would change last bits."""
-    assert set(run_calls(Engine("loky", n_jobs), n_blas_threads, range(2))) == {1}
+    assert set(run_calls(Engine("loky", 1), n_blas_threads, range(2))) == {1}
 
 
 KILLED = """
@@ -453,13 +451,12 @@ def test_a_busy_worker_ends_soon_after_its_parent_is_killed():
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_worker_that_dies_is_told(n_jobs):
+def test_a_worker_that_dies_is_told():
     with pytest.raises(ConfigError, match="a worker process was killed, perhaps because memory ran out"):
-        list(run_calls(Engine("loky", n_jobs), os._exit, [3]))
+        list(run_calls(Engine("loky", 2), os._exit, [3]))
 
 
-@pytest.mark.parametrize("where", [1, 2, "new process"])
+@pytest.mark.parametrize("where", [1, "new process"])
 def test_an_error_of_a_worker_comes_back_whole(where):
     with pytest.raises(DataError) as caught:
         if where == "new process":
