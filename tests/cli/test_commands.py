@@ -100,7 +100,7 @@ def test_the_classic_recipe_trains_predicts_and_is_reported_as_worse(cli, traine
     )
     assert answer.code == 0, answer.err
     text = " ".join(answer.out.split())
-    assert "of naive, the last close? No, it is larger (RMSE " in text
+    assert "naive, which forecasts the last close? No, it is higher (" in text
     assert "Distribution: not tested: lstm forecasts a point" in text
     assert "worse point" in cli("runs", "--runs-dir", tmp_path).out
     (run,) = tmp_path.iterdir()
