@@ -123,7 +123,7 @@ def random_prices(
 def bars_with_market(table: pd.DataFrame) -> Bars:
     """The bars of a price table, with the market of this table and another one."""
     other = random_prices(2000, seed=99).loc[: table.index[-1]]
-    return Bars.of(Market.of([table, other]).with_market_column(table))
+    return Bars.of(Market.of([table, other]).with_market_columns(table))
 
 
 def random_bars(n_bars: int, seed: int = 0) -> Bars:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,15 +23,49 @@ class FeatureSpec:
     Attributes:
         purpose: What it measures.
         kind: How it depends on the ticker's volatility.
-        compute: Target of a function from `lstm_stock.dataset.features.Bars` to one value per bar.
+        compute: Target of a function from `lstm_stock.dataset.features.Bars` and `arguments` to one value per bar.
+        arguments: Numbers that the function takes after the bars.
+        by_step: Whether it depends on the session that is forecast: there is then one column for each step of the
+            horizon, and the function also takes the step.
+        needs_market: Whether it reads the bars of all tickers of a run.
     """
 
     purpose: str
     kind: FeatureKind
     compute: Target
+    arguments: tuple[int, ...] = ()
+    by_step: bool = False
+    needs_market: bool = False
 
 
 _MODULE = "lstm_stock.dataset.features"
+_SEASONAL = "lstm_stock.dataset.seasonal"
+
+QUARTERS = (13, 26, 39, 52)
+"""Weeks from a quarterly report to the one, two, three and four quarters later."""
+
+
+def _seasonal() -> dict[str, FeatureSpec]:
+    """Return the features of the same weekday some quarters before, with both weeks next to it."""
+    found = {}
+    for quarter in QUARTERS:
+        for weeks in (quarter - 1, quarter, quarter + 1):
+            found[f"seasonal_vol_{weeks}w"] = FeatureSpec(
+                f"variance of the same weekday {weeks} weeks before the session forecast, against its month",
+                "plain",
+                f"{_SEASONAL}:seasonal_vol",
+                (weeks,),
+                by_step=True,
+            )
+        found[f"seasonal_max_{quarter}w"] = FeatureSpec(
+            f"greatest variance within four sessions of {quarter} weeks before the session forecast",
+            "plain",
+            f"{_SEASONAL}:seasonal_max",
+            (quarter,),
+            by_step=True,
+        )
+    return found
+
 
 FEATURES: dict[str, FeatureSpec] = {
     "log_return": FeatureSpec("log return of the close", "return", f"{_MODULE}:log_return"),
@@ -48,4 +83,55 @@ FEATURES: dict[str, FeatureSpec] = {
     "low": FeatureSpec("low in its own units", "level", f"{_MODULE}:low_level"),
     "close": FeatureSpec("close in its own units", "level", f"{_MODULE}:close_level"),
     "volume": FeatureSpec("volume in its own units", "level", f"{_MODULE}:volume_level"),
+    **_seasonal(),
+    **{
+        f"max_vol_{n_bars}": FeatureSpec(
+            f"greatest variance of the last {n_bars} bars, each against its month",
+            "plain",
+            f"{_SEASONAL}:max_vol",
+            (n_bars,),
+        )
+        for n_bars in (10, 25, 55)
+    },
+    "market_vol": FeatureSpec(
+        "variance of the day, of all tickers, against the month",
+        "plain",
+        f"{_MODULE}:market_vol",
+        needs_market=True,
+    ),
+    "market_level": FeatureSpec(
+        "variance of the month, of all tickers, against the year",
+        "plain",
+        f"{_MODULE}:market_level",
+        needs_market=True,
+    ),
+    "market_trend_2": FeatureSpec(
+        "mean return of all tickers over some days", "plain", f"{_MODULE}:market_trend_2", needs_market=True
+    ),
+    "market_trend_10": FeatureSpec(
+        "mean return of all tickers over some weeks", "plain", f"{_MODULE}:market_trend_10", needs_market=True
+    ),
 }
+
+
+def feature_columns(names: Sequence[str], horizon: int) -> tuple[str, ...]:
+    """Return the columns of some features: a feature by step has one for each step.
+
+    >>> feature_columns(["log_return", "seasonal_vol_13w"], 2)
+    ('log_return', 'seasonal_vol_13w', 'seasonal_vol_13w@2')
+    """
+    return tuple(
+        name if step == 1 else f"{name}@{step}"
+        for name in names
+        for step in range(1, horizon + 1 if name in FEATURES and FEATURES[name].by_step else 2)
+    )
+
+
+def feature_of(column: str) -> tuple[str, int]:
+    """Return the feature of a column, and its step.
+
+    >>> feature_of("seasonal_vol_13w@2"), feature_of("log_return")
+    (('seasonal_vol_13w', 2), ('log_return', 1))
+    """
+    name, _, step = column.partition("@")
+    return name, int(step or 1)

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from lstm_stock.config.cells import CELLS
+from lstm_stock.config.features import FEATURES, feature_columns
 from lstm_stock.config.fields import Int, check_distinct, fault
 from lstm_stock.config.heads import HEADS
 from lstm_stock.config.scales import DEFAULT_SCALE, SCALES
@@ -138,8 +139,39 @@ class Config(Section):
 
     @property
     def needs_market(self) -> bool:
-        """Whether the target scale reads the bars of all tickers of a run."""
-        return SCALES[self.target_scale].needs_market
+        """Whether the target scale or a feature reads the bars of all tickers of a run."""
+        return SCALES[self.target_scale].needs_market or bool(self.market_features)
+
+    @property
+    def market_features(self) -> list[str]:
+        """The features that read the bars of all tickers of a run."""
+        return [name for name in self.features if FEATURES[name].needs_market]
+
+    @property
+    def needs_sessions(self) -> bool:
+        """Whether a feature depends on the session that is forecast."""
+        return any(FEATURES[name].by_step for name in self.features)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The inputs of the network per bar: features, those that depend on the session once for each step."""
+        return feature_columns(self.features, self.window.horizon)
+
+    @property
+    def market_user(self) -> str:
+        """What needs the market, as it stands in YAML."""
+        if SCALES[self.target_scale].needs_market:
+            return f"target_scale: {self.target_scale}"
+        return f"features: [{', '.join(self.market_features)}]"
+
+    @property
+    def without_market(self) -> str:
+        """How to change the config so that it uses each ticker alone."""
+        alternative = SCALES[self.target_scale].alternative
+        parts = [f"set `target_scale: {alternative}`"] if SCALES[self.target_scale].needs_market else []
+        if self.market_features:
+            parts.append(f"leave {', '.join(self.market_features)} out of `features`")
+        return " and ".join(parts)
 
 
 def _price_scales() -> list[str]:
@@ -152,7 +184,7 @@ def _in_yaml(value: str | Sequence[str]) -> str:
 
 
 def require_market(config: Config) -> None:
-    """Raise an error if the target scale needs the market and the config has only one ticker.
+    """Raise an error if a config needs the market and has only one ticker.
 
     Checked when a config is used, not when it is read, since a config file need not name its tickers.
 
@@ -161,11 +193,10 @@ def require_market(config: Config) -> None:
     """
     tickers = config.data.tickers
     if config.needs_market and len(tickers) < 2:
-        alternative = SCALES[config.target_scale].alternative
         raise ConfigError(
-            f"`target_scale: {config.target_scale}` needs several tickers, but {tickers[0]} is the only one",
-            f"name several: `--set data.tickers=mine.txt`, or `--set target_scale={alternative}`, which uses each "
-            "ticker alone",
+            f"`{config.market_user}` needs several tickers, but {tickers[0]} is the only one",
+            f"name several: `--set data.tickers=mine.txt`; or {config.without_market}, which uses each ticker "
+            "alone",
         )
 
 

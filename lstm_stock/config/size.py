@@ -14,7 +14,7 @@ def count_params(config: Config) -> int:
     121615
     """
     model, spec = config.model, CELLS[config.model.cell]
-    n_params, width = spec.count(len(config.features) + model.ticker_embedding, model.units)
+    n_params, width = spec.count(len(config.columns) + model.ticker_embedding, model.units)
     n_tickers = len(config.data.tickers) + 1  # one more for tickers not trained on
     n_params += n_tickers * model.ticker_embedding
     per_step = HEADS[model.head].n_params

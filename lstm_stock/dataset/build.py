@@ -74,12 +74,12 @@ def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], 
     Raises:
         UnusableTickerError: No ticker is left, or none has windows of val or of test.
         DataError: Prices are missing.
-        ConfigError: The target scale needs the market, and fewer than two tickers are left.
+        ConfigError: The config needs the market, and fewer than two tickers are left.
     """
 
     def cut(config: Config) -> tuple[Config, tuple[SplitWindows, BarLoader]]:
         split = split_of(config.split, reader.dates(config.data.tickers))
-        loader = BarLoader.of(config, reader.adjusted)
+        loader = BarLoader.of(config, reader.adjusted, reader.exchanges.__getitem__)
         config, windows = windows_skipping_unusable(config, loader, split, on_note)
         return config, (windows, loader)
 
@@ -88,7 +88,7 @@ def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], 
     if market is not None and market.n_incomplete:
         on_note(
             f"on {market.n_incomplete} of {len(market.dates)} dates fewer than half of the tickers have a bar: "
-            "the market column is 0 there"
+            "the market is 0 there"
         )
     note_unscored(config, [test.series.ticker for test in windows.test], on_note)
     return Dataset(config, windows, loader)
@@ -210,7 +210,7 @@ def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[st
     Raises:
         ShortHistoryError: No ticker is left.
         DataError: The prices of a ticker are missing.
-        ConfigError: The target scale needs the market, and sessions of the tickers left end at different times.
+        ConfigError: The config needs the market, and sessions of the tickers left end at different times.
     """
     errors = {}
     for ticker in config.data.tickers:
@@ -225,17 +225,17 @@ def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[st
 
 
 def _require_one_close(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> None:
-    tickers, scale = config.data.tickers, config.target_scale
+    tickers = config.data.tickers
     origins = [reader.origins[ticker] for ticker in tickers]
     unknown = require_one_close(
-        scale,
+        config,
         {ticker: reader.exchanges[ticker] for ticker in tickers},
         dt.date.fromisoformat(min(origin.first for origin in origins)),
         dt.date.fromisoformat(max(origin.last for origin in origins)),
     )
     if unknown:
         on_note(
-            f"`target_scale: {scale}` needs sessions that end together, but when those of {len(unknown)} of "
+            f"`{config.market_user}` needs sessions that end together, but when those of {len(unknown)} of "
             f"{len(tickers)} tickers end is unknown: check their exchanges, or fetch with `--exchange`"
         )
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from lstm_stock.config.features import FEATURES
+from lstm_stock.config.features import FEATURES, feature_of
 from lstm_stock.config.registry import resolve
 from lstm_stock.dataset.volatility import (
     Array,
@@ -20,8 +21,16 @@ from lstm_stock.dataset.volatility import (
     log_returns,
     range_volatility,
     trailing_volatility,
+    variance_surprise,
 )
 from lstm_stock.errors import ConfigError
+from lstm_stock.prices.table import Days, days_of
+
+MARKET_COLUMNS = ("market", "market_level", "market_trend_2", "market_trend_10")
+"""Columns of the market in a table of adjusted bars."""
+
+SESSION_COLUMN = "session_"
+"""Columns of a table of adjusted bars with the date of the k-th session after each bar: this name and k."""
 
 VOLUME_WINDOW = 60
 """Bars of past volume that a bar's volume is compared with; about one quarter."""
@@ -43,6 +52,12 @@ class Bars:
         volatility: `trailing_volatility`, NaN during warm-up.
         range_volatility: `range_volatility`, NaN during warm-up.
         market: `lstm_stock.dataset.market.Market.volatility_surprise` of each bar's date; None without a market.
+        market_level: `Market.level` of each bar's date, likewise.
+        market_trend_2: `Market.trend_2`, likewise.
+        market_trend_10: `Market.trend_10`, likewise.
+        days: Date of each bar; None if unknown.
+        sessions: Dates of the sessions after each bar, by the calendar of its exchange, shape `(n_bars, horizon)`;
+            None where no feature needs them.
     """
 
     open: Array
@@ -53,15 +68,45 @@ class Bars:
     volatility: Array
     range_volatility: Array
     market: Array | None = None
+    market_level: Array | None = None
+    market_trend_2: Array | None = None
+    market_trend_10: Array | None = None
+    days: Days | None = None
+    sessions: Days | None = None
 
     @classmethod
     def of(cls, adjusted: pd.DataFrame) -> Bars:
-        """Take the columns `open high low close volume` of an adjusted price table, and `market` if it exists."""
+        """Take the columns `open high low close volume` of an adjusted price table.
+
+        Those of the market and of the sessions are taken if they exist, see `lstm_stock.dataset.loader`.
+        """
         names = ("open", "high", "low", "close", "volume")
         open_, high, low, close, volume = (adjusted[name].to_numpy(np.float64) for name in names)
         by_range = range_volatility(day_variance(open_, high, low, close))
-        market = adjusted["market"].to_numpy(np.float64) if "market" in adjusted else None
-        return cls(open_, high, low, close, volume, trailing_volatility(close), by_range, market)
+        market, level, trend_2, trend_10 = (
+            adjusted[name].to_numpy(np.float64) if name in adjusted else None for name in MARKET_COLUMNS
+        )
+        steps = [name for name in adjusted if str(name).startswith(SESSION_COLUMN)]
+        return cls(
+            open=open_,
+            high=high,
+            low=low,
+            close=close,
+            volume=volume,
+            volatility=trailing_volatility(close),
+            range_volatility=by_range,
+            market=market,
+            market_level=level,
+            market_trend_2=trend_2,
+            market_trend_10=trend_10,
+            days=days_of(adjusted),
+            sessions=adjusted[steps].to_numpy("datetime64[D]") if steps else None,
+        )
+
+    @cached_property
+    def variance_surprise(self) -> Array:
+        """`lstm_stock.dataset.volatility.variance_surprise`, shape `(n_bars,)`."""
+        return variance_surprise(day_variance(self.open, self.high, self.low, self.close))
 
 
 def _previous(values: Array) -> Array:
@@ -109,6 +154,32 @@ def log_range_vol(bars: Bars) -> Array:
     return np.log(bars.range_volatility)
 
 
+def market_vol(bars: Bars) -> Array:
+    """`m_t`, the mean volatility surprise of all tickers, `Market.volatility_surprise`."""
+    return _of_market(bars.market)
+
+
+def market_level(bars: Bars) -> Array:
+    """`l_t`, the mean log variance of all tickers over a month less that over a year, `Market.level`."""
+    return _of_market(bars.market_level)
+
+
+def market_trend_2(bars: Bars) -> Array:
+    """`e_t`, the EWMA with half-life 2 of the mean return of all tickers, `Market.trend_2`."""
+    return _of_market(bars.market_trend_2)
+
+
+def market_trend_10(bars: Bars) -> Array:
+    """`e_t`, the EWMA with half-life 10 of the mean return of all tickers, `Market.trend_10`."""
+    return _of_market(bars.market_trend_10)
+
+
+def _of_market(values: Array | None) -> Array:
+    if values is None:
+        raise ValueError("the bars have no columns of the market")
+    return values
+
+
 def open_level(bars: Bars) -> Array:
     """`open_t`."""
     return bars.open
@@ -134,12 +205,12 @@ def volume_level(bars: Bars) -> Array:
     return bars.volume
 
 
-def feature_table(bars: Bars, names: Sequence[str], volatility: Array | None) -> Array:
-    """Compute the named features of every bar.
+def feature_table(bars: Bars, columns: Sequence[str], volatility: Array | None) -> Array:
+    """Compute the columns of features of every bar.
 
     Args:
         bars: The bars of one ticker.
-        names: Keys of `FEATURES`; they become the columns, in this order.
+        columns: Of `lstm_stock.config.features.feature_columns`, in this order.
         volatility: Known at each bar, shape `(n_bars,)`. Returns and ranges are divided by that of the bar before,
             so that quiet and volatile times and tickers look alike to the network. None leaves them as they are.
 
@@ -147,19 +218,21 @@ def feature_table(bars: Bars, names: Sequence[str], volatility: Array | None) ->
         Unscaled features, shape `(n_bars, n_features)`; the first rows are NaN during warm-up.
 
     Raises:
-        ConfigError: A name is not in `FEATURES`.
+        ConfigError: A feature is not in `FEATURES`.
     """
-    unknown = [name for name in names if name not in FEATURES]
+    unknown = [name for name, _ in map(feature_of, columns) if name not in FEATURES]
     if unknown:
         raise ConfigError(f"unknown features: {', '.join(unknown)}", f"known features: {', '.join(FEATURES)}")
     previous_volatility = None if volatility is None else _previous(volatility)
-    columns = []
-    for name in names:
+    found = []
+    for column in columns:
+        name, step = feature_of(column)
         feature = FEATURES[name]
-        values = resolve(feature.compute)(bars)
+        arguments = (*feature.arguments, step) if feature.by_step else feature.arguments
+        values = resolve(feature.compute)(bars, *arguments)
         if previous_volatility is not None and feature.kind == "return":
             values = values / previous_volatility
         elif previous_volatility is not None and feature.kind == "log_range":
             values = values - np.log(previous_volatility)
-        columns.append(values)
-    return np.column_stack(columns)
+        found.append(values)
+    return np.column_stack(found)

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.dataset.features import Bars
-from lstm_stock.dataset.volatility import MIN_VOLATILITY, Array, day_variance, log_returns
+from lstm_stock.dataset.volatility import MIN_VOLATILITY, MONTH, Array, day_variance, log_returns
 from lstm_stock.distributions.student_t_fit import student_t_variance
 from lstm_stock.errors import ShortHistoryError
 
-WEEK, MONTH = 5, 22
-"""Bars of the two means of past log variances (Corsi 2009)."""
+WEEK = 5
+"""Bars of the shorter of the two means of past log variances, over a week and a month (Corsi 2009)."""
 
 HALF_LIVES = 2, 10
 """Bars after which a return counts half in the two trends of past returns: days and weeks."""

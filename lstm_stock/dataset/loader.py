@@ -1,4 +1,4 @@
-"""Load the adjusted bars of a ticker, with the market column where the target scale needs it."""
+"""Load the adjusted bars of a ticker, with the columns of the market and of the sessions where they are needed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from lstm_stock.config import Config, require_market
 from lstm_stock.dataset.market import Market
+from lstm_stock.dataset.sessions import with_session_columns
 
 
 @dataclass(frozen=True)
@@ -17,27 +18,42 @@ class BarLoader:
 
     Attributes:
         read: Returns the adjusted bars of a ticker.
-        market: The market of all tickers; None where the target scale does not need it.
+        market: The market of all tickers; None where the config does not need it.
+        sessions: Adds the sessions after each bar to the bars of a ticker; None where no feature needs them.
     """
 
     read: Callable[[str], pd.DataFrame]
     market: Market | None = None
+    sessions: Callable[[str, pd.DataFrame], pd.DataFrame] | None = None
 
     @classmethod
-    def of(cls, config: Config, read: Callable[[str], pd.DataFrame]) -> BarLoader:
-        """Build the market of a config's tickers where its target scale needs it.
+    def of(
+        cls,
+        config: Config,
+        read: Callable[[str], pd.DataFrame],
+        exchange_of: Callable[[str], str | None],
+    ) -> BarLoader:
+        """Build the market of a config's tickers where the config needs it.
 
         Args:
             config: The whole config.
-            read: Returns the adjusted bars of a ticker; called here once per ticker if the scale needs the market.
+            read: Returns the adjusted bars of a ticker; called here once per ticker if the market is needed.
+            exchange_of: Returns the exchange of a ticker that was read, None if unknown.
 
         Raises:
-            ConfigError: The target scale needs the market, and there is only one ticker.
+            ConfigError: The config needs the market, and there is only one ticker.
         """
         require_market(config)
-        return cls(read, Market.of(map(read, config.data.tickers)) if config.needs_market else None)
+        market = Market.of(map(read, config.data.tickers)) if config.needs_market else None
+
+        def with_sessions(ticker: str, bars: pd.DataFrame) -> pd.DataFrame:
+            return with_session_columns(bars, exchange_of(ticker), config.window.horizon)
+
+        return cls(read, market, with_sessions if config.needs_sessions else None)
 
     def adjusted(self, ticker: str) -> pd.DataFrame:
-        """Return the bars of a ticker, columns `open high low close volume`, and `market` where it is needed."""
+        """Return the bars of a ticker: `open high low close volume`, and what the config needs besides."""
         bars = self.read(ticker)
-        return bars if self.market is None else self.market.with_market_column(bars)
+        if self.market is not None:
+            bars = self.market.with_market_columns(bars)
+        return bars if self.sessions is None else self.sessions(ticker, bars)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_stock.config.features import FEATURES
+from lstm_stock.config.features import FEATURES, feature_of
 from lstm_stock.dataset.volatility import Array
 from lstm_stock.errors import ConfigError, DataError
 
@@ -85,7 +85,7 @@ def fit_scaler(kind: str, features: Sequence[str], train_values: Array) -> Scale
     Args:
         kind: `minmax` (to 0..1), `standard` (mean 0, deviation 1) or `robust` (median 0, interquartile range 1),
             or `none` (neither scaled nor clipped).
-        features: Names of the columns, keys of `lstm_stock.config.features.FEATURES`.
+        features: Names of the columns, of `lstm_stock.config.features.feature_columns`.
         train_values: Features of the train bars only, shape `(n_train_bars, n_features)`, all finite.
 
     Raises:
@@ -102,7 +102,7 @@ def fit_scaler(kind: str, features: Sequence[str], train_values: Array) -> Scale
     if kind == "none":
         one = np.ones(len(features))
         return Scaler(tuple(features), 0 * one, one, -np.inf * one, np.inf * one)
-    is_level = np.array([FEATURES[name].kind == "level" for name in features])
+    is_level = np.array([FEATURES[feature_of(column)[0]].kind == "level" for column in features])
     lower, upper = np.quantile(train_values, [TAIL, 1 - TAIL], axis=0)
     lower = np.where(is_level, train_values.min(axis=0), lower)
     upper = np.where(is_level, train_values.max(axis=0), upper)

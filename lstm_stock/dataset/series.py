@@ -31,7 +31,7 @@ class WindowSpec:
     """The settings that define the inputs and targets of a window.
 
     Attributes:
-        features: Names of `lstm_stock.config.features.FEATURES`.
+        features: Columns of `lstm_stock.config.features.feature_columns`.
         target: `log_return` or `close`.
         target_scale: A name of `lstm_stock.config.scales.SCALES`.
         look_back: Bars in the past of a window.
@@ -61,7 +61,7 @@ class WindowSpec:
 def window_spec(config: Config) -> WindowSpec:
     """Return the settings of a config that define a window."""
     return WindowSpec(
-        features=tuple(config.features),
+        features=config.columns,
         target=config.target,
         target_scale=config.target_scale,
         look_back=config.window.look_back,

@@ -1,4 +1,4 @@
-"""Check that the sessions of a market's tickers end together.
+"""The sessions after each bar, and a check that those of a market's tickers end together.
 
 A bar has a date but no time. New York's bar of a date is not known when Tokyo's session of that date ends, so a
 market of both would look ahead.
@@ -10,11 +10,14 @@ import datetime as dt
 from collections.abc import Mapping
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
-from lstm_stock.config.scales import SCALES
+from lstm_stock.config import Config
+from lstm_stock.dataset.features import SESSION_COLUMN
 from lstm_stock.errors import ConfigError
 from lstm_stock.prices import calendars
+from lstm_stock.prices.table import days_of
 
 SAME_CLOSE = dt.timedelta(minutes=30)
 """Greatest time between the ends of sessions that end together."""
@@ -24,8 +27,36 @@ MAX_SHARE_APART = 0.02
 weeks between the clock changes of two countries are more."""
 
 
+def with_session_columns(adjusted: pd.DataFrame, exchange: str | None, horizon: int) -> pd.DataFrame:
+    """Add the dates of the sessions after each bar, columns `session_1` to `session_<horizon>`.
+
+    They follow the calendar, never the next row: that a session will be missing is not known before.
+
+    Args:
+        adjusted: Bars, indexed by date.
+        exchange: The exchange, None if unknown: Monday to Friday.
+        horizon: Number of sessions.
+
+    Raises:
+        DataError: The calendars do not know the exchange.
+    """
+    if adjusted.empty:
+        return adjusted
+    days = days_of(adjusted)
+    last = calendars.next_sessions(exchange, adjusted.index[-1], horizon)
+    known = calendars.sessions_between(exchange, adjusted.index[0], adjusted.index[-1])
+    sessions = np.concatenate([known, last]).astype("datetime64[D]")
+    next_rows = np.searchsorted(sessions, days, side="right")
+    return adjusted.assign(
+        **{
+            f"{SESSION_COLUMN}{k}": sessions[next_rows + k - 1].astype("datetime64[s]")
+            for k in range(1, horizon + 1)
+        }
+    )
+
+
 def require_one_close(
-    target_scale: str, exchanges: Mapping[str, str | None], first: dt.date, last: dt.date
+    config: Config, exchanges: Mapping[str, str | None], first: dt.date, last: dt.date
 ) -> list[str]:
     """Raise an error if the sessions of two tickers end at different times.
 
@@ -34,7 +65,7 @@ def require_one_close(
     before the others close.
 
     Args:
-        target_scale: The scale that needs the market, named in the error.
+        config: A config that needs the market, which the error names.
         exchanges: Exchange code of each ticker, None if unknown.
         first: Date of the first bar.
         last: Date of the last bar.
@@ -56,12 +87,12 @@ def require_one_close(
             comparable -= {one, other}
         apart = gaps[gaps.abs() > SAME_CLOSE]
         if len(apart) > MAX_SHARE_APART * len(gaps):
-            raise _ends_apart(target_scale, exchanges, one, other, apart)
+            raise _ends_apart(config, exchanges, one, other, apart)
     return [ticker for ticker, code in exchanges.items() if code not in comparable]
 
 
 def _ends_apart(
-    target_scale: str, exchanges: Mapping[str, str | None], one: str, other: str, apart: pd.Series
+    config: Config, exchanges: Mapping[str, str | None], one: str, other: str, apart: pd.Series
 ) -> ConfigError:
     """Return the error with two tickers as examples, and the last date of the median time `apart`."""
     median = apart[apart == apart.quantile(interpolation="lower")]
@@ -71,8 +102,7 @@ def _ends_apart(
     second = max(ticker for ticker, code in exchanges.items() if code == late)
     minutes = abs(gap.total_seconds()) / 60
     return ConfigError(
-        f"`target_scale: {target_scale}` needs tickers whose sessions end together: {first} trades at {early}, "
+        f"`{config.market_user}` needs tickers whose sessions end together: {first} trades at {early}, "
         f"{second} at {late}, and on {day:%F} their sessions ended {minutes:.0f} minutes apart",
-        f"train them separately, or set `target_scale: {SCALES[target_scale].alternative}`, which uses each "
-        "ticker alone",
+        f"train them separately, or {config.without_market}, which uses each ticker alone",
     )

@@ -18,6 +18,9 @@ closes."""
 MIN_VARIANCE = 1e-8
 """Least variance of a day, that of one basis point, so that the log of a day without movement exists."""
 
+MONTH = 22
+"""Bars in a month."""
+
 VOLATILITY_WARM_UP = 20
 """Returns before the first value of a trailing volatility; about one month."""
 
@@ -87,6 +90,16 @@ def day_variance(open_: Array, high: Array, low: Array, close: Array) -> Array:
         by_range = np.log(open_[1:] / close[:-1]) ** 2 + span**2 / (4 * np.log(2))
     day = np.where(open_[1:] > 0, by_range, log_returns(close)[1:] ** 2)
     return np.concatenate([[np.nan], np.maximum(day, MIN_VARIANCE)])
+
+
+def variance_surprise(variance: Array) -> Array:
+    """Return `log v_t` less its mean over the 22 bars before t, v the `day_variance`, shape `(n_bars,)`.
+
+    It is NaN on days without movement, and where fewer than 11 of the 22 bars before moved.
+    """
+    logs = pd.Series(np.where(variance > MIN_VARIANCE, np.log(variance), np.nan))
+    mean = logs.shift(1).rolling(MONTH, min_periods=MONTH // 2).mean()
+    return (logs - mean).to_numpy(np.float64)
 
 
 def log_returns(close: Array) -> Array:

@@ -35,7 +35,7 @@ def cells_table(rows: Sequence[dict[str, Any]], config: Config) -> Table:
     units, dense = (f"[{', '.join(map(str, widths))}]" for widths in (model.units, model.dense))
     table.caption = (
         f"parameters: of the whole network with units {units}, dense {dense}, head {model.head}, "
-        f"{len(config.features)} features, horizon {config.window.horizon} (token: its own head and feature). of "
+        f"{len(config.columns)} features, horizon {config.window.horizon} (token: its own head and feature). of "
         "a layer: with m inputs and n units. "
         f"options: keys of `model`; all are {', '.join(RECURRENT_OPTIONS)}; `dropout` applies to every cell. "
         "docs/models.md has the equations"

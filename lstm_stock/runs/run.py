@@ -100,7 +100,7 @@ class Run:
 
         def parse(path: Path) -> keras.Model:
             network = load_network(path, self.config.model.cell)
-            expected = (None, self.config.window.look_back, len(self.config.features))
+            expected = (None, self.config.window.look_back, len(self.config.columns))
             shape = network.inputs[0].shape
             _require(shape == expected, f"its input is {shape}, not {expected}")
             n_inputs = 2 if self.config.model.ticker_embedding else 1
@@ -120,7 +120,7 @@ class Run:
             }
             _require(tuple(scalers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
             features = {scaler.scaler.features for scaler in scalers.values()}
-            _require(features == {self.config.features}, f"its features are not those of {CONFIG}")
+            _require(features == {self.config.columns}, f"its features are not those of {CONFIG}")
             return scalers
 
         return self._read(SCALER, parse)

@@ -187,7 +187,9 @@ def plan_fold(
 def fold_loader(config: Config, reader: PriceReader, fold: Fold) -> BarLoader:
     """Return a loader of adjusted bars that end with the last outcome of the fold."""
     return BarLoader.of(
-        config, lambda ticker: price_table.adjusted(fold.cut(reader.table(ticker), config.window.horizon))
+        config,
+        lambda ticker: price_table.adjusted(fold.cut(reader.table(ticker), config.window.horizon)),
+        reader.exchanges.__getitem__,
     )
 
 

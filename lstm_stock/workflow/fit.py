@@ -42,7 +42,7 @@ def architecture_of(config: Config) -> Architecture:
         dense=tuple(config.model.dense),
         head=config.model.head,
         look_back=config.window.look_back,
-        n_features=len(config.features),
+        n_features=len(config.columns),
         horizon=config.window.horizon,
         location_unit=RETURN_LOCATION_UNIT if config.target == "log_return" else 1.0,
         n_tickers=len(config.data.tickers),

@@ -90,7 +90,7 @@ def _attention(run: Run, prices: Snapshot | Store, ticker: str) -> NDArray[np.fl
     from lstm_stock.network.cells.attention import attention_weights
 
     spec, reader = window_spec(run.config), PriceReader(run.config.data, prices)
-    bars = BarLoader.of(run.config, reader.adjusted).adjusted(ticker)
+    bars = BarLoader.of(run.config, reader.adjusted, reader.exchanges.__getitem__).adjusted(ticker)
     series = apply_ticker(ticker, bars, spec, run.scalers[ticker])
     test = windows_of(series, spec, run.provenance.split, "test")
     return attention_weights(run.network, test.network_inputs)

@@ -12,7 +12,7 @@ import pandas as pd
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.market import Market
 from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, window_spec
-from lstm_stock.dataset.sessions import require_one_close
+from lstm_stock.dataset.sessions import require_one_close, with_session_columns
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import windows_of, windows_up_to
 from lstm_stock.distributions.intervals import Calibrator
@@ -53,7 +53,7 @@ class Prediction:
 
 
 def market_until(run: Run, prices: Snapshot | Store, cutoff: dt.date | None) -> Market | None:
-    """Return the market of the run's tickers up to a date; None if the run's `target_scale` needs none.
+    """Return the market of the run's tickers up to a date; None if the run needs none.
 
     Raises:
         DataError: The prices of one of them are missing.
@@ -62,7 +62,7 @@ def market_until(run: Run, prices: Snapshot | Store, cutoff: dt.date | None) -> 
     def read(ticker: str) -> pd.DataFrame:
         return price_table.adjusted(between(prices.read(ticker).table, None, cutoff))
 
-    return BarLoader.of(run.config, read).market
+    return BarLoader.of(run.config, read, lambda ticker: prices.read(ticker).provenance.exchange).market
 
 
 def predict(
@@ -118,12 +118,14 @@ def predict(
     )
     ends_unknown = False
     if market is not None:
-        adjusted = market.with_market_column(adjusted)
+        adjusted = market.with_market_columns(adjusted)
         if origin is None:
             both = (*config.data.tickers, ticker)
             exchanges = {name: prices.read(name).provenance.exchange for name in both}
-            unknown = require_one_close(config.target_scale, exchanges, table.index[0], table.index[-1])
+            unknown = require_one_close(config, exchanges, table.index[0], table.index[-1])
             ends_unknown = ticker in unknown
+    if config.needs_sessions:
+        adjusted = with_session_columns(adjusted, history.provenance.exchange, spec.horizon)
     series, calibrator = _as_trained(run, ticker, adjusted) if origin else _by_own_past(run, ticker, adjusted)
     # Adaptive intervals continue from the saved factors with every outcome since the start of the test period.
     first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
@@ -152,7 +154,7 @@ def predict(
     if ends_unknown:
         warnings += (
             f"when the sessions of {ticker} end is unknown: if they end before those of the run's tickers, the "
-            "market column looks ahead (fetch with `--exchange`)",
+            "market looks ahead (fetch with `--exchange`)",
         )
     return Prediction(forecast, table[["close"]], history.provenance.currency, ahead, warnings)
 
@@ -227,7 +229,7 @@ def _warnings_of_market(market: Market, last: pd.Timestamp) -> tuple[str, ...]:
     if market.is_complete_on(last):
         return ()
     return (
-        f"fewer than half of the run's tickers have a bar of {last:%F}: the market column is 0 there "
+        f"fewer than half of the run's tickers have a bar of {last:%F}: the market is 0 there "
         "(fetch the others with `lstm-stock fetch`)",
     )
 

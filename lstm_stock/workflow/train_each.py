@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 
 from lstm_stock.config import Config
-from lstm_stock.config.scales import SCALES
 from lstm_stock.errors import ConfigError, DataError, LstmStockError, RunError
 from lstm_stock.network.tensorflow_setup import load_single_threaded_tensorflow
 from lstm_stock.prices.reader import PriceReader
@@ -89,11 +88,10 @@ def train_each(
         DataError: The prices of a ticker are missing.
         ConfigError: The config needs all tickers together.
     """
-    scale = job.config.target_scale
     if job.config.needs_market:
         raise ConfigError(
-            f"`--each` trains each ticker alone, and `target_scale: {scale}` needs all of them",
-            f"leave out `--each`, or set `target_scale: {SCALES[scale].alternative}`",
+            f"`--each` trains each ticker alone, and `{job.config.market_user}` needs all of them",
+            f"leave out `--each`, or {job.config.without_market}",
         )
     tickers = job.config.data.tickers
     configs = {ticker: _config_of(job.config, ticker) for ticker in tickers}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,12 +9,17 @@ from hypothesis import strategies as st
 from lstm_stock.config.features import FEATURES
 from lstm_stock.config.registry import resolve
 from lstm_stock.dataset.features import Bars, feature_table
+from lstm_stock.dataset.market import Market
 from lstm_stock.dataset.scale import scale_class
+from lstm_stock.dataset.sessions import with_session_columns
 from lstm_stock.dataset.volatility import VOLATILITY_WARM_UP, day_variance, trailing_volatility
 from lstm_stock.errors import ConfigError
 from tests.helpers import random_bars, random_prices
 
-NAMES = tuple(FEATURES)
+NAMES = tuple(
+    name for name, feature in FEATURES.items() if not feature.arguments and not feature.needs_market
+)
+"""The features of the ticker's own last bars."""
 
 
 def test_every_feature_has_its_formula_in_the_first_line_of_its_docstring():
@@ -108,6 +114,11 @@ def test_trailing_volatility_of_a_halted_ticker_stays_above_zero():
     assert (volatility[VOLATILITY_WARM_UP:] > 0).all()
 
 
+def bars_with_all_columns(table: pd.DataFrame) -> Bars:
+    other = random_prices(len(table), seed=99)
+    return Bars.of(with_session_columns(Market.of([table, other]).with_market_columns(table), None, 1))
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     cutoff=st.integers(30, 98),
@@ -115,12 +126,13 @@ def test_trailing_volatility_of_a_halted_ticker_stays_above_zero():
     scale=st.sampled_from(["trailing_vol", "trailing_range", "none"]),
 )
 def test_no_feature_depends_on_later_bars(cutoff: int, factor: float, scale: str):
+    """Nor the market of two tickers, of which one changes."""
     prices = random_prices(100)
     changed = prices.copy()
     changed.iloc[cutoff + 1 :] = changed.iloc[cutoff + 1 :] * factor + 1.0
     before, after = (
-        feature_table(b, NAMES, scale_class(scale).fit(b, 50).volatility(b))
-        for b in (Bars.of(prices), Bars.of(changed))
+        feature_table(bars, tuple(FEATURES), scale_class(scale).fit(bars, 50).volatility(bars))
+        for bars in map(bars_with_all_columns, (prices, changed))
     )
     np.testing.assert_array_equal(before[: cutoff + 1], after[: cutoff + 1])
     assert not np.array_equal(before[cutoff + 1 :], after[cutoff + 1 :], equal_nan=True)

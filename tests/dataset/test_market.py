@@ -87,7 +87,7 @@ def test_the_market_is_the_mean_log_variance_less_that_of_the_month():
     np.testing.assert_array_equal(MARKET.is_complete, expected.notna())
     assert MARKET.n_incomplete == 0
     np.testing.assert_array_equal(
-        MARKET.with_market_column(ADJUSTED["BBB"])["market"], MARKET.volatility_surprise
+        MARKET.with_market_columns(ADJUSTED["BBB"])["market"], MARKET.volatility_surprise
     )
 
 
@@ -147,9 +147,9 @@ def test_a_day_without_movement_is_not_averaged():
 def test_the_market_column_is_0_for_unknown_dates_and_for_an_empty_market():
     bar = ADJUSTED["AAA"].iloc[[0]]
     sunday = bar.set_axis([pd.Timestamp("2015-06-07")])
-    assert MARKET.with_market_column(sunday)["market"].tolist() == [0]
+    assert MARKET.with_market_columns(sunday)["market"].tolist() == [0]
     nothing = Market.of([])
-    assert nothing.with_market_column(bar)["market"].tolist() == [0]
+    assert nothing.with_market_columns(bar)["market"].tolist() == [0]
     assert not nothing.is_complete_on(bar.index[0]) and nothing.n_incomplete == 0
     assert len(Market.of([bar.iloc[:0]]).dates) == 0
 
@@ -163,7 +163,7 @@ def test_har_market_t_forecasts_where_there_is_a_market_and_beats_har_range_t():
     market = Market.of(tables)
     gains = []
     for adjusted in tables:
-        bars = Bars.of(market.with_market_column(adjusted))
+        bars = Bars.of(market.with_market_columns(adjusted))
         task = Task(bars, n_insample, np.arange(n_insample - 1, 699), 1)
         y = np.log(bars.close[task.cutoffs + 1] / bars.close[task.cutoffs])[:, None]
         gains.append(har_range_t(task).log_score(y).mean() - har_market_t(task).log_score(y).mean())
@@ -211,7 +211,7 @@ def test_predict_gives_the_scored_forecast(cli, made, store):
     now = pd.DataFrame(json.loads(answer.out))
     for name in ("y_pred", *INTERVAL_COLUMNS):
         np.testing.assert_allclose(now[name], then[name], rtol=1e-5)
-    assert "the market column is 0" not in answer.err
+    assert "the market is 0" not in answer.err
 
 
 def test_an_unseen_ticker_is_forecast_with_the_market_of_the_run_with_a_warning_if_it_is_old(
@@ -267,7 +267,7 @@ def test_unknown_exchanges_and_incomplete_dates_are_noted_once(tmp_path):
     exchange, incomplete = notes
     assert "needs sessions that end together, but when those of 3 of 3 tickers end is unknown" in exchange
     assert incomplete == (
-        "on 30 of 420 dates fewer than half of the tickers have a bar: the market column is 0 there"
+        "on 30 of 420 dates fewer than half of the tickers have a bar: the market is 0 there"
     )
 
 
@@ -310,7 +310,7 @@ def test_one_ticker_is_no_market(cli, store, tmp_path):
 
 def test_other_scales_build_no_market():
     config = load_config(None, [*SETTINGS, "target_scale=har"])
-    assert BarLoader.of(config, pytest.fail).market is None
+    assert BarLoader.of(config, pytest.fail, pytest.fail).market is None
 
 
 def test_a_dataset_of_sessions_that_end_apart_is_refused(tmp_path):

@@ -8,11 +8,13 @@ from functools import lru_cache
 import pandas as pd
 import pytest
 
+from lstm_stock.config import Config
 from lstm_stock.dataset.sessions import require_one_close
 from lstm_stock.errors import ConfigError
 from lstm_stock.prices import calendars
 from lstm_stock.prices.yahoo import exchanges
 
+HAR_MARKET = Config(target_scale="har_market")
 YEARS = (dt.date(2023, 5, 2), dt.date(2024, 6, 3))
 
 
@@ -53,32 +55,32 @@ def test_session_ends_of_years_that_are_partly_known():
 def test_sessions_that_end_apart_make_no_market(early, late, minutes):
     for pair in ({"A": early, "B": None, "C": late}, {"A": late, "B": None, "C": early}):
         with pytest.raises(ConfigError, match=rf"sessions ended {minutes} minutes apart"):
-            require_one_close("har_market", pair, *YEARS)
+            require_one_close(HAR_MARKET, pair, *YEARS)
 
 
 def test_sessions_that_ended_apart_in_earlier_years_make_no_market_of_those_years():
     pair = {"A": "XJSE", "B": "XIST"}
-    assert require_one_close("har_market", pair, *YEARS) == []
+    assert require_one_close(HAR_MARKET, pair, *YEARS) == []
     with pytest.raises(
         ConfigError, match=r"A trades at XJSE, B at XIST, and on 2016-.* ended 60 minutes apart"
     ):
-        require_one_close("har_market", pair, dt.date(2012, 1, 2), dt.date(2024, 1, 2))
+        require_one_close(HAR_MARKET, pair, dt.date(2012, 1, 2), dt.date(2024, 1, 2))
 
 
 def test_half_holidays_and_unknown_exchanges_do_not_count():
-    assert require_one_close("har_market", {"A": "XNYS", "B": None, "C": "XTSE", "D": "XTAE"}, *YEARS) == [
+    assert require_one_close(HAR_MARKET, {"A": "XNYS", "B": None, "C": "XTSE", "D": "XTAE"}, *YEARS) == [
         "B",
         "D",
     ]
-    assert require_one_close("har_market", {"A": "XLON", "B": "XPAR", "C": "XETR"}, *YEARS) == []
-    assert require_one_close("har_market", {"A": "XTKS", "B": "XKRX"}, *YEARS) == []
-    assert require_one_close("har_market", {}, *YEARS) == []
+    assert require_one_close(HAR_MARKET, {"A": "XLON", "B": "XPAR", "C": "XETR"}, *YEARS) == []
+    assert require_one_close(HAR_MARKET, {"A": "XTKS", "B": "XKRX"}, *YEARS) == []
+    assert require_one_close(HAR_MARKET, {}, *YEARS) == []
 
 
 def test_the_tickers_and_exchanges_are_named():
     for apart in ({"A": "XNYS", "B": None, "C": "XLON"}, {"C": "XLON", "A": "XNYS", "B": "XTSE"}):
         with pytest.raises(ConfigError, match=r"sessions end together: C trades at XLON, [AB] at X(NYS|TSE)"):
-            require_one_close("har_market", apart, *YEARS)
+            require_one_close(HAR_MARKET, apart, *YEARS)
 
 
 def test_sessions_without_a_common_date_cannot_be_compared(monkeypatch):
@@ -86,4 +88,4 @@ def test_sessions_without_a_common_date_cannot_be_compared(monkeypatch):
     real = calendars.session_ends
     monkeypatch.setattr(calendars, "session_ends", lambda code, *_: real(code, years[code], years[code]))
     pair = {"A": "XNYS", "B": "XTSE", "C": "XNYS"}
-    assert require_one_close("har_market", pair, *YEARS) == ["A", "B", "C"]
+    assert require_one_close(HAR_MARKET, pair, *YEARS) == ["A", "B", "C"]

@@ -220,7 +220,9 @@ def test_a_feature_centred_on_the_mean_of_all_bars(monkeypatch):
 def test_a_market_that_looks_one_bar_ahead(monkeypatch):
     surprise = market.volatility_surprise
     monkeypatch.setattr(market, "volatility_surprise", lambda table: np.append(surprise(table)[1:], np.nan))
-    assert "leak: the market column on" in leak_in_dataset(IN_TEST, "target_scale=har_market")
+    assert "leak: `volatility_surprise` of the market on" in leak_in_dataset(
+        IN_TEST, "target_scale=har_market"
+    )
 
 
 def test_a_split_that_looks_at_prices(monkeypatch):

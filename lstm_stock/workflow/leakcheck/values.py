@@ -37,8 +37,9 @@ def dataset_values(
     market = dataset.loader.market
     if market is not None:
         known = market.dates <= cutoff
-        values = np.where(market.is_complete, market.volatility_surprise, np.nan)[known]
-        yield Value("market", "the market column", values, market.dates[known])
+        for name in ("volatility_surprise", "level", "trend_2", "trend_10"):
+            values = np.where(market.is_complete, getattr(market, name), np.nan)[known]
+            yield Value("market", f"`{name}` of the market", values, market.dates[known])
     for series in windows.series:
         known = series.dates <= cutoff
         name = f"the volatility that scales {series.ticker}"
