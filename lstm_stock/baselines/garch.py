@@ -1,7 +1,8 @@
 """GARCH(1,1) and GJR-GARCH(1,1,1) with Student-t shocks.
 
 The parameters are fitted by maximum likelihood to the in-sample returns with `arch`, once. The variance of
-later bars is filtered here with these parameters, in one recursion that reads past bars only.
+later bars is filtered here with these parameters, in one recursion that reads past bars only. The fit has a
+constant mean, from which shocks are measured; forecasts have the common drift in its place.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from lstm_stock.baselines.garch_sums import GarchProcess, sum_values
 from lstm_stock.baselines.task import Task
 from lstm_stock.dataset.volatility import Array
 from lstm_stock.distributions import Distribution, TransformedT
+from lstm_stock.distributions.parametric import COMMON_DRIFT
 from lstm_stock.distributions.student_t_fit import MIN_SCALE
 from lstm_stock.errors import BaselineError
 
@@ -66,9 +68,16 @@ def _forecast(task: Task, asymmetric: int) -> Distribution:
         # The likelihood of a ticker that rarely trades is greatest where the variance of most bars is 0.
         raise BaselineError("its volatility approaches 0 between rare moves")
     # Return i ends at bar i + 1: the variance of return c is known at bar c.
-    values = sum_values(fitted.process, variance[task.cutoffs], task.horizon)
-    mean = fitted.mu * np.array(task.steps)
-    return TransformedT(fitted.process.df, (mean[:, None] + values) * fitted.return_std)
+    known = variance[task.cutoffs]
+    values = sum_values(fitted.process, known, task.horizon)
+    drift = [_drift(fitted.process, known, step) for step in task.steps]
+    return TransformedT(fitted.process.df, (np.stack(drift, 1)[:, :, None] + values) * fitted.return_std)
+
+
+def _drift(process: GarchProcess, variance: Array, step: int) -> Array:
+    """Return the common drift of the sum of the next `step` returns, given the variance of the first, `(n,)`."""
+    scale = process.shock_scale * np.sqrt(process.total_variance(variance, step))
+    return np.asarray(COMMON_DRIFT * step**0.5 * scale)
 
 
 def _fit(returns: Array, asymmetric: int) -> _Fitted:

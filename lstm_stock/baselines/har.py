@@ -7,14 +7,15 @@ import numpy as np
 from lstm_stock.baselines.task import Task, student_t_around
 from lstm_stock.dataset.har import OWN, HarModel, Regressors
 from lstm_stock.distributions import Distribution
+from lstm_stock.distributions.parametric import COMMON_DRIFT
 from lstm_stock.errors import BaselineError, ShortHistoryError
 
 
 def har_range_t(task: Task) -> Distribution:
     """A Student-t with the volatility that a `lstm_stock.dataset.har.HarModel` forecasts for each step.
 
-    Location, scale and degrees of freedom of the Student-t are fitted to the in-sample returns divided by their
-    forecast volatility.
+    Scale and degrees of freedom of the Student-t are fitted to the in-sample returns divided by their forecast
+    volatility; its location is the common drift.
 
     Raises:
         BaselineError: There are too few in-sample bars.
@@ -49,4 +50,4 @@ def _har_t(task: Task, regressors: Regressors) -> Distribution:
             scale[:, step - 1] = np.sqrt(variance * step)
     except ShortHistoryError as error:
         raise BaselineError(error.message) from error
-    return student_t_around(task, np.zeros_like(scale), scale)
+    return student_t_around(task, np.zeros_like(scale), scale, COMMON_DRIFT)

@@ -60,30 +60,31 @@ class BaselineSpec:
     needs_market: bool = False
 
 
-def fit_t(sample: Array, loc: float | None = None) -> tuple[float, float, float]:
+def fit_t(sample: Array, drift: float | None = None) -> tuple[float, float, float]:
     """Return degrees of freedom, location and scale of `lstm_stock.distributions.student_t_fit.fit_student_t`.
 
     Args:
         sample: Shape `(n,)`, all finite.
-        loc: The location where it is fixed.
+        drift: The location in units of the scale, where it is not fitted.
 
     Raises:
         BaselineError: The sample is empty or does not vary.
     """
     try:
-        return fit_student_t(sample, loc)
+        return fit_student_t(sample, drift)
     except ValueError as error:
         raise BaselineError(str(error)) from error
 
 
-def student_t_around(task: Task, mean: Array, scale: Array, loc: float | None = None) -> Distribution:
+def student_t_around(task: Task, mean: Array, scale: Array, drift: float | None = None) -> Distribution:
     """Return `mean + scale * t`, the Student-t of each step fitted to `(r - mean) / scale` in sample.
 
     Args:
         task: What to forecast.
         mean: Mean of the k-bar returns, forecast at each bar, shape `(n_bars, horizon)`; NaN during warm-up.
         scale: The divisor of its error, greater than 0, shape `(n_bars, horizon)`.
-        loc: Location of the Student-t where it is fixed.
+        drift: Location of the Student-t of one step in units of its scale, where it is not fitted; that of step k
+            is sqrt(k) times as large, since k steps drift k times as far and are sqrt(k) times as wide.
 
     Raises:
         BaselineError: Mean or scale is NaN at a cutoff, or the in-sample errors do not vary.
@@ -94,7 +95,7 @@ def student_t_around(task: Task, mean: Array, scale: Array, loc: float | None = 
     for step in task.steps:
         insample = slice(0, task.n_insample - step)
         errors = (task.insample_returns(step) - mean[insample, step - 1]) / scale[insample, step - 1]
-        df, t_loc, t_scale = fit_t(errors[np.isfinite(errors)], loc)
+        df, t_loc, t_scale = fit_t(errors[np.isfinite(errors)], None if drift is None else drift * step**0.5)
         step_mean, step_scale = mean[task.cutoffs, step - 1], scale[task.cutoffs, step - 1]
         columns.append((step_mean + t_loc * step_scale, t_scale * step_scale, df * ones))
     return StudentT(*(np.column_stack(parameter) for parameter in zip(*columns, strict=True)))

@@ -26,6 +26,13 @@ from lstm_stock.distributions.base import (
 REFERENCE_DF = 5.0
 """Degrees of freedom of a typical daily stock return; fits give mostly 3 to 6."""
 
+COMMON_DRIFT = 0.04
+"""Location of the one-day return of any ticker, in units of its scale.
+
+In eleven years of one ticker, sampling error moves a fitted location by half of this. On 63 US stocks to 2015, the
+likelihood of all together is greatest at 0.037 (standard error 0.014), and their own locations differ by no more
+than sampling error. This number, rounded, forecasts 2016 and 2017 better than their own (docs/method.md)."""
+
 
 class Parametric(Distribution):
     """A distribution with a location, a scale and a symmetric density."""

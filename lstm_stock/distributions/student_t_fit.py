@@ -24,7 +24,7 @@ TINY = 1e-300
 """Least divisor, for samples whose values are all equal."""
 
 
-def fit_student_t(sample: Array, loc: float | None = None) -> tuple[float, float, float]:
+def fit_student_t(sample: Array, drift: float | None = None) -> tuple[float, float, float]:
     """Fit degrees of freedom, location and scale, and return them in this order.
 
     Degrees of freedom and scale have bounds: where many values are equal, as the returns of a ticker that rarely
@@ -32,7 +32,7 @@ def fit_student_t(sample: Array, loc: float | None = None) -> tuple[float, float
 
     Args:
         sample: Shape `(n,)`, all finite.
-        loc: The location where it is fixed.
+        drift: The location in units of the scale, where it is not fitted.
 
     Raises:
         ValueError: The sample is empty or does not vary.
@@ -42,24 +42,25 @@ def fit_student_t(sample: Array, loc: float | None = None) -> tuple[float, float
     unit = float(np.std(sample)) if len(sample) else 0.0
     if unit == 0 or not np.isfinite(unit):
         raise ValueError(f"a Student-t cannot be fitted to {len(sample)} values that do not vary")
-    centre = float(np.median(sample)) if loc is None else loc
+    centre = float(np.median(sample)) if drift is None else 0.0
+    shift = 0.0 if drift is None else drift
     x = (sample - centre) / unit
 
     def loss(params: Array) -> tuple[float, Array]:
         """Mean negative log likelihood, and its gradient, in log df, location and log scale."""
         df, scale = np.exp(params[0]), np.exp(params[2])
-        z = (x - params[1]) / scale
+        z = (x - params[1]) / scale - shift
         square = z * z
         log_term, weight = np.log1p(square / df), _weight(square, df)
         value = special.betaln(0.5, df / 2) + np.log(df) / 2 + params[2] + (df + 1) / 2 * log_term.mean()
         peak = special.digamma((df + 1) / 2) - special.digamma(df / 2) - 1 / df
         by_df = -(peak - log_term.mean() + (weight * square).mean() / df) / 2
         by_loc = -(weight * z).mean() / scale
-        return float(value), np.array([by_df * df, by_loc, 1 - (weight * square).mean()])
+        return float(value), np.array([by_df * df, by_loc, 1 - (weight * z * (z + shift)).mean()])
 
     bounds = [
         (np.log(MIN_DF), np.log(MAX_DF)),
-        (-1.0, 1.0) if loc is None else (0.0, 0.0),
+        (-1.0, 1.0) if drift is None else (0.0, 0.0),
         (np.log(MIN_SCALE), np.log(3.0)),
     ]
     start = np.array([np.log(6.0), 0.0, np.log(0.8)])
@@ -71,7 +72,8 @@ def fit_student_t(sample: Array, loc: float | None = None) -> tuple[float, float
         bounds=bounds,
         options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
     ).x
-    return float(np.exp(found[0])), centre + unit * float(found[1]), unit * float(np.exp(found[2]))
+    scale = unit * float(np.exp(found[2]))
+    return float(np.exp(found[0])), centre + unit * float(found[1]) + shift * scale, scale
 
 
 def student_t_variance(sample: Array) -> float:

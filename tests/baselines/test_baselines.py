@@ -99,7 +99,8 @@ def test_ewma_scales_one_student_t_by_the_trailing_volatility():
     forecast = ewma(TASK)
     widths = forecast.quantile(0.95) / (BARS.volatility[TASK.cutoffs][:, None] * np.sqrt([1, 2, 3]))
     np.testing.assert_allclose(widths, np.broadcast_to(widths[0], widths.shape), rtol=1e-10)
-    np.testing.assert_array_equal(forecast.quantile(0.5), 0.0)
+    # The common drift: 0.04 of the scale at one step, sqrt(k) times as much at k.
+    np.testing.assert_allclose(forecast.loc / forecast.scale, 0.04 * np.sqrt([[1, 2, 3]] * 191), rtol=1e-12)
 
 
 def test_ewma_is_calibrated_in_sample():
