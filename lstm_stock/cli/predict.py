@@ -91,7 +91,9 @@ def predict_run(
     from lstm_stock.runs.files import records
 
     tickers = run.config.data.tickers if ticker is None else [run.require_ticker(normalise_ticker(ticker))]
-    store.require(tickers)  # a missing ticker is an error before TensorFlow takes seconds to load
+    store.require(
+        [*tickers, *run.config.data.covariates]
+    )  # a missing ticker is an error before TensorFlow takes seconds to load
     load_tensorflow()
     from lstm_stock.workflow.predict import market_until, predict
 

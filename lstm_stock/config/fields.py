@@ -93,7 +93,8 @@ def _share_or_date(value: object) -> float | date:
     return share
 
 
-def _ticker(value: object) -> str:
+def parse_ticker(value: object) -> str:
+    """Return a ticker as the store spells it, or raise a fault."""
     if not isinstance(value, str):
         quotes = ' (a ticker named null takes quotes: "null")' if value is None else ""
         raise fault(f"{received(value)}, must be a ticker such as AAPL{quotes}")
@@ -120,7 +121,7 @@ Bool: TypeAlias = Annotated[bool, BeforeValidator(_bool)]
 Float: TypeAlias = Annotated[float, BeforeValidator(_float)]
 OptionalFloat: TypeAlias = Annotated[float | None, BeforeValidator(_float_or_null)]
 OptionalDate: TypeAlias = Annotated[date, BeforeValidator(_date)] | None
-Ticker: TypeAlias = Annotated[str, BeforeValidator(_ticker)]
+Ticker: TypeAlias = Annotated[str, BeforeValidator(parse_ticker)]
 LayerWidth: TypeAlias = Annotated[int, Field(ge=1, le=4096), BeforeValidator(_int)]
 ShareOrDate: TypeAlias = Annotated[
     float | date,

@@ -7,7 +7,7 @@ need neither numpy nor TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -53,4 +53,39 @@ class OneOf:
         if isinstance(value, str) and value in self._registry:
             return value
         names = [f"'{name}'" for name in self._registry]
+        raise PydanticKnownError("literal_error", {"expected": ", ".join(names)})
+
+
+class OneOfOrDotted(OneOf):
+    """The type of a setting whose value is a name of a registry, or `owner.name` with a name of a second registry.
+
+    Args:
+        registry: The names without an owner.
+        of_owner: The names after the last dot.
+        parse_owner: Checks the text before it, and returns it as it is saved.
+    """
+
+    def __init__(
+        self, registry: Mapping[str, Any], of_owner: Mapping[str, Any], parse_owner: Callable[[object], str]
+    ) -> None:
+        super().__init__(registry)
+        self._of_owner = of_owner
+        self._parse_owner = parse_owner
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """List the names, and give a pattern of the dotted ones."""
+        pattern = rf"^.+\.({'|'.join(self._of_owner)})$"
+        plain = super().__get_pydantic_json_schema__(schema, handler)
+        return {"anyOf": [plain, {"type": "string", "pattern": pattern}]}
+
+    def _validate(self, value: object) -> str:
+        if not isinstance(value, str) or "." not in value:
+            return super()._validate(value)
+        owner, _, name = value.rpartition(".")
+        owner = self._parse_owner(owner)
+        if name in self._of_owner:
+            return f"{owner}.{name}"
+        names = [f"'{owner}.{name}'" for name in self._of_owner]
         raise PydanticKnownError("literal_error", {"expected": ", ".join(names)})

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from lstm_stock.config.cells import CELLS
+from lstm_stock.config.covariates import COVARIATE_FEATURES, is_covariate_feature, split_feature
 from lstm_stock.config.features import FEATURES, feature_columns
 from lstm_stock.config.fields import Int, check_distinct, fault
 from lstm_stock.config.heads import HEADS
@@ -45,7 +46,8 @@ class Config(Section):
             "log_trailing_vol",
         ),
         min_length=1,
-        description="Inputs of the network per bar; open, high, low, close and volume are levels",
+        description="Inputs of the network per bar; open, high, low, close and volume are levels, ^VIX.log_close "
+        "is a feature of the covariate ^VIX",
     )
     target: TargetName = Field(
         default="log_return",
@@ -88,6 +90,27 @@ class Config(Section):
     @classmethod
     def _features_differ(cls, features: tuple[str, ...]) -> tuple[str, ...]:
         check_distinct(features, ("features",))
+        return features
+
+    @field_validator("features")
+    @classmethod
+    def _features_fit_covariates(cls, features: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        data = info.data.get("data")
+        if data is None:
+            return features
+        named = {i: split_feature(one)[0] for i, one in enumerate(features) if is_covariate_feature(one)}
+        for i, ticker in named.items():
+            if ticker not in data.covariates:
+                listed = ", ".join(data.covariates) or "no ticker"
+                message = (
+                    f"got {features[i]}, but data.covariates has {listed}{_intended(ticker, data.covariates)}"
+                )
+                raise fault(message, ("features", i))
+        for i, ticker in enumerate(data.covariates):
+            if ticker not in named.values():
+                example = f"{ticker}.{next(iter(COVARIATE_FEATURES))}"
+                message = f"no feature of the covariate {ticker} is in features; add one, such as {example}"
+                raise fault(message, ("data", "covariates", i))
         return features
 
     @field_validator("target_scale")
@@ -145,12 +168,12 @@ class Config(Section):
     @property
     def market_features(self) -> list[str]:
         """The features that read the bars of all tickers of a run."""
-        return [name for name in self.features if FEATURES[name].needs_market]
+        return [name for name in self.features if name in FEATURES and FEATURES[name].needs_market]
 
     @property
     def needs_sessions(self) -> bool:
         """Whether a feature depends on the session that is forecast."""
-        return any(FEATURES[name].by_step for name in self.features)
+        return any(name in FEATURES and FEATURES[name].by_step for name in self.features)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -172,6 +195,13 @@ class Config(Section):
         if self.market_features:
             parts.append(f"leave {', '.join(self.market_features)} out of `features`")
         return " and ".join(parts)
+
+
+def _intended(word: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches  # loaded for a fault alone
+
+    near = get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; add {word} to it"
 
 
 def _price_scales() -> list[str]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from lstm_stock.config.cells import CELLS, CellSpec, cells_with
+from lstm_stock.config.covariates import COVARIATE_FEATURES
 from lstm_stock.config.features import FEATURES
 from lstm_stock.config.fields import (
     Bool,
@@ -21,9 +22,10 @@ from lstm_stock.config.fields import (
     Ticker,
     check_distinct,
     fault,
+    parse_ticker,
 )
 from lstm_stock.config.heads import HEADS
-from lstm_stock.config.registry import OneOf
+from lstm_stock.config.registry import OneOf, OneOfOrDotted
 from lstm_stock.config.scales import SCALES
 
 CellName: TypeAlias = Annotated[str, OneOf(CELLS)]
@@ -34,7 +36,7 @@ CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
 ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "none"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]
 PrecisionName: TypeAlias = Literal["float32", "mixed_bfloat16"]
-FeatureName: TypeAlias = Annotated[str, OneOf(FEATURES)]
+FeatureName: TypeAlias = Annotated[str, OneOfOrDotted(FEATURES, COVARIATE_FEATURES, parse_ticker)]
 
 # The order of the keys is the order in which a config is written. Upper bounds catch typos that would exhaust the
 # machine.
@@ -71,11 +73,22 @@ class DataConfig(Section):
         default=date(2023, 12, 31), description="Last date used, YYYY-MM-DD; null: the newest in the store"
     )
 
-    @field_validator("tickers")
+    covariates: tuple[Ticker, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Tickers whose values are inputs of every ticker, as features named `^VIX.log_close`",
+    )
+
+    @field_validator("tickers", "covariates")
     @classmethod
-    def _tickers_differ(cls, tickers: tuple[str, ...]) -> tuple[str, ...]:
-        check_distinct(tickers, ("data", "tickers"))
+    def _tickers_differ(cls, tickers: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        check_distinct(tickers, ("data", str(info.field_name)))
         return tickers
+
+    @property
+    def all_tickers(self) -> tuple[str, ...]:
+        """Tickers and covariates, each once."""
+        return tuple(dict.fromkeys((*self.tickers, *self.covariates)))
 
     @field_validator("end")
     @classmethod

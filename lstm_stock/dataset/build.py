@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from lstm_stock.config import Config
 from lstm_stock.dataset.blas import one_blas_thread
+from lstm_stock.dataset.covariates import Covariates
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import TickerSeries, WindowSpec, fit_ticker, window_spec
 from lstm_stock.dataset.sessions import require_one_close
@@ -76,14 +77,16 @@ def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], 
         DataError: Prices are missing.
         ConfigError: The config needs the market, and fewer than two tickers are left.
     """
+    config = drop_without_bars(config, reader, on_note)
+    covariates = covariates_of(config, reader)
 
     def cut(config: Config) -> tuple[Config, tuple[SplitWindows, BarLoader]]:
         split = split_of(config.split, reader.dates(config.data.tickers))
-        loader = BarLoader.of(config, reader.adjusted, reader.exchanges.__getitem__)
+        loader = BarLoader.of(config, reader.adjusted, reader.exchange_of, covariates)
         config, windows = windows_skipping_unusable(config, loader, split, on_note)
         return config, (windows, loader)
 
-    config, (windows, loader) = until_all_usable(drop_without_bars(config, reader, on_note), cut)
+    config, (windows, loader) = until_all_usable(config, cut)
     market = loader.market
     if market is not None and market.n_incomplete:
         on_note(
@@ -205,11 +208,11 @@ def refit_windows(config: Config, loader: BarLoader, split: Split) -> SplitWindo
 
 
 def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Config:
-    """Leave out the tickers that have no bar in the config's range.
+    """Leave out the tickers that have no bar in the config's range, and note what is missing of the covariates.
 
     Raises:
-        ShortHistoryError: No ticker is left.
-        DataError: The prices of a ticker are missing.
+        ShortHistoryError: No ticker is left, or a covariate has no bar in the range.
+        DataError: The prices of a ticker or covariate are missing.
         ConfigError: The config needs the market, and sessions of the tickers left end at different times.
     """
     errors = {}
@@ -221,7 +224,20 @@ def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[st
     config = _without(config, errors, on_note)
     if config.needs_market:
         _require_one_close(config, reader, on_note)
+    covariates = covariates_of(config, reader)
+    if covariates is not None:
+        for text in covariates.notes(config.data.tickers, reader.dates(config.data.tickers)):
+            on_note(text)
     return config
+
+
+def covariates_of(config: Config, reader: PriceReader) -> Covariates | None:
+    """Return the covariates of a config, on all bars of its range; None if it has none.
+
+    Raises:
+        DataError: The prices of a covariate are missing.
+    """
+    return Covariates.of(config, reader.adjusted, reader.exchange_of) if config.data.covariates else None
 
 
 def _require_one_close(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> None:

@@ -6,13 +6,14 @@ a feature, write one function and one entry in `lstm_stock.config.features.FEATU
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from lstm_stock.config.covariates import is_covariate_feature
 from lstm_stock.config.features import FEATURES, feature_of
 from lstm_stock.config.registry import resolve
 from lstm_stock.dataset.volatility import (
@@ -58,6 +59,7 @@ class Bars:
         days: Date of each bar; None if unknown.
         sessions: Dates of the sessions after each bar, by the calendar of its exchange, shape `(n_bars, horizon)`;
             None where no feature needs them.
+        covariates: The covariate features known at each bar's close, by name.
     """
 
     open: Array
@@ -73,12 +75,13 @@ class Bars:
     market_trend_10: Array | None = None
     days: Days | None = None
     sessions: Days | None = None
+    covariates: Mapping[str, Array] = field(default_factory=dict)
 
     @classmethod
     def of(cls, adjusted: pd.DataFrame) -> Bars:
         """Take the columns `open high low close volume` of an adjusted price table.
 
-        Those of the market and of the sessions are taken if they exist, see `lstm_stock.dataset.loader`.
+        Those of market, sessions and covariates are taken if they exist, see `lstm_stock.dataset.loader`.
         """
         names = ("open", "high", "low", "close", "volume")
         open_, high, low, close, volume = (adjusted[name].to_numpy(np.float64) for name in names)
@@ -87,6 +90,11 @@ class Bars:
             adjusted[name].to_numpy(np.float64) if name in adjusted else None for name in MARKET_COLUMNS
         )
         steps = [name for name in adjusted if str(name).startswith(SESSION_COLUMN)]
+        covariates = {
+            str(name): column.to_numpy(np.float64)
+            for name, column in adjusted.items()
+            if is_covariate_feature(str(name))
+        }
         return cls(
             open=open_,
             high=high,
@@ -101,6 +109,7 @@ class Bars:
             market_trend_10=trend_10,
             days=days_of(adjusted),
             sessions=adjusted[steps].to_numpy("datetime64[D]") if steps else None,
+            covariates=covariates,
         )
 
     @cached_property
@@ -210,7 +219,8 @@ def feature_table(bars: Bars, columns: Sequence[str], volatility: Array | None) 
 
     Args:
         bars: The bars of one ticker.
-        columns: Of `lstm_stock.config.features.feature_columns`, in this order.
+        columns: Of `lstm_stock.config.features.feature_columns`, in this order; covariate features are those of
+            `bars.covariates`.
         volatility: Known at each bar, shape `(n_bars,)`. Returns and ranges are divided by that of the bar before,
             so that quiet and volatile times and tickers look alike to the network. None leaves them as they are.
 
@@ -218,15 +228,20 @@ def feature_table(bars: Bars, columns: Sequence[str], volatility: Array | None) 
         Unscaled features, shape `(n_bars, n_features)`; the first rows are NaN during warm-up.
 
     Raises:
-        ConfigError: A feature is not in `FEATURES`.
+        ConfigError: A feature is neither in `FEATURES` nor in `bars.covariates`.
     """
-    unknown = [name for name, _ in map(feature_of, columns) if name not in FEATURES]
+    unknown = [
+        name for name, _ in map(feature_of, columns) if name not in FEATURES and name not in bars.covariates
+    ]
     if unknown:
         raise ConfigError(f"unknown features: {', '.join(unknown)}", f"known features: {', '.join(FEATURES)}")
     previous_volatility = None if volatility is None else _previous(volatility)
     found = []
     for column in columns:
         name, step = feature_of(column)
+        if name in bars.covariates:
+            found.append(bars.covariates[name])
+            continue
         feature = FEATURES[name]
         arguments = (*feature.arguments, step) if feature.by_step else feature.arguments
         values = resolve(feature.compute)(bars, *arguments)

@@ -102,7 +102,8 @@ def fit_scaler(kind: str, features: Sequence[str], train_values: Array) -> Scale
     if kind == "none":
         one = np.ones(len(features))
         return Scaler(tuple(features), 0 * one, one, -np.inf * one, np.inf * one)
-    is_level = np.array([FEATURES[feature_of(column)[0]].kind == "level" for column in features])
+    names = [feature_of(column)[0] for column in features]
+    is_level = np.array([name in FEATURES and FEATURES[name].kind == "level" for name in names])
     lower, upper = np.quantile(train_values, [TAIL, 1 - TAIL], axis=0)
     lower = np.where(is_level, train_values.min(axis=0), lower)
     upper = np.where(is_level, train_values.max(axis=0), upper)

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lstm_stock.config import Config
+from lstm_stock.config.covariates import is_covariate_feature, split_feature
 from lstm_stock.dataset.features import Bars, feature_table
 from lstm_stock.dataset.scale import Scale, scale_class
 from lstm_stock.dataset.scaler import Scaler, fit_scaler
@@ -172,7 +173,7 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
     Args:
         ticker: Its name.
         adjusted: Adjusted bars, columns `open high low close volume`, and `market` where the target scale needs
-            it, indexed by date.
+            it and those of covariate features, indexed by date.
         spec: Inputs and targets of a window.
         split: Where train ends.
 
@@ -193,7 +194,7 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
     first = _first_finite(raw)
     if n_train - first < spec.look_back + spec.horizon:
         raise too_few_bars(n_train, spec.look_back, spec.horizon, first, f"the train part of {ticker}")
-    _require_computable(ticker, adjusted, raw.features, first)
+    _require_computable(ticker, days_of(adjusted), spec.features, raw.features, first)
     train_close = bars.close[:n_train]
     return_std = float(np.std(log_returns(train_close)[1:]))
     if return_std == 0:
@@ -272,11 +273,21 @@ def _first_finite(raw: _RawInputs) -> int:
     return int(np.argmax(finite)) if finite.any() else max(len(finite), VOLATILITY_WARM_UP + 1)
 
 
-def _require_computable(ticker: str, adjusted: pd.DataFrame, features: Array, first: int) -> None:
+def _require_computable(
+    ticker: str, dates: Dates, names: tuple[str, ...], features: Array, first: int
+) -> None:
     gaps = np.flatnonzero(~np.isfinite(features[first:]).all(axis=1)) + first
     if len(gaps):
-        days = days_of(adjusted)[gaps]
+        days = dates[gaps]
         bars = f"the bar of {days[0]}" if len(gaps) == 1 else f"{len(gaps)} bars, {days[0]} to {days[-1]}"
+        for name, column in zip(names, features[gaps].T, strict=True):
+            if is_covariate_feature(name) and not np.isfinite(column).all():
+                covariate, _ = split_feature(name)
+                raise UnusableTickerError(
+                    f"`{name}` has no value for {ticker} on {bars}: {covariate} has no bar on more than five "
+                    "sessions in sequence",
+                    f"fetch {covariate} again, or choose `data.start` and `data.end` within its bars",
+                )
         raise UnusableTickerError(
             f"the features of {ticker} cannot be computed on {bars}, probably because of an open of 0",
             f"train {ticker} alone with `data.start` after {days[-1]}, or leave `open_gap` and `open` out of "

@@ -84,6 +84,15 @@ class PriceReader:
         """Return a ticker's bars, adjusted for dividends; DataError as `table`."""
         return price_table.adjusted(self.table(ticker))
 
+    def exchange_of(self, ticker: str) -> str | None:
+        """Return the exchange of a ticker, None if unknown; DataError as `table`."""
+        self.table(ticker)
+        return self.exchanges[ticker]
+
+    def origins_of(self, tickers: Sequence[str]) -> dict[str, TickerOrigin]:
+        """Return the origin of the bars of each ticker, all of which were read."""
+        return {ticker: self.origins[ticker] for ticker in tickers}
+
     def dates(self, tickers: Sequence[str]) -> Days:
         """Return every date on which one of the tickers has a bar, sorted; DataError as `table`."""
         return all_dates([days_of(self.table(ticker)) for ticker in tickers])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from platform import platform, python_version
@@ -60,6 +60,7 @@ class RunProvenance:
     python: str
     platform: str
     key: str = ""
+    covariates: dict[str, TickerOrigin] = field(default_factory=dict)
 
     @property
     def split(self) -> Split:
@@ -83,6 +84,7 @@ class BacktestProvenance:
         packages: Version of each of `PACKAGES`.
         python: Version of Python.
         platform: Platform of the machine that pooled the folds.
+        covariates: Origin of the prices of each covariate.
     """
 
     created: str
@@ -96,6 +98,7 @@ class BacktestProvenance:
     packages: dict[str, str]
     python: str
     platform: str
+    covariates: dict[str, TickerOrigin] = field(default_factory=dict)
 
 
 def package_versions() -> dict[str, str]:

@@ -182,7 +182,10 @@ class Run:
             data = read_json(path)
             tickers = {name: TickerOrigin(**origin) for name, origin in data.pop("tickers").items()}
             _require(tuple(tickers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
-            return RunProvenance(**data, tickers=tickers)
+            covariates = {name: TickerOrigin(**origin) for name, origin in data.pop("covariates", {}).items()}
+            complaint = f"its covariates are not those of {CONFIG}"
+            _require(tuple(covariates) == self.config.data.covariates, complaint)
+            return RunProvenance(**data, tickers=tickers, covariates=covariates)
 
         return self._read(PROVENANCE, parse)
 

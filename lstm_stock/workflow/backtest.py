@@ -19,6 +19,7 @@ import pandas as pd
 
 from lstm_stock.config import Config
 from lstm_stock.dataset.build import (
+    covariates_of,
     drop_without_bars,
     note_unscored,
     until_all_usable,
@@ -89,8 +90,9 @@ def backtest(
     reader = PriceReader(config.data, store)
     config, fold_plans = plan_backtest(config, reader, plan, on_note)
 
-    origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
-    with PartsFolder(runs_dir, backtest_key(config, origins, plan.n_folds, plan.window)) as parts_folder:
+    origins, of_covariates = reader.origins_of(config.data.tickers), reader.origins_of(config.data.covariates)
+    key = backtest_key(config, origins | of_covariates, plan.n_folds, plan.window)
+    with PartsFolder(runs_dir, key) as parts_folder:
         parts = _do_parts(config, reader, fold_plans, plan.engine, parts_folder, on_progress, on_note)
         forecasts = _without_dropouts(pool(parts), config.model.cell, on_note)
         python, platform = environment()
@@ -103,6 +105,7 @@ def backtest(
             jobs=plan.engine.jobs,
             fit_seconds=round(sum(part.facts["seconds"] for part in parts.values()), 1),
             tickers=origins,
+            covariates=of_covariates,
             packages=package_versions(),
             python=python,
             platform=platform,
@@ -189,7 +192,8 @@ def fold_loader(config: Config, reader: PriceReader, fold: Fold) -> BarLoader:
     return BarLoader.of(
         config,
         lambda ticker: price_table.adjusted(fold.cut(reader.table(ticker), config.window.horizon)),
-        reader.exchanges.__getitem__,
+        reader.exchange_of,
+        covariates_of(config, reader),
     )
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_stock.dataset.build import covariates_of
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import apply_ticker, window_spec
 from lstm_stock.dataset.windows import windows_of
@@ -90,7 +91,8 @@ def _attention(run: Run, prices: Snapshot | Store, ticker: str) -> NDArray[np.fl
     from lstm_stock.network.cells.attention import attention_weights
 
     spec, reader = window_spec(run.config), PriceReader(run.config.data, prices)
-    bars = BarLoader.of(run.config, reader.adjusted, reader.exchanges.__getitem__).adjusted(ticker)
-    series = apply_ticker(ticker, bars, spec, run.scalers[ticker])
+    covariates = covariates_of(run.config, reader)
+    loader = BarLoader.of(run.config, reader.adjusted, reader.exchange_of, covariates)
+    series = apply_ticker(ticker, loader.adjusted(ticker), spec, run.scalers[ticker])
     test = windows_of(series, spec, run.provenance.split, "test")
     return attention_weights(run.network, test.network_inputs)

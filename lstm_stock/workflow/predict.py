@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lstm_stock.dataset.covariates import MAX_AGE, Covariates
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.market import Market
 from lstm_stock.dataset.series import TickerSeries, apply_ticker, fit_ticker, window_spec
@@ -22,7 +23,7 @@ from lstm_stock.prices import table as price_table
 from lstm_stock.prices.dividends import DividendsAhead, dividends_ahead
 from lstm_stock.prices.reader import Snapshot, TickerOrigin
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, between
+from lstm_stock.prices.table import PriceHistory, between, counted
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS, price_intervals
 from lstm_stock.workflow.fit import fit_calibrator, forecast_network, median_calibrator
@@ -63,6 +64,27 @@ def market_until(run: Run, prices: Snapshot | Store, cutoff: dt.date | None) -> 
         return price_table.adjusted(between(prices.read(ticker).table, None, cutoff))
 
     return BarLoader.of(run.config, read, lambda ticker: prices.read(ticker).provenance.exchange).market
+
+
+def covariates_until(run: Run, prices: Snapshot | Store, cutoff: dt.date | None) -> Covariates | None:
+    """Return the run's covariates on their bars up to a date, at its price levels; None if it has none.
+
+    Raises:
+        ShortHistoryError: A covariate has no bar up to the date.
+        DataError: The prices of one of them are missing.
+    """
+
+    def read(ticker: str) -> pd.DataFrame:
+        table = between(prices.read(ticker).table, None, cutoff)
+        if table.empty:
+            raise ShortHistoryError(
+                f"the covariate {ticker} has no bar on or before {cutoff}", "choose a later `--cutoff`"
+            )
+        return _at_price_level_of(run.provenance.covariates[ticker], price_table.adjusted(table))
+
+    if not run.config.data.covariates:
+        return None
+    return Covariates.of(run.config, read, lambda ticker: prices.read(ticker).provenance.exchange)
 
 
 def predict(
@@ -116,6 +138,12 @@ def predict(
         if origin is None
         else _at_price_level_of(origin, price_table.adjusted(table))
     )
+    covariates, of_covariates = covariates_until(run, prices, cutoff), list[str]()
+    if covariates is not None:
+        of_covariates = _warnings_of_covariates(covariates, ticker, table.index[-1])
+        for name, of_training in run.provenance.covariates.items():
+            of_covariates += _warnings_of_prices(of_training, prices.read(name))
+        adjusted = covariates.with_columns(ticker, adjusted)
     ends_unknown = False
     if market is not None:
         adjusted = market.with_market_columns(adjusted)
@@ -148,7 +176,7 @@ def predict(
             "dividend": taken,
         }
     )
-    warnings = _warnings(run, history, cutoff, today, dates)
+    warnings = _warnings(run, history, cutoff, today, dates) + tuple(of_covariates)
     if market is not None:
         warnings += _warnings_of_market(market, table.index[-1])
     if ends_unknown:
@@ -232,6 +260,26 @@ def _warnings_of_market(market: Market, last: pd.Timestamp) -> tuple[str, ...]:
         f"fewer than half of the run's tickers have a bar of {last:%F}: the market is 0 there "
         "(fetch the others with `lstm-stock fetch`)",
     )
+
+
+def _warnings_of_covariates(covariates: Covariates, ticker: str, last: pd.Timestamp) -> list[str]:
+    """Return a sentence for each covariate that lacks newer bars.
+
+    Raises:
+        ShortHistoryError: The value of one is too old to be used.
+    """
+    warnings = []
+    for one in covariates.tables:
+        newest, age = one.newest_known(np.datetime64(last, "D"), covariates.exchange_of(ticker))
+        lacks = f"the newest bar of the covariate {one.ticker} known at the close of {last:%F} is that of {newest}"
+        fetch = f"`lstm-stock fetch {one.ticker}`"
+        if age > MAX_AGE:
+            raise ShortHistoryError(
+                f"{lacks}: more than {MAX_AGE} sessions of it are missing", f"fetch newer bars: {fetch}"
+            )
+        if age:
+            warnings.append(f"{lacks}: {counted(age, 'session')} of it missing ({fetch})")
+    return warnings
 
 
 def _warnings_of_prices(origin: TickerOrigin | None, history: PriceHistory) -> list[str]:

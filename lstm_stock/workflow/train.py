@@ -91,10 +91,10 @@ def train(
     dataset = build_dataset(config, reader, reports.note)
     config, windows, loader = dataset.config, dataset.windows, dataset.loader
     split = windows.split
-    origins = {ticker: reader.origins[ticker] for ticker in config.data.tickers}
+    origins, of_covariates = reader.origins_of(config.data.tickers), reader.origins_of(config.data.covariates)
     _note_constant_features(windows.series, split, reports.note)
 
-    key = fingerprint(fingerprint_inputs(config, origins))
+    key = fingerprint(fingerprint_inputs(config, origins | of_covariates))
     with (
         _checkpoints(runs_dir, key, resume, reports.note) as checkpoints,
         _scratch(runs_dir) as scratch,
@@ -134,6 +134,7 @@ def train(
             python=python,
             platform=platform,
             key=key,
+            covariates=of_covariates,
         )
         results = RunResults(
             config=config,

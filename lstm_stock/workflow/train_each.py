@@ -154,7 +154,8 @@ def find_finished_runs(job: TrainJob, configs: dict[str, Config]) -> dict[str, R
     for ticker, config in configs.items():
         reader = PriceReader(config.data, Store(job.data_dir))
         try:
-            reader.table(ticker)
+            for name in (ticker, *config.data.covariates):
+                reader.table(name)
         except DataError:
             continue  # the training reports it
         key = fingerprint(fingerprint_inputs(config, reader.origins))

@@ -469,3 +469,52 @@ def test_a_single_ticker_is_not_a_list() -> None:
 def test_a_tickers_file_inside_a_list_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"a file of tickers replaces the whole list: `tickers: mine.txt`"):
         load_config(None, ["data.tickers=[mine.txt]"])
+
+
+# --- covariates -------------------------------------------------------------------------------------------------
+
+
+def test_features_of_covariates_are_named_by_ticker_and_feature():
+    config = load_config(
+        None, ["data.covariates=[^vix, 0700.hk]", "features=[^vix.log_close, 0700.HK.trend_2]"]
+    )
+    assert config.data.covariates == ("^VIX", "0700.HK")
+    assert config.features == ("^VIX.log_close", "0700.HK.trend_2")
+    assert Config().data.covariates == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "data:\n  covariates: [^VIX]\n",
+            ":2: data.covariates[0]: no feature of the covariate ^VIX is in features; add one, such as ^VIX.log_close",
+        ),
+        (
+            "features: [log_return,\n  ^VIX.log_close]\n",
+            ":2: features[1]: got ^VIX.log_close, but data.covariates has no",
+        ),
+        (
+            "features: [^VXI.log_close]\ndata: {covariates: [^VIX]}\n",
+            ":1: features[0]: got ^VXI.log_close, but data.covariates has ^VIX; did you mean ^VIX?",
+        ),
+        (
+            "features: [^VIX.log_clos]\ndata: {covariates: [^VIX]}\n",
+            ":1: features[0]: got '^VIX.log_clos', allowed: ^VIX.log_close, ^VIX.log_close_change",
+        ),
+        ("features: [^VIX.log_clos]\ndata: {covariates: [^VIX]}\n", "; did you mean ^VIX.log_close?"),
+        ("features: [a b.log_close]\n", ":1: features[0]: got 'a b', must be a ticker"),
+        ("data: {covariates: [^VIX, ^vix]}\n", ":1: data.covariates[1]: ^VIX is in the list twice"),
+        ("data: {covariates: ^VIX}\n", ":1: data.covariates: got '^VIX', must be a list such as [^VIX]"),
+        (
+            "features: [^VIX.trend_2, ^vix.trend_2]\ndata: {covariates: [^VIX]}\n",
+            "^VIX.trend_2 is in the list twice",
+        ),
+    ],
+)
+def test_faults_of_covariates_name_the_line(tmp_path, text, expected):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert expected in caught.value.message

@@ -79,7 +79,7 @@ def check_config(
     dataset = build_dataset(brief(config), reader, on_note)
     histories = {
         ticker: replace(prices.read(ticker), table=reader.table(ticker))
-        for ticker in dataset.config.data.tickers
+        for ticker in dataset.config.data.all_tickers
     }
     trained = Reference.of(dataset, fit(dataset))
     on_test = trained
@@ -115,7 +115,7 @@ def check_run(
     """
     provenance = run.provenance
     histories, changed = {}, []
-    for ticker, origin in provenance.tickers.items():
+    for ticker, origin in (provenance.tickers | provenance.covariates).items():
         history = store.read(ticker)
         first, last = map(dt.date.fromisoformat, (origin.first, origin.last))
         histories[ticker] = replace(history, table=between(history.table, first, last))

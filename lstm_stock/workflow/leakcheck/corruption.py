@@ -61,11 +61,15 @@ CORRUPTIONS: dict[str, Corruption] = {"shuffle": shuffle, "scale": scale, "noise
 
 
 DATES = "dates"
-"""The corruption of dates: every second ticker ends at the cutoff, the others lose every third bar after it."""
+"""The corruption of dates: every second ticker ends at the cutoff, the others and the covariates lose every third
+bar after it. No covariate ends, as no ticker could be used without it."""
 
 
 def corrupt_all(
-    histories: Mapping[str, PriceHistory], cutoff: np.datetime64, how: str
+    histories: Mapping[str, PriceHistory],
+    cutoff: np.datetime64,
+    how: str,
+    of_covariates: Mapping[str, np.datetime64] | None = None,
 ) -> dict[str, PriceHistory]:
     """Return the prices of tickers with every bar after `cutoff` corrupted.
 
@@ -73,15 +77,19 @@ def corrupt_all(
         histories: The prices of each ticker.
         cutoff: The last date that stays as it is.
         how: A key of `CORRUPTIONS`, or `DATES`.
+        of_covariates: The last date of each covariate that stays as it is, where sessions end later than those of
+            the tickers.
     """
+    of_covariates = of_covariates or {}
     corrupted = {}
     for i, (ticker, history) in enumerate(histories.items()):
-        table = history.table
+        table, last = history.table, of_covariates.get(ticker, cutoff)
         if how == DATES:
-            after = np.cumsum(days_of(table) > cutoff)
-            table = table[after == 0] if i % 2 else table[after % 3 != 1]
+            after = np.cumsum(days_of(table) > last)
+            ends = i % 2 and ticker not in of_covariates
+            table = table[after == 0] if ends else table[after % 3 != 1]
         else:
-            table = corrupt(table, cutoff, how)
+            table = corrupt(table, last, how)
         corrupted[ticker] = replace(history, table=table)
     return corrupted
 

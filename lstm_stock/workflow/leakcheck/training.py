@@ -22,6 +22,7 @@ from lstm_stock.workflow.leakcheck.compare import (
     compare_values,
 )
 from lstm_stock.workflow.leakcheck.corruption import DATES, corrupt_all
+from lstm_stock.workflow.leakcheck.covariates import compare_columns, last_known_to_any
 from lstm_stock.workflow.leakcheck.values import Cutoffs, cutoff_days, dataset_values, training_values
 from lstm_stock.workflow.scoring import score_tickers
 
@@ -29,7 +30,7 @@ EPOCHS = 3
 """Maximum number of epochs of a training: enough to choose an epoch and to reduce the learning rate."""
 
 Histories = Mapping[str, PriceHistory]
-"""The prices of each ticker."""
+"""The prices of each ticker and covariate."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def reader_of(
     if corruption.how == DATES:
         starts = {"val": split.val_start.item(), "test": split.test_start.item()}
         config = config.model_copy(update={"split": config.split.model_copy(update=starts)})
-    corrupted = corrupt_all(histories, corruption.cutoff, corruption.how)
+    of_covariates = last_known_to_any(config, histories, corruption.cutoff)
+    corrupted = corrupt_all(histories, corruption.cutoff, corruption.how, of_covariates)
     return config, PriceReader(config.data, Prices(corrupted))
 
 
@@ -128,6 +130,7 @@ class TrainingPasses:
         split = ours.windows.split
         config, reader = reader_of(ours.config, self.histories, split, corruption)
         theirs = build_dataset(config, reader, lambda _: None)
+        compare_columns(ours.config, self.histories, corruption, self.checked)
         dates = np.concatenate([series.dates for series in ours.windows.series])
         is_val_known = bool(cutoff >= dates[dates < split.test_start].max())
         shared = _shared_cutoffs(ours, theirs, corruption)
