@@ -13,6 +13,7 @@ from lstm_stock.cli import app
 from lstm_stock.cli.models import model_rows
 from lstm_stock.config import Config, load_config
 from lstm_stock.config.cells import CELLS, RECURRENT_OPTIONS
+from lstm_stock.config.covariates import COVARIATE_FEATURES
 from lstm_stock.config.features import FEATURES
 
 ROOT = Path(__file__).parent.parent
@@ -54,6 +55,12 @@ def test_every_command_has_help_and_is_in_the_readme(command):
 def test_every_feature_is_in_the_method():
     for name in FEATURES:
         assert f"`{name}`" in METHOD or name in METHOD.split("The levels")[1][:80]
+
+
+def test_every_covariate_feature_is_in_the_data():
+    table = (ROOT / "docs/data.md").read_text(encoding="utf-8").split("## Covariates")[1]
+    for name in COVARIATE_FEATURES:
+        assert f"`{name}`" in table
 
 
 def test_every_cell_and_regulariser_is_in_the_models():

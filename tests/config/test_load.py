@@ -488,7 +488,7 @@ def test_features_of_covariates_are_named_by_ticker_and_feature():
     [
         (
             "data:\n  covariates: [^VIX]\n",
-            ":2: data.covariates[0]: no feature of the covariate ^VIX is in features; add one, such as ^VIX.log_close",
+            ":2: data.covariates[0]: no feature of the covariate ^VIX is in features; add one, such as ^VIX.log_",
         ),
         (
             "features: [log_return,\n  ^VIX.log_close]\n",
