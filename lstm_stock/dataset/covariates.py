@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -80,6 +81,12 @@ class Covariate:
         values[age > MAX_AGE] = np.nan
         return cls(ticker, exchange, tuple(names), sessions, age, values)
 
+    @cached_property
+    def ends(self) -> Days:
+        """When each session and all before it are over, in UTC, shape `(n_sessions,)`."""
+        ends: Days = np.maximum.accumulate(_ends(self.exchange, self.sessions, LATEST_END))
+        return ends
+
     def rows_known(self, days: Days, exchange: str | None) -> NDArray[np.int64]:
         """Return the row of the last session that is known at the close of each date, -1 where there is none.
 
@@ -93,8 +100,7 @@ class Covariate:
         if exchange == self.exchange:
             return np.searchsorted(self.sessions, days, side="right") - 1
         closes = _ends(exchange, days, EARLIEST_END) + np.timedelta64(KNOWN_WITHIN)
-        ends = np.maximum.accumulate(_ends(self.exchange, self.sessions, LATEST_END))
-        return np.searchsorted(ends, closes, side="right") - 1
+        return np.searchsorted(self.ends, closes, side="right") - 1
 
     def known_at(self, days: Days, exchange: str | None) -> Array:
         """Return the values known at the close of each date, shape `(n_days, n_features)`, NaN before the first.
