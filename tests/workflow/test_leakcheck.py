@@ -15,7 +15,7 @@ import pytest
 from lstm_stock import baselines
 from lstm_stock.config import load_config
 from lstm_stock.config.features import FEATURES, FeatureSpec
-from lstm_stock.dataset import build, features, market
+from lstm_stock.dataset import build, features, loader, market
 from lstm_stock.dataset.build import build_dataset, with_tickers
 from lstm_stock.dataset.series import fit_ticker
 from lstm_stock.dataset.split import Split
@@ -223,6 +223,18 @@ def test_a_market_that_looks_one_bar_ahead(monkeypatch):
     assert "leak: `volatility_surprise` of the market on" in leak_in_dataset(
         IN_TEST, "target_scale=har_market"
     )
+
+
+def test_sessions_that_follow_the_next_row_and_not_the_calendar(monkeypatch):
+    """That the next session will be missing is not known before."""
+
+    def next_rows(adjusted, exchange, horizon):
+        days = pd.Series(adjusted.index, adjusted.index)
+        return adjusted.assign(**{f"session_{k}": days.shift(-k).ffill() for k in range(1, horizon + 1)})
+
+    monkeypatch.setattr(loader, "with_session_columns", next_rows)
+    found = leak_in_dataset(IN_TEST, "features=[log_return, seasonal_vol_13w]", how=DATES)
+    assert "`seasonal_vol_13w" in found
 
 
 def test_a_split_that_looks_at_prices(monkeypatch):
