@@ -33,9 +33,11 @@ def reused_networks(kept: dict[Hashable, Any]) -> Iterator[None]:
     import keras
 
     from lstm_stock.network import compiled, training
-    from lstm_stock.network.callbacks import training_variables
 
     compiled_network = training.compiled_network
+
+    def variables_of(network):
+        return [*network.variables, *network.optimizer.variables]
 
     def reused(spec, config, seed, n_windows):
         steps = (compiled.MIN_PRODUCTS, compiled.STEPS_PER_EXECUTION)  # tests change them
@@ -44,10 +46,10 @@ def reused_networks(kept: dict[Hashable, Any]) -> Iterator[None]:
         if start not in kept:
             new = compiled_network(spec, config, seed, n_windows)
             network = kept.setdefault((*traced, type(new)), new)
-            kept[start] = network, [variable.numpy() for variable in training_variables(new)]
+            kept[start] = network, [variable.numpy() for variable in variables_of(new)]
         keras.utils.set_random_seed(seed)
         network, values = kept[start]
-        for variable, value in zip(training_variables(network), values, strict=True):
+        for variable, value in zip(variables_of(network), values, strict=True):
             variable.assign(value)
         return network
 

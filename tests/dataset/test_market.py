@@ -23,7 +23,8 @@ from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS
-from lstm_stock.workflow.backtest import Plan, backtest
+from lstm_stock.workflow.backtest import Plan, fold_job, fold_loader, plan_backtest
+from lstm_stock.workflow.backtest_worker import run_job
 from lstm_stock.workflow.leakcheck import check as checks
 from lstm_stock.workflow.leakcheck.compare import Checked
 from lstm_stock.workflow.parallel import Engine
@@ -251,11 +252,15 @@ def test_an_unseen_ticker_is_forecast_with_the_market_of_the_run_with_a_warning_
     assert "fewer than half of the run's tickers" in before.err
 
 
-def test_each_fold_of_a_backtest_has_the_market(store, tmp_path):
+def test_each_fold_of_a_backtest_has_the_market(store):
     config = load_config(None, SETTINGS)
-    plan = Plan(1, "expanding", Engine("loky", 1))
-    results, _ = backtest(config, store, tmp_path, plan, lambda *_: None, lambda _: None)
-    assert "har_market_t" in set(results.scores["model"])
+    reader = PriceReader(config.data, store)
+    config, plans = plan_backtest(config, reader, Plan(2, "expanding", Engine("loky", 1)), pytest.fail)
+    for plan in plans:
+        _, part = run_job(fold_job(plan, fold_loader(config, reader, plan.fold), "AAA"))
+        assert "har_market_t" in set(part.forecasts["model"])
+    _, network = run_job(fold_job(plan, fold_loader(config, reader, plan.fold), None))
+    assert set(network.forecasts["ticker"]) == set(config.data.tickers)
 
 
 def test_unknown_exchanges_and_incomplete_dates_are_noted_once(tmp_path):

@@ -41,6 +41,9 @@ def parts_of(seed: int = 0) -> tuple[Windows, Windows, Windows]:
 
 TRAIN, VAL, TEST = parts_of()
 
+traced_once = pytest.mark.usefixtures("networks_traced_once")
+"""For tests of how long is trained and of which weights are kept."""
+
 
 @pytest.fixture(scope="module")
 def seen() -> list[Progress]:
@@ -122,6 +125,7 @@ def test_weights_follow_the_seed_of_each_member(fit):
     assert sorted(pair.history["member"].unique()) == [1, 2]
 
 
+@traced_once
 def test_the_best_weights_are_restored_and_the_history_says_which():
     # A learning rate this high overshoots, so the last epoch is not the best one.
     settings = TrainingConfig(
@@ -140,6 +144,7 @@ def test_the_best_weights_are_restored_and_the_history_says_which():
     assert val_loss_of(fit.network) == pytest.approx(history["val_loss"].min(), abs=1e-4)
 
 
+@traced_once
 def test_a_decrease_below_min_delta_is_kept_but_does_not_prolong_the_training():
     settings = TrainingConfig(
         epochs=30,
@@ -155,6 +160,7 @@ def test_a_decrease_below_min_delta_is_kept_but_does_not_prolong_the_training():
     assert val_loss_of(fit.network) == pytest.approx(val_loss.min(), abs=1e-4)
 
 
+@traced_once
 @pytest.mark.parametrize("ema_momentum", [0.0, 0.9])
 @pytest.mark.parametrize("stop", ["early", "last epoch", "ctrl-c in epoch 1", "ctrl-c in epoch 2"])
 def test_the_weights_kept_are_those_that_were_validated(ema_momentum, stop):
@@ -189,6 +195,7 @@ def start_loss():
     return np.average(by_step, weights=[1, 1 / 2])
 
 
+@traced_once
 def test_a_training_of_which_no_epoch_is_better_keeps_the_start():
     fit = fit_network(TINY, [TRAIN], [VAL], HOPELESS, seed=5)
     start = fit.history.iloc[0]
@@ -202,6 +209,7 @@ def test_a_training_of_which_no_epoch_is_better_keeps_the_start():
     assert np.abs(forecast.quantile(0.5)).max() < 1e-9
 
 
+@traced_once
 def test_patience_counts_epochs_without_a_new_lowest_epoch_whatever_the_start():
     """The first epochs of a short training are often worse than the start, and later ones better."""
     slow = replace_epochs(30).model_copy(
@@ -212,6 +220,7 @@ def test_patience_counts_epochs_without_a_new_lowest_epoch_whatever_the_start():
     assert len(val_loss) > 1 + 4
 
 
+@traced_once
 def test_the_start_is_no_candidate_without_early_stopping_or_when_the_train_loss_is_monitored():
     for stopping in (None, EarlyStoppingConfig(monitor="loss", patience=2)):
         settings = HOPELESS.model_copy(update={"epochs": 2, "early_stopping": stopping})
@@ -221,6 +230,7 @@ def test_the_start_is_no_candidate_without_early_stopping_or_when_the_train_loss
         assert val_loss_of(fit.network) == pytest.approx(fit.history["val_loss"][kept], rel=1e-4)
 
 
+@traced_once
 def test_a_refit_for_zero_epochs_is_the_start():
     pair = HOPELESS.model_copy(update={"members": 2})
     first = fit_network(TINY, [TRAIN], [VAL], pair, seed=5)
@@ -272,6 +282,7 @@ def test_averaged_weights_are_the_running_mean_of_the_weights():
         np.testing.assert_allclose(weights, mean, atol=1e-5)
 
 
+@traced_once
 def test_the_learning_rate_is_cut_on_plateaus():
     settings = TrainingConfig(
         epochs=6,
@@ -285,6 +296,7 @@ def test_the_learning_rate_is_cut_on_plateaus():
     assert rates.iloc[-1] < rates.iloc[0]
 
 
+@traced_once
 def test_the_learning_rate_is_not_cut_below_its_limit():
     reduce_lr = ReduceLrConfig(factor=0.1, patience=0, min_delta=1, min_lr=3e-4)
     settings = TrainingConfig(epochs=5, batch_size=64, learning_rate=0.01, reduce_lr=reduce_lr)
@@ -345,6 +357,7 @@ def test_the_training_step_is_traced_once_also_with_a_smaller_last_batch(monkeyp
     assert len(traced) == 1
 
 
+@traced_once
 def test_ctrl_c_once_keeps_what_was_learnt():
     before = signal.getsignal(signal.SIGINT)
     fit = fit_network(TINY, [TRAIN], [VAL], replace_epochs(50), seed=5, on_progress=press_ctrl_c_once())
@@ -353,6 +366,7 @@ def test_ctrl_c_once_keeps_what_was_learnt():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@traced_once
 def test_ctrl_c_twice_stops_at_once():
     def interrupt(progress: Progress) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -373,6 +387,7 @@ def replace_epochs(epochs: int) -> TrainingConfig:
     return SETTINGS.model_copy(update={"epochs": epochs})
 
 
+@traced_once
 def test_a_training_that_diverges_says_so():
     broken = replace(TRAIN, series=replace(TRAIN.series, close=np.full_like(TRAIN.series.close, np.nan)))
     with pytest.raises(ConfigError, match="training diverged: at epoch 1 the loss is nan") as caught:
@@ -395,6 +410,7 @@ def test_forecasts_are_returns_of_each_window(fit):
     assert np.corrcoef(width[:, 0], TEST.volatility_scale[:, 0])[0, 1] > 0.9
 
 
+@traced_once
 def test_a_process_that_ignores_ctrl_c_trains_on():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -428,6 +444,7 @@ def test_a_refit_trains_on_all_windows_for_the_number_of_epochs_that_was_best_on
         np.testing.assert_array_equal(ours, theirs)
 
 
+@traced_once
 def test_a_refit_repeats_learning_rates_and_averaging():
     rates = ReduceLrConfig(patience=0, factor=0.5)
     settings = TrainingConfig(epochs=4, batch_size=64, learning_rate=0.3, reduce_lr=rates, ema_momentum=0.5)

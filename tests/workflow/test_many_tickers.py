@@ -142,7 +142,7 @@ def test_train_predict_and_plot_read_the_file_of_each_ticker_once(made, cli, mon
 
 
 def test_a_refit_learns_from_train_and_val_and_is_scaled_by_both(made, cli, monkeypatch):
-    keep_corruptions(monkeypatch, "noise", "scale")
+    keep_corruptions(monkeypatch, "noise")
     assert "trained 1 epochs, then 1 on train and val, in" in made.answer.err
     config, run = made.run.config, made.run
     reader, before_test = PriceReader(config.data, made.store), run.provenance.split.without_val
