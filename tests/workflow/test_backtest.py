@@ -196,7 +196,7 @@ def test_killed_outright_two_workers_go_on_where_it_stopped_and_give_the_bits_of
 
 
 def test_ctrl_c_keeps_what_is_done(data, tmp_path):
-    process = start(data, tmp_path, n_jobs=1)
+    process = start(data, tmp_path, n_jobs=2)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
