@@ -3,7 +3,7 @@
 Everything is computed from the first and the last step of the forecast table, so that anyone with
 `forecasts.parquet` can compute it again. The verdict compares the network with the baselines in three questions
 (point, direction, distribution), tests the trained distribution, and looks for a point forecast that is an old
-price. The probability that a network without skill is called better in anything is at most `ALPHA` in all but a few
+price. A network without skill is called better in anything with probability `ALPHA` at most, in all but a few
 simulated worlds, which docs/method.md lists; see `claims`.
 
     findings                who is judged, and the results that the sentences state
