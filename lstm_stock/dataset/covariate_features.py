@@ -10,10 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.dataset.features import Bars
-from lstm_stock.dataset.volatility import VOLATILITY_WARM_UP, Array, log_returns
-
-MONTH = 22
-"""Bars that the log close is compared with."""
+from lstm_stock.dataset.volatility import MONTH, VOLATILITY_WARM_UP, Array, log_returns
 
 
 def log_close(bars: Bars) -> Array:
