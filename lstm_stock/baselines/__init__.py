@@ -12,6 +12,7 @@ from lstm_stock.baselines.arima import arima
 from lstm_stock.baselines.ewma import ewma, ewma_drift
 from lstm_stock.baselines.garch import garch, gjr
 from lstm_stock.baselines.har import har_market_t, har_range_t, lhar_t
+from lstm_stock.baselines.pooled import pooled_t
 from lstm_stock.baselines.task import BaselineSpec, Task
 from lstm_stock.baselines.walks import always_up, constant_t, drift, historical, naive, reversal_10
 from lstm_stock.dataset.blas import one_blas_thread
@@ -37,6 +38,7 @@ __all__ = [
     "historical",
     "lhar_t",
     "naive",
+    "pooled_t",
     "reversal_10",
 ]
 
@@ -55,8 +57,10 @@ BASELINES: dict[str, BaselineSpec] = {
     "always_up": BaselineSpec(always_up),
     "reversal_10": BaselineSpec(reversal_10),
     "har_market_t": BaselineSpec(har_market_t, follows_volatility=True, needs_market=True),
+    "pooled_t": BaselineSpec(pooled_t, follows_volatility=True, needs_pooled=True),
 }
-"""In the order in which they forecast: constant volatility, changing volatility, direction only, market."""
+"""In the order in which they forecast: constant volatility, changing volatility, direction only, market, all
+tickers."""
 
 
 def followers() -> list[str]:
@@ -67,7 +71,7 @@ def followers() -> list[str]:
 def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distribution]:
     """Forecast with every baseline; one that cannot be fitted is left out with a note.
 
-    Baselines that need the market forecast only where the bars have it. The number of cores changes no bit of a
+    Baselines that need the market or the regression over all tickers forecast only where there is one. The number of cores changes no bit of a
     forecast.
 
     Args:
@@ -78,6 +82,8 @@ def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distri
     with one_blas_thread():
         for name, baseline in BASELINES.items():
             if baseline.needs_market and task.bars.market is None:
+                continue
+            if baseline.needs_pooled and task.pooled is None:
                 continue
             try:
                 forecasts[name] = baseline.forecast(task)

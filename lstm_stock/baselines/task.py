@@ -24,12 +24,15 @@ class Task:
         n_insample: Number of bars, from the first on, that a baseline may be fitted on.
         cutoffs: Row of the last bar that each forecast may use, shape `(n_windows,)`.
         horizon: Steps to forecast.
+        pooled: The forecast of `lstm_stock.dataset.pooled.PooledT`, which is fitted to all tickers of a run, shape
+            `(n_windows, horizon)`; None where there is none.
     """
 
     bars: Bars
     n_insample: int
     cutoffs: NDArray[np.int64]
     horizon: int
+    pooled: Distribution | None = None
 
     def insample_returns(self, step: int) -> Array:
         """Return all overlapping log returns over `step` in-sample bars, shape `(n_insample - step,)`."""
@@ -53,11 +56,13 @@ class BaselineSpec:
             makes no claim about the others: their losses and the network's differ for as long as volatility
             stays high or low, and no test of mean losses holds its size then.
         needs_market: Whether it reads `Bars.market`; it then forecasts only where the bars have it.
+        needs_pooled: Whether it reads `Task.pooled`; it then forecasts only where there is one.
     """
 
     forecast: Callable[[Task], Distribution]
     follows_volatility: bool = False
     needs_market: bool = False
+    needs_pooled: bool = False
 
 
 def fit_t(sample: Array, drift: float | None = None) -> tuple[float, float, float]:

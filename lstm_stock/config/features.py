@@ -8,11 +8,12 @@ from typing import Literal
 
 from lstm_stock.config.registry import Target
 
-FeatureKind = Literal["return", "log_range", "plain", "level"]
-"""How a feature depends on the ticker's volatility.
+FeatureKind = Literal["return", "log_range", "log_vol", "plain", "level"]
+"""How a feature depends on the target scale, the volatility that returns are divided by.
 
 A `return` is divided by the volatility known the day before, and the log of that volatility is subtracted from a
-`log_range`; a `plain` feature does not depend on it. A `level` is a price or a volume in its own units.
+`log_range`. The log of the volatility known at the same bar is subtracted from a `log_vol`. A `plain` feature does
+not depend on it. A `level` is a price or a volume in its own units.
 """
 
 
@@ -78,6 +79,33 @@ FEATURES: dict[str, FeatureSpec] = {
     ),
     "log_trailing_vol": FeatureSpec("log volatility from closes", "plain", f"{_MODULE}:log_trailing_vol"),
     "log_range_vol": FeatureSpec("log volatility from ranges", "plain", f"{_MODULE}:log_range_vol"),
+    **{
+        f"vol_{name}": FeatureSpec(
+            f"log volatility of {span}, relative to the target scale",
+            "log_vol",
+            f"{_MODULE}:mean_log_vol",
+            (n_bars,),
+        )
+        for name, span, n_bars in (
+            ("day", "the day", 1),
+            ("week", "5 bars", 5),
+            ("month", "22 bars", 22),
+            ("year", "250 bars", 250),
+        )
+    },
+    "vol_trailing": FeatureSpec(
+        "log volatility from closes, relative to the target scale", "log_vol", f"{_MODULE}:log_trailing_vol"
+    ),
+    "vol_range": FeatureSpec(
+        "log volatility from ranges, relative to the target scale", "log_vol", f"{_MODULE}:log_range_vol"
+    ),
+    "fall": FeatureSpec("log return of the close, 0 where it is positive", "return", f"{_MODULE}:fall"),
+    **{
+        f"trend_{n_bars}": FeatureSpec(
+            f"EWMA of returns with a half-life of {n_bars} bars", "plain", f"{_MODULE}:trend", (n_bars,)
+        )
+        for n_bars in (2, 10)
+    },
     "open": FeatureSpec("open in its own units", "level", f"{_MODULE}:open_level"),
     "high": FeatureSpec("high in its own units", "level", f"{_MODULE}:high_level"),
     "low": FeatureSpec("low in its own units", "level", f"{_MODULE}:low_level"),

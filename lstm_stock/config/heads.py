@@ -17,12 +17,15 @@ class HeadSpec:
         head: Target of a `lstm_stock.network.heads.Head`.
         forecasts_prices: Whether it can forecast a price level; a normal or a Student-t gives weight to prices
             below zero.
+        has_regression: Whether its parameters are those of `lstm_stock.dataset.pooled.PooledT`, so that a network
+            can start from that regression.
     """
 
     purpose: str
     n_params: int | None
     head: Target
     forecasts_prices: bool = False
+    has_regression: bool = False
 
 
 _MODULE = "lstm_stock.network.heads"
@@ -31,6 +34,12 @@ HEADS: dict[str, HeadSpec] = {
     "point": HeadSpec("a point without an interval", 1, f"{_MODULE}:POINT", forecasts_prices=True),
     "gaussian": HeadSpec("a normal distribution", 2, f"{_MODULE}:GAUSSIAN"),
     "student_t": HeadSpec("a Student-t distribution", 3, f"{_MODULE}:STUDENT_T"),
+    "drift_t": HeadSpec(
+        "a Student-t distribution around one small drift, the same for all tickers",
+        2,
+        f"{_MODULE}:DRIFT_T",
+        has_regression=True,
+    ),
     "quantile": HeadSpec("13 quantiles", 13, f"{_MODULE}:QUANTILE", forecasts_prices=True),
     "vocabulary": HeadSpec(
         "the probability of each token", None, "lstm_stock.network.cells.token.head:VOCABULARY"

@@ -35,6 +35,9 @@ SCALES: dict[str, ScaleSpec] = {
     "trailing_vol": ScaleSpec("EWMA volatility of closes", f"{_MODULE}:TrailingVolatility"),
     "trailing_range": ScaleSpec("EWMA volatility of ranges", f"{_MODULE}:RangeVolatility"),
     "har": ScaleSpec("HAR volatility of the ticker's own bars", f"{_MODULE}:HarVolatility"),
+    "lhar": ScaleSpec(
+        "HAR volatility of the ticker's own bars, with trends of its returns", f"{_MODULE}:LharVolatility"
+    ),
     "har_market": ScaleSpec(
         "HAR volatility of the ticker's own bars and the market",
         f"{_MODULE}:HarMarketVolatility",

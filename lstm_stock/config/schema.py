@@ -55,15 +55,17 @@ class Config(Section):
     )
     target_scale: TargetScaleName = Field(
         default=DEFAULT_SCALE,
-        description="Volatility that returns are divided by: EWMA of closes, EWMA of ranges, HAR, or HAR with the "
-        "market of all tickers; none uses a constant",
+        description="Volatility that returns are divided by: EWMA of closes, EWMA of ranges, HAR, HAR with trends of "
+        "returns (lhar), or HAR with the market of all tickers; none uses a constant",
     )
     window: WindowConfig = Field(default=WindowConfig(), description="Length of a window and of a forecast")
     split: SplitConfig = Field(
         default=SplitConfig(), description="First bars of val and test, in order of time"
     )
     scaler: ScalerName = Field(
-        default="minmax", description="Scaling of the features; fitted per ticker, on train bars only"
+        default="minmax",
+        description="Scaling of the features, fitted on train bars only: per ticker, or to mean 0 and deviation 1 over "
+        "all tickers (pooled)",
     )
     model: ModelConfig = Field(default=ModelConfig(), description="Architecture of the network")
     training: TrainingConfig = Field(default=TrainingConfig(), description="Training of the network")

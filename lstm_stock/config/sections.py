@@ -33,8 +33,9 @@ HeadName: TypeAlias = Annotated[str, OneOf(HEADS)]
 TargetName: TypeAlias = Literal["log_return", "close"]
 TargetScaleName: TypeAlias = Annotated[str, OneOf(SCALES)]
 CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
-ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "none"]
+ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "pooled", "none"]
 MonitorName: TypeAlias = Literal["val_loss", "loss"]
+ShortcutName: TypeAlias = Literal["linear", "none"]
 PrecisionName: TypeAlias = Literal["float32", "mixed_bfloat16"]
 FeatureName: TypeAlias = Annotated[str, OneOfOrDotted(FEATURES, COVARIATE_FEATURES, parse_ticker)]
 
@@ -187,8 +188,13 @@ class ModelConfig(Section):
     )
     head: HeadName = Field(
         default="student_t",
-        description="Output per step: a point, a normal, a Student-t or quantiles; the vocabulary is for the cell "
-        "token alone",
+        description="Output per step: a point, a normal, a Student-t, one around a common drift, or quantiles; the "
+        "vocabulary is for the cell token alone",
+    )
+    shortcut: ShortcutName = Field(
+        default="none",
+        description="linear: the output is a regression on the last bar, fitted first, plus what the cell adds, at "
+        "first nothing; needs head drift_t",
     )
     vocabulary: Int = Field(
         default=8, ge=2, le=4096, description="Number of tokens of the cell token: bins of the one-bar return"
@@ -223,6 +229,16 @@ class ModelConfig(Section):
             message = f"got '{head}', which only model.cell: {owner} has"
             raise fault(message, ("model", "head"), ("model", "cell"))
         return head
+
+    @field_validator("shortcut")
+    @classmethod
+    def _head_has_regression(cls, shortcut: str, info: ValidationInfo) -> str:
+        head = info.data.get("head")
+        if shortcut == "linear" and head is not None and not HEADS[head].has_regression:
+            names = " or ".join(name for name, spec in HEADS.items() if spec.has_regression)
+            message = f"got 'linear', must be none (or left out) with head {head}; it needs head {names}"
+            raise fault(message, ("model", "shortcut"), ("model", "head"))
+        return shortcut
 
     @field_validator("ticker_embedding")
     @classmethod
@@ -292,6 +308,12 @@ class TrainingConfig(Section):
     )
     batch_size: Int = Field(default=32, ge=1, le=65_536, description="Windows per gradient step")
     learning_rate: Float = Field(default=0.001, gt=0, le=1, description="Initial learning rate of Adam")
+    weight_decay: Float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Share of each weight that a step takes away, in units of the learning rate; 0 is off",
+    )
     ema_momentum: Float = Field(
         default=0.99,
         ge=0,
@@ -320,5 +342,6 @@ class TrainingConfig(Section):
         default=1,
         ge=1,
         le=50,
-        description="Networks of the ensemble, with seeds seed, seed + 1, ...; the forecast is their mixture",
+        description="Networks of the ensemble, with seeds seed, seed + 1, ...; the forecast is their mixture, with "
+        "head drift_t the mean of their parameters",
     )

@@ -8,13 +8,14 @@ from lstm_stock.config.schema import Config
 
 
 def count_params(config: Config) -> int:
-    """Count the parameters of ticker embedding, cell, dense layers and head.
+    """Count the parameters of ticker embedding, cell, dense layers, head and shortcut.
 
     >>> count_params(Config())
     121615
     """
     model, spec = config.model, CELLS[config.model.cell]
-    n_params, width = spec.count(len(config.columns) + model.ticker_embedding, model.units)
+    n_columns = len(config.columns)
+    n_params, width = spec.count(n_columns + model.ticker_embedding, model.units)
     n_tickers = len(config.data.tickers) + 1  # one more for tickers not trained on
     n_params += n_tickers * model.ticker_embedding
     per_step = HEADS[model.head].n_params
@@ -22,6 +23,8 @@ def count_params(config: Config) -> int:
         per_step = model.vocabulary
         n_params += TOKEN_WIDTH * model.vocabulary
     n_outputs = per_step * (1 if spec.one_step else config.window.horizon)
+    if model.shortcut == "linear":
+        n_params += (n_columns + 1) * n_outputs
     for n in (*model.dense, n_outputs):
         n_params += (width + 1) * n
         width = n

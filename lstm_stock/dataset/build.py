@@ -14,7 +14,7 @@ from lstm_stock.config import Config
 from lstm_stock.dataset.blas import one_blas_thread
 from lstm_stock.dataset.covariates import Covariates
 from lstm_stock.dataset.loader import BarLoader
-from lstm_stock.dataset.series import TickerSeries, WindowSpec, fit_ticker, window_spec
+from lstm_stock.dataset.series import TickerSeries, WindowSpec, fit_ticker, pool_scalers, window_spec
 from lstm_stock.dataset.sessions import require_one_close
 from lstm_stock.dataset.split import Split, SplitName, split_of
 from lstm_stock.dataset.windows import Windows, windows_of
@@ -141,9 +141,8 @@ def windows_skipping_unusable(
             except UnusableTickerError as error:
                 errors[ticker] = error
     config = _without(config, errors, on_note)
-    return config, _cut(
-        series, window_spec(config), split
-    )  # the ids of tickers depend on those that are left
+    # The ids of tickers depend on those that are left.
+    return config, _cut(_scaled(series, spec, split), window_spec(config), split)
 
 
 def windows_by_split(
@@ -160,7 +159,12 @@ def windows_by_split(
     Raises:
         UnusableTickerError: The train bars of a ticker cannot be used, or none has windows of val or of test.
     """
-    return _cut([fit_ticker(ticker, loader.adjusted(ticker), spec, split) for ticker in tickers], spec, split)
+    series = [fit_ticker(ticker, loader.adjusted(ticker), spec, split) for ticker in tickers]
+    return _cut(_scaled(series, spec, split), spec, split)
+
+
+def _scaled(series: list[TickerSeries], spec: WindowSpec, split: Split) -> list[TickerSeries]:
+    return pool_scalers(series, split) if spec.scaler == "pooled" else series
 
 
 def _cut(series: Sequence[TickerSeries], spec: WindowSpec, split: Split) -> SplitWindows:
@@ -203,6 +207,7 @@ def refit_windows(config: Config, loader: BarLoader, split: Split) -> SplitWindo
     spec, wide = window_spec(config), split.without_val
     with one_blas_thread():
         series = [fit_ticker(ticker, loader.adjusted(ticker), spec, wide) for ticker in config.data.tickers]
+    series = _scaled(series, spec, wide)
     train = [windows_of(one, spec, wide, "train") for one in series]
     return SplitWindows(wide, train, [], _where_any(series, spec, wide, "test"))
 

@@ -17,6 +17,7 @@ from lstm_stock.config.covariates import is_covariate_feature
 from lstm_stock.config.features import FEATURES, feature_of
 from lstm_stock.config.registry import resolve
 from lstm_stock.dataset.volatility import (
+    MONTH,
     Array,
     day_variance,
     log_returns,
@@ -113,9 +114,19 @@ class Bars:
         )
 
     @cached_property
+    def day_variance(self) -> Array:
+        """`lstm_stock.dataset.volatility.day_variance`, shape `(n_bars,)`."""
+        return day_variance(self.open, self.high, self.low, self.close)
+
+    @cached_property
+    def log_variance(self) -> Array:
+        """The log of `day_variance`, shape `(n_bars,)`."""
+        return np.log(self.day_variance)
+
+    @cached_property
     def variance_surprise(self) -> Array:
         """`lstm_stock.dataset.volatility.variance_surprise`, shape `(n_bars,)`."""
-        return variance_surprise(day_variance(self.open, self.high, self.low, self.close))
+        return variance_surprise(self.day_variance)
 
 
 def _previous(values: Array) -> Array:
@@ -161,6 +172,27 @@ def log_trailing_vol(bars: Bars) -> Array:
 def log_range_vol(bars: Bars) -> Array:
     """`log(rho_t)`, rho the range volatility, which reacts to a change faster than sigma does."""
     return np.log(bars.range_volatility)
+
+
+def mean_log_vol(bars: Bars, n_bars: int) -> Array:
+    """`mean(log v_{t-n+1}, ..., log v_t) / 2`, v the `day_variance`, from the first 22 bars on or the first n."""
+    half_logs = pd.Series(bars.log_variance) / 2
+    return half_logs.rolling(n_bars, min_periods=min(n_bars, MONTH)).mean().to_numpy(np.float64)
+
+
+def fall(bars: Bars) -> Array:
+    """`min(r_t, 0)`, r the log return: a fall raises volatility more than a rise does."""
+    return np.minimum(log_returns(bars.close), 0)
+
+
+def trend(bars: Bars, half_life: int) -> Array:
+    """EWMA of `r_t / sigma_{t-1}`, sigma the trailing volatility; NaN during the warm-up of sigma.
+
+    Trends of days and weeks explain volatility beside its own past (Corsi & Reno 2012, Journal of Business &
+    Economic Statistics 30).
+    """
+    scaled = pd.Series(log_returns(bars.close) / _previous(bars.volatility))
+    return scaled.ewm(halflife=half_life).mean().to_numpy(np.float64)
 
 
 def market_vol(bars: Bars) -> Array:
@@ -222,7 +254,8 @@ def feature_table(bars: Bars, columns: Sequence[str], volatility: Array | None) 
         columns: Of `lstm_stock.config.features.feature_columns`, in this order; covariate features are those of
             `bars.covariates`.
         volatility: Known at each bar, shape `(n_bars,)`. Returns and ranges are divided by that of the bar before,
-            so that quiet and volatile times and tickers look alike to the network. None leaves them as they are.
+            volatilities by that of the same bar, so that quiet and volatile times and tickers look alike to the
+            network. None leaves them as they are.
 
     Returns:
         Unscaled features, shape `(n_bars, n_features)`; the first rows are NaN during warm-up.
@@ -249,5 +282,7 @@ def feature_table(bars: Bars, columns: Sequence[str], volatility: Array | None) 
             values = values / previous_volatility
         elif previous_volatility is not None and feature.kind == "log_range":
             values = values - np.log(previous_volatility)
+        elif volatility is not None and feature.kind == "log_vol":
+            values = values - np.log(volatility)
         found.append(values)
     return np.column_stack(found)

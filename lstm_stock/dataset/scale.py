@@ -114,6 +114,12 @@ class HarVolatility(Scale):
         return cls(HarModel.from_json(data, cls.regressors))
 
 
+class LharVolatility(HarVolatility):
+    """`HarVolatility` with the trends of the ticker's own returns as further regressors."""
+
+    regressors = Regressors(leverage=True)
+
+
 class HarMarketVolatility(HarVolatility):
     """`HarVolatility` with the market as a further regressor: `Bars.market` must not be None."""
 

@@ -24,7 +24,10 @@ TAIL = 0.0005
 MARGIN = 0.5
 """Distance from the bounds at which values are clipped, in units of the distance between the bounds."""
 
-SCALERS = ("minmax", "standard", "robust", "none")
+POOLED_RANGE = -4.0, 6.0
+"""Deviations from the mean at which the pooled scaler clips; most features are logs or maxima, skewed to the right."""
+
+SCALERS = ("minmax", "standard", "robust", "pooled", "none")
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,36 @@ class Scaler:
         )
 
 
+def pool(scalers: Sequence[Scaler], n_bars: Sequence[int]) -> Scaler:
+    """Return one scaler with mean 0 and deviation 1 over the train bars of all tickers.
+
+    Args:
+        scalers: That of each ticker alone, of the kind `pooled`.
+        n_bars: The number of train bars of each ticker.
+    """
+    shares = np.asarray(n_bars, np.float64) / np.sum(n_bars)
+    means = np.stack([scaler.offset for scaler in scalers])
+    # A scale of 1 stands for a constant feature, whose bounds are equal.
+    is_constant = np.stack([scaler.low == scaler.high for scaler in scalers])
+    variances = np.where(is_constant, 0.0, np.stack([scaler.scale for scaler in scalers]) ** 2)
+    mean = shares @ means
+    return _standard(scalers[0].features, mean, shares @ (variances + (means - mean) ** 2))
+
+
+def _standard(features: Sequence[str], mean: Array, variance: Array) -> Scaler:
+    std = np.sqrt(variance)
+    lowest, highest = POOLED_RANGE
+    return Scaler(
+        tuple(features), mean, np.where(std > 0, std, 1.0), mean + lowest * std, mean + highest * std
+    )
+
+
 def fit_scaler(kind: str, features: Sequence[str], train_values: Array) -> Scaler:
     """Fit a scaler on the features of the train bars.
 
     Args:
         kind: `minmax` (to 0..1), `standard` (mean 0, deviation 1) or `robust` (median 0, interquartile range 1),
-            or `none` (neither scaled nor clipped).
+            `none` (neither scaled nor clipped), or `pooled` (mean and deviation of this ticker, for `pool`).
         features: Names of the columns, of `lstm_stock.config.features.feature_columns`.
         train_values: Features of the train bars only, shape `(n_train_bars, n_features)`, all finite.
 
@@ -102,6 +129,8 @@ def fit_scaler(kind: str, features: Sequence[str], train_values: Array) -> Scale
     if kind == "none":
         one = np.ones(len(features))
         return Scaler(tuple(features), 0 * one, one, -np.inf * one, np.inf * one)
+    if kind == "pooled":
+        return _standard(features, train_values.mean(axis=0), train_values.var(axis=0))
     names = [feature_of(column)[0] for column in features]
     is_level = np.array([name in FEATURES and FEATURES[name].kind == "level" for name in names])
     lower, upper = np.quantile(train_values, [TAIL, 1 - TAIL], axis=0)

@@ -5,8 +5,8 @@ Nothing here chooses the split or cuts windows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from lstm_stock.config import Config
 from lstm_stock.config.covariates import is_covariate_feature, split_feature
 from lstm_stock.dataset.features import Bars, feature_table
 from lstm_stock.dataset.scale import Scale, scale_class
-from lstm_stock.dataset.scaler import Scaler, fit_scaler
+from lstm_stock.dataset.scaler import Scaler, fit_scaler, pool
 from lstm_stock.dataset.split import Dates, Split
 from lstm_stock.dataset.volatility import VOLATILITY_WARM_UP, Array, log_returns
 from lstm_stock.errors import ShortHistoryError, UnusableTickerError
@@ -158,6 +158,11 @@ class TickerSeries:
     first: int
     fitted: FittedTicker
 
+    def with_scaler(self, scaler: Scaler) -> TickerSeries:
+        """Return a series of `fit_ticker` with the scaler `pooled`, its inputs scaled by that of all tickers."""
+        fitted = replace(self.fitted, scaler=scaler)
+        return replace(self, inputs=_scaled(self.inputs, scaler), fitted=fitted)
+
     def constant_features(self, split: Split) -> list[str]:
         """Return the features that never change on the train bars, once they are clipped."""
         train = self.inputs[self.first : split.first_rows(self.dates)[0]]
@@ -169,6 +174,9 @@ class TickerSeries:
 
 def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Split) -> TickerSeries:
     """Compute the features of one ticker and scale them by its train bars.
+
+    With the scaler `pooled` the inputs are not scaled yet: `TickerSeries.with_scaler` does it, once the bars of all
+    tickers are read, see `pool_scalers`.
 
     Args:
         ticker: Its name.
@@ -210,7 +218,16 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
         insample_mae=insample_mae(train_close),
         scale=scale,
     )
-    return _series(ticker, adjusted, raw, first, fitted)
+    pooled = spec.scaler == "pooled"
+    inputs = raw.features.astype(np.float32) if pooled else fitted.scaler.transform(raw.features)
+    return _series(ticker, adjusted, raw, inputs, first, fitted)
+
+
+def pool_scalers(series: Sequence[TickerSeries], split: Split) -> list[TickerSeries]:
+    """Scale the inputs of all tickers by one scaler of their train bars."""
+    n_bars = [split.first_rows(one.dates)[0] - one.first for one in series]
+    scaler = pool([one.fitted.scaler for one in series], n_bars)
+    return [one.with_scaler(scaler) for one in series]
 
 
 def apply_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, fitted: FittedTicker) -> TickerSeries:
@@ -222,7 +239,13 @@ def apply_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, fitted: 
     first = _first_finite(raw)
     gaps = np.flatnonzero(~raw.is_finite[first:])
     first += int(gaps[-1]) + 1 if len(gaps) else 0
-    return _series(ticker, adjusted, raw, first, fitted)
+    scaler = fitted.scaler
+    inputs = (
+        _scaled(raw.features.astype(np.float32), scaler)
+        if spec.scaler == "pooled"
+        else scaler.transform(raw.features)
+    )
+    return _series(ticker, adjusted, raw, inputs, first, fitted)
 
 
 def insample_mae(close: Array) -> float:
@@ -295,8 +318,18 @@ def _require_computable(
         )
 
 
+def _scaled(inputs: NDArray[np.float32], scaler: Scaler) -> NDArray[np.float32]:
+    """Scale features that were rounded to float32: until all tickers are read, those of many must fit into memory."""
+    return scaler.transform(inputs.astype(np.float64))
+
+
 def _series(
-    ticker: str, adjusted: pd.DataFrame, raw: _RawInputs, first: int, fitted: FittedTicker
+    ticker: str,
+    adjusted: pd.DataFrame,
+    raw: _RawInputs,
+    inputs: NDArray[np.float32],
+    first: int,
+    fitted: FittedTicker,
 ) -> TickerSeries:
     scale = np.full(len(adjusted), fitted.return_std) if raw.volatility is None else raw.volatility
     return TickerSeries(
@@ -304,7 +337,7 @@ def _series(
         dates=days_of(adjusted),
         # A copy: a view of one column would keep the whole price table in memory.
         close=np.array(adjusted["close"], np.float64),
-        inputs=fitted.scaler.transform(raw.features),
+        inputs=inputs,
         volatility_scale=scale.astype(np.float32),
         first=first,
         fitted=fitted,

@@ -69,6 +69,7 @@ class Architecture:
         n_tickers: Number of tickers with an id of their own; used only with `ticker_embedding`.
         ticker_embedding: Width of the ticker embedding; 0 for a network that does not see the ticker.
         regularisers: Regularisation of the layers of the cell.
+        shortcut: Whether the output is a linear map of the last bar plus that of the head, which starts at zero.
         vocabulary: Number of tokens, for cells and heads that use tokens.
         sampling: How paths are drawn, for cells that forecast one bar at a time.
         fused: Whether LSTM layers are `FusedLSTM`, which trains faster. The weights are the same, and a trained
@@ -87,6 +88,7 @@ class Architecture:
     n_tickers: int = 0
     ticker_embedding: int = 0
     regularisers: Regularisers = Regularisers()
+    shortcut: bool = False
     vocabulary: int = 8
     sampling: Sampling = Sampling()
     fused: bool = False

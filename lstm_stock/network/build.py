@@ -11,10 +11,14 @@ from keras import layers, ops
 
 from lstm_stock.config.cells import CELLS
 from lstm_stock.config.heads import HEADS
+from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.cells.base import cell_of
 from lstm_stock.network.heads import head_of
+
+SHORTCUT = "shortcut"
+"""Name of the layer that maps the last bar to the output."""
 
 
 def build_network(spec: Architecture) -> keras.Model:
@@ -43,11 +47,28 @@ def build_network(spec: Architecture) -> keras.Model:
     # Mixed precision ends before the head: a likelihood needs float32.
     dtype = keras.config.dtype_policy().variable_dtype
     biases = keras.initializers.Constant([*start] * spec.n_steps)
-    x = layers.Dense(len(biases.value), bias_initializer=biases, dtype=dtype, name="head")(x)
+    n_outputs = len(biases.value)
+    if spec.shortcut:
+        x = layers.Dense(n_outputs, kernel_initializer="zeros", dtype=dtype, name="head")(x)
+        last = layers.Flatten(name="last_bar_inputs")(
+            layers.Cropping1D((spec.look_back - 1, 0), name="last_bar")(window)
+        )
+        linear = layers.Dense(
+            n_outputs, kernel_initializer="zeros", bias_initializer=biases, dtype=dtype, name=SHORTCUT
+        )(last)
+        x = layers.Add(dtype=dtype, name="shortcut_and_head")([linear, x])
+    else:
+        x = layers.Dense(n_outputs, bias_initializer=biases, dtype=dtype, name="head")(x)
     x = layers.Reshape((spec.n_steps, n_params), dtype=dtype, name="per_step")(x)
     scale = [spec.location_unit if i == head.location else 1.0 for i in range(n_params)]
     outputs = layers.Rescaling(scale, dtype=dtype, name="units")(x)
     return keras.Model(inputs if len(inputs) > 1 else window, outputs, name=spec.cell)
+
+
+def set_shortcut(network: keras.Model, regression: PooledT) -> None:
+    """Make a new network with a shortcut forecast what a regression does."""
+    kernel = regression.slopes.reshape(len(regression.slopes), -1)
+    network.get_layer(SHORTCUT).set_weights([kernel, regression.intercepts.ravel()])
 
 
 def build_ensemble(members: Sequence[keras.Model]) -> keras.Model:

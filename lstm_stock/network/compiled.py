@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import keras
 
@@ -73,11 +74,13 @@ def _dtype_policy(name: str) -> Iterator[None]:
 def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
     """Return Adam, with a running mean of the weights if `ema_momentum` is positive.
 
-    The mean reduces the noise of single batches (Polyak & Juditsky 1992, SIAM J. Control Optim. 30).
+    The mean reduces the noise of single batches (Polyak & Juditsky 1992, SIAM J. Control Optim. 30). Weight decay is
+    that of AdamW (Loshchilov & Hutter 2019, ICLR, algorithm 2).
     """
-    if config.ema_momentum == 0:
-        return keras.optimizers.Adam(config.learning_rate)
-    return keras.optimizers.Adam(config.learning_rate, use_ema=True, ema_momentum=config.ema_momentum)
+    options: dict[str, Any] = {"weight_decay": config.weight_decay or None}
+    if config.ema_momentum > 0:
+        options |= {"use_ema": True, "ema_momentum": config.ema_momentum}
+    return keras.optimizers.Adam(config.learning_rate, **options)
 
 
 def without_optimizer(network: keras.Model, spec: Architecture) -> keras.Model:

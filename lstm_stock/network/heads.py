@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 
 from lstm_stock.config.heads import HEADS
 from lstm_stock.config.registry import resolve
+from lstm_stock.dataset.pooled import MIN_DF, drift_t, drifts
 from lstm_stock.distributions import Distribution, Mixture, Normal, PointForecast, QuantileFan, StudentT
 from lstm_stock.distributions.binned import REFERENCE_SCALE, reference_quantile
 from lstm_stock.distributions.parametric import REFERENCE_DF
 from lstm_stock.network.architecture import Architecture
-
-MIN_DF = 2.05
-"""Least degrees of freedom: the variance, and so a forecast of volatility, exists above 2."""
 
 QUANTILES = np.array([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995])
 """Probabilities of the quantile head: the median, both ends of every reported interval, and the tails."""
@@ -101,14 +99,25 @@ def student_t_loss(y_true: Any, params: Any) -> Any:
     """Negative log likelihood of `StudentT(a, exp(b), 2.05 + softplus(c))`, parameters `a, b, c`."""
     df = MIN_DF + ops.softplus(params[..., 2])
     z = (y_true[..., 0] - params[..., 0]) * ops.exp(-params[..., 1])
-    tail = (df + 1) / 2 * ops.log1p(ops.square(z) / df)
-    return params[..., 1] + 0.5 * ops.log(df * math.pi) - log_gamma_step(df / 2) + tail
+    return params[..., 1] + log_t_density(z, df)
+
+
+def log_t_density(z: Any, df: Any) -> Any:
+    """Return the negative log density of a standard Student-t with `df` degrees of freedom at z."""
+    return 0.5 * ops.log(df * math.pi) - log_gamma_step(df / 2) + (df + 1) / 2 * ops.log1p(ops.square(z) / df)
 
 
 def student_t_distribution(params: NDArray[np.float64]) -> Distribution:
     """Return `StudentT(a, exp(b), 2.05 + softplus(c))`."""
     df = MIN_DF + np.logaddexp(0, params[..., 2])
     return StudentT(params[..., 0], np.exp(params[..., 1]), df)
+
+
+def drift_t_loss(y_true: Any, params: Any) -> Any:
+    """Negative log likelihood of `lstm_stock.dataset.pooled.drift_t`, parameters `a, b`."""
+    drift = ops.convert_to_tensor(drifts(params.shape[-2]), dtype=params.dtype)
+    z = y_true[..., 0] * ops.exp(-params[..., 0]) - drift
+    return params[..., 0] + log_t_density(z, MIN_DF + ops.softplus(params[..., 1]))
 
 
 def log_gamma_step(x: Any) -> Any:
@@ -174,5 +183,11 @@ STUDENT_T = Head(
     0,
     student_t_loss,
     student_t_distribution,
+)
+DRIFT_T = Head(
+    _always(math.log(REFERENCE_SCALE), math.log(math.expm1(REFERENCE_DF - MIN_DF))),
+    None,
+    drift_t_loss,
+    drift_t,
 )
 QUANTILE = Head(_always(*_quantile_start()), len(QUANTILES) // 2, quantile_loss, quantile_distribution)

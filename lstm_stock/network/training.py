@@ -20,11 +20,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lstm_stock.config import TrainingConfig
+from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.batches import WindowBatches
-from lstm_stock.network.build import build_ensemble
+from lstm_stock.network.build import build_ensemble, set_shortcut
 from lstm_stock.network.callbacks import (
     HistoryAndProgress,
     NextEpoch,
@@ -71,7 +72,8 @@ def fit_network(
     """Train `config.members` networks, from the seeds `seed, seed + 1, ...`, and join them.
 
     The weights kept are those of the epoch with the lowest validation loss. If no epoch has a lower one than the
-    start, the start is kept: the network whose output is the biases of the head, whatever the window.
+    start, the start is kept: a network whose output is the biases of the head, whatever the window, or with a
+    shortcut the regression `lstm_stock.dataset.pooled.PooledT` of the train windows.
 
     Ctrl-C once ends training after the batch under way: the member in training keeps its best weights so far, or
     is dropped if other members are complete. Ctrl-C twice raises KeyboardInterrupt.
@@ -91,7 +93,7 @@ def fit_network(
     """
     members = [_Member(i + 1, i + 1, seed + i, None) for i in range(config.members)]
     with ctrl_c_event() as stop:
-        trainer = _Trainer(spec, train, val, config, stop, on_progress, checkpoints)
+        trainer = _Trainer(spec, train, val, config, stop, on_progress, checkpoints, _regression(spec, train))
         networks, rows = trainer.train(members)
     return TrainingResult(build_ensemble(networks), pd.DataFrame(rows), stop.is_set())
 
@@ -132,7 +134,10 @@ def refit_network(
         rates = epochs["learning_rate"].tolist()[:n_epochs]
         members.append(_Member(i + 1, config.members + i + 1, seed + i, rates))
     with ctrl_c_event() as stop:
-        networks, _ = _Trainer(spec, train, None, config, stop, on_progress, checkpoints).train(members)
+        trainer = _Trainer(
+            spec, train, None, config, stop, on_progress, checkpoints, _regression(spec, train)
+        )
+        networks, _ = trainer.train(members)
     if stop.is_set():
         return replace(first, interrupted=True)
     return replace(first, network=build_ensemble(networks))
@@ -150,6 +155,11 @@ def kept_epochs(history: pd.DataFrame, config: TrainingConfig) -> list[int]:
         int(rows["epoch"].iloc[-1 if stopping is None else int(rows[stopping.monitor].argmin())])
         for _, rows in history.groupby("member", sort=True)
     ]
+
+
+def _regression(spec: Architecture, train: Sequence[Windows]) -> PooledT | None:
+    """Fit the regression that a network with a shortcut starts from."""
+    return PooledT.fit(train) if spec.shortcut else None
 
 
 @dataclass(frozen=True)
@@ -180,6 +190,7 @@ class _Trainer:
     stop: threading.Event
     on_progress: Callable[[Progress], None] | None
     checkpoints: Checkpoints | None
+    regression: PooledT | None
 
     def train(self, members: Sequence[_Member]) -> tuple[list[keras.Model], Rows]:
         """Return the trained networks and their history; after Ctrl-C, an unfinished network only if it is alone.
@@ -219,6 +230,8 @@ class _Trainer:
         """Train one network, from a saved state if there is one."""
         n_windows = sum(map(len, self.train_windows))
         network = compiled_network(self.spec, self.config, member.seed, n_windows)
+        if self.regression is not None:
+            set_shortcut(network, self.regression)
         rows = state.facts["rows"] if state is not None else []
         if state is not None and state.is_done:
             network.set_weights(state.arrays["variables"])

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstm_stock.config import Config
+from lstm_stock.config.scales import SCALES
 from lstm_stock.dataset.build import SplitWindows, refit_windows
 from lstm_stock.dataset.loader import BarLoader
+from lstm_stock.dataset.pooled import MIN_ROWS, PooledT
 from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
@@ -54,6 +56,7 @@ def architecture_of(config: Config) -> Architecture:
             l2=config.model.l2,
             zoneout=config.model.zoneout,
         ),
+        shortcut=config.model.shortcut == "linear",
         vocabulary=config.model.vocabulary,
         sampling=Sampling(config.model.paths, config.model.temperature, config.seed),
     )
@@ -133,7 +136,7 @@ def score_jobs(config: Config, forecaster: FittedForecaster, loader: BarLoader) 
         forecaster: The fitted network, with the test windows.
         loader: Loads the bars of the tickers.
     """
-    test = forecaster.windows.test
+    test, pooled = forecaster.windows.test, pooled_regression(config, forecaster.windows)
     for windows, returns in zip(test, forecast_each(config, forecaster.fit.network, test), strict=True):
         ticker = windows.series.ticker
         yield ScoreJob(
@@ -144,7 +147,19 @@ def score_jobs(config: Config, forecaster: FittedForecaster, loader: BarLoader) 
             adjusted=loader.adjusted(ticker),
             split=forecaster.windows.split,
             n_tickers=len(test),
+            pooled=pooled,
         )
+
+
+def pooled_regression(config: Config, windows: SplitWindows) -> PooledT | None:
+    """Fit the regression over all tickers to every window before the test period.
+
+    None where the targets are no returns in units of a volatility, or where there are too few windows for the slopes.
+    """
+    insample = [*windows.train, *windows.val]
+    if not SCALES[config.target_scale].is_volatility or sum(map(len, insample)) < MIN_ROWS:
+        return None
+    return PooledT.fit(insample)
 
 
 def forecast_network(config: Config, network: keras.Model, windows: Windows) -> Distribution:

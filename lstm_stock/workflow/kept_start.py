@@ -34,6 +34,8 @@ def note_kept_starts(config: Config, history: pd.DataFrame, on_note: Callable[[s
 def _start_forecast(config: Config) -> str:
     if config.target != "log_return":
         return "the same price at every cutoff"
+    if config.model.shortcut == "linear":
+        return "what the regression pooled_t of its train windows does"
     if config.model.head == "point":
         return "no move"
     if config.target_scale == "trailing_vol":

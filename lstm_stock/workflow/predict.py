@@ -194,7 +194,7 @@ def _as_trained(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSe
 
 
 def _by_own_past(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:
-    """Scale a ticker that the run was not trained on by its own bars of the train period.
+    """Scale a ticker that the run was not trained on by its own bars of the train period, or by the pooled scaler.
 
     Without enough of them, all its bars count. Its calibrator is fitted on its val windows; where there are none,
     or the network was refitted on the val period of other tickers, it is the median over the run's tickers.
@@ -206,6 +206,8 @@ def _by_own_past(run: Run, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerS
     except ShortHistoryError:
         after = np.datetime64(adjusted.index[-1], "D") + 1
         series = fit_ticker(ticker, adjusted, spec, Split(after, after))
+    if spec.scaler == "pooled":
+        series = series.with_scaler(next(iter(run.scalers.values())).scaler)
     try:
         if run.scaler_split != split:
             raise ShortHistoryError("the refit held out no val windows")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -16,6 +16,7 @@ import pandas as pd
 from lstm_stock.baselines import Task, followers, forecast_all
 from lstm_stock.config import Config
 from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
@@ -44,6 +45,7 @@ class ScoreJob:
         adjusted: The adjusted bars.
         split: Where the test period starts.
         n_tickers: Number of tickers that share the significance level of the verdict.
+        pooled: The regression over all tickers; None where there is none.
     """
 
     subject: Subject
@@ -53,6 +55,7 @@ class ScoreJob:
     adjusted: pd.DataFrame
     split: Split
     n_tickers: int
+    pooled: PooledT | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def score_ticker(job: ScoreJob) -> ScoredTicker:
     """Fit and forecast the baselines of one ticker, and score them and the network."""
     notes: list[str] = []
     tables = [network_table(job.subject.model, job.windows, job.returns, job.calibrator)]
-    tables += baseline_tables(job.windows, job.adjusted, job.split, notes.append)
+    tables += baseline_tables(job.windows, job.adjusted, job.split, notes.append, job.pooled)
     table = pd.concat(tables, ignore_index=True)
     loss_tables = LossTables.by_step(table, job.subject.model)
     return ScoredTicker(
@@ -136,7 +139,11 @@ def network_table(
 
 
 def baseline_tables(
-    windows: Windows, adjusted: pd.DataFrame, split: Split, on_note: Callable[[str], None]
+    windows: Windows,
+    adjusted: pd.DataFrame,
+    split: Split,
+    on_note: Callable[[str], None],
+    pooled: PooledT | None = None,
 ) -> list[pd.DataFrame]:
     """Return the forecast tables of all baselines, fitted on every bar before the test period.
 
@@ -145,8 +152,11 @@ def baseline_tables(
         adjusted: The adjusted bars of that ticker.
         split: Where the test period starts.
         on_note: Called with a sentence for each baseline that is skipped.
+        pooled: The regression over all tickers, fitted likewise; None where there is none.
     """
     task = baseline_task(windows, adjusted, split)
+    if pooled is not None:
+        task = replace(task, pooled=pooled.forecast(windows))
     forecasts = forecast_all(task, lambda text: on_note(f"{windows.series.ticker}: {text}"))
     return [forecast_table(windows, name, returns) for name, returns in forecasts.items()]
 

@@ -1,0 +1,159 @@
+"""A linear Student-t regression over all tickers of a run, on the features of the last bar of each window.
+
+It is the baseline `pooled_t`, and what a network with `model.shortcut: linear` starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_stock.config.features import FEATURES, feature_of
+from lstm_stock.dataset.blas import one_blas_thread
+from lstm_stock.dataset.series import WindowSpec
+from lstm_stock.dataset.volatility import Array
+from lstm_stock.dataset.windows import Windows
+from lstm_stock.distributions import Distribution, StudentT
+from lstm_stock.distributions.parametric import COMMON_DRIFT
+
+MIN_DF = 2.05
+"""Least degrees of freedom: the variance, and so a forecast of volatility, exists above 2."""
+
+RIDGE = 1e-3
+"""Penalty on the squared slopes of standardised features, beside the mean negative log likelihood."""
+
+MAX_ROWS = 400_000
+"""Most windows that are fitted: of more, every second one is left out, every third, and so on."""
+
+MIN_ROWS = 250
+"""Least windows of a fit; with fewer, dozens of slopes would be noise."""
+
+START = -0.2, 2.0
+"""Log scale and raw degrees of freedom of the first iterate: those of a typical daily return."""
+
+
+def drift_t(params: Array) -> StudentT:
+    """Return the Student-t with scale `exp(a)` and `2.05 + softplus(b)` degrees of freedom, in step k at the drift.
+
+    The location of step k is the common drift of k bars, `0.04 sqrt(k)` scales.
+
+    Args:
+        params: `a` and `b` of each step, shape `(n_windows, horizon, 2)`.
+    """
+    scale = np.exp(params[..., 0])
+    return StudentT(drifts(params.shape[-2]) * scale, scale, MIN_DF + np.logaddexp(0, params[..., 1]))
+
+
+def drifts(horizon: int) -> Array:
+    """Return the location of each step in units of its scale, `COMMON_DRIFT sqrt(k)`, shape `(horizon,)`."""
+    return np.asarray(COMMON_DRIFT * np.sqrt(np.arange(1.0, horizon + 1)), np.float64)
+
+
+@dataclass(frozen=True)
+class PooledT:
+    """The regression: log scale and degrees of freedom are linear in the scaled features of the last bar.
+
+    The slopes are common to all tickers. They maximise the likelihood of the returns in units of the target scale,
+    less a small ridge penalty; the location is the common drift. Step k uses the features of the calendar that look
+    from the k-th session.
+
+    Attributes:
+        slopes: Shape `(n_features, horizon, 2)`: of the log scale, and of the raw degrees of freedom.
+        intercepts: Shape `(horizon, 2)`.
+    """
+
+    slopes: Array
+    intercepts: Array
+
+    @classmethod
+    def fit(cls, train: Sequence[Windows]) -> PooledT:
+        """Fit to the windows of one or more tickers.
+
+        Args:
+            train: Windows with known outcomes, one entry per ticker, of one `WindowSpec`.
+        """
+        stride = -(-sum(map(len, train)) // MAX_ROWS)
+        x = np.concatenate([_last_bars(windows)[::stride] for windows in train])
+        y = np.concatenate([(windows.returns / windows.volatility_scale)[::stride] for windows in train])
+        with one_blas_thread():
+            return cls.fit_rows(x, y, columns_by_step(train[0].spec))
+
+    @classmethod
+    def fit_rows(cls, x: Array, y: Array, used: NDArray[np.bool_]) -> PooledT:
+        """Fit to rows of features and scaled returns.
+
+        Args:
+            x: Features, shape `(n_rows, n_features)`.
+            y: Returns in units of the target scale, shape `(n_rows, horizon)`.
+            used: Which features each step uses, shape `(n_features, horizon)`.
+        """
+        mean, std = x.mean(axis=0), x.std(axis=0)
+        z = (x - mean) / np.where(std > 0, std, 1.0)
+        horizon = y.shape[1]
+        slopes, intercepts = np.zeros((x.shape[1], horizon, 2)), np.zeros((horizon, 2))
+        for step, drift in enumerate(drifts(horizon)):
+            columns = used[:, step] & (std > 0)
+            fitted = _maximise(z[:, columns], y[:, step], float(drift))
+            slopes[columns, step] = fitted[1:] / std[columns, None]
+            intercepts[step] = fitted[0] - mean[columns] @ slopes[columns, step]
+        return cls(slopes, intercepts)
+
+    def params(self, x: Array) -> Array:
+        """Return the parameters of `drift_t` for rows of features `(n, n_features)`, shape `(n, horizon, 2)`."""
+        n_features, horizon, _ = self.slopes.shape
+        flat = x @ self.slopes.reshape(n_features, -1)
+        return flat.reshape(-1, horizon, 2) + self.intercepts
+
+    def forecast(self, windows: Windows) -> Distribution:
+        """Forecast the k-bar log returns after each window, shape `(n_windows, horizon)`."""
+        with one_blas_thread():
+            return drift_t(self.params(_last_bars(windows))).rescale(windows.volatility_scale)
+
+
+def columns_by_step(spec: WindowSpec) -> NDArray[np.bool_]:
+    """Return which columns of the features step k uses: those of other steps are out, `(n_features, horizon)`."""
+    steps = np.arange(1, spec.horizon + 1)
+    used = np.ones((len(spec.features), spec.horizon), bool)
+    for row, (name, step) in zip(used, map(feature_of, spec.features), strict=True):
+        if name in FEATURES and FEATURES[name].by_step:
+            row[:] = steps == step
+    return used
+
+
+def _last_bars(windows: Windows) -> Array:
+    return windows.series.inputs[windows.cutoffs].astype(np.float64)
+
+
+def _maximise(z: Array, y: Array, drift: float) -> Array:
+    """Return intercepts and slopes of the likeliest Student-t of one step, shape `(1 + n_features, 2)`."""
+    from scipy import optimize, special
+
+    x = np.column_stack([np.ones(len(z)), z])
+    shape = x.shape[1], 2
+
+    def loss(flat: Array) -> tuple[float, Array]:
+        """Mean negative log likelihood with the penalty, and its gradient."""
+        beta = flat.reshape(shape)
+        log_scale, raw = (x @ beta).T
+        df, by_raw = MIN_DF + np.logaddexp(0, raw), special.expit(raw)
+        error = y * np.exp(-log_scale)
+        distance = error - drift
+        square = distance**2 / df
+        log_term, weight = np.log1p(square), (df + 1) / df / (1 + square)
+        peak = special.betaln(0.5, df / 2) + np.log(df) / 2
+        value = float((log_scale + peak + (df + 1) / 2 * log_term).mean())
+        by_df = (
+            special.digamma(df / 2) - special.digamma((df + 1) / 2) + 1 / df + log_term - weight * square
+        ) / 2
+        gradients = np.column_stack([1 - weight * distance * error, by_df * by_raw])
+        gradient = x.T @ gradients / len(x)
+        gradient[1:] += RIDGE * beta[1:]
+        return value + RIDGE / 2 * float((beta[1:] ** 2).sum()), gradient.ravel()
+
+    start = np.zeros(shape)
+    start[0] = START
+    found = optimize.minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    return np.asarray(found.x.reshape(shape), np.float64)
