@@ -71,8 +71,8 @@ def followers() -> list[str]:
 def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distribution]:
     """Forecast with every baseline; one that cannot be fitted is left out with a note.
 
-    Baselines that need the market or the regression over all tickers forecast only where there is one. The number of cores changes no bit of a
-    forecast.
+    Baselines that need the market or the regression over all tickers are left out where there is none. The number
+    of cores changes no bit of a forecast.
 
     Args:
         task: What to forecast.

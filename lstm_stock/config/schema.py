@@ -55,8 +55,8 @@ class Config(Section):
     )
     target_scale: TargetScaleName = Field(
         default=DEFAULT_SCALE,
-        description="Volatility that returns are divided by: EWMA of closes, EWMA of ranges, HAR, HAR with trends of "
-        "returns (lhar), or HAR with the market of all tickers; none uses a constant",
+        description="Volatility that returns are divided by: EWMA of closes, EWMA of ranges, HAR, HAR with trends "
+        "of returns (lhar), or HAR with the market of all tickers; none uses a constant",
     )
     window: WindowConfig = Field(default=WindowConfig(), description="Length of a window and of a forecast")
     split: SplitConfig = Field(
@@ -64,8 +64,8 @@ class Config(Section):
     )
     scaler: ScalerName = Field(
         default="minmax",
-        description="Scaling of the features, fitted on train bars only: per ticker, or to mean 0 and deviation 1 over "
-        "all tickers (pooled)",
+        description="Scaling of the features, fitted on train bars only: per ticker, or to mean 0 and deviation 1 "
+        "over all tickers (pooled)",
     )
     model: ModelConfig = Field(default=ModelConfig(), description="Architecture of the network")
     training: TrainingConfig = Field(default=TrainingConfig(), description="Training of the network")

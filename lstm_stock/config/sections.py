@@ -188,13 +188,13 @@ class ModelConfig(Section):
     )
     head: HeadName = Field(
         default="student_t",
-        description="Output per step: a point, a normal, a Student-t, one around a common drift, or quantiles; the "
-        "vocabulary is for the cell token alone",
+        description="Output per step: a point, a normal, a Student-t, one around a common drift, or quantiles; "
+        "the vocabulary is for the cell token alone",
     )
     shortcut: ShortcutName = Field(
         default="none",
-        description="linear: the output is a regression on the last bar, fitted first, plus what the cell adds, at "
-        "first nothing; needs head drift_t",
+        description="linear: the output is a regression on the last bar, fitted first, plus what the cell adds, "
+        "at first nothing; needs head drift_t",
     )
     vocabulary: Int = Field(
         default=8, ge=2, le=4096, description="Number of tokens of the cell token: bins of the one-bar return"
@@ -342,6 +342,6 @@ class TrainingConfig(Section):
         default=1,
         ge=1,
         le=50,
-        description="Networks of the ensemble, with seeds seed, seed + 1, ...; the forecast is their mixture, with "
-        "head drift_t the mean of their parameters",
+        description="Networks of the ensemble, with seeds seed, seed + 1, ...; the forecast is their mixture, "
+        "with head drift_t that of their mean parameters",
     )

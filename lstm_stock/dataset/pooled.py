@@ -36,7 +36,7 @@ START = -0.2, 2.0
 
 
 def drift_t(params: Array) -> StudentT:
-    """Return the Student-t with scale `exp(a)` and `2.05 + softplus(b)` degrees of freedom, in step k at the drift.
+    """Return the Student-t with scale `exp(a)` and `2.05 + softplus(b)` degrees of freedom, around the drift.
 
     The location of step k is the common drift of k bars, `0.04 sqrt(k)` scales.
 
@@ -57,8 +57,8 @@ class PooledT:
     """The regression: log scale and degrees of freedom are linear in the scaled features of the last bar.
 
     The slopes are common to all tickers. They maximise the likelihood of the returns in units of the target scale,
-    less a small ridge penalty; the location is the common drift. Step k uses the features of the calendar that look
-    from the k-th session.
+    less a small ridge penalty; the location is the common drift. Of the features of the calendar, step k uses those
+    that look from the k-th session.
 
     Attributes:
         slopes: Shape `(n_features, horizon, 2)`: of the log scale, and of the raw degrees of freedom.

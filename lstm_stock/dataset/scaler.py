@@ -25,7 +25,7 @@ MARGIN = 0.5
 """Distance from the bounds at which values are clipped, in units of the distance between the bounds."""
 
 POOLED_RANGE = -4.0, 6.0
-"""Deviations from the mean at which the pooled scaler clips; most features are logs or maxima, skewed to the right."""
+"""Deviations from the mean at which the pooled scaler clips: many features are skewed to the right."""
 
 SCALERS = ("minmax", "standard", "robust", "pooled", "none")
 

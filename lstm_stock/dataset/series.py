@@ -159,7 +159,7 @@ class TickerSeries:
     fitted: FittedTicker
 
     def with_scaler(self, scaler: Scaler) -> TickerSeries:
-        """Return a series of `fit_ticker` with the scaler `pooled`, its inputs scaled by that of all tickers."""
+        """Return a series of `fit_ticker` with the scaler `pooled`, scaled by that of all tickers."""
         fitted = replace(self.fitted, scaler=scaler)
         return replace(self, inputs=_scaled(self.inputs, scaler), fitted=fitted)
 
@@ -319,7 +319,7 @@ def _require_computable(
 
 
 def _scaled(inputs: NDArray[np.float32], scaler: Scaler) -> NDArray[np.float32]:
-    """Scale features that were rounded to float32: until all tickers are read, those of many must fit into memory."""
+    """Scale features rounded to float32: those of many tickers are kept until all are read."""
     return scaler.transform(inputs.astype(np.float64))
 
 

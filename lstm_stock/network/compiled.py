@@ -74,8 +74,8 @@ def _dtype_policy(name: str) -> Iterator[None]:
 def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
     """Return Adam, with a running mean of the weights if `ema_momentum` is positive.
 
-    The mean reduces the noise of single batches (Polyak & Juditsky 1992, SIAM J. Control Optim. 30). Weight decay is
-    that of AdamW (Loshchilov & Hutter 2019, ICLR, algorithm 2).
+    The mean reduces the noise of single batches (Polyak & Juditsky 1992, SIAM J. Control Optim. 30). Weight decay
+    is that of AdamW (Loshchilov & Hutter 2019, ICLR, algorithm 2).
     """
     options: dict[str, Any] = {"weight_decay": config.weight_decay or None}
     if config.ema_momentum > 0:

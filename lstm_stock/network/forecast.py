@@ -73,7 +73,7 @@ def _filled(inputs: Any, n: int, size: int) -> Any:
 
 
 def to_distribution(head: str, params: Params) -> Distribution:
-    """Turn the output of an ensemble into one forecast: the mixture of its members.
+    """Turn the output of an ensemble into one forecast: the mixture of its members, or that of their mean parameters.
 
     Args:
         head: A key of `lstm_stock.config.heads.HEADS`.
@@ -82,5 +82,8 @@ def to_distribution(head: str, params: Params) -> Distribution:
     Returns:
         The forecast of the targets, shape `(n_windows, horizon)`.
     """
-    members = [head_of(head).distribution(params[:, i].astype(np.float64)) for i in range(params.shape[1])]
-    return members[0] if len(members) == 1 else head_of(head).mix(members)
+    one = head_of(head)
+    if one.averages_params:
+        return one.distribution(params.astype(np.float64).mean(axis=1))
+    members = [one.distribution(params[:, i].astype(np.float64)) for i in range(params.shape[1])]
+    return members[0] if len(members) == 1 else one.mix(members)

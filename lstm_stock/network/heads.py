@@ -38,6 +38,8 @@ class Head:
             step, `(batch, horizon)`.
         distribution: Maps `params` `(n_windows, horizon, n_params)` to the forecast of the targets.
         mix: Maps the forecasts of several members to one: by default their mixture.
+        averages_params: Whether the forecast of several members is that of their mean parameters instead: it stays
+            as narrow as they are, while a mixture is wider (Schulz & Lerch 2022, Monthly Weather Review 150).
     """
 
     start: Callable[[Architecture], tuple[float, ...]]
@@ -45,6 +47,7 @@ class Head:
     loss: Callable[[Any, Any], Any]
     distribution: Callable[[NDArray[np.float64]], Distribution]
     mix: Callable[[Sequence[Distribution]], Distribution] = Mixture
+    averages_params: bool = False
 
 
 def head_of(name: str) -> Head:

@@ -154,7 +154,7 @@ def score_jobs(config: Config, forecaster: FittedForecaster, loader: BarLoader) 
 def pooled_regression(config: Config, windows: SplitWindows) -> PooledT | None:
     """Fit the regression over all tickers to every window before the test period.
 
-    None where the targets are no returns in units of a volatility, or where there are too few windows for the slopes.
+    None where the targets are no returns in units of a volatility, or where the windows are too few.
     """
     insample = [*windows.train, *windows.val]
     if not SCALES[config.target_scale].is_volatility or sum(map(len, insample)) < MIN_ROWS:
