@@ -57,8 +57,8 @@ class PooledT:
     """The regression: log scale and degrees of freedom are linear in the scaled features of the last bar.
 
     The slopes are common to all tickers. They maximise the likelihood of the returns in units of the target scale,
-    less a small ridge penalty; the location is the common drift. Of the features of the calendar, step k uses those
-    that look from the k-th session.
+    less a small ridge penalty; the location is the common drift. Of the calendar's features, step k uses those that
+    look from the k-th session.
 
     Attributes:
         slopes: Shape `(n_features, horizon, 2)`: of the log scale, and of the raw degrees of freedom.

@@ -73,7 +73,7 @@ def _filled(inputs: Any, n: int, size: int) -> Any:
 
 
 def to_distribution(head: str, params: Params) -> Distribution:
-    """Turn the output of an ensemble into one forecast: the mixture of its members, or that of their mean parameters.
+    """Turn the output of an ensemble into one forecast: the mixture of its members, or that of mean parameters.
 
     Args:
         head: A key of `lstm_stock.config.heads.HEADS`.

@@ -39,7 +39,7 @@ class Head:
         distribution: Maps `params` `(n_windows, horizon, n_params)` to the forecast of the targets.
         mix: Maps the forecasts of several members to one: by default their mixture.
         averages_params: Whether the forecast of several members is that of their mean parameters instead: it stays
-            as narrow as they are, while a mixture is wider (Schulz & Lerch 2022, Monthly Weather Review 150).
+            as narrow as they are, while a mixture is wider (Schulz, Koehler & Lerch 2022, arXiv 2204.02291).
     """
 
     start: Callable[[Architecture], tuple[float, ...]]
@@ -192,5 +192,6 @@ DRIFT_T = Head(
     None,
     drift_t_loss,
     drift_t,
+    averages_params=True,
 )
 QUANTILE = Head(_always(*_quantile_start()), len(QUANTILES) // 2, quantile_loss, quantile_distribution)
