@@ -56,8 +56,8 @@ def drifts(horizon: int) -> Array:
 class PooledT:
     """The regression: log scale and degrees of freedom are linear in the scaled features of the last bar.
 
-    The slopes are common to all tickers. They maximise the likelihood of the returns in units of the target scale,
-    less a small ridge penalty; the location is the common drift. Of the calendar's features, step k uses those that
+    The slopes are common to all tickers. They maximise the likelihood of the returns in units of the target scale
+    less a small ridge penalty; the location is the common drift. Step k uses those features of the calendar that
     look from the k-th session.
 
     Attributes:

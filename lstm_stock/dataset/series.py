@@ -175,8 +175,7 @@ class TickerSeries:
 def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Split) -> TickerSeries:
     """Compute the features of one ticker and scale them by its train bars.
 
-    With the scaler `pooled` the inputs are not scaled yet: `pool_scalers` does it, once the bars of all tickers are
-    read.
+    With the scaler `pooled` the inputs are not scaled yet: `pool_scalers` does it, once all tickers are read.
 
     Args:
         ticker: Its name.
