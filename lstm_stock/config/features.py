@@ -41,6 +41,7 @@ class FeatureSpec:
 
 _MODULE = "lstm_stock.dataset.features"
 _SEASONAL = "lstm_stock.dataset.seasonal"
+_CHARACTER = "lstm_stock.dataset.character"
 
 QUARTERS = (13, 26, 39, 52)
 """Weeks from a quarterly report to the one, two, three and four quarters later."""
@@ -121,6 +122,22 @@ FEATURES: dict[str, FeatureSpec] = {
         )
         for n_bars in (10, 25, 55)
     },
+    "tail_weight": FeatureSpec(
+        "weight of the tails of the returns of a year", "plain", f"{_CHARACTER}:tail_weight"
+    ),
+    "vol_of_vol": FeatureSpec("irregularity of the widths of a year", "plain", f"{_CHARACTER}:vol_of_vol"),
+    "market_vol_beta": FeatureSpec(
+        "how much the variance followed that of all tickers for a year",
+        "plain",
+        f"{_CHARACTER}:market_vol_beta",
+        needs_market=True,
+    ),
+    "market_trend_beta": FeatureSpec(
+        "how much the returns followed those of all tickers for a year",
+        "plain",
+        f"{_CHARACTER}:market_trend_beta",
+        needs_market=True,
+    ),
     "market_vol": FeatureSpec(
         "variance of the day, of all tickers, against the month",
         "plain",

@@ -197,25 +197,26 @@ def trend(bars: Bars, half_life: int) -> Array:
 
 def market_vol(bars: Bars) -> Array:
     """`m_t`, the mean volatility surprise of all tickers, `Market.volatility_surprise`."""
-    return _of_market(bars.market)
+    return of_market(bars.market)
 
 
 def market_level(bars: Bars) -> Array:
     """`l_t`, the mean log variance of all tickers over a month less that over a year, `Market.level`."""
-    return _of_market(bars.market_level)
+    return of_market(bars.market_level)
 
 
 def market_trend_2(bars: Bars) -> Array:
     """`e_t`, the EWMA with half-life 2 of the mean return of all tickers, `Market.trend_2`."""
-    return _of_market(bars.market_trend_2)
+    return of_market(bars.market_trend_2)
 
 
 def market_trend_10(bars: Bars) -> Array:
     """`e_t`, the EWMA with half-life 10 of the mean return of all tickers, `Market.trend_10`."""
-    return _of_market(bars.market_trend_10)
+    return of_market(bars.market_trend_10)
 
 
-def _of_market(values: Array | None) -> Array:
+def of_market(values: Array | None) -> Array:
+    """Return a column of the market; raise ValueError if the bars have none."""
     if values is None:
         raise ValueError("the bars have no columns of the market")
     return values
