@@ -41,7 +41,8 @@ def reused_networks(kept: dict[Hashable, Any]) -> Iterator[None]:
 
     def reused(spec, config, seed, n_windows):
         steps = (compiled.MIN_PRODUCTS, compiled.STEPS_PER_EXECUTION)  # tests change them
-        traced = (spec, config.batch_size, config.precision, config.ema_momentum, steps)
+        optimizer = (config.ema_momentum, config.weight_decay)
+        traced = (spec, config.batch_size, config.precision, optimizer, steps)
         start = (*traced, config.learning_rate, seed, n_windows)
         if start not in kept:
             new = compiled_network(spec, config, seed, n_windows)

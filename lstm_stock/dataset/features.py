@@ -186,10 +186,10 @@ def fall(bars: Bars) -> Array:
 
 
 def trend(bars: Bars, half_life: int) -> Array:
-    """EWMA of `r_t / sigma_{t-1}`, sigma the trailing volatility; NaN during the warm-up of sigma.
+    """`sum_i w^i z_{t-i} / sum_i w^i`, `w = 0.5^(1/half_life)`, z the return in units of the trailing volatility.
 
-    Trends of days and weeks explain volatility beside its own past (Corsi & Reno 2012, Journal of Business &
-    Economic Statistics 30).
+    That is the volatility of the bar before; NaN during its warm-up. Trends of days and weeks explain volatility
+    beside its own past (Corsi & Reno 2012, Journal of Business & Economic Statistics 30).
     """
     scaled = pd.Series(log_returns(bars.close) / _previous(bars.volatility))
     return scaled.ewm(halflife=half_life).mean().to_numpy(np.float64)

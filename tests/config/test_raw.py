@@ -25,7 +25,7 @@ TICKER = (
 )
 
 TOP_KEYS = "data, features, target, target_scale, window, split, scaler, model, training, calibration, seed"
-HEADS = "point, gaussian, student_t, quantile, vocabulary"
+HEADS = "point, gaussian, student_t, drift_t, quantile, vocabulary"
 CELLS = "rnn, lstm, gru, bilstm, peephole, attention, transformer, ntm, token"
 SHARE_OR_DAY = "must be a share of the bars such as 0.2, or a date such as 2020-01-31"
 NO_STATE = (

@@ -48,6 +48,11 @@ def test_features_of_three_bars_by_hand():
         "log_volume_ratio": np.log(400 / 200),
         "log_trailing_vol": np.log(0.03),
         "log_range_vol": np.log(0.05),
+        "vol_trailing": np.log(0.03),
+        "vol_range": np.log(0.05),
+        "fall": np.log(11 / 12),
+        "tail_weight": np.log(0.1 + 0.03),  # those of a usual share, as there are too few bars
+        "vol_of_vol": np.log(1.2),
         "open": 12.0,
         "high": 15.0,
         "low": 11.0,

@@ -64,12 +64,14 @@ def test_before_training_the_head_forecasts_the_trailing_volatility(head):
     network = build_ensemble([member])
     windows = np.random.default_rng(0).normal(size=(3, 6, 2)).astype(np.float32)
     forecast = to_distribution(head, network.predict(windows, verbose=0))
-    np.testing.assert_allclose(forecast.quantile(0.5), np.zeros((3, 2)), atol=1e-6)
+    # The common drift of one and two bars, in scales of the Student-t with variance 1.
+    location = 0.04 * np.sqrt([[1, 2]] * 3) * np.sqrt(3 / 5) if head == "drift_t" else np.zeros((3, 2))
+    np.testing.assert_allclose(forecast.quantile(0.5), location, atol=1e-6)
     if head == "point":
         return
     unit_variance_t5 = np.sqrt(3 / 5) * stats.t.ppf(0.95, 5)
     expected = stats.norm.ppf(0.95) if head == "gaussian" else unit_variance_t5
-    np.testing.assert_allclose(forecast.quantile(0.95), np.full((3, 2), expected), rtol=1e-5)
+    np.testing.assert_allclose(forecast.quantile(0.95), location + expected, rtol=1e-5)
 
 
 def random_params(head: str) -> tuple[np.ndarray, np.ndarray]:
