@@ -101,7 +101,7 @@ def _show_backtest(results: Backtest) -> None:
     from lstm_stock.report import console, score_tables
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison, verdict_text
 
-    model, n_folds = results.config.model.cell, len(results.folds)
+    model, n_folds = results.config.model_name, len(results.folds)
     tickers = list(dict.fromkeys(results.scores["ticker"]))
     if len(tickers) > MAX_DETAILED_TICKERS:
         show_scores(results.scores, results.verdict, results.config)
@@ -120,7 +120,7 @@ def _draw_backtest(results: Backtest, path: Path) -> list[Path]:
     from lstm_stock.report import console, plots
     from lstm_stock.report.text import MAX_DETAILED_TICKERS
 
-    tickers, model = list(dict.fromkeys(results.scores["ticker"])), results.config.model.cell
+    tickers, model = list(dict.fromkeys(results.scores["ticker"])), results.config.model_name
     written: list[Path] = []
     if len(tickers) > MAX_DETAILED_TICKERS:
         try:

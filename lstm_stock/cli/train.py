@@ -132,7 +132,7 @@ def show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) -
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison, verdict_text
     from lstm_stock.scoring.scores import pooled_scores, ticker_scores
 
-    model, tickers = config.model.cell, list(dict.fromkeys(scores["ticker"]))
+    model, tickers = config.model_name, list(dict.fromkeys(scores["ticker"]))
     if len(tickers) <= MAX_DETAILED_TICKERS:
         for ticker in tickers:
             console.show(score_tables.score_table(scores, model, ticker))

@@ -30,6 +30,9 @@ from lstm_stock.config.sections import (
 )
 from lstm_stock.errors import ConfigError
 
+REGRESSION = "pooled_t"
+"""Name of the regression over all tickers in tables: as a baseline, or as a network that is no more than it."""
+
 
 class Config(Section):
     """All settings of one training."""
@@ -161,6 +164,16 @@ class Config(Section):
             )
             raise fault(message, ("model", "head"), ("target",))
         return model
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the network is the regression over all tickers alone, without a contribution of the cell."""
+        return self.model.shortcut == "linear" and self.training.epochs == 0
+
+    @property
+    def model_name(self) -> str:
+        """The name of the network in tables and verdicts: its cell, or that of the regression if it is no more."""
+        return REGRESSION if self.is_regression else self.model.cell
 
     @property
     def needs_market(self) -> bool:

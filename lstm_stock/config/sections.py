@@ -304,7 +304,11 @@ class TrainingConfig(Section):
     """Training of the network."""
 
     epochs: Int = Field(
-        default=100, ge=1, le=10_000, description="Maximum number of passes over the train windows"
+        default=100,
+        ge=0,
+        le=10_000,
+        description="Maximum number of passes over the train windows; 0 keeps the start, which with "
+        "model.shortcut: linear is the regression alone",
     )
     batch_size: Int = Field(default=32, ge=1, le=65_536, description="Windows per gradient step")
     learning_rate: Float = Field(default=0.001, gt=0, le=1, description="Initial learning rate of Adam")

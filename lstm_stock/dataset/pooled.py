@@ -22,8 +22,10 @@ from lstm_stock.distributions.parametric import COMMON_DRIFT
 MIN_DF = 2.05
 """Least degrees of freedom: the variance, and so a forecast of volatility, exists above 2."""
 
-RIDGE = 1e-3
-"""Penalty on the squared slopes of standardised features, beside the mean negative log likelihood."""
+RIDGE, RIDGE_OF_ONE = 1e-3, 1.0
+"""Penalty on the squared slopes of standardised features, beside the mean negative log likelihood.
+
+That of a single ticker is strong: its few thousand days alone do not determine dozens of slopes."""
 
 MAX_ROWS = 400_000
 """Most windows that are fitted: of more, every second one is left out, every third, and so on."""
@@ -78,17 +80,19 @@ class PooledT:
         stride = -(-sum(map(len, train)) // MAX_ROWS)
         x = np.concatenate([_last_bars(windows)[::stride] for windows in train])
         y = np.concatenate([(windows.returns / windows.volatility_scale)[::stride] for windows in train])
+        ridge = RIDGE_OF_ONE if len({windows.series.ticker for windows in train}) == 1 else RIDGE
         with one_blas_thread():
-            return cls.fit_rows(x, y, columns_by_step(train[0].spec))
+            return cls.fit_rows(x, y, columns_by_step(train[0].spec), ridge)
 
     @classmethod
-    def fit_rows(cls, x: Array, y: Array, used: NDArray[np.bool_]) -> PooledT:
+    def fit_rows(cls, x: Array, y: Array, used: NDArray[np.bool_], ridge: float) -> PooledT:
         """Fit to rows of features and scaled returns.
 
         Args:
             x: Features, shape `(n_rows, n_features)`.
             y: Returns in units of the target scale, shape `(n_rows, horizon)`.
             used: Which features each step uses, shape `(n_features, horizon)`.
+            ridge: Half of it times the sum of the squared slopes is added to the mean negative log likelihood.
         """
         mean, std = x.mean(axis=0), x.std(axis=0)
         z = (x - mean) / np.where(std > 0, std, 1.0)
@@ -96,7 +100,7 @@ class PooledT:
         slopes, intercepts = np.zeros((x.shape[1], horizon, 2)), np.zeros((horizon, 2))
         for step, drift in enumerate(drifts(horizon)):
             columns = used[:, step] & (std > 0)
-            fitted = _maximise(z[:, columns], y[:, step], float(drift))
+            fitted = _maximise(z[:, columns], y[:, step], float(drift), ridge)
             slopes[columns, step] = fitted[1:] / std[columns, None]
             intercepts[step] = fitted[0] - mean[columns] @ slopes[columns, step]
         return cls(slopes, intercepts)
@@ -127,7 +131,7 @@ def _last_bars(windows: Windows) -> Array:
     return windows.series.inputs[windows.cutoffs].astype(np.float64)
 
 
-def _maximise(z: Array, y: Array, drift: float) -> Array:
+def _maximise(z: Array, y: Array, drift: float, ridge: float) -> Array:
     """Return intercepts and slopes of the likeliest Student-t of one step, shape `(1 + n_features, 2)`."""
     from scipy import optimize, special
 
@@ -150,8 +154,8 @@ def _maximise(z: Array, y: Array, drift: float) -> Array:
         ) / 2
         gradients = np.column_stack([1 - weight * distance * error, by_df * by_raw])
         gradient = x.T @ gradients / len(x)
-        gradient[1:] += RIDGE * beta[1:]
-        return value + RIDGE / 2 * float((beta[1:] ** 2).sum()), gradient.ravel()
+        gradient[1:] += ridge * beta[1:]
+        return value + ridge / 2 * float((beta[1:] ** 2).sum()), gradient.ravel()
 
     start = np.zeros(shape)
     start[0] = START

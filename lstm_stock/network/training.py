@@ -245,6 +245,9 @@ class _Trainer:
         if self.val_windows is not None:
             val = WindowBatches(self.val_windows, PREDICT_BATCH).dataset()
             rows = rows or [_start_row(member, network, start, val)]
+        if self.config.epochs == 0:
+            network.set_weights(start)
+            return network, rows
         n_done = n_epochs_of(rows)
         n_epochs = self.config.epochs if member.rates is None else len(member.rates)
         if state is not None:

@@ -79,10 +79,10 @@ def run_summary(run: Run) -> dict[str, Any]:
     first_step = scores[scores["step"] == 1]
     columns = ["skill", "crps", "coverage_90"]
     means = first_step.groupby("model", sort=False)[columns].mean().reset_index()
-    network = means[means["model"] == config.model.cell].iloc[0]
+    network = means[means["model"] == config.model_name].iloc[0]
     crps = first_step.pivot(index="ticker", columns="model", values="crps")
     complete = [name for name in crps if np.isfinite(crps[name]).all()]
-    best = best_baselines(means[means["model"].isin(complete)], config.model.cell, "crps")
+    best = best_baselines(means[means["model"].isin(complete)], config.model_name, "crps")
     return {
         "name": run.name + (" (interrupted)" if run.provenance.interrupted else ""),
         "head": config.model.head,

@@ -63,7 +63,7 @@ def save_folder(
         RunError: The disk refuses.
     """
     created = dt.datetime.fromisoformat(provenance.created)
-    name = f"{created:%Y%m%d-%H%M%S}-{join_tickers(config.data.tickers)}-{config.model.cell}"
+    name = f"{created:%Y%m%d-%H%M%S}-{join_tickers(config.data.tickers)}-{config.model_name}"
 
     def write_all(folder: Path) -> None:
         (folder / CONFIG).write_text(dump_yaml(config), encoding="utf-8")

@@ -94,7 +94,7 @@ def backtest(
     key = backtest_key(config, origins | of_covariates, plan.n_folds, plan.window)
     with PartsFolder(runs_dir, key) as parts_folder:
         parts = _do_parts(config, reader, fold_plans, plan.engine, parts_folder, on_progress, on_note)
-        forecasts = _without_dropouts(pool(parts), config.model.cell, on_note)
+        forecasts = _without_dropouts(pool(parts), config.model_name, on_note)
         python, platform = environment()
         provenance = BacktestProvenance(
             created=started.isoformat(timespec="seconds"),

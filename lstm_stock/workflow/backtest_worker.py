@@ -88,7 +88,7 @@ def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
     best = fit.history.groupby("member")["val_loss"].min()
     facts = {"epochs": float((fit.history["epoch"] > 0).sum()), "best_val_loss": float(best.mean())}
     tables = [
-        network_table(job.config.model.cell, windows, returns, forecaster.calibrators[windows.series.ticker])
+        network_table(job.config.model_name, windows, returns, forecaster.calibrators[windows.series.ticker])
         for windows, returns in zip(test, forecast_each(job.config, fit.network, test), strict=True)
     ]
     return tables, facts

@@ -154,9 +154,12 @@ def score_jobs(config: Config, forecaster: FittedForecaster, loader: BarLoader) 
 def pooled_regression(config: Config, windows: SplitWindows) -> PooledT | None:
     """Fit the regression over all tickers to every window before the test period.
 
-    None where the targets are no returns in units of a volatility, or where the windows are too few.
+    None where the network is this regression, where the targets are no returns in units of a volatility, or where
+    the windows are too few.
     """
     insample = [*windows.train, *windows.val]
+    if config.is_regression:
+        return None
     if not SCALES[config.target_scale].is_volatility or sum(map(len, insample)) < MIN_ROWS:
         return None
     return PooledT.fit(insample)

@@ -18,6 +18,8 @@ def note_kept_starts(config: Config, history: pd.DataFrame, on_note: Callable[[s
         history: That of the training.
         on_note: Called with the note, if there is one.
     """
+    if config.training.epochs == 0:
+        return
     kept = kept_epochs(history, config.training)
     starts = [number for number, epoch in enumerate(kept, start=1) if epoch == 0]
     if not starts:

@@ -49,7 +49,7 @@ def draw(
     """
     from lstm_stock.report import plots
 
-    scores, model, tickers = run.scores, run.config.model.cell, run.scored_tickers
+    scores, model, tickers = run.scores, run.config.model_name, run.scored_tickers
     if named is None:
         title = f"{model} on {name_tickers(tickers)}"
         yield from plots.save_figure(plots.training_history(run.history, title), folder, "training")

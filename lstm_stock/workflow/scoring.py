@@ -120,7 +120,7 @@ def score_ticker(job: ScoreJob) -> ScoredTicker:
 
 def subject_of(config: Config) -> Subject:
     """Return the network of a config, to be judged against the baselines whose volatility follows the market."""
-    return Subject(config.model.cell, config.calibration, tuple(followers()))
+    return Subject(config.model_name, config.calibration, tuple(followers()))
 
 
 def network_table(

@@ -109,7 +109,7 @@ class FoldPasses:
             plan = self._planned(config, reader)[fold.number - 1]
         found = self._done(plan, config, reader)
         compare_values(expected.facts, found.facts, corruption, self.checked)
-        compare_tables(expected.tables, found.tables, config.model.cell, corruption, self.checked)
+        compare_tables(expected.tables, found.tables, config.model_name, corruption, self.checked)
 
     def _planned(self, config: Config, reader: PriceReader) -> list[FoldPlan]:
         return plan_backtest(config, reader, self.plan, lambda _: None)[1]

@@ -166,7 +166,7 @@ class TrainingPasses:
         self, reference: Reference, forecasts: dict[str, pd.DataFrame], corruption: Corruption
     ) -> None:
         compare_tables(
-            reference.forecasts, forecasts, reference.dataset.config.model.cell, corruption, self.checked
+            reference.forecasts, forecasts, reference.dataset.config.model_name, corruption, self.checked
         )
 
 
