@@ -1,12 +1,13 @@
 """How good the network is on tickers and years that it never saw.
 
     python benchmarks/unseen.py FOLDER [--config many] [--val 2016-01-01] [--test 2018-01-01] [--end 2021-12-31]
-        [--exchange XNYS] [--covariate FILE]... [--set KEY=VALUE]... [--output FILE.parquet]
+        [--exchange XNYS] [--covariate FILE]... [--set KEY=VALUE]... [--variant 'NAME KEY=VALUE ...']...
+        [--output FILE.parquet]
 
 FOLDER has one CSV of adjusted daily prices per ticker. In the order of names, every second ticker is trained on.
 The others are unseen: target scale and baselines are fitted to their own bars before `--test`; the network and the
-regression `pooled_t` never see them. A covariate has the name of its file; `--set` makes it an input. The tables
-are those of docs/unseen.md.
+regression `pooled_t` never see them. A covariate has the name of its file; `--set` makes it an input. A variant
+is a further network, of the config with other settings. The tables are those of docs/unseen.md.
 """
 
 from __future__ import annotations
@@ -27,17 +28,18 @@ from lstm_stock.dataset.build import build_dataset, with_tickers
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import fit_ticker, window_spec
 from lstm_stock.dataset.sessions import with_session_columns
-from lstm_stock.dataset.windows import windows_of
+from lstm_stock.dataset.windows import Windows, windows_of
+from lstm_stock.distributions import Distribution
 from lstm_stock.network.tensorflow_setup import n_cores
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.sources import FetchOptions
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.update import fetch_into
+from lstm_stock.scoring.forecast_table import forecast_table
 from lstm_stock.scoring.significance.accuracy import by_date, diebold_mariano
 from lstm_stock.scoring.significance.confidence_set import model_confidence_set
 from lstm_stock.scoring.significance.coverage import volatility_thirds
 from lstm_stock.workflow.fit import (
-    FittedForecaster,
     fit_with_refit,
     forecast_each,
     median_calibrator,
@@ -57,21 +59,31 @@ def main() -> None:
         names = filled(store, sorted(options.folder.glob("*.csv")), options.exchange)
         filled(store, options.covariate, None)
         trained, unseen = names[::2], names[1::2]
-        config = load_config(
-            Path(options.config),
-            [
-                f"data.tickers=[{', '.join(trained)}]",
-                "data.start=null",
-                f"data.end={options.end}",
-                f"split.val={options.val}",
-                f"split.test={options.test}",
-                *options.set,
-            ],
-        )
-        table = forecasts(config, store, unseen, options.exchange)
+        common = [
+            f"data.tickers=[{', '.join(trained)}]",
+            "data.start=null",
+            f"data.end={options.end}",
+            f"split.val={options.val}",
+            f"split.test={options.test}",
+            *options.set,
+        ]
+
+        def load(overrides: list[str]) -> Config:
+            return load_config(Path(options.config), [*common, *overrides])
+
+        base = Fitted(load([]), store, unseen, options.exchange)
+        tables = list(base.all_tables())
+        for text in options.variant:
+            name, *overrides = text.split()
+            print(f"\nvariant {text}", flush=True)
+            tables += Fitted(load(overrides), store, unseen, options.exchange).network_tables(name)
+        names = [base.config.model_name, *(text.split()[0] for text in options.variant)]
+    columns = ["ticker", "model", "cutoff", "date", "step", "crps", "nll", "pit", "trailing_vol"]
+    table = pd.concat([one[columns] for one in tables], ignore_index=True)
     if options.output:
         table.to_parquet(options.output)
-    report(table, config.model.cell, set(unseen))
+    for name in names:
+        report(table, name, names, set(unseen))
 
 
 def parsed() -> argparse.Namespace:
@@ -85,11 +97,12 @@ def parsed() -> argparse.Namespace:
         ("val", "2016-01-01"),
         ("test", "2018-01-01"),
         ("end", "2021-12-31"),
+        ("exchange", "XNYS"),
     ):
         parser.add_argument(f"--{name}", default=default)
-    parser.add_argument("--exchange", default="XNYS")
     parser.add_argument("--covariate", action="append", type=Path, default=[])
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--variant", action="append", default=[])
     parser.add_argument("--output", type=Path)
     return parser.parse_args()
 
@@ -101,23 +114,48 @@ def filled(store: Store, files: list[Path], exchange: str | None) -> list[str]:
     return [file.stem for file in files]
 
 
-def forecasts(config: Config, store: Store, unseen: list[str], exchange: str | None) -> pd.DataFrame:
-    """Train on the config's tickers; return the test forecasts of network and baselines for these and others."""
-    dataset = build_dataset(config, PriceReader(config.data, store), print)
-    config = dataset.config
-    forecaster = fit_with_refit(config, dataset.windows, dataset.loader)
-    print(forecaster.fit.history.to_string(index=False))
-    reader = PriceReader(with_tickers(config, unseen).data, store)
-    loader = loader_of(config, dataset.loader, reader, exchange)
+class Fitted:
+    """A network trained on the tickers of a config, with the test windows of these and of other tickers."""
 
-    def jobs() -> Iterator[ScoreJob]:
-        yield from score_jobs(config, forecaster, dataset.loader)
-        yield from unseen_jobs(config, forecaster, loader, unseen)
+    def __init__(self, config: Config, store: Store, unseen: list[str], exchange: str | None) -> None:
+        dataset = build_dataset(config, PriceReader(config.data, store), print)
+        self.config, self.trained_loader = dataset.config, dataset.loader
+        self.forecaster = fit_with_refit(self.config, dataset.windows, dataset.loader)
+        print(self.forecaster.fit.history.to_string(index=False), flush=True)
+        reader = PriceReader(with_tickers(self.config, unseen).data, store)
+        self.loader = loader_of(self.config, dataset.loader, reader, exchange)
+        self.unseen = [self._windows(ticker) for ticker in unseen]
 
-    n_tickers = len(forecaster.windows.test) + len(unseen)
-    scored = [one.forecasts for one in score_tickers(jobs(), n_tickers, n_cores())]
-    columns = ["ticker", "model", "cutoff", "date", "step", "crps", "nll", "pit", "trailing_vol"]
-    return pd.concat([one[columns] for one in scored], ignore_index=True)
+    def _windows(self, ticker: str) -> Windows:
+        spec, split = window_spec(self.config), self.forecaster.windows.split
+        series = fit_ticker(ticker, self.loader.adjusted(ticker), spec, split.without_val)
+        if spec.scaler == "pooled":
+            series = series.with_scaler(self.forecaster.windows.series[0].fitted.scaler)
+        return windows_of(series, spec, split, "test")
+
+    def all_tables(self) -> Iterator[pd.DataFrame]:
+        """Yield the forecasts of network and baselines, ticker by ticker."""
+        n_tickers = len(self.forecaster.windows.test) + len(self.unseen)
+        for scored in score_tickers(self._jobs(), n_tickers, n_cores()):
+            yield scored.forecasts
+
+    def network_tables(self, name: str) -> Iterator[pd.DataFrame]:
+        """Yield the forecasts of the network alone, under a name."""
+        windows = [*self.forecaster.windows.test, *self.unseen]
+        for one, returns in zip(windows, self._forecasts(windows), strict=True):
+            yield forecast_table(one, name, returns)
+
+    def _forecasts(self, windows: list[Windows]) -> Iterator[Distribution]:
+        return forecast_each(self.config, self.forecaster.fit.network, windows)
+
+    def _jobs(self) -> Iterator[ScoreJob]:
+        yield from score_jobs(self.config, self.forecaster, self.trained_loader)
+        subject, split = subject_of(self.config), self.forecaster.windows.split
+        pooled = pooled_regression(self.config, self.forecaster.windows)
+        calibrator = median_calibrator(self.config, self.forecaster.calibrators.values())
+        for one, returns in zip(self.unseen, self._forecasts(self.unseen), strict=True):
+            bars = self.loader.adjusted(one.series.ticker)
+            yield ScoreJob(subject, one, returns, calibrator, bars, split, len(self.unseen), pooled)
 
 
 def loader_of(config: Config, trained: BarLoader, reader: PriceReader, exchange: str | None) -> BarLoader:
@@ -129,40 +167,24 @@ def loader_of(config: Config, trained: BarLoader, reader: PriceReader, exchange:
     return BarLoader(reader.adjusted, trained.market, sessions, trained.covariates)
 
 
-def unseen_jobs(
-    config: Config, forecaster: FittedForecaster, loader: BarLoader, tickers: list[str]
-) -> Iterator[ScoreJob]:
-    """Yield the jobs of tickers that the network was not trained on."""
-    spec, split = window_spec(config), forecaster.windows.split
-    pooled = pooled_regression(config, forecaster.windows)
-    calibrator = median_calibrator(config, forecaster.calibrators.values())
-    windows = []
-    for ticker in tickers:
-        series = fit_ticker(ticker, loader.adjusted(ticker), spec, split.without_val)
-        if spec.scaler == "pooled":
-            series = series.with_scaler(forecaster.windows.series[0].fitted.scaler)
-        windows.append(windows_of(series, spec, split, "test"))
-    for one, returns in zip(windows, forecast_each(config, forecaster.fit.network, windows), strict=True):
-        bars = loader.adjusted(one.series.ticker)
-        yield ScoreJob(subject_of(config), one, returns, calibrator, bars, split, len(tickers), pooled)
-
-
-def report(table: pd.DataFrame, model: str, unseen: set[str]) -> None:
-    """Print the tables of every step, for trained and unseen tickers."""
+def report(table: pd.DataFrame, model: str, names: list[str], unseen: set[str]) -> None:
+    """Print the tables of first and last step, of one network against baselines and the other networks."""
     for step in sorted({1, int(table["step"].max())}):
         for title in ("unseen", "trained"):
             part = table[(table["step"] == step) & (table["ticker"].isin(unseen) == (title == "unseen"))]
-            print(f"\n## step {step}, {part['ticker'].nunique()} {title} tickers\n")
-            print_scores(part, model, step)
+            print(f"\n## {model}, step {step}, {part['ticker'].nunique()} {title} tickers\n")
+            print_scores(part, model, [name for name in names if name != model], step)
             print_coverage(part[part["model"] == model])
 
 
-def print_scores(part: pd.DataFrame, model: str, step: int) -> None:
+def print_scores(part: pd.DataFrame, model: str, others: list[str], step: int) -> None:
     """Print the mean scores, and the network against each baseline of changing volatility."""
-    rows = part.pivot(index=["ticker", "cutoff"], columns="model", values=["nll", "crps"])
-    dates = rows.index.get_level_values("cutoff")
+    rows = part.pivot(index=["ticker", "date"], columns="model", values=["nll", "crps"])
+    dates = rows.index.get_level_values("date")
     tickers = rows.index.get_level_values("ticker")
-    present = [name for name in (model, "constant_t", *FOLLOWERS) if name in rows["nll"]]
+    present = [
+        name for name in dict.fromkeys((model, "constant_t", *FOLLOWERS, *others)) if name in rows["nll"]
+    ]
     sets = {}
     for score in ("nll", "crps"):
         daily = np.column_stack([by_date(rows[score][name], dates) for name in present])
@@ -180,7 +202,7 @@ def print_scores(part: pd.DataFrame, model: str, step: int) -> None:
                 less = rows[score][model] - rows[score][name]
                 test = diebold_mariano(by_date(less, dates), step)
                 n_better = int((less.groupby(tickers).mean() < 0).sum())
-                found.append((n_better, test.statistic, test.p_value, less.mean()))
+                found.append((n_better, test.statistic, test.p, less.mean()))
             cells += [
                 ", ".join(str(n) for n, *_ in found),
                 ", ".join(f"{t:+.1f}" for _, t, *_ in found),
