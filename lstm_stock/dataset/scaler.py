@@ -27,6 +27,9 @@ MARGIN = 0.5
 POOLED_RANGE = -4.0, 6.0
 """Deviations from the mean at which the pooled scaler clips: many features are skewed to the right."""
 
+RESOLUTION = 1e-6
+"""Share of its mean below which the deviation of a feature is that of rounding: the feature is constant."""
+
 SCALERS = ("minmax", "standard", "robust", "pooled", "none")
 
 
@@ -100,6 +103,7 @@ def pool(scalers: Sequence[Scaler], n_bars: Sequence[int]) -> Scaler:
 
 def _standard(features: Sequence[str], mean: Array, variance: Array) -> Scaler:
     std = np.sqrt(variance)
+    std = np.where(std > RESOLUTION * np.abs(mean), std, 0.0)
     lowest, highest = POOLED_RANGE
     return Scaler(
         tuple(features), mean, np.where(std > 0, std, 1.0), mean + lowest * std, mean + highest * std
