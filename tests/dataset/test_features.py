@@ -73,6 +73,45 @@ def test_returns_and_ranges_are_divided_by_the_volatility_of_the_bar_before(targ
     np.testing.assert_array_equal(scaled[70, 2:], plain[70, 2:])
 
 
+@pytest.mark.parametrize("target_scale", ["trailing_range", "lhar", "none"])
+def test_volatilities_are_relative_to_the_target_scale_of_the_same_bar(target_scale):
+    bars = random_bars(330)
+    volatility = scale_class(target_scale).fit(bars, 300).volatility(bars)
+    means = {"vol_day": 1, "vol_week": 5, "vol_month": 22, "vol_year": 250}
+    names = [*means, "vol_trailing", "vol_range"]
+    table = pd.DataFrame(feature_table(bars, names, volatility), columns=names)
+    half_logs = np.log(day_variance(bars.open, bars.high, bars.low, bars.close)) / 2
+    for row in (60, 260, 329):
+        log_scale = 0 if volatility is None else np.log(volatility[row])
+        expected = [half_logs[max(row - n + 1, 1) : row + 1].mean() for n in means.values()]
+        expected += [np.log(bars.volatility[row]), np.log(bars.range_volatility[row])]
+        np.testing.assert_allclose(table.loc[row] + log_scale, expected, rtol=1e-9)
+    if volatility is None:
+        first = table.notna().idxmax()
+        assert first[list(means)].tolist() == [1, 5, 22, 22]  # the first bar has no variance
+
+
+def test_a_fall_is_a_negative_return_in_units_of_the_volatility_of_the_bar_before():
+    bars = random_bars(80)
+    volatility = bars.range_volatility
+    fall = feature_table(bars, ["fall"], volatility)[30:, 0]
+    returns = np.log(bars.close[30:] / bars.close[29:-1])
+    np.testing.assert_allclose(fall, np.where(returns < 0, returns, 0) / volatility[29:-1], rtol=1e-9)
+    assert (fall == 0).any() and (fall < 0).any()
+
+
+@pytest.mark.parametrize("half_life", [2, 10])
+def test_a_trend_is_the_normalised_ewma_of_returns_in_units_of_the_volatility_before(half_life):
+    bars = random_bars(80)
+    name, first = f"trend_{half_life}", VOLATILITY_WARM_UP + 1
+    trend = feature_table(bars, [name], bars.range_volatility)[:, 0]  # whatever the target scale
+    scaled = np.log(bars.close[first:] / bars.close[first - 1 : -1]) / bars.volatility[first - 1 : -1]
+    for n in (1, 2, 59):
+        weights = 0.5 ** (np.arange(n)[::-1] / half_life)
+        assert trend[first + n - 1] == pytest.approx(weights @ scaled[:n] / weights.sum(), rel=1e-9)
+    assert np.isnan(trend[:first]).all()
+
+
 def test_range_volatility_is_the_normalised_ewma_of_the_days_variances():
     prices = random_prices(60)
     open_, high, low, close = (prices[name].to_numpy() for name in ("open", "high", "low", "close"))

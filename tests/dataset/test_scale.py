@@ -32,7 +32,11 @@ def test_each_scale_has_its_volatility():
     assert volatility("trailing_vol") is BARS.volatility
     assert volatility("trailing_range") is BARS.range_volatility
     assert volatility("none") is None
-    for name, regressors in (("har", OWN), ("har_market", Regressors(market=True))):
+    for name, regressors in (
+        ("har", OWN),
+        ("lhar", Regressors(leverage=True)),
+        ("har_market", Regressors(market=True)),
+    ):
         model = HarModel.fit(BARS, N_TRAIN, regressors=regressors)
         np.testing.assert_array_equal(volatility(name), model.volatility(BARS))
 
