@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from lstm_stock.dataset import pooled
-from lstm_stock.dataset.pooled import PooledT, columns_by_step, drift_t
+from lstm_stock.dataset.pooled import RIDGE, RIDGE_OF_ONE, PooledT, columns_by_step, drift_t
 from lstm_stock.dataset.series import WindowSpec, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows, windows_of
@@ -33,12 +33,12 @@ def rows_of(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return [0.5, -30, 7] + z * [0.01, 4, 1], y
 
 
-def penalised_loss(beta: np.ndarray, z: np.ndarray, y: np.ndarray, step: int) -> float:
+def penalised_loss(beta: np.ndarray, z: np.ndarray, y: np.ndarray, step: int, ridge: float) -> float:
     """By scipy: the loss of one step, with an intercept and slopes of log scale and degrees of freedom."""
     log_scale, raw = (beta.reshape(-1, 2)[0] + z @ beta.reshape(-1, 2)[1:]).T
     scale, df = np.exp(log_scale), 2.05 + np.log1p(np.exp(raw))
     likelihood = stats.t.logpdf(y, df, 0.04 * np.sqrt(step) * scale, scale).mean()
-    return -likelihood + 0.001 / 2 * np.sum(beta.reshape(-1, 2)[1:] ** 2)
+    return -likelihood + ridge / 2 * np.sum(beta.reshape(-1, 2)[1:] ** 2)
 
 
 def windows_by_ticker(table=None, **changes: object) -> list[Windows]:
@@ -50,21 +50,26 @@ def windows_by_ticker(table=None, **changes: object) -> list[Windows]:
     return [windows_of(one, spec, split, "train") for one in series]
 
 
-def test_the_fit_maximises_the_penalised_likelihood_of_each_step():
+@pytest.mark.parametrize("ridge", [0.001, 1.0])
+def test_the_fit_maximises_the_penalised_likelihood_of_each_step(ridge):
     x, y = rows_of(500)
-    fitted = PooledT.fit_rows(x, y, np.ones((3, 2), bool))
+    fitted = PooledT.fit_rows(x, y, np.ones((3, 2), bool), ridge)
     z, std = stats.zscore(x), x.std(axis=0)
     for step in (1, 2):
-        found = optimize.minimize(
-            penalised_loss, np.zeros(8), (z, y[:, step - 1], step), method="BFGS", options={"gtol": 1e-6}
+        best = optimize.minimize(
+            penalised_loss,
+            np.zeros(8),
+            (z, y[:, step - 1], step, ridge),
+            method="BFGS",
+            options={"gtol": 1e-6},
         )
         slopes = fitted.slopes[:, step - 1] * std[:, None]
         intercepts = fitted.intercepts[step - 1] + x.mean(axis=0) @ fitted.slopes[:, step - 1]
-        ours = np.vstack([intercepts, slopes])
-        assert penalised_loss(ours, z, y[:, step - 1], step) == pytest.approx(found.fun, abs=1e-6)
-        np.testing.assert_allclose(ours[:, 0], found.x.reshape(-1, 2)[:, 0], atol=2e-3)
-        np.testing.assert_allclose(ours[:, 1], found.x.reshape(-1, 2)[:, 1], atol=5e-2)
-        assert ours[1, 0] > 0.2  # the scale that was drawn, and not only that of the optimum
+        found, expected = np.vstack([intercepts, slopes]), best.x.reshape(-1, 2)
+        assert penalised_loss(found, z, y[:, step - 1], step, ridge) == pytest.approx(best.fun, abs=1e-6)
+        np.testing.assert_allclose(found[:, 0], expected[:, 0], atol=2e-3)
+        np.testing.assert_allclose(found[:, 1], expected[:, 1], atol=5e-2)
+        assert (found[1, 0] > 0.2) == (ridge < 1)  # 0.3 was drawn
 
 
 def test_the_gradient_is_that_of_differences(monkeypatch):
@@ -77,13 +82,13 @@ def test_the_gradient_is_that_of_differences(monkeypatch):
 
     monkeypatch.setattr(optimize, "minimize", record)
     x, y = rows_of(200)
-    PooledT.fit_rows(x, y, np.ones((3, 2), bool))
+    PooledT.fit_rows(x, y, np.ones((3, 2), bool), 0.5)
     assert len(losses) == 2
     for at in np.random.default_rng(1).normal(0, 0.7, (3, 8)):
         for step, loss in enumerate(losses, 1):
             value, gradient = loss(at)
             assert value == pytest.approx(
-                penalised_loss(at, stats.zscore(x), y[:, step - 1], step), rel=1e-10
+                penalised_loss(at, stats.zscore(x), y[:, step - 1], step, 0.5), rel=1e-10
             )
             by_differences = optimize.approx_fprime(at, lambda beta, loss=loss: loss(beta)[0])
             np.testing.assert_allclose(gradient, by_differences, atol=1e-6)
@@ -105,18 +110,18 @@ def test_each_step_uses_the_columns_of_its_own_session_and_those_without_one():
     np.testing.assert_array_equal(used, [[True, True], [True, False], [False, True], [True, True]])
     x, y = rows_of(300)
     x = np.column_stack([x, x[:, 0] ** 2])
-    fitted = PooledT.fit_rows(x, y, used)
+    fitted = PooledT.fit_rows(x, y, used, RIDGE)
     np.testing.assert_array_equal((fitted.slopes != 0).all(axis=-1), used)
-    alone = PooledT.fit_rows(x[:, [0, 2, 3]], y, np.ones((3, 2), bool))
+    alone = PooledT.fit_rows(x[:, [0, 2, 3]], y, np.ones((3, 2), bool), RIDGE)
     np.testing.assert_allclose(fitted.params(x)[:, 1], alone.params(x[:, [0, 2, 3]])[:, 1], rtol=1e-7)
 
 
 def test_a_constant_feature_has_no_slope_and_changes_no_other():
     x, y = rows_of(300)
     with_constants = np.column_stack([x[:, 0], np.full(300, np.float32(0.1)), x[:, 1:], np.zeros(300)])
-    fitted = PooledT.fit_rows(with_constants, y, np.ones((5, 2), bool))
+    fitted = PooledT.fit_rows(with_constants, y, np.ones((5, 2), bool), RIDGE)
     assert (fitted.slopes[[1, 4]] == 0).all()
-    without = PooledT.fit_rows(x, y, np.ones((3, 2), bool))
+    without = PooledT.fit_rows(x, y, np.ones((3, 2), bool), RIDGE)
     np.testing.assert_array_equal(fitted.slopes[[0, 2, 3]], without.slopes)
     np.testing.assert_allclose(fitted.intercepts, without.intercepts, rtol=1e-12)
 
@@ -131,12 +136,14 @@ def test_the_units_of_the_features_do_not_matter(factors, shifts, signs):
     x, y = rows_of(250)
     used = np.ones((3, 2), bool)
     other = (x + shifts) * factors * signs
-    expected = PooledT.fit_rows(x, y, used).params(x)
-    np.testing.assert_allclose(PooledT.fit_rows(other, y, used).params(other), expected, atol=1e-3)
+    expected = PooledT.fit_rows(x, y, used, RIDGE).params(x)
+    np.testing.assert_allclose(PooledT.fit_rows(other, y, used, RIDGE).params(other), expected, atol=1e-3)
 
 
-def test_the_fit_is_to_the_last_bars_and_scaled_returns_of_all_train_windows():
-    train = windows_by_ticker()
+@pytest.mark.parametrize(("n_tickers", "ridge"), [(2, RIDGE), (1, RIDGE_OF_ONE)])
+def test_the_fit_is_to_the_last_bars_and_scaled_returns_of_all_train_windows(n_tickers, ridge):
+    """With a strong penalty for a single ticker, whose days alone determine no dozens of slopes."""
+    train = windows_by_ticker()[:n_tickers]
     x, y = [], []
     for windows in train:
         series = windows.series
@@ -145,7 +152,7 @@ def test_the_fit_is_to_the_last_bars_and_scaled_returns_of_all_train_windows():
             returns = np.log(series.close[row + 1 : row + 3] / series.close[row])
             y.append(returns / (series.volatility_scale[row] * SQRT_STEPS))
     fitted = PooledT.fit(train)
-    expected = PooledT.fit_rows(np.array(x, np.float64), np.array(y), np.ones((3, 2), bool))
+    expected = PooledT.fit_rows(np.array(x, np.float64), np.array(y), np.ones((3, 2), bool), ridge)
     np.testing.assert_allclose(fitted.slopes, expected.slopes, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(fitted.intercepts, expected.intercepts, rtol=1e-4, atol=1e-5)
 
