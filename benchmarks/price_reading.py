@@ -1,6 +1,6 @@
 """Time to read the prices of many tickers, and from the start of a training to its first batch.
 
-    python benchmarks/price_reading.py [N_TICKERS] [N_BARS]
+    python benchmarks/price_reading.py [N_TICKERS] [N_BARS] [CONFIG]
 
 Prices are simulated in a temporary store. What `train` does with prices is timed, without training and scoring:
 the windows, the first batch, the windows of the refit, the bars that scoring takes. TensorFlow is imported before.
@@ -66,7 +66,9 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         names, store = simulated_store(Path(folder), n_tickers, n_bars), Store(Path(folder))
-        config = load_config(None, [f"data.tickers=[{','.join(names)}]", *SETTINGS])
+        path = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+        settings = SETTINGS if path is None else SETTINGS[1:]
+        config = load_config(path, [f"data.tickers=[{','.join(names)}]", *settings])
         print(f"{n_tickers} tickers x {n_bars} bars")
 
         timed("read, validate and hash", n_tickers, lambda: [store.read(name) for name in names])

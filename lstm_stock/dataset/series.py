@@ -222,11 +222,16 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
     return _series(ticker, adjusted, raw, inputs, first, fitted)
 
 
-def pool_scalers(series: Sequence[TickerSeries], split: Split) -> list[TickerSeries]:
-    """Scale the inputs of all tickers by one scaler of their train bars."""
+def pool_scalers(series: list[TickerSeries], split: Split) -> list[TickerSeries]:
+    """Scale the inputs of all tickers, in place, by one scaler of their train bars.
+
+    The list itself is changed and returned: a second one would hold the features of all tickers twice.
+    """
     n_bars = [split.first_rows(one.dates)[0] - one.first for one in series]
     scaler = pool([one.fitted.scaler for one in series], n_bars)
-    return [one.with_scaler(scaler) for one in series]
+    for i, one in enumerate(series):
+        series[i] = one.with_scaler(scaler)
+    return series
 
 
 def apply_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, fitted: FittedTicker) -> TickerSeries:
