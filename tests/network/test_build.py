@@ -88,7 +88,7 @@ def mean_loss(head: str, y_true: np.ndarray, params: np.ndarray) -> float:
     return float(ops.mean(losses))
 
 
-@pytest.mark.parametrize("head", ["gaussian", "student_t", "vocabulary"])
+@pytest.mark.parametrize("head", ["gaussian", "student_t", "drift_t", "vocabulary"])
 def test_the_training_loss_is_the_mean_log_score_of_the_distribution(head):
     y_true, params = random_params(head)
     loss = mean_loss(head, y_true, params)
@@ -96,7 +96,7 @@ def test_the_training_loss_is_the_mean_log_score_of_the_distribution(head):
     assert loss == pytest.approx(scores.mean(), rel=1e-5)
 
 
-def test_gaussian_and_student_t_losses_agree_with_scipy():
+def test_losses_of_closed_forms_agree_with_scipy():
     y_true, params = random_params("gaussian")
     loss = mean_loss("gaussian", y_true, params)
     expected = -stats.norm.logpdf(y_true, params[..., 0], np.exp(params[..., 1])).mean()
@@ -105,6 +105,11 @@ def test_gaussian_and_student_t_losses_agree_with_scipy():
     loss = mean_loss("student_t", y_true, params)
     df = 2.05 + np.log1p(np.exp(params[..., 2]))
     expected = -stats.t.logpdf(y_true, df, params[..., 0], np.exp(params[..., 1])).mean()
+    assert loss == pytest.approx(expected, rel=1e-5)
+    y_true, params = random_params("drift_t")
+    loss = mean_loss("drift_t", y_true, params)
+    scale, df = np.exp(params[..., 0]), 2.05 + np.log1p(np.exp(params[..., 1]))
+    expected = -stats.t.logpdf(y_true, df, 0.04 * np.sqrt([1, 2]) * scale, scale).mean()
     assert loss == pytest.approx(expected, rel=1e-5)
 
 
@@ -178,6 +183,16 @@ def test_members_are_joined_into_one_network_whose_forecast_is_their_mixture():
     np.testing.assert_allclose(params[:, 0], apart[0], rtol=1e-6)
     np.testing.assert_allclose(params[:, 1], apart[1], rtol=1e-6)
     assert isinstance(to_distribution("student_t", params), Mixture)
+
+
+def test_members_around_the_common_drift_forecast_the_distribution_of_their_mean_parameters():
+    """A mixture of the narrow and the wide one would have heavier tails than either."""
+    log_scales, raw = np.array([-1.0, 1.0]), np.array([2.0, 4.0])
+    params = np.stack([log_scales, raw], axis=-1)[None, :, None].repeat(3, axis=0).repeat(2, axis=2)
+    assert params.shape == (3, 2, 2, 2)
+    forecast = to_distribution("drift_t", params.astype(np.float32))
+    expected = stats.t(2.05 + np.log1p(np.exp(3)), 0.04 * np.sqrt([1, 2]), 1)
+    np.testing.assert_allclose(forecast.quantile(0.99), [expected.ppf(0.99)] * 3, rtol=1e-6)
 
 
 def test_a_joined_network_survives_saving_in_safe_mode(tmp_path):

@@ -25,12 +25,20 @@ def test_a_training_with_a_better_epoch_has_no_note():
     assert notes_of([[1.5, 1.6, 1.7]], "training.early_stopping=null") == []
 
 
+def test_a_start_that_was_asked_for_has_no_note():
+    assert notes_of([[1.5]], "training.epochs=0", "model.head=drift_t", "model.shortcut=linear") == []
+
+
 @pytest.mark.parametrize(
     ("changes", "forecast"),
     [
         ([], "no move, with the EWMA volatility"),
         (["target_scale=har"], "no move, with the volatility of `target_scale: har`"),
         (["model.head=point", "calibration=none"], "no move"),
+        (
+            ["model.head=drift_t", "model.shortcut=linear"],
+            "what the regression pooled_t of its train windows does",
+        ),
         (["target=close", "target_scale=none", "model.head=point"], "the same price at every cutoff"),
     ],
 )

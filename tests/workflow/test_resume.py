@@ -60,10 +60,12 @@ ALONE = TO_THE_END.model_copy(update={"members": 1, "epochs": 2})
 RANDOM = replace(TINY, regularisers=Regularisers(recurrent_dropout=0.2, zoneout=0.2))
 """Random numbers also inside the cell."""
 
+SHORTCUT = replace(TINY, head="drift_t", shortcut=True)
+
 
 @pytest.mark.parametrize(
     ("shape", "settings"),
-    [(RANDOM, STOPPED), (TINY, TO_THE_END), (TINY, HOPELESS)],
+    [(RANDOM, STOPPED), (SHORTCUT, TO_THE_END), (TINY, HOPELESS)],
     ids=["stopped", "to the end", "start kept"],
 )
 def test_a_training_killed_after_every_epoch_ends_with_the_same_weights(folder, shape, settings):
