@@ -232,6 +232,8 @@ def configs(draw: st.DrawFn) -> Config:
     )
     of_cells = {spec.head for spec in CELLS.values()}
     heads = ("point", "quantile") if target == "close" else [name for name in HEADS if name not in of_cells]
+    head = draw(st.sampled_from(heads))
+    shortcuts = ["none", "linear"] if HEADS[head].has_regression else ["none"]
     stopping = st.builds(
         EarlyStoppingConfig, monitor=st.sampled_from(["val_loss", "loss"]), patience=st.integers(1, 10_000)
     )
@@ -244,7 +246,7 @@ def configs(draw: st.DrawFn) -> Config:
         target=target,
         target_scale="none"
         if target == "close"
-        else draw(st.sampled_from(["none", "trailing_vol", "trailing_range", "har"])),
+        else draw(st.sampled_from(["none", "trailing_vol", "trailing_range", "har", "lhar"])),
         window=WindowConfig(look_back=draw(st.integers(1, 2520)), horizon=draw(st.integers(1, 252))),
         split=draw(
             st.builds(SplitConfig, val=shares, test=shares) | st.just(SplitConfig(val=val, test=test))
@@ -254,10 +256,12 @@ def configs(draw: st.DrawFn) -> Config:
             units=tuple(draw(st.lists(widths, min_size=1, max_size=8))),
             dropout=draw(st.floats(0, 1, exclude_max=True)),
             dense=tuple(draw(st.lists(widths, max_size=8))),
-            head=draw(st.sampled_from(heads)),
+            head=head,
+            shortcut=draw(st.sampled_from(shortcuts)),
         ),
         training=TrainingConfig(
-            epochs=draw(st.integers(1, 10_000)),
+            epochs=draw(st.integers(0, 10_000)),
+            weight_decay=draw(st.floats(0, 1)),
             learning_rate=draw(rates),
             early_stopping=draw(optional(stopping)),
             reduce_lr=draw(optional(reducing)),

@@ -28,6 +28,7 @@ TOP_KEYS = "data, features, target, target_scale, window, split, scaler, model, 
 HEADS = "point, gaussian, student_t, drift_t, quantile, vocabulary"
 CELLS = "rnn, lstm, gru, bilstm, peephole, attention, transformer, ntm, token"
 SHARE_OR_DAY = "must be a share of the bars such as 0.2, or a date such as 2020-01-31"
+NO_REGRESSION = "got 'linear', must be none (or left out) with head {}; it needs head drift_t"
 NO_STATE = (
     "must be 0 (or left out) with cell transformer, to which it does not apply; "
     "it applies to rnn, lstm, gru, bilstm, peephole, attention, ntm"
@@ -141,6 +142,10 @@ lr: 5
             "model.units: got a list, must be a list of at most 8",
         ),
         ("model: {head: null}", f"model.head: got nothing, allowed: {HEADS}"),
+        ("model: {shortcut: linear}", f"model.shortcut: {NO_REGRESSION.format('student_t')}"),
+        ("model: {shortcut: linear, head: quantile}", f"model.shortcut: {NO_REGRESSION.format('quantile')}"),
+        ("model: {shortcut: linear, cell: token}", f"model.shortcut: {NO_REGRESSION.format('vocabulary')}"),
+        ("model: {shortcut: cubic}", "model.shortcut: got 'cubic', allowed: linear, none"),
         ("model: {head: [point]}", f"model.head: got a list, allowed: {HEADS}"),
         ("model: {dropout: -0.1}", "model.dropout: got -0.1, must be at least 0"),
         ("model: {zoneout: 1}", "model.zoneout: got 1.0, must be below 1"),
