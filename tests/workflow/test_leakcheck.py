@@ -17,6 +17,7 @@ from lstm_stock.config import load_config
 from lstm_stock.config.features import FEATURES, FeatureSpec
 from lstm_stock.dataset import build, features, loader, market
 from lstm_stock.dataset.build import build_dataset, with_tickers
+from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.series import fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import windows_of
@@ -45,6 +46,9 @@ SETTINGS = (
     "training.batch_size=64",
     "training.epochs=1",
 )
+POOLED = ("scaler=pooled", "model.head=drift_t", "model.shortcut=linear")
+"""A network that starts from the regression over all tickers."""
+
 CONFIG = load_config(None, [*SETTINGS])
 TABLES = {"AAA": random_prices(420, seed=1), "BBB": random_prices(400, seed=2, start="2015-02-01")}
 HISTORIES = {
@@ -121,7 +125,7 @@ def leak_in_fold() -> str:
 
 @pytest.mark.parametrize(
     ("overrides", "n_folds"),
-    [((), 1), (("training.refit=true", "calibration=conformal", "target_scale=har_market"), 0)],
+    [((), 1), ((*POOLED, "training.refit=true", "calibration=conformal", "target_scale=har_market"), 0)],
 )
 def test_the_code_as_it_is_has_no_leak_and_everything_is_compared(tmp_path, monkeypatch, overrides, n_folds):
     keep_corruptions(monkeypatch, "noise", "scale")
@@ -354,6 +358,13 @@ def test_baselines_fitted_on_the_test_period(monkeypatch, forecaster):
         lambda *arguments: replace(baseline_task(*arguments), n_insample=len(arguments[1])),
     )
     assert "leak: the forecast of the baseline" in leak_in_forecasts(forecaster)
+
+
+def test_the_regression_over_all_tickers_fitted_on_the_test_period(monkeypatch, forecaster):
+    monkeypatch.setattr(
+        fit_module, "pooled_regression", lambda _, windows: PooledT.fit([*windows.train, *windows.test])
+    )
+    assert "leak: the forecast of the baseline `pooled_t` for AAA" in leak_in_forecasts(forecaster)
 
 
 def test_a_fold_trained_on_its_block(monkeypatch):

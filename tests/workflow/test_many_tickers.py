@@ -19,8 +19,9 @@ import pytest
 
 from lstm_stock.cli.train import show_scores
 from lstm_stock.config import load_config
-from lstm_stock.dataset.build import build_dataset, windows_skipping_unusable
+from lstm_stock.dataset.build import build_dataset, refit_windows, windows_skipping_unusable
 from lstm_stock.dataset.loader import BarLoader
+from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.series import UNKNOWN_TICKER_ID, fit_ticker, window_spec
 from lstm_stock.dataset.split import split_of
 from lstm_stock.errors import ShortHistoryError
@@ -161,6 +162,20 @@ def test_its_forecasts_lie_in_the_file_ticker_by_ticker_and_give_its_scores_and_
     )
     pd.testing.assert_frame_equal(score_table(run.forecasts), run.scores, check_dtype=False)
     assert json.loads(json.dumps(judge(run.forecasts, subject_of(run.config)))) == run.verdict
+
+
+def test_the_regression_over_all_tickers_is_a_baseline_fitted_to_all_bars_before_the_test_period(made):
+    run, reader = made.run, PriceReader(made.run.config.data, made.store)
+    windows = refit_windows(run.config, BarLoader(reader.adjusted), run.provenance.split)
+    regression = PooledT.fit(windows.train)
+    for test in windows.test:
+        rows = run.forecasts_of(test.series.ticker)
+        found = rows[rows["model"] == "pooled_t"].pivot(index="cutoff", columns="step", values="crps")
+        expected = regression.forecast(test).rescale(100).crps(100 * test.returns)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert set(run.scores.loc[run.scores["model"] == "pooled_t", "ticker"]) == set(TICKERS)
+    assert "pooled_t" in [one["baseline"] for one in run.verdict["distribution"]["comparisons"]]
+    assert any(line.split()[:2] == ["pooled_t", "4"] for line in made.answer.out.splitlines())
 
 
 def test_what_it_says_has_a_line_a_ticker_the_most_skilful_first_and_a_line_a_baseline(made):
