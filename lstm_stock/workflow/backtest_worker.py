@@ -1,7 +1,8 @@
 """The worker of a backtest: fit and forecast one part of one fold, from its input alone.
 
-A part is the network of a fold, which learns all tickers, or the baselines of one ticker. TensorFlow loads in the
-worker that needs it, with one thread, so that the number of workers changes no bit.
+A part is the network of a fold with the regression `pooled_t`, as both learn all tickers, or the other baselines
+of one ticker. TensorFlow loads in the worker that needs it, with one thread, so that the number of workers changes
+no bit.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from urllib.parse import quote
 import pandas as pd
 
 from lstm_stock.config import Config
+from lstm_stock.config.schema import REGRESSION
 from lstm_stock.dataset.build import SplitWindows, windows_by_split
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import window_spec
 from lstm_stock.dataset.split import Fold
 from lstm_stock.network.tensorflow_setup import load_single_threaded_tensorflow
 from lstm_stock.runs.backtest import FoldPart
+from lstm_stock.scoring.forecast_table import forecast_table
 from lstm_stock.workflow.scoring import baseline_tables, network_table
 
 
@@ -78,7 +81,7 @@ def _cut_windows(job: FoldJob, loader: BarLoader) -> SplitWindows:
 
 
 def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
-    from lstm_stock.workflow.fit import fit_with_refit, forecast_each
+    from lstm_stock.workflow.fit import fit_with_refit, forecast_each, pooled_regression
 
     loader = BarLoader(job.adjusted.__getitem__)
     forecaster = fit_with_refit(job.config, _cut_windows(job, loader), loader)
@@ -91,6 +94,9 @@ def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
         network_table(job.config.model_name, windows, returns, forecaster.calibrators[windows.series.ticker])
         for windows, returns in zip(test, forecast_each(job.config, fit.network, test), strict=True)
     ]
+    regression = pooled_regression(job.config, forecaster.windows)
+    if regression is not None:
+        tables += [forecast_table(windows, REGRESSION, regression.forecast(windows)) for windows in test]
     return tables, facts
 
 

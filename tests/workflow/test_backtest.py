@@ -20,8 +20,11 @@ import pandas as pd
 import pytest
 
 from lstm_stock.config import load_config
+from lstm_stock.dataset.build import windows_by_split
+from lstm_stock.dataset.pooled import PooledT
+from lstm_stock.dataset.series import window_spec
 from lstm_stock.errors import ConfigError, DataError, RunError
-from lstm_stock.prices.reader import TickerOrigin
+from lstm_stock.prices.reader import PriceReader, TickerOrigin
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from lstm_stock.report import score_tables
@@ -30,7 +33,14 @@ from lstm_stock.runs.backtest import FoldPart, PartsFolder, backtest_key
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 from lstm_stock.scoring.scores import score_table
 from lstm_stock.workflow import parallel
-from lstm_stock.workflow.backtest import _without_dropouts, pool, score_by_fold
+from lstm_stock.workflow.backtest import (
+    Plan,
+    _without_dropouts,
+    fold_loader,
+    plan_backtest,
+    pool,
+    score_by_fold,
+)
 from lstm_stock.workflow.backtest_worker import PartName
 from lstm_stock.workflow.parallel import Engine, call_in_new_process, run_calls
 from tests.conftest import TINY
@@ -118,6 +128,24 @@ def test_scores_can_be_worked_out_from_the_pooled_forecasts(done):
         pd.testing.assert_frame_equal(
             pd.DataFrame(table).astype({"nll": float}).fillna(-1.0), again, check_dtype=False, rtol=1e-12
         )
+
+
+def test_the_regression_over_all_tickers_is_fitted_to_the_bars_before_each_block(done, data):
+    forecasts = pd.read_parquet(folder_of(done) / "forecasts.parquet")
+    config = load_config(None, [value for value in SETTINGS if value != "--set"])
+    reader = PriceReader(config.data, Store(data))
+    config, plans = plan_backtest(config, reader, Plan(2, "expanding", Engine("loky", 1)), pytest.fail)
+    for plan in plans:
+        windows = windows_by_split(
+            plan.scored, fold_loader(config, reader, plan.fold), window_spec(config), plan.fold.split
+        )
+        regression = PooledT.fit([*windows.train, *windows.val])
+        for test in windows.test:
+            rows = forecasts[(forecasts["fold"] == plan.fold.number) & (forecasts["model"] == "pooled_t")]
+            rows = rows[rows["ticker"] == test.series.ticker]
+            found = rows.pivot(index="cutoff", columns="step", values="crps")
+            expected = regression.forecast(test).rescale(100).crps(100 * test.returns)
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_every_model_forecasts_every_cutoff_of_the_test_period_once(done):
