@@ -202,9 +202,10 @@ def print_scores(part: pd.DataFrame, model: str, others: list[str], step: int) -
                 less = rows[score][model] - rows[score][name]
                 test = diebold_mariano(by_date(less, dates), step)
                 n_better = int((less.groupby(tickers).mean() < 0).sum())
-                found.append((n_better, test.statistic, test.p, less.mean()))
+                found.append((n_better, test.statistic, test.p, newey_west_t(by_date(less, dates))))
             cells += [
                 ", ".join(str(n) for n, *_ in found),
+                ", ".join(f"{t:+.1f}" for *_, t in found),
                 ", ".join(f"{t:+.1f}" for _, t, *_ in found),
                 ", ".join(f"{p:.2g}" for *_, p, _ in found),
             ]

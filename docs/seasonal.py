@@ -83,14 +83,15 @@ def drawn(table: pd.DataFrame, after_report: pd.DatetimeIndex, n_wider: int) -> 
             marked.index, marked["return"], "o", color="#d55e00", label="return after a quarterly report"
         )
         for side in ("low", "high"):
-            axes.plot(marked.index, marked[side], "_", color="#0072b2", markersize=14, markeredgewidth=2)
+            label = "interval of that day" if side == "low" else None
+            axes.plot(marked.index, marked[side], "_", color="#0072b2", ms=14, mew=2, label=label)
         axes.set_ylabel("next-day return, %")
         axes.set_title(
             f"AAPL: the forecast, made from prices alone, is wider than a week before on {n_wider} of "
             f"{len(after_report)} days after a report"
         )
         axes.set_ylim(-8.5, 9)
-        axes.legend(loc="lower right", ncols=3)
+        axes.legend(loc="lower right", ncols=4)
     return figure
 
 
