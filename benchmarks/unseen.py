@@ -22,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lstm_stock.config import Config, load_config
 from lstm_stock.dataset.build import build_dataset, with_tickers
@@ -36,7 +37,7 @@ from lstm_stock.prices.sources import FetchOptions
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.update import fetch_into
 from lstm_stock.scoring.forecast_table import forecast_table
-from lstm_stock.scoring.significance.accuracy import by_date, diebold_mariano
+from lstm_stock.scoring.significance.accuracy import by_date, diebold_mariano, long_run_variance
 from lstm_stock.scoring.significance.confidence_set import model_confidence_set
 from lstm_stock.scoring.significance.coverage import volatility_thirds
 from lstm_stock.workflow.fit import (
@@ -189,10 +190,8 @@ def print_scores(part: pd.DataFrame, model: str, others: list[str], step: int) -
     for score in ("nll", "crps"):
         daily = np.column_stack([by_date(rows[score][name], dates) for name in present])
         sets[score] = model_confidence_set(daily, step)
-    print(
-        "| model | NLL | CRPS, % | in the confidence set | network better in (NLL, CRPS) | t (NLL, CRPS) | p |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    print("| model | NLL | CRPS, % | confidence set | better than it in (NLL, CRPS) | t, 5 lags | DM | p |")
+    print("|---|---|---|---|---|---|---|---|")
     for i, name in enumerate(present):
         inside = ", ".join(score.upper() for score in sets if sets[score][i] >= 0.1)
         cells = [name, f"{rows['nll'][name].mean():.4f}", f"{rows['crps'][name].mean():.4f}", inside or "-"]
@@ -219,6 +218,11 @@ def print_scores(part: pd.DataFrame, model: str, others: list[str], step: int) -
             less = [(rows[s][model] - rows[s][name])[years == year].mean() for s in ("nll", "crps")]
             cells.append(f"{less[0]:+.4f}, {less[1]:+.4f}")
         print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def newey_west_t(differences: NDArray[np.float64]) -> float:
+    """Return the t statistic of a mean, with five autocovariances (Newey & West 1987); the verdict's has more."""
+    return float(differences.mean() / np.sqrt(long_run_variance(differences, 5) / len(differences)))
 
 
 def print_coverage(network: pd.DataFrame) -> None:
