@@ -116,7 +116,7 @@ def test_the_best_baseline_of_a_run_has_a_crps_for_every_ticker():
     )
     run = SimpleNamespace(
         name="run",
-        config=SimpleNamespace(model=SimpleNamespace(cell="lstm", head="mixture")),
+        config=SimpleNamespace(model_name="lstm", model=SimpleNamespace(head="mixture")),
         scores=scores,
         provenance=SimpleNamespace(interrupted=False),
         verdict={},
