@@ -16,6 +16,7 @@ from lstm_stock.cli import (  # noqa: F401 - each adds its command
     config,
     data,
     demo,
+    evaluate,
     fetch,
     leakcheck,
     models,
@@ -28,7 +29,18 @@ from lstm_stock.cli.app import INTERRUPTED, app, config_app, data_app, print_err
 from lstm_stock.cli.streams import discard, lenient_streams
 from lstm_stock.errors import LstmStockError
 
-COMMANDS = ("fetch", "train", "predict", "plot", "runs", "demo", "backtest", "leakcheck", "models")
+COMMANDS = (
+    "fetch",
+    "train",
+    "predict",
+    "evaluate",
+    "plot",
+    "runs",
+    "demo",
+    "backtest",
+    "leakcheck",
+    "models",
+)
 """The order in which `--help` lists the commands; `data` and `config`, which have subcommands, come last."""
 
 READER_GONE = 141

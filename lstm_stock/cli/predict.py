@@ -95,14 +95,14 @@ def predict_run(
         [*tickers, *run.config.data.covariates]
     )  # a missing ticker is an error before TensorFlow takes seconds to load
     load_tensorflow()
-    from lstm_stock.workflow.predict import market_until, predict
+    from lstm_stock.workflow.predict import predict
+    from lstm_stock.workflow.run_bars import RunBars
 
-    prices = Snapshot(store)
-    market = market_until(run, prices, cutoff)
+    bars = RunBars(run, Snapshot(store), end=cutoff)
     predictions, warnings, failures = {}, [], []
     for one in tickers:
         try:
-            predictions[one] = predict(run, prices, one, cutoff, dt.date.today(), market, dividends)
+            predictions[one] = predict(bars, one, dt.date.today(), dividends)
             warnings += [(one, text) for text in predictions[one].warnings]
         except ShortHistoryError as error:  # the other tickers can still be forecast
             failures.append(error)

@@ -128,18 +128,34 @@ def _train_each(
 
 def show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) -> None:
     """Print one table per ticker, or one line per ticker where they are many; then the verdict."""
+    from lstm_stock.report.text import verdict_text
+
+    show_score_tables(scores, verdict, config.model_name)
+    print("\n" + verdict_text(verdict))
+
+
+def show_score_tables(
+    scores: pd.DataFrame, verdict: dict[str, Any], model: str, subject: str = "test scores"
+) -> None:
+    """Print one table per ticker, or one line per ticker where they are many.
+
+    Args:
+        scores: A score table.
+        verdict: Its verdict.
+        model: The network's name.
+        subject: What was scored, for the titles.
+    """
     from lstm_stock.report import console, score_tables
-    from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison, verdict_text
+    from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison
     from lstm_stock.scoring.scores import pooled_scores, ticker_scores
 
-    model, tickers = config.model_name, list(dict.fromkeys(scores["ticker"]))
+    tickers = list(dict.fromkeys(scores["ticker"]))
     if len(tickers) <= MAX_DETAILED_TICKERS:
         for ticker in tickers:
-            console.show(score_tables.score_table(scores, model, ticker))
+            console.show(score_tables.score_table(scores, model, ticker, subject))
             print(comparison(scores, model, ticker))
-    else:
-        rows, pooled = ticker_scores(scores, model), pooled_scores(scores, model)
-        console.show(score_tables.tickers_table(rows, verdict["tickers"], model))
-        if len(pooled):  # empty for point forecasts: RMSE in prices has no mean over tickers
-            console.show(score_tables.pooled_table(pooled, model))
-    print("\n" + verdict_text(verdict))
+        return
+    rows, pooled = ticker_scores(scores, model), pooled_scores(scores, model)
+    console.show(score_tables.tickers_table(rows, verdict["tickers"], model))
+    if len(pooled):  # empty for point forecasts: RMSE in prices has no mean over tickers
+        console.show(score_tables.pooled_table(pooled, model))

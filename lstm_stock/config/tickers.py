@@ -64,6 +64,23 @@ def read_tickers_file(path: Path) -> list[str]:
     return distinct(tickers)
 
 
+def parse_tickers(text: str) -> list[str]:
+    """Return the tickers of an option, each once: names with commas or spaces between, or the name of a file.
+
+    >>> parse_tickers("msft, BRK-B aapl,MSFT")
+    ['MSFT', 'BRK-B', 'AAPL']
+
+    Raises:
+        ConfigError: The file cannot be read, or there is no ticker.
+        DataError: One of the names is no ticker.
+    """
+    is_file = names_a_file(text.strip())
+    names = read_tickers_file(Path(text.strip())) if is_file else text.replace(",", " ").split()
+    if not names:
+        raise ConfigError("no ticker is named", "write AAPL,MSFT or the name of a .txt file of tickers")
+    return distinct([normalise_ticker(name) for name in names])
+
+
 def distinct(tickers: list[str]) -> list[str]:
     """Return each ticker once, in its first spelling; upper and lower case are the same.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +116,38 @@ class PooledT:
         """Forecast the k-bar log returns after each window, shape `(n_windows, horizon)`."""
         with one_blas_thread():
             return drift_t(self.params(_last_bars(windows))).rescale(windows.volatility_scale)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every number is finite."""
+        return bool(np.isfinite(self.slopes).all() and np.isfinite(self.intercepts).all())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a plain dictionary."""
+        return {"slopes": self.slopes.tolist(), "intercepts": self.intercepts.tolist()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], n_features: int, horizon: int) -> PooledT:
+        """Rebuild a regression from what `to_json` returned.
+
+        Args:
+            data: The dictionary.
+            n_features: Number of features.
+            horizon: Number of steps.
+
+        Raises:
+            KeyError: A key is missing.
+            TypeError: A value is no number.
+            ValueError: The arrays are not of `n_features` and `horizon`, or not finite.
+        """
+        found = cls(*(np.asarray(data[name], np.float64) for name in ("slopes", "intercepts")))
+        shapes = found.slopes.shape, found.intercepts.shape
+        expected = (n_features, horizon, 2), (horizon, 2)
+        if shapes != expected:
+            raise ValueError(f"its shapes are {shapes}, not {expected}")
+        if not found.is_finite:
+            raise ValueError("it has numbers that are not finite")
+        return found
 
 
 def columns_by_step(spec: WindowSpec) -> NDArray[np.bool_]:

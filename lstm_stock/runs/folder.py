@@ -15,8 +15,10 @@ from lstm_stock.errors import RunError
 from lstm_stock.runs.files import CONFIG, PROVENANCE, join_tickers, write_json
 from lstm_stock.runs.provenance import BacktestProvenance, RunProvenance
 
+Kind = Literal["run", "backtest", "evaluation"]
 
-def require_writable(runs_dir: Path) -> None:
+
+def require_writable(runs_dir: Path, kind: Kind = "run") -> None:
     """Check that a run can be saved, before hours are spent on training it.
 
     Nothing is left behind: a folder that does not exist is not made, its nearest parent is tried.
@@ -29,14 +31,15 @@ def require_writable(runs_dir: Path) -> None:
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        raise cannot_save(runs_dir, error) from error
+        raise cannot_save(runs_dir, error, kind) from error
 
 
-def cannot_save(runs_dir: Path, error: OSError, kind: str = "run") -> RunError:
-    """Return the error that says why a run, or a backtest, cannot be saved."""
+def cannot_save(runs_dir: Path, error: OSError, kind: Kind = "run") -> RunError:
+    """Return the error that says why something cannot be saved."""
+    option = "--output" if kind == "evaluation" else "--runs-dir"
     return RunError(
         f"the {kind} cannot be saved in {runs_dir}: {error.strerror or error}",
-        "make room or choose another folder with `--runs-dir`",
+        f"make room or choose another folder with `{option}`",
     )
 
 

@@ -6,6 +6,7 @@ mode.
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import pandas as pd
 
 from lstm_stock.config import Config, load_saved_config
 from lstm_stock.config.scales import SCALES
+from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.dataset.split import Split
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
@@ -30,6 +32,7 @@ from lstm_stock.runs.files import (
     FORECASTS,
     HISTORY,
     NETWORK,
+    POOLED,
     PROVENANCE,
     SCALER,
     SCORES,
@@ -57,11 +60,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ModelArtifacts:
-    """What a forecast needs of a training; scalers and calibrators by ticker."""
+    """What a forecast needs of a training; scalers and calibrators by ticker.
+
+    `pooled` is the regression over all tickers, the baseline `pooled_t`; None where there is none.
+    """
 
     network: keras.Model
     scalers: dict[str, FittedTicker]
     calibrators: dict[str, Calibrator]
+    pooled: PooledT | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,17 @@ class Run:
             return calibrators
 
         return self._read(CALIBRATION, parse)
+
+    @cached_property
+    def pooled(self) -> PooledT | None:
+        """The regression over all tickers; None where the run has none, or an older version made it."""
+
+        def parse(path: Path) -> PooledT:
+            data, columns = read_json(path), self.config.columns
+            _require(data["features"] == list(columns), f"its features are not those of {CONFIG}")
+            return PooledT.from_json(data, len(columns), self.config.window.horizon)
+
+        return self._read(POOLED, parse) if (self.path / POOLED).exists() else None
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -222,6 +240,23 @@ class Run:
             f"name one of those, or train on it: `lstm-stock train --set data.tickers=[{ticker}]`",
         )
 
+    def require_unseen(self, start: dt.date) -> None:
+        """Raise an error if the network learned from prices of `start` or later.
+
+        Its train and val bars end where the test period starts. That holds for tickers it was not trained on, too:
+        it has seen other tickers on those days, on which prices move together.
+
+        Raises:
+            ConfigError: `start` is before the test period.
+        """
+        test_start = self.provenance.test_start
+        if start.isoformat() < test_start:
+            raise ConfigError(
+                f"run {self.name} learned from the prices before {test_start}, of all tickers it was trained on: "
+                f"scores from {start} on would not test it",
+                f"choose `--start {test_start}` or later; `--in-sample` scores the period and marks the result",
+            )
+
     def _read_table(
         self, file: str, parse: Callable[[Path], pd.DataFrame], columns: Sequence[str]
     ) -> pd.DataFrame:
@@ -266,6 +301,9 @@ def save_run(runs_dir: Path, results: RunResults) -> Run:
         write_json(
             folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()}
         )
+        if fitted.pooled is not None:
+            features = {"features": list(results.config.columns)}
+            write_json(folder / POOLED, features | fitted.pooled.to_json())
         results.history.to_csv(folder / HISTORY, index=False)
         shutil.move(results.forecasts, folder / FORECASTS)
         write_json(folder / SCORES, {"scores": records(results.scores), "verdict": results.verdict})

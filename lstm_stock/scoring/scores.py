@@ -89,24 +89,27 @@ def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
     return scores
 
 
-def pooled_scores(scores: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Compare the network with each baseline over all tickers, one step ahead.
+def pooled_scores(scores: pd.DataFrame, model: str, step: int | None = None) -> pd.DataFrame:
+    """Compare the network with each baseline over all tickers, at one step.
 
     A baseline that lacks some tickers is compared on the others, and the network's mean is over the same tickers.
 
     Args:
         scores: A score table.
         model: The network's name.
+        step: The step; None is the first.
 
     Returns:
         One row per baseline that has a CRPS or an NLL: `baseline n_tickers`, and for each of the two scores the
         mean over tickers of the baseline (`crps`) and of the network (`crps_model`), and the number of tickers in
         which the network's is less (`crps_better`); NaN where a score does not apply.
     """
-    first = scores[scores["step"] == scores["step"].min()]
-    by_score = {score: first.pivot(index="ticker", columns="model", values=score) for score in POOLED_SCORES}
+    at_step = scores[scores["step"] == (scores["step"].min() if step is None else step)]
+    by_score = {
+        score: at_step.pivot(index="ticker", columns="model", values=score) for score in POOLED_SCORES
+    }
     rows = []
-    for name in dict.fromkeys(first["model"]):
+    for name in dict.fromkeys(at_step["model"]):
         row: dict[str, Any] = {"baseline": name, "n_tickers": 0}
         for score, table in by_score.items():
             both = table[[name, model]].dropna() if name != model else table.iloc[:0]

@@ -128,15 +128,18 @@ def median_calibrator(config: Config, calibrators: Iterable[Calibrator]) -> Cali
     return Calibrator(config.calibration, LEVELS, np.median([one.factors for one in calibrators], axis=0))
 
 
-def score_jobs(config: Config, forecaster: FittedForecaster, loader: BarLoader) -> Iterator[ScoreJob]:
+def score_jobs(
+    config: Config, forecaster: FittedForecaster, loader: BarLoader, pooled: PooledT | None
+) -> Iterator[ScoreJob]:
     """Yield what `lstm_stock.workflow.scoring.score_tickers` needs of each ticker with test windows.
 
     Args:
         config: The whole config.
         forecaster: The fitted network, with the test windows.
         loader: Loads the bars of the tickers.
+        pooled: `pooled_regression` of the same windows.
     """
-    test, pooled = forecaster.windows.test, pooled_regression(config, forecaster.windows)
+    test = forecaster.windows.test
     for windows, returns in zip(test, forecast_each(config, forecaster.fit.network, test), strict=True):
         ticker = windows.series.ticker
         yield ScoreJob(
@@ -154,15 +157,16 @@ def score_jobs(config: Config, forecaster: FittedForecaster, loader: BarLoader) 
 def pooled_regression(config: Config, windows: SplitWindows) -> PooledT | None:
     """Fit the regression over all tickers to every window before the test period.
 
-    None where the network is this regression, where the targets are no returns in units of a volatility, or where
-    the windows are too few.
+    None where the network is this regression, where the targets are no returns in units of a volatility, where the
+    windows are too few, or where the likelihood has no finite maximum.
     """
     insample = [*windows.train, *windows.val]
     if config.is_regression:
         return None
     if not SCALES[config.target_scale].is_volatility or sum(map(len, insample)) < MIN_ROWS:
         return None
-    return PooledT.fit(insample)
+    pooled = PooledT.fit(insample)
+    return pooled if pooled.is_finite else None
 
 
 def forecast_network(config: Config, network: keras.Model, windows: Windows) -> Distribution:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from lstm_stock.dataset.build import covariates_of
@@ -20,7 +22,11 @@ from lstm_stock.prices.store import Store
 from lstm_stock.report.dividends import left_out
 from lstm_stock.report.text import MAX_DETAILED_TICKERS, name_tickers
 from lstm_stock.runs.run import Run
-from lstm_stock.workflow.predict import market_until, predict
+from lstm_stock.workflow.predict import predict
+from lstm_stock.workflow.run_bars import RunBars
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw(
@@ -54,23 +60,14 @@ def draw(
         title = f"{model} on {name_tickers(tickers)}"
         yield from plots.save_figure(plots.training_history(run.history, title), folder, "training")
     if named is None and len(tickers) > MAX_DETAILED_TICKERS:
-        try:
-            yield from plots.save_figure(plots.skill_by_ticker(scores, model), folder, "tickers")
-        except DataError as error:
-            on_warning(f"no figure of all tickers: {error.message}")
+        yield from _draw_all_tickers(scores, model, folder, on_warning)
         return
-    market, prices = None, Snapshot(store)
+    prices = Snapshot(store)
+    bars = RunBars(run, prices, end=None)
     for ticker in tickers if named is None else [named]:
-        suffix = "" if len(tickers) == 1 else f"-{quote(ticker, safe='')}"
-        forecasts = run.forecasts_of(ticker)
-        figures = {
-            "test_period": plots.test_period(forecasts, ticker, model),
-            "calibration": plots.calibration(forecasts, ticker, model),
-            "scores_by_step": plots.scores_by_step(scores, ticker, model),
-        }
+        figures = _figures_of_scores(run.forecasts_of(ticker), scores, ticker, model)
         try:
-            market = market or market_until(run, prices, None)
-            prediction = predict(run, prices, ticker, None, dt.date.today(), market, dividends)
+            prediction = predict(bars, ticker, dt.date.today(), dividends)
             for text in left_out({ticker: prediction.dividends}):
                 on_warning(text)
             figures["forecast"] = plots.forecast_fan(prediction.recent, prediction.table, ticker)
@@ -83,7 +80,61 @@ def draw(
             except DataError as error:
                 on_warning(f"no attention figure of {ticker}: {error.message}")
         for name, figure in figures.items():
-            yield from plots.save_figure(figure, folder, name + suffix)
+            yield from plots.save_figure(figure, folder, name + _suffix(ticker, tickers))
+
+
+def draw_scores(
+    scores: pd.DataFrame,
+    model: str,
+    forecasts_of: Callable[[str], pd.DataFrame],
+    folder: Path,
+    on_warning: Callable[[str], None],
+) -> Iterator[Path]:
+    """Draw the figures of scores that `draw` draws of a run: of each ticker, or one of more than three.
+
+    Args:
+        scores: A score table.
+        model: The network's name.
+        forecasts_of: Returns the forecast table of a ticker.
+        folder: Where to write.
+        on_warning: Called with a sentence for each figure that cannot be drawn.
+    """
+    from lstm_stock.report import plots
+
+    tickers = list(scores["ticker"].unique())
+    if len(tickers) > MAX_DETAILED_TICKERS:
+        yield from _draw_all_tickers(scores, model, folder, on_warning)
+        return
+    for ticker in tickers:
+        for name, figure in _figures_of_scores(forecasts_of(ticker), scores, ticker, model).items():
+            yield from plots.save_figure(figure, folder, name + _suffix(ticker, tickers))
+
+
+def _draw_all_tickers(
+    scores: pd.DataFrame, model: str, folder: Path, on_warning: Callable[[str], None]
+) -> Iterator[Path]:
+    from lstm_stock.report import plots
+
+    try:
+        yield from plots.save_figure(plots.skill_by_ticker(scores, model), folder, "tickers")
+    except DataError as error:
+        on_warning(f"no figure of all tickers: {error.message}")
+
+
+def _figures_of_scores(
+    forecasts: pd.DataFrame, scores: pd.DataFrame, ticker: str, model: str
+) -> dict[str, Figure]:
+    from lstm_stock.report import plots
+
+    return {
+        "test_period": plots.test_period(forecasts, ticker, model),
+        "calibration": plots.calibration(forecasts, ticker, model),
+        "scores_by_step": plots.scores_by_step(scores, ticker, model),
+    }
+
+
+def _suffix(ticker: str, tickers: Sequence[str]) -> str:
+    return "" if len(tickers) == 1 else f"-{quote(ticker, safe='')}"
 
 
 def _attention(run: Run, prices: Snapshot | Store, ticker: str) -> NDArray[np.float32]:

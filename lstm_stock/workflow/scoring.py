@@ -23,7 +23,7 @@ from lstm_stock.distributions import Distribution
 from lstm_stock.distributions.intervals import Calibrator
 from lstm_stock.scoring.forecast_table import forecast_table
 from lstm_stock.scoring.scores import score_table
-from lstm_stock.scoring.verdict import LossTables, Subject, judge_ticker
+from lstm_stock.scoring.verdict import LossTables, Subject, judge_ticker, judge_together
 from lstm_stock.workflow.parallel import Engine, run_calls
 
 MIN_TICKERS = 24
@@ -46,6 +46,8 @@ class ScoreJob:
         split: Where the test period starts.
         n_tickers: Number of tickers that share the significance level of the verdict.
         pooled: The regression over all tickers; None where there is none.
+        n_before: Number of windows with cutoffs before the period: they are not scored, but adaptive intervals
+            follow their outcomes.
     """
 
     subject: Subject
@@ -56,6 +58,7 @@ class ScoreJob:
     split: Split
     n_tickers: int
     pooled: PooledT | None = None
+    n_before: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,10 @@ def score_tickers(jobs: Iterable[ScoreJob], n_tickers: int, n_workers: int) -> G
 def score_ticker(job: ScoreJob) -> ScoredTicker:
     """Fit and forecast the baselines of one ticker, and score them and the network."""
     notes: list[str] = []
-    tables = [network_table(job.subject.model, job.windows, job.returns, job.calibrator)]
-    tables += baseline_tables(job.windows, job.adjusted, job.split, notes.append, job.pooled)
+    period = replace(job.windows, cutoffs=job.windows.cutoffs[job.n_before :])
+    of_network = network_table(job.subject.model, job.windows, job.returns, job.calibrator)
+    tables = [of_network.iloc[job.n_before * period.spec.horizon :]]
+    tables += baseline_tables(period, job.adjusted, job.split, notes.append, job.pooled)
     table = pd.concat(tables, ignore_index=True)
     loss_tables = LossTables.by_step(table, job.subject.model)
     return ScoredTicker(
@@ -116,6 +121,41 @@ def score_ticker(job: ScoreJob) -> ScoredTicker:
         verdict=judge_ticker(loss_tables, job.subject, job.n_tickers),
         notes=tuple(notes),
     )
+
+
+def collect_scores(
+    results: Generator[ScoredTicker],
+    subject: Subject,
+    n_tickers: int,
+    on_forecasts: Callable[[pd.DataFrame], None],
+    on_scored: Callable[[int, int], None],
+    on_note: Callable[[str], None],
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Collect scores and verdict ticker by ticker: the forecasts of many would not fit into memory.
+
+    Args:
+        results: `score_tickers`; closed at the end, and so by Ctrl-C, which ends the workers.
+        subject: The network.
+        n_tickers: The number of tickers.
+        on_forecasts: Called with the forecast table of each ticker.
+        on_scored: Called at the start and after every ticker, with the number of tickers scored, and of all.
+        on_note: Called with each sentence that the user should read.
+
+    Returns:
+        The score table and the verdict.
+    """
+    scores, loss_tables, verdicts = [], {}, {}
+    with closing(results):
+        on_scored(0, n_tickers)
+        for scored in results:
+            for text in scored.notes:
+                on_note(text)
+            on_forecasts(scored.forecasts)
+            scores.append(scored.scores)
+            loss_tables[scored.ticker] = scored.loss_tables
+            verdicts[scored.ticker] = scored.verdict
+            on_scored(len(scores), n_tickers)
+    return pd.concat(scores, ignore_index=True), judge_together(loss_tables, verdicts, subject)
 
 
 def subject_of(config: Config) -> Subject:

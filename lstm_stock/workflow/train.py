@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,10 @@ from lstm_stock.runs.provenance import (
     package_versions,
 )
 from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
-from lstm_stock.scoring.verdict import judge_together
-from lstm_stock.workflow.fit import fit_with_refit, score_jobs
+from lstm_stock.workflow.fit import fit_with_refit, pooled_regression, score_jobs
 from lstm_stock.workflow.kept_start import note_kept_starts
 from lstm_stock.workflow.parallel import WorkerKilledError
-from lstm_stock.workflow.scoring import ScoredTicker, score_tickers, subject_of
+from lstm_stock.workflow.scoring import ScoredTicker, collect_scores, score_tickers, subject_of
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,8 @@ def train(
         forecasts = scratch / "forecasts.parquet"
         with _training_is_kept(checkpoints, reports.note):
             n_scored = len(forecaster.windows.test)
-            jobs = score_jobs(config, forecaster, loader)
+            pooled = pooled_regression(config, forecaster.windows)
+            jobs = score_jobs(config, forecaster, loader, pooled)
             scored = score_tickers(jobs, n_scored, n_workers or n_cores())
             scores, verdict = _score(config, scored, n_scored, forecasts, runs_dir, reports)
 
@@ -138,7 +138,7 @@ def train(
         )
         results = RunResults(
             config=config,
-            fitted=ModelArtifacts(fit.network, forecaster.scalers, forecaster.calibrators),
+            fitted=ModelArtifacts(fit.network, forecaster.scalers, forecaster.calibrators, pooled),
             history=fit.history,
             forecasts=forecasts,
             scores=scores,
@@ -159,7 +159,7 @@ def _score(
     runs_dir: Path,
     reports: Reports,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Collect the scores and write the forecasts, ticker by ticker: those of many would not fit into memory.
+    """Collect the scores, and write the forecasts to a file.
 
     Returns:
         The score table and the verdict.
@@ -167,23 +167,16 @@ def _score(
     Raises:
         RunError: The forecasts cannot be written.
     """
-    scores, loss_tables, verdicts = [], {}, {}
-    # Ctrl-C closes the generator at once, and so ends the workers.
-    with ForecastWriter(file) as writer, reports.scoring() as on_scored, closing(results):
-        on_scored(0, n_tickers)
-        for scored in results:
-            for text in scored.notes:
-                reports.note(text)
-            with _saving(runs_dir):
-                writer.add(scored.forecasts)
-            scores.append(scored.scores)
-            loss_tables[scored.ticker] = scored.loss_tables
-            verdicts[scored.ticker] = scored.verdict
-            on_scored(len(scores), n_tickers)
+
+    def save(forecasts: pd.DataFrame) -> None:
+        with _saving(runs_dir):
+            writer.add(forecasts)
+
+    with ForecastWriter(file) as writer, reports.scoring() as on_scored:
+        found = collect_scores(results, subject_of(config), n_tickers, save, on_scored, reports.note)
         with _saving(runs_dir):
             writer.close()
-    verdict = judge_together(loss_tables, verdicts, subject_of(config))
-    return pd.concat(scores, ignore_index=True), verdict
+    return found
 
 
 @contextmanager

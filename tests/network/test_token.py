@@ -40,6 +40,7 @@ from lstm_stock.workflow.fit import FittedForecaster, architecture_of, fit_calib
 from lstm_stock.workflow.leakcheck.compare import Checked, Corruption
 from lstm_stock.workflow.leakcheck.training import Prices, Reference, TrainingPasses
 from lstm_stock.workflow.predict import predict
+from lstm_stock.workflow.run_bars import RunBars
 from lstm_stock.workflow.train import Reports, train
 from tests.helpers import random_prices
 
@@ -358,7 +359,7 @@ def test_from_prices_to_the_next_sessions(few_baselines, tmp_path):
     tested = run.forecasts[run.forecasts["model"] == "token"]
     assert np.isfinite(tested[["y_pred", "lo_95", "hi_95", "crps", "nll", "pit"]]).to_numpy().all()
     cutoff = tested["cutoff"].iloc[60]
-    outlook = predict(run, store, "AAPL", cutoff.date(), date(2024, 1, 2)).table
+    outlook = predict(RunBars(run, store, cutoff.date()), "AAPL", date(2024, 1, 2)).table
     columns = ["y_pred", "lo_50", "hi_50", "lo_95", "hi_95"]
     before = tested[tested["cutoff"] == cutoff]
     ratio = outlook["last_close"].iloc[0] / before["last_close"].iloc[0]

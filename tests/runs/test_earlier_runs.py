@@ -16,6 +16,7 @@ from lstm_stock.network.cells.base import cell_of
 from lstm_stock.prices.store import Store
 from lstm_stock.runs.catalog import find_run
 from lstm_stock.workflow.predict import predict
+from lstm_stock.workflow.run_bars import RunBars
 
 DATA = Path(__file__).parent / "data"
 
@@ -36,7 +37,7 @@ def test_every_file_of_an_earlier_run_is_read(run):
 
 
 def test_an_earlier_run_makes_the_forecast_it_made(run, trained):
-    prediction = predict(run, Store(trained.data), "AAPL", None, dt.date(2024, 1, 2))
+    prediction = predict(RunBars(run, Store(trained.data), None), "AAPL", dt.date(2024, 1, 2))
     expected = pd.DataFrame(json.loads((DATA / "prediction.json").read_text()))
     # The column is newer than the run; the sample pays no dividends.
     assert list(prediction.table) == [*expected, "dividend"]

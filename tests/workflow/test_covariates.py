@@ -161,6 +161,7 @@ def test_a_worker_of_a_backtest_gets_the_columns_of_the_covariate(folders, monke
 
 def test_predict_warns_of_an_old_covariate_and_refuses_one_that_is_too_old(folders, vix):
     from lstm_stock.workflow.predict import predict
+    from lstm_stock.workflow.run_bars import RunBars
 
     run, store, today = find_run(folders.runs, None), Store(folders.data), vix.index[-1].date()
     whole = {name: store.read(name) for name in ("AAA", "^VIX")}
@@ -168,9 +169,9 @@ def test_predict_warns_of_an_old_covariate_and_refuses_one_that_is_too_old(folde
     def with_vix(table: pd.DataFrame) -> Prices:
         return Prices(whole | {"^VIX": PriceHistory("^VIX", table, whole["^VIX"].provenance)})
 
-    fresh = predict(run, Prices(whole), "AAA", None, today)
+    fresh = predict(RunBars(run, Prices(whole), None), "AAA", today)
     assert not [text for text in fresh.warnings if "^VIX" in text]
-    old = predict(run, with_vix(whole["^VIX"].table.iloc[:-2]), "AAA", None, today)
+    old = predict(RunBars(run, with_vix(whole["^VIX"].table.iloc[:-2]), None), "AAA", today)
     (of_age, of_prices) = [text for text in old.warnings if "^VIX" in text]
     assert (
         f"the newest bar of the covariate ^VIX known at the close of {vix.index[-1]:%F} is that of" in of_age
@@ -179,13 +180,13 @@ def test_predict_warns_of_an_old_covariate_and_refuses_one_that_is_too_old(folde
     assert "are not those the run was trained on" in of_prices
     assert not np.array_equal(old.table["hi_90"], fresh.table["hi_90"])
     with pytest.raises(ShortHistoryError, match="more than 5 sessions"):
-        predict(run, with_vix(whole["^VIX"].table.iloc[:-20]), "AAA", None, today)
+        predict(RunBars(run, with_vix(whole["^VIX"].table.iloc[:-20]), None), "AAA", today)
     with pytest.raises(ShortHistoryError, match="has no bar on or before"):
-        predict(run, with_vix(whole["^VIX"].table.iloc[400:]), "AAA", vix.index[390].date(), today)
+        predict(RunBars(run, with_vix(whole["^VIX"].table.iloc[400:]), vix.index[390].date()), "AAA", today)
     # A dividend of the covariate after the training changes its earlier adjusted closes, and no forecast.
     scaled = whole["^VIX"].table.assign(**{name: whole["^VIX"].table[name] * 0.9 for name in ("adj_close",)})
     scaled.iloc[-1, scaled.columns.get_loc("adj_close")] /= 0.9
     past = vix.index[390].date()
-    expected = predict(run, Prices(whole), "AAA", past, today).table
-    found = predict(run, with_vix(scaled), "AAA", past, today).table
+    expected = predict(RunBars(run, Prices(whole), past), "AAA", today).table
+    found = predict(RunBars(run, with_vix(scaled), past), "AAA", today).table
     pd.testing.assert_frame_equal(found, expected, rtol=1e-5)

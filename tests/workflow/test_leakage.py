@@ -14,6 +14,7 @@ from lstm_stock.prices.table import PriceHistory, table_hash
 from lstm_stock.runs.catalog import find_run
 from lstm_stock.workflow.leakcheck.corruption import corrupt
 from lstm_stock.workflow.predict import predict
+from lstm_stock.workflow.run_bars import RunBars
 
 
 def corrupt_store(trained, tmp_path, cutoff: str, how: str) -> Store:
@@ -31,12 +32,14 @@ def corrupt_store(trained, tmp_path, cutoff: str, how: str) -> Store:
 def test_a_forecast_at_a_past_cutoff_does_not_change(trained, tmp_path, cutoff, how):
     run, today = find_run(trained.runs, None), dt.date(2024, 1, 2)
     day = dt.date.fromisoformat(cutoff)
-    expected = predict(run, Store(trained.data), "AAPL", day, today).table
+    expected = predict(RunBars(run, Store(trained.data), day), "AAPL", today).table
     store = corrupt_store(trained, tmp_path, cutoff, how)
-    pd.testing.assert_frame_equal(predict(run, store, "AAPL", day, today).table, expected, check_exact=True)
+    pd.testing.assert_frame_equal(
+        predict(RunBars(run, store, day), "AAPL", today).table, expected, check_exact=True
+    )
     next_bar = day + dt.timedelta(days=6)
     with pytest.raises(AssertionError):
         pd.testing.assert_frame_equal(
-            predict(run, store, "AAPL", next_bar, today).table,
-            predict(run, Store(trained.data), "AAPL", next_bar, today).table,
+            predict(RunBars(run, store, next_bar), "AAPL", today).table,
+            predict(RunBars(run, Store(trained.data), next_bar), "AAPL", today).table,
         )

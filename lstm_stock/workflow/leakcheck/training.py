@@ -14,7 +14,7 @@ from lstm_stock.dataset.split import Split
 from lstm_stock.network.tensorflow_setup import n_cores
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.table import PriceHistory
-from lstm_stock.workflow.fit import FittedForecaster, fit_with_refit, score_jobs
+from lstm_stock.workflow.fit import FittedForecaster, fit_with_refit, pooled_regression, score_jobs
 from lstm_stock.workflow.leakcheck.compare import (
     Checked,
     Corruption,
@@ -107,7 +107,8 @@ def fit(dataset: Dataset) -> FittedForecaster:
 
 
 def _forecasts(dataset: Dataset, forecaster: FittedForecaster) -> dict[str, pd.DataFrame]:
-    jobs = score_jobs(dataset.config, forecaster, dataset.loader)
+    pooled = pooled_regression(dataset.config, forecaster.windows)
+    jobs = score_jobs(dataset.config, forecaster, dataset.loader, pooled)
     scored = score_tickers(jobs, len(forecaster.windows.test), n_cores())
     return {one.ticker: one.forecasts for one in scored}
 

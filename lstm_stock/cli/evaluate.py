@@ -1,0 +1,137 @@
+"""The command `evaluate`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lstm_stock.cli.app import (
+    DataDir,
+    Format,
+    Quiet,
+    RunName,
+    RunsDir,
+    app,
+    open_store,
+    parse_date,
+)
+from lstm_stock.cli.train import show_score_tables
+from lstm_stock.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lstm_stock.runs.evaluation import Evaluation
+
+
+@app.command()
+def evaluate(
+    run: RunName = None,
+    tickers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAMES",
+            help="A .txt file of tickers, or names: AAPL,MSFT [default: those of the run].",
+            show_default=False,
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE", help="First date forecast [default: the start of the run's test period]."
+        ),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Last date forecast, inclusive [default: the newest bar]."),
+    ] = None,
+    in_sample: Annotated[
+        bool,
+        typer.Option("--in-sample", help="Allow dates that the network learned from, and mark the scores."),
+    ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="DIR", help="New folder for forecasts, scores and figures."),
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Workers that fit the baselines of many tickers [default: one per core].",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: DataDir = Path("data"),
+    runs_dir: RunsDir = Path("runs"),
+    quiet: Quiet = False,
+) -> None:
+    """Score a saved run, weights frozen, on other tickers or newer dates, beside every baseline.
+
+    The baselines are fitted to the bars before the period.
+    """
+    from lstm_stock.config.tickers import parse_tickers
+    from lstm_stock.network.tensorflow_setup import load_tensorflow, n_cores
+    from lstm_stock.report import console, progress
+    from lstm_stock.report.text import MAX_DETAILED_TICKERS
+    from lstm_stock.runs.catalog import find_run
+    from lstm_stock.runs.evaluation import require_new
+
+    first, last = parse_date(start, "--start"), parse_date(end, "--end")
+    names = None if tickers is None else parse_tickers(tickers)
+    found = find_run(runs_dir, run)
+    first = first or dt.date.fromisoformat(found.provenance.test_start)
+    if last is not None and last < first:
+        raise ConfigError(
+            f"`--end {last}` is before the start of the period, {first}", "choose a later `--end`"
+        )
+    if not in_sample:
+        found.require_unseen(first)
+    config = found.config
+    scored = [found.require_ticker(name) for name in names or config.data.tickers]
+    of_market = config.data.tickers if config.needs_market else ()
+    store = open_store(data_dir, [*scored, *of_market, *config.data.covariates])
+    if folder is not None:
+        require_new(folder)
+    load_tensorflow()
+    from lstm_stock.prices.reader import Snapshot
+    from lstm_stock.workflow.evaluate import Plan, Reports, evaluate_into
+    from lstm_stock.workflow.evaluate import evaluate as evaluate_run
+
+    plan = Plan(found, Snapshot(store), scored, first, last, jobs or n_cores())
+    with progress.counted_progress("tickers", quiet or len(scored) <= MAX_DETAILED_TICKERS) as on_scored:
+        reports = Reports(on_scored, lambda text: console.note(text, quiet), console.warn)
+        if folder is None:
+            evaluation, path = evaluate_run(plan, reports), None
+        else:
+            evaluation, path = evaluate_into(folder, plan, reports)
+    _show(evaluation, output)
+    if path is not None:
+        console.note(f"\nsaved {path}", quiet)
+
+
+def _show(evaluation: Evaluation, output: Format) -> None:
+    import json
+
+    from lstm_stock.report import console
+    from lstm_stock.report import evaluation as report
+    from lstm_stock.report.text import verdict_text
+    from lstm_stock.scoring.summary import against_followers, coverage_by_step
+
+    scores, verdict, model = evaluation.scores, evaluation.verdict, evaluation.model
+    if output != Format.table:
+        if evaluation.in_sample:
+            console.warn(report.in_sample(evaluation))
+        is_json = output == Format.json
+        print(json.dumps(evaluation.to_json(), indent=2) if is_json else scores.to_csv(index=False).rstrip())
+        return
+    print(report.heading(evaluation) + "\n")
+    show_score_tables(scores, verdict, model, "in sample" if evaluation.in_sample else "scores")
+    against = against_followers(scores, verdict, model)
+    for _, rows in against.groupby("step") if len(against) else ():
+        console.show(report.against_table(rows, model))
+    coverage = coverage_by_step(scores, model)
+    if len(coverage):
+        print(report.coverage_text(coverage))
+    print("\n" + verdict_text(verdict))
