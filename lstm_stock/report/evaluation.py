@@ -58,8 +58,8 @@ def against_table(rows: pd.DataFrame, model: str) -> Table:
         )
     table.caption = (
         f"CRPS, NLL: mean over tickers, of the log return in %; below zero, {model} is better. better in: number "
-        "of tickers where it is. t: Diebold-Mariano statistic of the difference averaged by date, that of the CRPS "
-        "in units of trailing volatility; all tickers of a date count once"
+        "of tickers where it is. t: Diebold-Mariano statistic of the difference averaged by date, that of the "
+        "CRPS in units of trailing volatility; all tickers of a date count once"
     )
     return table
 

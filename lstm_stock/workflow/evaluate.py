@@ -264,12 +264,8 @@ def _report(
             f"the run was not trained on {name_tickers(unseen)}: each is scaled by its own bars before "
             f"{plan.start}"
         )
-    if (
-        run.pooled is None
-        and len(run.provenance.tickers) > 1
-        and SCALES[run.config.target_scale].is_volatility
-    ):
-        reports.note("no pooled_t: the run has no regression over all tickers (train again to get it)")
+    if run.pooled is None and SCALES[run.config.target_scale].is_volatility:
+        reports.note("no pooled_t: the run was made by an older version, or its windows were too few for it")
     origins = run.provenance.tickers | run.provenance.covariates
     warnings = [(one.ticker, text) for one in prepared for text in one.warnings]
     for name in (*run.provenance.covariates, *(one.ticker for one in prepared)):
