@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pandas as pd
 from rich.table import Table
 
@@ -9,6 +11,9 @@ from lstm_stock.report.table import new_table
 from lstm_stock.report.text import ahead, number
 from lstm_stock.runs.evaluation import Evaluation
 from lstm_stock.scoring.summary import WITHIN
+
+WIDTH = 79
+"""Maximum length of a line of text, in characters."""
 
 
 def heading(found: Evaluation) -> str:
@@ -22,7 +27,8 @@ def heading(found: Evaluation) -> str:
         f"{found.model} of run {found.run}, which learned from the prices before {found.trained_before}: "
         f"{tickers}, {found.start} to {found.end}"
     )
-    return f"{in_sample(found)}\n{text}" if found.in_sample else text
+    lines = [in_sample(found), text] if found.in_sample else [text]
+    return "\n".join(textwrap.fill(line, WIDTH, break_on_hyphens=False) for line in lines)
 
 
 def in_sample(found: Evaluation) -> str:
@@ -69,8 +75,9 @@ def coverage_text(rows: pd.DataFrame) -> str:
     low, high = (f"{100 * bound:.0f}" for bound in WITHIN)
     lines = []
     for row in rows.iloc[sorted({0, len(rows) - 1})].to_dict("records"):
-        line = f"{ahead(row['step'])}, the 90 % interval as trained covers {100 * row['coverage']:.1f} %"
+        line = f"{ahead(row['step'])}: the 90 % interval as trained contains {100 * row['coverage']:.1f} % of the "
+        line += "outcomes"
         if row["n_tickers"] > 1:
-            line += f" on average, and {low} to {high} % in {row['n_within']} of {row['n_tickers']} tickers"
+            line += f", and {low} to {high} % in {row['n_within']} of {row['n_tickers']} tickers"
         lines.append(line)
-    return "\n".join(lines)
+    return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines)

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.prices.table import PriceHistory, PriceProvenance
-from lstm_stock.report import console, price_tables, run_tables
+from lstm_stock.report import console, evaluation, price_tables, run_tables
 from lstm_stock.report.table import new_table
 from lstm_stock.report.text import group_messages, name_tickers
+from lstm_stock.runs.evaluation import Evaluation
 
 
 def test_left_columns_are_named_and_the_others_are_right(capsys):
@@ -123,3 +124,46 @@ def test_the_best_baseline_of_a_run_has_a_crps_for_every_ticker():
     )
     summary = run_tables.run_summary(run)
     assert (summary["crps"], summary["best"]) == (2.0, "2.500 ewma")
+
+
+def evaluation_of(*tickers: str, unseen: tuple[str, ...] = (), in_sample: bool = False) -> Evaluation:
+    scores, dates = pd.DataFrame({"ticker": tickers}), ("2016-01-01", "2016-01-04", "2017-12-29")
+    run = "20240101-000000-AAA-BBB-CCC-and-58-more-lstm"
+    return Evaluation(run, "lstm", *dates, in_sample, unseen, {}, scores, {})
+
+
+def test_the_heading_of_an_evaluation_names_the_period_and_what_is_unseen():
+    many = evaluation.heading(evaluation_of("A", "B", "C", unseen=("B",)))
+    assert max(map(len, many.splitlines())) < 80
+    assert "before 2016-01-01: 3 tickers (1 not in training), 2016-01-04 to 2017-12-29" in " ".join(
+        many.split()
+    )
+    assert ": A (not in training), 2016" in " ".join(
+        evaluation.heading(evaluation_of("A", unseen=("A",))).split()
+    )
+    assert ": A, 2016" in " ".join(evaluation.heading(evaluation_of("A")).split())
+    assert evaluation.heading(evaluation_of("A", in_sample=True)).startswith("IN SAMPLE: the network learned")
+
+
+def test_the_table_against_the_baselines_fits_a_terminal(capsys):
+    cells = {"crps_gap": -0.01234, "crps_better": 500, "crps_t": -12.34}
+    cells |= {"nll_gap": np.nan, "nll_better": 0, "nll_t": np.nan}
+    rows = pd.DataFrame([{"step": 10, "baseline": "har_market_t", "n_tickers": 500, **cells}])
+    console.show(evaluation.against_table(rows, "attention"))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    (row,) = [line for line in out.splitlines() if "har_market_t" in line]
+    assert row.split() == ["har_market_t", "500", "-0.0123", "500", "-12.3", "-", "0", "-"]
+
+
+def test_the_coverage_of_the_first_step_and_the_last_is_told():
+    rows = pd.DataFrame(
+        {"step": [1, 2, 5], "coverage": [0.912, 0.8, 0.9], "n_tickers": [3, 3, 3], "n_within": [2, 0, 3]}
+    )
+    first, last = " ".join(evaluation.coverage_text(rows).split()).split("5 steps")
+    assert first.startswith(
+        "1 step ahead: the 90 % interval as trained contains 91.2 % of the outcomes, and 88 to"
+    )
+    assert first.endswith("92 % in 2 of 3 tickers ")
+    assert last.endswith("in 3 of 3 tickers")
+    assert "tickers" not in evaluation.coverage_text(rows.iloc[:1].assign(n_tickers=1))

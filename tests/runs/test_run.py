@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from lstm_stock.config import Config
+from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.scale import TrailingVolatility
 from lstm_stock.dataset.scaler import fit_scaler
 from lstm_stock.dataset.series import FittedTicker
@@ -26,6 +28,7 @@ from lstm_stock.runs.run import HISTORY_COLUMNS, ModelArtifacts, RunResults, sav
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 from lstm_stock.scoring.scores import SCORE_COLUMNS
 
+POOLED_T = PooledT(np.random.default_rng(3).normal(size=(2, 2, 2)), np.array([[-0.2, 2.0], [0.1, 1 / 3]]))
 FORECASTS = pd.DataFrame({name: [1.0, 2.0] for name in FORECAST_COLUMNS})
 
 
@@ -80,6 +83,10 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
     return RunResults(config, fitted, history, forecasts, scores, provenance)
 
 
+def with_pooled(saved: RunResults) -> RunResults:
+    return replace(saved, fitted=replace(saved.fitted, pooled=POOLED_T))
+
+
 def test_a_run_comes_back_as_it_was_saved(tmp_path):
     saved = results()
     run = find_run(tmp_path, save_run(tmp_path, saved).name)
@@ -93,6 +100,31 @@ def test_a_run_comes_back_as_it_was_saved(tmp_path):
     pd.testing.assert_frame_equal(run.history, saved.history)
     for ours, theirs in zip(run.network.get_weights(), saved.fitted.network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_regression_over_all_tickers_comes_back_to_the_bit_or_is_absent(tmp_path):
+    assert save_run(tmp_path, results()).pooled is None
+    run = save_run(tmp_path, with_pooled(results()))
+    assert json.loads((run.path / "pooled.json").read_text())["features"] == ["log_return", "close"]
+    np.testing.assert_array_equal(run.pooled.slopes, POOLED_T.slopes)
+    np.testing.assert_array_equal(run.pooled.intercepts, POOLED_T.intercepts)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"features": ["close", "log_return"]}, "its features are not those of config.yaml"),
+        ({"intercepts": [[0.1, 2.0]]}, "its shapes are"),
+        ({"slopes": [[[0.0, None]] * 2] * 2}, "not finite"),
+        ({"slopes": "many"}, "could not convert"),
+    ],
+)
+def test_a_regression_of_other_features_or_without_numbers_is_refused(tmp_path, change, complaint):
+    run = save_run(tmp_path, with_pooled(results()))
+    file = run.path / "pooled.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(RunError, match=f"`pooled.json` cannot be read: .*{complaint}"):
+        _ = run.pooled
 
 
 def test_scores_json_is_plain_json_with_null_for_what_does_not_apply(tmp_path):
@@ -212,6 +244,7 @@ def test_what_a_killed_process_was_building_is_removed_a_day_later(tmp_path):
         ("config.yaml", "config"),
         ("model.keras", "network"),
         ("scaler.json", "scalers"),
+        ("pooled.json", "pooled"),
         ("history.csv", "history"),
         ("forecasts.parquet", "forecasts"),
         ("scores.json", "scores"),
@@ -222,7 +255,7 @@ def test_what_a_killed_process_was_building_is_removed_a_day_later(tmp_path):
     "content", [b"", b"\x00\xff nonsense: [", b"[1, 2]"], ids=["empty", "binary", "list"]
 )
 def test_a_damaged_file_is_named(tmp_path, file, part, content):
-    run = save_run(tmp_path, results())
+    run = save_run(tmp_path, with_pooled(results()))
     (run.path / file).write_bytes(content)
     if (file, content) in {("config.yaml", b""), ("history.csv", b"[1, 2]")}:
         return  # an empty config is all defaults, and any text is a CSV header: nothing to notice
