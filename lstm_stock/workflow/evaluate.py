@@ -264,7 +264,8 @@ def _report(
             f"the run was not trained on {name_tickers(unseen)}: each is scaled by its own bars before "
             f"{plan.start}"
         )
-    if run.pooled is None and SCALES[run.config.target_scale].is_volatility:
+    has_targets = SCALES[run.config.target_scale].is_volatility and not run.config.is_regression
+    if run.pooled is None and has_targets:
         reports.note("no pooled_t: the run was made by an older version, or its windows were too few for it")
     origins = run.provenance.tickers | run.provenance.covariates
     warnings = [(one.ticker, text) for one in prepared for text in one.warnings]
