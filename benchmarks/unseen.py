@@ -150,9 +150,9 @@ class Fitted:
         return forecast_each(self.config, self.forecaster.fit.network, windows)
 
     def _jobs(self) -> Iterator[ScoreJob]:
-        yield from score_jobs(self.config, self.forecaster, self.trained_loader)
-        subject, split = subject_of(self.config), self.forecaster.windows.split
         pooled = pooled_regression(self.config, self.forecaster.windows)
+        yield from score_jobs(self.config, self.forecaster, self.trained_loader, pooled)
+        subject, split = subject_of(self.config), self.forecaster.windows.split
         calibrator = median_calibrator(self.config, self.forecaster.calibrators.values())
         for one, returns in zip(self.unseen, self._forecasts(self.unseen), strict=True):
             bars = self.loader.adjusted(one.series.ticker)

@@ -29,6 +29,7 @@ from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from lstm_stock.workflow import backtest_worker, scoring
 from lstm_stock.workflow import fit as fit_module
 from lstm_stock.workflow.leakcheck import check
+from lstm_stock.workflow.leakcheck import training as training_passes
 from lstm_stock.workflow.leakcheck.check import Extent, check_config, sample_cutoffs
 from lstm_stock.workflow.leakcheck.compare import Checked, Corruption, Value, compare_values
 from lstm_stock.workflow.leakcheck.corruption import DATES
@@ -362,7 +363,7 @@ def test_baselines_fitted_on_the_test_period(monkeypatch, forecaster):
 
 def test_the_regression_over_all_tickers_fitted_on_the_test_period(monkeypatch, forecaster):
     monkeypatch.setattr(
-        fit_module, "pooled_regression", lambda _, windows: PooledT.fit([*windows.train, *windows.test])
+        training_passes, "pooled_regression", lambda _, windows: PooledT.fit([*windows.train, *windows.test])
     )
     assert "leak: the forecast of the baseline `pooled_t` for AAA" in leak_in_forecasts(forecaster)
 

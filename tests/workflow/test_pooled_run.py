@@ -20,6 +20,7 @@ from lstm_stock.prices.table import PriceHistory, PriceProvenance, adjusted, tab
 from lstm_stock.runs.run import Run
 from lstm_stock.workflow.fit import pooled_regression
 from lstm_stock.workflow.predict import predict
+from lstm_stock.workflow.run_bars import RunBars
 from lstm_stock.workflow.train import Reports, train
 from tests.conftest import TINY
 from tests.helpers import drop_slow_baselines, random_prices
@@ -105,7 +106,7 @@ def test_it_has_the_name_of_the_regression_and_no_baseline_is_the_same(made, ref
 def test_a_ticker_it_never_saw_is_scaled_by_the_scaler_of_the_run(made, refitted):
     run, history = made.run, made.store.read(UNSEEN)
     cutoff, today = history.table.index[-10].date(), history.table.index[-1].date()
-    found = predict(run, made.store, UNSEEN, cutoff, today).table
+    found = predict(RunBars(run, made.store, cutoff), UNSEEN, today).table
 
     table = adjusted(history.table.iloc[:-9])
     bars = Bars.of(table)
