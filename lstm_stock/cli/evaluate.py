@@ -116,7 +116,7 @@ def _show(evaluation: Evaluation, output: Format) -> None:
 
     from lstm_stock.report import console
     from lstm_stock.report import evaluation as report
-    from lstm_stock.report.text import verdict_text
+    from lstm_stock.report.text import MAX_DETAILED_TICKERS, verdict_text
     from lstm_stock.scoring.summary import against_followers, coverage_by_step
 
     scores, verdict, model = evaluation.scores, evaluation.verdict, evaluation.model
@@ -128,6 +128,8 @@ def _show(evaluation: Evaluation, output: Format) -> None:
         return
     print(report.heading(evaluation) + "\n")
     show_score_tables(scores, verdict, model, "in sample" if evaluation.in_sample else "scores")
+    if len(evaluation.tickers) <= MAX_DETAILED_TICKERS:
+        print()  # a table of many tickers ends with an empty line
     against = against_followers(scores, verdict, model)
     for _, rows in against.groupby("step") if len(against) else ():
         console.show(report.against_table(rows, model))

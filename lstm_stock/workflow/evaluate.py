@@ -260,9 +260,9 @@ def _report(
         reports.note(f"left out: {', '.join(left_out)} ({why})")
     unseen = _unseen(run, prepared)
     if unseen:
+        what = "it is scaled by its" if len(unseen) == 1 else "each is scaled by its"
         reports.note(
-            f"the run was not trained on {name_tickers(unseen)}: each is scaled by its own bars before "
-            f"{plan.start}"
+            f"the run was not trained on {name_tickers(unseen)}: {what} own bars before {plan.start}"
         )
     has_targets = SCALES[run.config.target_scale].is_volatility and not run.config.is_regression
     if run.pooled is None and has_targets:

@@ -161,7 +161,7 @@ def test_prices_after_a_cutoff_change_no_forecast_from_it(many: Trained, tmp_pat
     run, store, other = find_run(many.runs, None), Store(many.data), Store(tmp_path)
     _, expected, said = evaluated(run, store, [UNSEEN])
     assert (
-        f"the run was not trained on ZZZ: each is scaled by its own bars before {run.provenance.test_start}"
+        f"the run was not trained on ZZZ: it is scaled by its own bars before {run.provenance.test_start}"
         in said
     )
     cutoffs = np.sort(expected["cutoff"].unique())
