@@ -301,7 +301,7 @@ def test_the_leak_check_of_a_run_refits_no_scaler_whose_market_has_changed(
 def test_one_ticker_is_no_market(cli, store, tmp_path):
     for command in ("train", "backtest", "leakcheck"):
         answer = cli(command, "--config", "many", "--set", "data.tickers=[AAA]", "--data-dir", store.root)
-        assert_user_error(answer, "`target_scale: har_market` needs several tickers, but AAA is the only one")
+        assert_user_error(answer, "market_trend_10]` needs several tickers, but AAA is the only one")
     config = load_config(None, SETTINGS)
     alone = config.model_copy(update={"data": config.data.model_copy(update={"tickers": ("AAA",)})})
     with pytest.raises(ConfigError, match="but AAA is the only one"):
