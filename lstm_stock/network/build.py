@@ -50,8 +50,8 @@ def build_network(spec: Architecture) -> keras.Model:
     n_outputs = len(biases.value)
     if spec.shortcut:
         x = layers.Dense(n_outputs, kernel_initializer="zeros", dtype=dtype, name="head")(x)
-        last = layers.Flatten(name="shortcut_inputs")(
-            layers.Cropping1D((spec.look_back - 1, 0), name="shortcut_last_bar")(window)
+        last = layers.Flatten(dtype=dtype, name="shortcut_inputs")(
+            layers.Cropping1D((spec.look_back - 1, 0), dtype=dtype, name="shortcut_last_bar")(window)
         )
         linear = layers.Dense(
             n_outputs, kernel_initializer="zeros", bias_initializer=biases, dtype=dtype, name=SHORTCUT

@@ -57,6 +57,13 @@ def test_every_cell_can_have_the_shortcut(cell):
     np.testing.assert_allclose(network(TEST.inputs[:3]), params, rtol=1e-5, atol=1e-6)
 
 
+def test_in_mixed_precision_the_shortcut_computes_in_float32():
+    network = compiled_network(SHORTCUT, TrainingConfig(precision="mixed_bfloat16"), seed=1, n_windows=1)
+    set_shortcut(network, REGRESSION)
+    params = REGRESSION.params(TEST.inputs[:20, -1].astype(np.float64))
+    np.testing.assert_allclose(network(TEST.inputs[:20]), params, rtol=1e-5, atol=1e-6)
+
+
 def test_a_training_starts_at_the_regression_and_moves_cell_and_shortcut():
     settings = TrainingConfig(epochs=1, batch_size=64, early_stopping=None, ema_momentum=0)
     fit = fit_network(SHORTCUT, [TRAIN, OTHER], [VAL], settings, seed=5)
