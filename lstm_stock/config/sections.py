@@ -316,7 +316,8 @@ class TrainingConfig(Section):
         default=0,
         ge=0,
         le=1,
-        description="Share of each weight that a step takes away, in units of the learning rate; 0 is off",
+        description="Share of each weight, except the shortcut's, that a step takes away, in units of the "
+        "learning rate; 0 is off",
     )
     ema_momentum: Float = Field(
         default=0.99,

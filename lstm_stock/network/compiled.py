@@ -14,7 +14,7 @@ import keras
 
 from lstm_stock.config import TrainingConfig
 from lstm_stock.network.architecture import Architecture
-from lstm_stock.network.build import build_network
+from lstm_stock.network.build import SHORTCUT, build_network
 from lstm_stock.network.cells.fused_lstm import FusedLSTM
 from lstm_stock.network.heads import training_loss, window_losses
 from lstm_stock.network.parallel_model import MIN_PRODUCTS, STEPS_PER_EXECUTION, ParallelModel, has_xla
@@ -49,6 +49,10 @@ def compiled_network(spec: Architecture, config: TrainingConfig, seed: int, n_wi
         loss=training_loss(spec.head, spec.horizon),
         steps_per_execution=STEPS_PER_EXECUTION if isinstance(network, ParallelModel) else 1,
     )
+    if spec.shortcut:
+        # Decay towards zero would move the network away from the regression that it starts from.
+        regression = network.get_layer(SHORTCUT).trainable_variables
+        network.optimizer.exclude_from_weight_decay(var_list=regression)
     # An optimizer that is not built would make TensorFlow trace the training step twice.
     network.optimizer.build(network.trainable_variables)
     return network

@@ -107,14 +107,18 @@ def test_parameters_are_counted_with_the_shortcut(embedding):
     assert count_params(config) - count_params(without) == (4 + 1) * 2 * 2
 
 
-def test_weight_decay_takes_a_share_of_each_weight_away():
+@pytest.mark.parametrize("spec", [TINY, SHORTCUT], ids=["no shortcut", "shortcut"])
+def test_weight_decay_takes_a_share_of_each_weight_away_but_of_the_regression(spec):
     """The gradients are zero, so that Adam itself moves nothing."""
     settings = TrainingConfig(learning_rate=0.01)
     for decay in (0.0, 0.5):
         network = compiled_network(
-            TINY, settings.model_copy(update={"weight_decay": decay}), seed=1, n_windows=1
+            spec, settings.model_copy(update={"weight_decay": decay}), seed=1, n_windows=1
         )
+        if spec.shortcut:
+            set_shortcut(network, REGRESSION)
         before = [variable.numpy() for variable in network.trainable_variables]
         network.optimizer.apply([np.zeros_like(value) for value in before], network.trainable_variables)
         for value, variable in zip(before, network.trainable_variables, strict=True):
-            np.testing.assert_allclose(variable.numpy(), value * (1 - 0.01 * decay), rtol=1e-6)
+            share = 0 if "shortcut" in variable.path else 0.01 * decay
+            np.testing.assert_allclose(variable.numpy(), value * (1 - share), rtol=1e-6)
