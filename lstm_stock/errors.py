@@ -7,6 +7,7 @@
     │       └── ShortHistoryError
     ├── LeakError      a value known at a cutoff depends on later bars
     ├── RunError       a run folder that is missing, damaged or in the way
+    ├── JournalError   a journal of forecasts that cannot be read, written or trusted
     ├── BaselineError  a baseline that cannot be fitted; it is left out
     └── SourceError    a source of prices
         ├── UnknownTickerError
@@ -58,6 +59,10 @@ class LeakError(LstmStockError):
 
 class RunError(LstmStockError):
     """A run folder that cannot be read or written."""
+
+
+class JournalError(LstmStockError):
+    """A journal of forecasts that cannot be read, written or trusted."""
 
 
 class BaselineError(LstmStockError):
