@@ -7,17 +7,15 @@ calendar's holidays are treated likewise. Nothing here reads prices.
 from __future__ import annotations
 
 import datetime as dt
-import warnings
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from lstm_stock.errors import DataError
-from lstm_stock.prices.table import Days
+from lstm_stock.prices.built_calendars import calendar_of, read_calendar
 
 EVERY_DAY: Final = "24/7"
 """The code of a market that is always open."""
@@ -27,35 +25,22 @@ SETTLING: Final = dt.timedelta(minutes=30)
 
 _MIN_WEEKEND_SHARE = 0.08
 _LONG_CLOSURE_DAYS = 20
-_FIRST, _LAST = pd.Timestamp(1900, 1, 1), pd.Timestamp(2100, 12, 31)
-"""The dates that calendars are built for, where they have holidays for all of them."""
 
 
-@dataclass(frozen=True)
-class _Calendar:
-    """Sessions from `first` to `last`, and their ends in UTC, shape `(n_sessions,)` each."""
-
-    first: pd.Timestamp
-    last: pd.Timestamp
-    sessions: Days
-    ends: Days
-
-    def between(self, first: pd.Timestamp, last: pd.Timestamp) -> Days:
-        """Return the sessions from `first` to `last`, both inclusive."""
-        start = np.searchsorted(self.sessions, first.to_datetime64())
-        return self.sessions[start : np.searchsorted(self.sessions, last.to_datetime64(), side="right")]
-
-
+@lru_cache(maxsize=64)
 def check_exchange(code: str) -> str:
     """Return the code that the calendars use: `NYSE` and `xnas` become `XNYS`.
 
     Raises:
         DataError: There is no calendar of that name.
     """
+    wanted = code.strip()
+    if wanted == EVERY_DAY or read_calendar(wanted) is not None:
+        return wanted
+    # Imported here, since it takes a second and a code with a kept calendar does not need it.
     from exchange_calendars import get_calendar_names, resolve_alias
     from exchange_calendars.errors import InvalidCalendarName
 
-    wanted = code.strip()
     for text in (wanted, wanted.upper()):
         try:
             return str(resolve_alias(text))
@@ -113,7 +98,7 @@ def sessions_between(
     first, last = pd.Timestamp(start).normalize(), pd.Timestamp(end).normalize()
     if exchange == EVERY_DAY:
         return pd.date_range(first, last, freq="D", unit="s")
-    calendar = None if exchange is None else _calendar(check_exchange(exchange))
+    calendar = None if exchange is None else calendar_of(check_exchange(exchange))
     if calendar is None:
         return _weekdays(first, last)
     day = pd.Timedelta(days=1)
@@ -139,7 +124,7 @@ def recorded_sessions(
     """
     if exchange == EVERY_DAY and len(days):
         return sessions_between(exchange, days[0], days[-1]), days
-    calendar = None if exchange is None else _calendar(check_exchange(exchange))
+    calendar = None if exchange is None else calendar_of(check_exchange(exchange))
     if calendar is None or len(days) == 0:
         return days[:0], days[:0]
     covered = days[(days >= calendar.first) & (days <= calendar.last)]
@@ -160,7 +145,7 @@ def session_end(exchange: str | None, day: dt.date) -> dt.datetime | None:
     Raises:
         DataError: The calendars do not know the exchange.
     """
-    calendar = None if exchange is None else _calendar(check_exchange(exchange))
+    calendar = None if exchange is None else calendar_of(check_exchange(exchange))
     if calendar is None:
         return None
     date = pd.Timestamp(day).to_datetime64()
@@ -180,7 +165,7 @@ def session_ends(exchange: str, first_year: int, last_year: int) -> pd.Series:
     Raises:
         DataError: The calendars do not know the exchange.
     """
-    calendar = _calendar(check_exchange(exchange))
+    calendar = calendar_of(check_exchange(exchange))
     if calendar is None:
         return pd.Series([], pd.DatetimeIndex([]), dtype="datetime64[s]")
     first, after = (
@@ -220,40 +205,8 @@ def knows_holidays(exchange: str | None, dates: pd.DatetimeIndex) -> bool:
     """
     if exchange is None or exchange == EVERY_DAY or len(dates) == 0:
         return exchange is not None
-    calendar = _calendar(check_exchange(exchange))
+    calendar = calendar_of(check_exchange(exchange))
     return calendar is not None and calendar.first <= dates[0] and dates[-1] <= calendar.last
-
-
-@lru_cache(maxsize=64)
-def _calendar(code: str) -> _Calendar | None:
-    """Build an exchange's calendar for all dates that it covers; None if it cannot be built.
-
-    The first call takes some tenths of a second (Korea: seconds), whatever the dates.
-    """
-    from exchange_calendars import get_calendar
-
-    first, last = _FIRST, _LAST
-    calendar: Any
-    with warnings.catch_warnings():
-        # exchange_calendars uses deprecated and slow pandas functions.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
-        try:
-            try:
-                calendar = get_calendar(code, start=first, end=last)
-            except ValueError:  # it covers fewer dates
-                calendar = get_calendar(code)
-                first = max(first, calendar.bound_min() or first)
-                last = min(last, calendar.bound_max() or last)
-                calendar = get_calendar(code, start=first, end=last)
-        except (
-            ValueError,
-            NotImplementedError,
-        ):  # the orthodox Easter, and Tel Aviv, fail with some versions
-            return None
-        ends = pd.DatetimeIndex(calendar.closes).tz_convert(None)
-    sessions, closes = (days.to_numpy().astype("datetime64[s]") for days in (calendar.sessions, ends))
-    return _Calendar(first, last, sessions, closes)
 
 
 def _weekdays(first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:

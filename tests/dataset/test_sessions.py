@@ -11,7 +11,7 @@ import pytest
 from lstm_stock.config import Config
 from lstm_stock.dataset.sessions import require_one_close
 from lstm_stock.errors import ConfigError
-from lstm_stock.prices import calendars
+from lstm_stock.prices import built_calendars, calendars
 from lstm_stock.prices.yahoo import exchanges
 
 HAR_MARKET = Config(target_scale="har_market")
@@ -28,9 +28,9 @@ def test_session_ends_of_an_exchange_are_in_utc_and_follow_its_clocks():
 
 
 def test_every_exchange_of_yahoo_has_session_ends(monkeypatch):
-    monkeypatch.setattr(calendars, "_FIRST", pd.Timestamp(2023, 1, 1))  # a long calendar takes long
-    monkeypatch.setattr(calendars, "_LAST", pd.Timestamp(2025, 12, 31))
-    monkeypatch.setattr(calendars, "_calendar", lru_cache(calendars._calendar.__wrapped__))
+    monkeypatch.setattr(built_calendars, "_FIRST", pd.Timestamp(2023, 1, 1))  # a long calendar takes long
+    monkeypatch.setattr(built_calendars, "_LAST", pd.Timestamp(2025, 12, 31))
+    monkeypatch.setattr(calendars, "calendar_of", lru_cache(built_calendars._build))
     codes = set(exchanges.YAHOO_EXCHANGES.values()) - {"XKRX"}  # takes seconds, and has a test below
     assert {code for code in codes if calendars.session_ends(code, 2024, 2024).empty} <= {"ASEX", "XTAE"}
 
