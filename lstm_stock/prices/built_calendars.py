@@ -8,6 +8,7 @@ costs only time. The clock changes are those of the time zone data that it was b
 
 from __future__ import annotations
 
+import datetime as dt
 import warnings
 import zlib
 from contextlib import suppress
@@ -29,25 +30,35 @@ from lstm_stock.prices.table import Days
 _FIRST, _LAST = pd.Timestamp(1900, 1, 1), pd.Timestamp(2100, 12, 31)
 """The dates that calendars are built for, where they have holidays for all of them."""
 
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
 
 _FARTHEST: Final = 2 * 24 * 3600
-"""Seconds, more than between midnight UTC of a session's date and its end, which in New Zealand is before it."""
+"""Seconds, more than between midnight UTC of a session's date and its start or end, which may be before it."""
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """Sessions from `first` to `last`, and their ends in UTC, `datetime64[s]` of shape `(n_sessions,)` each."""
+    """Sessions from `first` to `last`, their starts and ends in UTC: `datetime64[s]`, each of shape `(n,)`."""
 
     first: pd.Timestamp
     last: pd.Timestamp
     sessions: Days
+    starts: Days
     ends: Days
 
     def between(self, first: pd.Timestamp, last: pd.Timestamp) -> Days:
         """Return the sessions from `first` to `last`, both inclusive."""
         start = np.searchsorted(self.sessions, first.to_datetime64())
         return self.sessions[start : np.searchsorted(self.sessions, last.to_datetime64(), side="right")]
+
+    def time_of(self, day: dt.date, times: Days) -> dt.datetime | None:
+        """Return the time of a date's session, of `starts` or `ends`; None if there is no session."""
+        date = pd.Timestamp(day).to_datetime64()
+        row = int(np.searchsorted(self.sessions, date))
+        if row == len(self.sessions) or self.sessions[row] != date:
+            return None
+        time: dt.datetime = times[row].item()
+        return time.replace(tzinfo=dt.UTC)
 
 
 @lru_cache(maxsize=64)
@@ -75,7 +86,7 @@ def read_calendar(code: str) -> Calendar | None:
             # A file system that ignores case finds XNYS for xnys, which is no code.
             if file["about"].tolist() != [_FORMAT, code]:
                 return None
-            return _decode(file["span"], file["gaps"], file["seconds"])
+            return _decode(file["span"], file["gaps"], file["starts"], file["ends"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error):
         return None
 
@@ -96,7 +107,8 @@ def _keep(code: str, calendar: Calendar) -> None:
         "span": np.array([calendar.first.to_datetime64(), calendar.last.to_datetime64()], "datetime64[D]"),
         # Small numbers that repeat, which compress to a hundredth; the first gap is that from 1970.
         "gaps": np.diff(calendar.sessions.astype("datetime64[D]").astype(np.int32), prepend=np.int32(0)),
-        "seconds": (calendar.ends - calendar.sessions).astype(np.int32),
+        "starts": (calendar.starts - calendar.sessions).astype(np.int32),
+        "ends": (calendar.ends - calendar.sessions).astype(np.int32),
     }
     path = _path(code)
     with suppress(OSError, Timeout):
@@ -105,22 +117,27 @@ def _keep(code: str, calendar: Calendar) -> None:
             write_file(path, lambda file: np.savez_compressed(file, **arrays), fsync=False)
 
 
-def _decode(span: NDArray[Any], gaps: NDArray[Any], seconds: NDArray[Any]) -> Calendar:
+def _decode(span: NDArray[Any], gaps: NDArray[Any], starts: NDArray[Any], ends: NDArray[Any]) -> Calendar:
     """Return the calendar of the arrays of a file; ValueError if they are none."""
-    types = [array.dtype for array in (span, gaps, seconds)]
-    if types != [np.dtype("datetime64[D]"), np.dtype(np.int32), np.dtype(np.int32)]:
+    numbers = (gaps, starts, ends)
+    types = [array.dtype for array in (span, *numbers)]
+    if types != [np.dtype("datetime64[D]"), *[np.dtype(np.int32)] * 3]:
         raise ValueError(f"the types are {types}")
-    if span.shape != (2,) or gaps.ndim != 1 or gaps.shape != seconds.shape:
-        raise ValueError(f"the shapes are {span.shape}, {gaps.shape} and {seconds.shape}")
+    if span.shape != (2,) or {array.shape for array in numbers} != {(gaps.size,)}:
+        raise ValueError(f"the shapes are {[array.shape for array in (span, *numbers)]}")
     days = np.cumsum(gaps, dtype=np.int64).astype("datetime64[D]")
     if not (span[0] <= span[1] and (span[0] <= days).all() and (days <= span[1]).all()):  # also where NaT
         raise ValueError("the sessions are not within their span")
     if (gaps[1:] <= 0).any():
         raise ValueError("the sessions do not increase")
-    if (np.abs(seconds) > _FARTHEST).any():
-        raise ValueError("a session ends days away")
+    if (np.abs([starts, ends]) > _FARTHEST).any():
+        raise ValueError("a session starts or ends days away")
+    if (starts >= ends).any():
+        raise ValueError("a session ends before it starts")
     sessions = days.astype("datetime64[s]")
-    return Calendar(pd.Timestamp(span[0]), pd.Timestamp(span[1]), sessions, sessions + seconds)
+    return Calendar(
+        pd.Timestamp(span[0]), pd.Timestamp(span[1]), sessions, sessions + starts, sessions + ends
+    )
 
 
 def _build(code: str) -> Calendar:
@@ -146,7 +163,7 @@ def _build(code: str) -> Calendar:
             NotImplementedError,
         ):  # the orthodox Easter, and Tel Aviv, fail with some versions
             none = np.empty(0, "datetime64[s]")
-            return Calendar(_FIRST, _LAST, none, none)
-        ends = pd.DatetimeIndex(calendar.closes).tz_convert(None)
-    sessions, closes = (days.to_numpy().astype("datetime64[s]") for days in (calendar.sessions, ends))
-    return Calendar(first, last, sessions, closes)
+            return Calendar(_FIRST, _LAST, none, none, none)
+        times = [pd.DatetimeIndex(each).tz_convert(None) for each in (calendar.opens, calendar.closes)]
+    sessions, starts, ends = (each.to_numpy().astype("datetime64[s]") for each in (calendar.sessions, *times))
+    return Calendar(first, last, sessions, starts, ends)

@@ -1,4 +1,4 @@
-"""Sessions of exchanges: on which days an exchange trades, and until when.
+"""Sessions of exchanges: on which days an exchange trades, from when and until when.
 
 An exchange is an ISO code (`XNYS`) or `24/7`. An unknown exchange (None) trades Monday to Friday. Dates outside a
 calendar's holidays are treated likewise. Nothing here reads prices.
@@ -146,14 +146,17 @@ def session_end(exchange: str | None, day: dt.date) -> dt.datetime | None:
         DataError: The calendars do not know the exchange.
     """
     calendar = None if exchange is None else calendar_of(check_exchange(exchange))
-    if calendar is None:
-        return None
-    date = pd.Timestamp(day).to_datetime64()
-    row = int(np.searchsorted(calendar.sessions, date))
-    if row == len(calendar.sessions) or calendar.sessions[row] != date:
-        return None
-    end: dt.datetime = calendar.ends[row].item()
-    return end.replace(tzinfo=dt.UTC)
+    return None if calendar is None else calendar.time_of(day, calendar.ends)
+
+
+def session_start(exchange: str | None, day: dt.date) -> dt.datetime | None:
+    """Return when the session of a date starts, late starts included; arguments and results as of `session_end`.
+
+    Raises:
+        DataError: The calendars do not know the exchange.
+    """
+    calendar = None if exchange is None else calendar_of(check_exchange(exchange))
+    return None if calendar is None else calendar.time_of(day, calendar.starts)
 
 
 def session_ends(exchange: str, first_year: int, last_year: int) -> pd.Series:

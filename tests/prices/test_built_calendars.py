@@ -36,6 +36,7 @@ def same(one, other) -> bool:
     return (
         (one.first, one.last) == (other.first, other.last)
         and np.array_equal(one.sessions, other.sessions)
+        and np.array_equal(one.starts, other.starts)
         and np.array_equal(one.ends, other.ends)
     )
 
@@ -49,10 +50,10 @@ def test_a_kept_calendar_is_the_built_one(empty_cache):
 
 
 @lru_cache
-def closes_of_library(code: str) -> pd.Series:
+def schedule_of_library(code: str) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return get_calendar(code, start="2021-01-01", end="2029-12-31").closes
+        return get_calendar(code, start="2021-01-01", end="2029-12-31").schedule[["open", "close"]]
 
 
 @settings(deadline=None, max_examples=25)
@@ -62,18 +63,20 @@ def closes_of_library(code: str) -> pd.Series:
     start=st.dates(dt.date(2021, 1, 1), dt.date(2028, 12, 1)),
     n_days=st.integers(0, 400),
 )
-def test_sessions_and_their_ends_are_those_of_the_library(code, start, n_days):
+def test_sessions_their_starts_and_their_ends_are_those_of_the_library(code, start, n_days):
     calendar_of(code)  # builds and keeps it
     kept = read_calendar(code)
     assert kept is not None
     first, last = pd.Timestamp(start), pd.Timestamp(start) + pd.Timedelta(days=n_days)
     last = min(last, kept.last)
-    expected = closes_of_library(code)[first:last]
+    expected = schedule_of_library(code)[first:last]
     assert list(kept.between(first, last)) == list(expected.index.to_numpy("datetime64[s]"))
     rows = np.searchsorted(kept.sessions, kept.between(first, last))
-    assert list(kept.ends[rows]) == list(expected.dt.tz_convert(None).to_numpy("datetime64[s]"))
+    for times, of_library in ((kept.starts, expected["open"]), (kept.ends, expected["close"])):
+        assert list(times[rows]) == list(of_library.dt.tz_convert(None).to_numpy("datetime64[s]"))
     assert list(calendars.sessions_between(code, first, last)) == list(expected.index)
-    assert [calendars.session_end(code, day.date()) for day in expected.index] == list(expected)
+    assert [calendars.session_start(code, day.date()) for day in expected.index] == list(expected["open"])
+    assert [calendars.session_end(code, day.date()) for day in expected.index] == list(expected["close"])
 
 
 def test_early_closes_are_kept():
@@ -88,6 +91,11 @@ def test_a_calendar_that_cannot_be_built_is_kept_as_such(empty_cache, monkeypatc
     assert calendar_of.__wrapped__("ASEX") is None
     monkeypatch.setattr(built_calendars, "_build", lambda code: pytest.fail("built again"))
     assert calendar_of.__wrapped__("ASEX") is None
+
+
+def arrays_of(gaps: list[int]) -> dict[str, np.ndarray]:
+    zeros = np.zeros(len(gaps), np.int32)
+    return {"gaps": np.array(gaps, np.int32), "starts": zeros, "ends": zeros + 1}
 
 
 def flip_a_bit(raw: bytes) -> bytes:
@@ -111,14 +119,15 @@ def test_a_damaged_file_is_built_again(empty_cache, damage):
 @pytest.mark.parametrize(
     "change",
     [
-        {"about": np.array(["2", CHEAP])},
-        {"about": np.array(["1", "24/6"])},
-        {"about": np.array([["1", CHEAP]], object)},
-        {"gaps": np.array([1, 0], np.int32), "seconds": np.array([1, 1], np.int32)},
-        {"gaps": np.array([1, 1], np.int64), "seconds": np.array([1, 1], np.int32)},
+        {"about": np.array(["1", CHEAP])},
+        {"about": np.array(["2", "24/6"])},
+        {"about": np.array([["2", CHEAP]], object)},
+        arrays_of([1, 0]),
+        arrays_of([1, 1]) | {"gaps": np.array([1, 1], np.int64)},
         {"gaps": np.array([1, 1], np.int32)},
-        {"gaps": np.array([99_999], np.int32), "seconds": np.array([1], np.int32)},
-        {"gaps": np.array([1], np.int32), "seconds": np.array([1_000_000], np.int32)},
+        arrays_of([99_999]),
+        arrays_of([1]) | {"ends": np.array([1_000_000], np.int32)},
+        arrays_of([1]) | {"starts": np.array([1], np.int32)},
         {"span": np.array(["2000-01-01"], "datetime64[D]")},
         {"span": np.array(["NaT", "NaT"], "datetime64[D]")},
     ],

@@ -14,6 +14,8 @@ from lstm_stock.prices.calendars import (
     guess_exchange,
     knows_holidays,
     next_sessions,
+    session_end,
+    session_start,
     sessions_between,
 )
 from lstm_stock.prices.yahoo.exchanges import YAHOO_EXCHANGES
@@ -125,3 +127,22 @@ def test_it_is_known_where_the_holidays_are_known():
     known, unknown = pd.date_range("2023-12-27", periods=9), pd.date_range("2099-12-27", periods=9)
     assert [knows_holidays("XSHG", dates) for dates in (known, unknown, known[:0])] == [True, False, True]
     assert [knows_holidays(code, unknown) for code in ("XNYS", "24/7", None)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "day", "start", "end"),
+    [
+        ("XNYS", "2024-01-02", "2024-01-02 14:30", "2024-01-02 21:00"),
+        ("XNYS", "2024-07-03", "2024-07-03 13:30", "2024-07-03 17:00"),  # summer time, an early close
+        ("XNYS", "2024-07-04", None, None),
+        ("XTKS", "2024-01-04", "2024-01-04 00:00", "2024-01-04 06:00"),
+        ("CMES", "2024-01-03", "2024-01-02 23:00", "2024-01-03 23:00"),  # it starts on the evening before
+        ("24/7", "2024-01-02", "2024-01-02 00:00", "2024-01-03 00:00"),
+        (None, "2024-01-02", None, None),
+    ],
+)
+def test_starts_and_ends_of_sessions_are_in_utc(exchange, day, start, end):
+    found = (time(exchange, dt.date.fromisoformat(day)) for time in (session_start, session_end))
+    assert [None if one is None else f"{one:%F %H:%M %Z}" for one in found] == [
+        None if one is None else f"{one} UTC" for one in (start, end)
+    ]
