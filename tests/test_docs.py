@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_source_files_named_in_the_docs_exist(path):
 def test_commands_in_the_readme_parse(line, tmp_path, monkeypatch):
     """Each line is parsed by the real command line, down to the last option, but not run."""
     monkeypatch.chdir(tmp_path)
-    words = line.removeprefix("lstm-stock ").split()
+    words = shlex.split(line.removeprefix("lstm-stock "))
     command = typer.main.get_command(app)
     context = command.make_context("lstm-stock", words, resilient_parsing=False)
     while context._protected_args or context.args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,9 +21,11 @@ from lstm_stock.cli.app import (
     parse_date,
     parse_dividends,
 )
+from lstm_stock.cli.questions import parse_asked, print_answers
 from lstm_stock.errors import ShortHistoryError
 
 if TYPE_CHECKING:
+    from lstm_stock.distributions.questions import Question
     from lstm_stock.prices.store import Store
     from lstm_stock.runs.run import Run
 
@@ -50,17 +52,27 @@ def predict(
         typer.Option(metavar="DATE", help="Forecast as of this past date, using nothing after it."),
     ] = None,
     dividend: Dividends = None,
+    ask: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="QUESTION",
+            help="Answer questions instead: 'up, below 180, move 5%, between 170 and 190 at step 3, risk'. "
+            "Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
-    """Forecast the next sessions, with intervals."""
+    """Forecast the next sessions, with intervals, or answer questions about them."""
     from lstm_stock.runs.catalog import find_run
 
+    questions = parse_asked(ask)
     as_of, found = parse_date(cutoff, "--cutoff"), find_run(runs_dir, run)
     dividends = parse_dividends(dividend, found.config.data.tickers, ticker)
-    predict_run(found, open_store(data_dir), ticker, as_of, output, quiet, dividends)
+    predict_run(found, open_store(data_dir), ticker, as_of, output, quiet, dividends, questions)
 
 
 def predict_run(
@@ -71,11 +83,12 @@ def predict_run(
     output: Format,
     quiet: bool,
     dividends: Mapping[dt.date, float] | None = None,
+    questions: Sequence[Question] = (),
 ) -> None:
-    """Forecast one ticker, or all tickers of a run, and print the forecast.
+    """Forecast one ticker, or all tickers of a run, and print the forecast, or the answers to questions.
 
     Raises:
-        ConfigError: A dividend cannot be taken off.
+        ConfigError: A dividend cannot be taken off, or a question is about a session that is not forecast.
         ShortHistoryError: None of the tickers has enough bars.
     """
     import json
@@ -113,16 +126,18 @@ def predict_run(
     for text in group_messages(warnings) + left_out(ahead):
         console.warn(text)
     forecast = pd.concat([prediction.table for prediction in predictions.values()], ignore_index=True)
-    if output == Format.json:
+    if questions:
+        print_answers(run, predictions, questions, output, quiet)
+    elif output == Format.json:
         print(json.dumps(records(forecast), indent=2))
     elif output == Format.csv:
         print(forecast.to_csv(index=False), end="")
+    elif len(predictions) > MAX_DETAILED_TICKERS:
+        console.show(run_tables.predictions_table(forecast))
     else:
-        if len(predictions) > MAX_DETAILED_TICKERS:
-            console.show(run_tables.predictions_table(forecast))
-        else:
-            for prediction in predictions.values():
-                console.show(run_tables.prediction_table(prediction.table, prediction.currency))
+        for prediction in predictions.values():
+            console.show(run_tables.prediction_table(prediction.table, prediction.currency))
+    if output == Format.table:
         for text in taken_off(ahead):
             console.note(text, quiet)
         intervals = INTERVALS[run.config.calibration]

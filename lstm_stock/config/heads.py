@@ -19,6 +19,7 @@ class HeadSpec:
             below zero.
         has_regression: Whether its parameters are those of `lstm_stock.dataset.pooled.PooledT`, so that a network
             can start from that regression.
+        has_common_drift: Whether the location is one drift, the same for all forecasts.
     """
 
     purpose: str
@@ -26,6 +27,7 @@ class HeadSpec:
     head: Target
     forecasts_prices: bool = False
     has_regression: bool = False
+    has_common_drift: bool = False
 
 
 _MODULE = "lstm_stock.network.heads"
@@ -39,6 +41,7 @@ HEADS: dict[str, HeadSpec] = {
         2,
         f"{_MODULE}:DRIFT_T",
         has_regression=True,
+        has_common_drift=True,
     ),
     "quantile": HeadSpec("13 quantiles", 13, f"{_MODULE}:QUANTILE", forecasts_prices=True),
     "vocabulary": HeadSpec(

@@ -13,6 +13,7 @@ from lstm_stock.dataset.market import Market
 from lstm_stock.dataset.series import TickerSeries
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import windows_of, windows_up_to
+from lstm_stock.distributions.calibrated import Calibrated
 from lstm_stock.distributions.intervals import Calibrator
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices import calendars
@@ -35,6 +36,7 @@ class Prediction:
         table: Columns `ticker cutoff step date y_pred lo_50 ... hi_95 last_close dividend`; prices are comparable
             with the stored close, which is adjusted for splits and not for dividends. `dividend` is the sum of the
             dividends taken off the prices of the row.
+        returns: The calibrated distribution of the k-bar total log returns, shape `(1, horizon)`.
         recent: The stored closes up to the cutoff: column `close`, indexed by date.
         currency: Currency of the prices, None if unknown.
         dividends: The dividends taken off, and those that may be missing.
@@ -42,6 +44,7 @@ class Prediction:
     """
 
     table: pd.DataFrame
+    returns: Calibrated
     recent: pd.DataFrame
     currency: str | None
     dividends: DividendsAhead
@@ -114,7 +117,14 @@ def predict(
     warnings = _warnings(run, history, cutoff, today, dates) + tuple(of_covariates)
     if bars.market is not None:
         warnings += _warnings_of_market(bars.market, table.index[-1])
-    return Prediction(forecast, table[["close"]], history.provenance.currency, ahead, (*warnings, *of_close))
+    return Prediction(
+        table=forecast,
+        returns=Calibrated.of(returns.take(slice(-1, None)), intervals.last),
+        recent=table[["close"]],
+        currency=history.provenance.currency,
+        dividends=ahead,
+        warnings=(*warnings, *of_close),
+    )
 
 
 def _by_own_past(bars: RunBars, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:
