@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,19 +73,28 @@ def predict(
     questions = parse_asked(ask)
     as_of, found = parse_date(cutoff, "--cutoff"), find_run(runs_dir, run)
     dividends = parse_dividends(dividend, found.config.data.tickers, ticker)
-    predict_run(found, open_store(data_dir), ticker, as_of, output, quiet, dividends, questions)
+    wanted = Wanted(ticker, as_of, dividends, questions)
+    predict_run(found, open_store(data_dir), wanted, output, quiet)
 
 
-def predict_run(
-    run: Run,
-    store: Store,
-    ticker: str | None,
-    cutoff: dt.date | None,
-    output: Format,
-    quiet: bool,
-    dividends: Mapping[dt.date, float] | None = None,
-    questions: Sequence[Question] = (),
-) -> None:
+@dataclass(frozen=True)
+class Wanted:
+    """What to forecast.
+
+    Attributes:
+        ticker: The ticker; None for all of the run.
+        cutoff: The date to forecast as of; None for the newest bar.
+        dividends: Announced dividends per share by ex-date; None for the usual ones.
+        questions: Questions to answer instead of a table of the forecast.
+    """
+
+    ticker: str | None = None
+    cutoff: dt.date | None = None
+    dividends: Mapping[dt.date, float] | None = None
+    questions: Sequence[Question] = ()
+
+
+def predict_run(run: Run, store: Store, wanted: Wanted, output: Format, quiet: bool) -> None:
     """Forecast one ticker, or all tickers of a run, and print the forecast, or the answers to questions.
 
     Raises:
@@ -103,7 +113,9 @@ def predict_run(
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, group_messages
     from lstm_stock.runs.files import records
 
-    tickers = run.config.data.tickers if ticker is None else [run.require_ticker(normalise_ticker(ticker))]
+    tickers = run.config.data.tickers
+    if wanted.ticker is not None:
+        tickers = (run.require_ticker(normalise_ticker(wanted.ticker)),)
     store.require(
         [*tickers, *run.config.data.covariates]
     )  # a missing ticker is an error before TensorFlow takes seconds to load
@@ -111,11 +123,11 @@ def predict_run(
     from lstm_stock.workflow.predict import predict
     from lstm_stock.workflow.run_bars import RunBars
 
-    bars = RunBars(run, Snapshot(store), end=cutoff)
+    bars = RunBars(run, Snapshot(store), end=wanted.cutoff)
     predictions, warnings, failures = {}, [], []
     for one in tickers:
         try:
-            predictions[one] = predict(bars, one, dt.date.today(), dividends)
+            predictions[one] = predict(bars, one, dt.date.today(), wanted.dividends)
             warnings += [(one, text) for text in predictions[one].warnings]
         except ShortHistoryError as error:  # the other tickers can still be forecast
             failures.append(error)
@@ -126,8 +138,8 @@ def predict_run(
     for text in group_messages(warnings) + left_out(ahead):
         console.warn(text)
     forecast = pd.concat([prediction.table for prediction in predictions.values()], ignore_index=True)
-    if questions:
-        print_answers(run, predictions, questions, output, quiet)
+    if wanted.questions:
+        print_answers(run, predictions, wanted.questions, output, quiet)
     elif output == Format.json:
         print(json.dumps(records(forecast), indent=2))
     elif output == Format.csv:
