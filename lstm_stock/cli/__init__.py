@@ -22,6 +22,7 @@ from lstm_stock.cli import (  # noqa: F401 - each adds its command
     models,
     plot,
     predict,
+    pretrain,
     runs,
     train,
 )
@@ -39,6 +40,7 @@ COMMANDS = (
     "demo",
     "backtest",
     "leakcheck",
+    "pretrain",
     "models",
 )
 """The order in which `--help` lists the commands; `data` and `config`, which have subcommands, come last."""
