@@ -22,7 +22,7 @@ def pretrain(
         str,
         typer.Argument(
             metavar="FOLDER|FILE|NAMES",
-            help="A folder with one CSV of daily prices per ticker; or tickers of the store: a .txt file, or names.",
+            help="A folder with a CSV of daily prices per ticker, or tickers of the store: a .txt file or names.",
         ),
     ],
     output: Annotated[
@@ -32,14 +32,16 @@ def pretrain(
     overrides: Overrides = None,
     exchange: Annotated[
         str | None,
-        typer.Option(metavar="CODE", help="Exchange of the tickers of a folder, such as XNYS.", show_default=False),
+        typer.Option(
+            metavar="CODE", help="Exchange of the tickers of a folder, such as XNYS.", show_default=False
+        ),
     ] = None,
     data_dir: DataDir = Path("data"),
     quiet: Quiet = False,
 ) -> None:
     """Train networks on many tickers, to forecast any ticker with `--run DIR`.
 
-    There is one network for each set of inputs: with the market and covariates, with one of them, and with neither.
+    There is one network for each set of inputs: with market and covariates, with one of them, and with neither.
     There is no test period: `evaluate DIR` scores the networks on other tickers or later dates.
     """
     from lstm_stock.config import load_config
@@ -55,7 +57,8 @@ def pretrain(
         else:
             if exchange is not None:
                 raise ConfigError(
-                    "--exchange: the tickers of the store have theirs", "leave it out, or name a folder of CSVs"
+                    "--exchange: the tickers of the store have theirs",
+                    "leave it out, or name a folder of CSVs",
                 )
             names = parse_tickers(source)
         # Names, as a .txt file would be read relative to the config.

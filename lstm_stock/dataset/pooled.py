@@ -196,8 +196,10 @@ def _maximise(z: Array, y: Array, drift: float, ridge: float) -> Array:
 
     start = np.zeros((n_columns, 2))
     start[0] = START
-    options = {"maxiter": 200, "gtol": GRADIENT}
-    found = optimize.minimize(loss, start.ravel(), jac=True, hess=hessian, method="trust-exact", options=options)
+    options: Any = {"maxiter": 200, "gtol": GRADIENT}
+    found = optimize.minimize(
+        loss, start.ravel(), jac=True, hess=hessian, method="trust-exact", options=options
+    )
     return np.asarray(found.x.reshape(n_columns, 2), np.float64)
 
 

@@ -19,7 +19,16 @@ from lstm_stock.config.features import FEATURES
 from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.distributions.intervals import Calibrator
 from lstm_stock.errors import RunError
-from lstm_stock.runs.files import CALIBRATION, CONFIG, NETWORK, POOLED, PROVENANCE, SCALER, read_json, write_json
+from lstm_stock.runs.files import (
+    CALIBRATION,
+    CONFIG,
+    NETWORK,
+    POOLED,
+    PROVENANCE,
+    SCALER,
+    read_json,
+    write_json,
+)
 from lstm_stock.runs.provenance import RunProvenance
 from lstm_stock.runs.run import ModelArtifacts, Run
 
@@ -100,7 +109,7 @@ class Pretrained(Run):
         """What scales the intervals of every ticker: the median over the tickers of the training."""
         return self.calibrators[ANY_TICKER]
 
-    def is_fitted_to(self, ticker: str) -> bool:  # noqa: ARG002
+    def is_fitted_to(self, ticker: str) -> bool:
         """Return False: nothing is fitted to a single ticker."""
         return False
 
@@ -111,9 +120,15 @@ class Pretrained(Run):
 
 @dataclass(frozen=True)
 class PretrainedFolder:
-    """A folder of pretrained networks."""
+    """A folder of pretrained networks.
+
+    Attributes:
+        path: The folder.
+        only: Use the network of this name alone; None uses all.
+    """
 
     path: Path
+    only: str | None = None
 
     @cached_property
     def card(self) -> dict[str, Any]:
@@ -122,24 +137,42 @@ class PretrainedFolder:
             return read_json(self.path / CARD)
         except (OSError, ValueError, TypeError) as error:
             raise RunError(
-                f"{self.path / CARD} cannot be read: {error}", "make the networks again: `lstm-stock pretrain`"
+                f"{self.path / CARD} cannot be read: {error}",
+                "make the networks again: `lstm-stock pretrain`",
             ) from error
 
-    @property
+    @cached_property
     def networks(self) -> dict[str, Pretrained]:
         """The networks by the name of their inputs, the one with the most first."""
-        return {name: Pretrained(self.path / name) for name in INPUT_SETS if (self.path / name).is_dir()}
+        names = INPUT_SETS if self.only is None else (self.only,)
+        return {name: Pretrained(self.path / name) for name in names if (self.path / name).is_dir()}
 
 
-def packaged_networks() -> PretrainedFolder:
-    """Return the networks that ship with the package."""
+def packaged_networks(only: str | None = None) -> PretrainedFolder:
+    """Return the networks that ship with the package, or one of them."""
     import lstm_stock
 
-    return PretrainedFolder(Path(lstm_stock.__file__).parent / PACKAGED)
+    return PretrainedFolder(Path(lstm_stock.__file__).parent / PACKAGED, only)
 
 
-def is_pretrained(path: Path) -> bool:
-    """Return whether a folder holds pretrained networks."""
+def find_pretrained(name: str | None) -> PretrainedFolder | None:
+    """Return the pretrained networks of a name; None if the name is not that of any.
+
+    Args:
+        name: `universal`, a path of a folder of `pretrain`, or either with the name of inputs, as in
+            `universal/own`, for one network of them.
+    """
+    if name is None:
+        return None
+    whole, only = Path(name), None
+    if whole.name in INPUT_SETS:
+        whole, only = whole.parent, whole.name
+    if str(whole) == PACKAGED and not _has_card(whole):
+        return packaged_networks(only)
+    return PretrainedFolder(whole, only) if _has_card(whole) else None
+
+
+def _has_card(path: Path) -> bool:
     try:
         return (path / CARD).is_file()
     except OSError:

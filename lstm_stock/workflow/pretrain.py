@@ -41,9 +41,7 @@ from lstm_stock.runs.run import ModelArtifacts
 from lstm_stock.workflow.fit import fit_with_refit, median_calibrator, pooled_regression
 
 
-def pretrain(
-    config: Config, store: Store, folder: Path, on_note: Callable[[str], None]
-) -> PretrainedFolder:
+def pretrain(config: Config, store: Store, folder: Path, on_note: Callable[[str], None]) -> PretrainedFolder:
     """Train a network for each set of inputs, and save all in a new folder, whole or not at all.
 
     Args:
@@ -80,7 +78,8 @@ def _require_no_fit(config: Config) -> None:
     """Raise a ConfigError if something would be fitted to each ticker, as others could not be forecast then."""
     if config.scaler not in ("pooled", "none"):
         raise ConfigError(
-            f"scaler: got {config.scaler}, which is fitted to each ticker, expected pooled", "set `scaler: pooled`"
+            f"scaler: got {config.scaler}, which is fitted to each ticker, expected pooled",
+            "set `scaler: pooled`",
         )
     if config.target_scale not in ("trailing_vol", "trailing_range"):
         raise ConfigError(
@@ -158,5 +157,3 @@ def _card(config: Config, provenance: RunProvenance, networks: dict[str, Any]) -
 
 def _hash_of(values: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
