@@ -188,7 +188,7 @@ def _warnings(
 
 
 def _warnings_of_run(run: Run, history: PriceHistory, dates: pd.DatetimeIndex) -> list[str]:
-    """Return what a run was trained on, where that limits a forecast; `limits` does so for a pretrained network."""
+    """Return what a run was trained on, where that limits a forecast. `limits` is that of a pretrained one."""
     if isinstance(run, Pretrained):
         return []
     ticker, provenance, warnings = history.ticker, run.provenance, []
