@@ -18,15 +18,15 @@ from lstm_stock.cli import (  # noqa: F401 - each adds its command
     demo,
     evaluate,
     fetch,
+    journal,
     leakcheck,
     models,
     plot,
     predict,
-    pretrain,
     runs,
     train,
 )
-from lstm_stock.cli.app import INTERRUPTED, app, config_app, data_app, print_error
+from lstm_stock.cli.app import INTERRUPTED, app, config_app, data_app, journal_app, print_error
 from lstm_stock.cli.streams import discard, lenient_streams
 from lstm_stock.errors import LstmStockError
 
@@ -40,10 +40,9 @@ COMMANDS = (
     "demo",
     "backtest",
     "leakcheck",
-    "pretrain",
     "models",
 )
-"""The order in which `--help` lists the commands; `data` and `config`, which have subcommands, come last."""
+"""The order in which `--help` lists the commands; those with subcommands come last."""
 
 READER_GONE = 141
 """Exit code when the reader of stdout has left, as `head` does: 128 + SIGPIPE."""
@@ -51,6 +50,7 @@ READER_GONE = 141
 app.registered_commands.sort(
     key=lambda command: COMMANDS.index(str(getattr(command.callback, "__name__", "")))
 )
+app.add_typer(journal_app, name="journal")
 app.add_typer(data_app, name="data")
 app.add_typer(config_app, name="config")
 

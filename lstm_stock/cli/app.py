@@ -38,6 +38,10 @@ DataDir = Annotated[
 RunsDir = Annotated[
     Path, typer.Option("--runs-dir", envvar="LSTM_STOCK_RUNS", help="Folder of the runs.", metavar="DIR")
 ]
+JournalDir = Annotated[
+    Path,
+    typer.Option("--journal-dir", envvar="LSTM_STOCK_JOURNAL", help="Folder of the journal.", metavar="DIR"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no notes.")]
 ConfigFile = Annotated[
     Path | None,
@@ -145,6 +149,23 @@ def parse_dividends(
     return dividends
 
 
+def require_none_before(context: typer.Context, names: Sequence[str]) -> None:
+    """Raise a ConfigError for options before a subcommand, which the subcommand would not see.
+
+    Args:
+        context: That of the command.
+        names: Its parameters.
+    """
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            command = context.invoked_subcommand
+            raise ConfigError(
+                f"got an option before `{command}`, expected it after",
+                f"write `{context.command_path} {command} ... --option`",
+            )
+
+
 def print_error(message: str, hint: str = "") -> None:
     """Print an error to stderr, and a hint below it."""
     print(f"error: {message}", file=sys.stderr)
@@ -172,6 +193,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data_app = typer.Typer(help="Show, check and export the price store.", rich_markup_mode=None)
+journal_app = typer.Typer(
+    help="Score the journal of forecasts before the fact, and verify it.", rich_markup_mode=None
+)
 config_app = typer.Typer(help="Show, check and start config files.", rich_markup_mode=None)
 
 

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lstm_stock.cli.app import DataDir, Format, Quiet, data_app, open_store, print_error, write_output
-from lstm_stock.errors import ConfigError, DataError
+from lstm_stock.cli.app import (
+    DataDir,
+    Format,
+    Quiet,
+    data_app,
+    open_store,
+    print_error,
+    require_none_before,
+    write_output,
+)
+from lstm_stock.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +39,7 @@ def data(
 ) -> None:
     """List the tickers in the price store: rows, range, source, age, notes."""
     if context.invoked_subcommand is not None:
-        _require_none_before(context)
+        require_none_before(context, ("output", "data_dir", "quiet"))
         return
     from lstm_stock.report import console, price_tables
 
@@ -141,18 +150,6 @@ def data_check(
     console.note(f"{len(names)} checked: {n_damaged} damaged, {n_noted} with notes", quiet)
     if n_damaged:
         raise typer.Exit(DataError.exit_code)
-
-
-def _require_none_before(context: typer.Context) -> None:
-    """Raise a ConfigError for options before a subcommand, which the subcommand would not see."""
-    for name in ("output", "data_dir", "quiet"):
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            command = context.invoked_subcommand
-            raise ConfigError(
-                f"got an option before `{command}`, expected it after",
-                f"write `lstm-stock data {command} ... --option`",
-            )
 
 
 class _Damaged:

@@ -14,6 +14,7 @@ from lstm_stock.cli.app import (
     DataDir,
     Dividends,
     Format,
+    JournalDir,
     Quiet,
     RunName,
     RunsDir,
@@ -22,8 +23,9 @@ from lstm_stock.cli.app import (
     parse_date,
     parse_dividends,
 )
+from lstm_stock.cli.journal import write_journal
 from lstm_stock.cli.questions import parse_asked, print_answers
-from lstm_stock.errors import ShortHistoryError
+from lstm_stock.errors import ConfigError, ShortHistoryError
 
 if TYPE_CHECKING:
     from lstm_stock.distributions.questions import Question
@@ -62,9 +64,16 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    journal: Annotated[
+        bool,
+        typer.Option(
+            "--journal", help="Append the forecast to the journal, before the fact, beside six baselines."
+        ),
+    ] = False,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
+    journal_dir: JournalDir = Path("journal"),
     quiet: Quiet = False,
 ) -> None:
     """Forecast the next sessions, with intervals, or answer questions about them."""
@@ -73,7 +82,7 @@ def predict(
     questions = parse_asked(ask)
     as_of, found = parse_date(cutoff, "--cutoff"), find_run(runs_dir, run)
     dividends = parse_dividends(dividend, found.config.data.tickers, ticker)
-    wanted = Wanted(ticker, as_of, dividends, questions)
+    wanted = Wanted(ticker, as_of, dividends, questions, journal_dir if journal else None)
     predict_run(found, open_store(data_dir), wanted, output, quiet)
 
 
@@ -86,12 +95,22 @@ class Wanted:
         cutoff: The date to forecast as of; None for the newest bar.
         dividends: Announced dividends per share by ex-date; None for the usual ones.
         questions: Questions to answer instead of a table of the forecast.
+        journal: The journal to append the forecast to; None for none.
     """
 
     ticker: str | None = None
     cutoff: dt.date | None = None
     dividends: Mapping[dt.date, float] | None = None
     questions: Sequence[Question] = ()
+    journal: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Raise a ConfigError for a past date and a journal, which holds forecasts before the fact."""
+        if self.journal is not None and self.cutoff is not None:
+            raise ConfigError(
+                "`--journal` takes no `--cutoff`: a forecast as of a past date is made after the fact",
+                "leave one of them out; the journal has the forecasts from each ticker's newest bar",
+            )
 
 
 def predict_run(run: Run, store: Store, wanted: Wanted, output: Format, quiet: bool) -> None:
@@ -100,6 +119,7 @@ def predict_run(run: Run, store: Store, wanted: Wanted, output: Format, quiet: b
     Raises:
         ConfigError: A dividend cannot be taken off, or a question is about a session that is not forecast.
         ShortHistoryError: None of the tickers has enough bars.
+        JournalError: The forecasts are printed, but none can be appended to the journal.
     """
     import json
 
@@ -154,3 +174,5 @@ def predict_run(run: Run, store: Store, wanted: Wanted, output: Format, quiet: b
             console.note(text, quiet)
         intervals = INTERVALS[run.config.calibration]
         console.note(f"{intervals}; prices comparable with the stored closes. Not financial advice", quiet)
+    if wanted.journal is not None:
+        write_journal(wanted.journal, run, predictions, bars.prices, quiet)
