@@ -121,7 +121,7 @@ def write_dir_atomically(parent: Path, name: str, write: Callable[[Path], None])
     Args:
         parent: Where it will be.
         name: Its name; `-02`, `-03`, ... is appended when there is one of that name.
-        write: Puts the files, and no folders, into the folder that it is called with.
+        write: Puts files and folders into the folder that it is called with.
 
     Returns:
         Its path.
@@ -133,8 +133,11 @@ def write_dir_atomically(parent: Path, name: str, write: Callable[[Path], None])
         building = temporary / name
         building.mkdir()
         write(building)
-        for file in building.iterdir():
-            with file.open("r+b") as opened:  # Windows flushes no file that is opened to read
+        for path in building.rglob("*"):
+            if path.is_dir():
+                _fsync_folder(path)
+                continue
+            with path.open("r+b") as opened:  # Windows flushes no file that is opened to read
                 os.fsync(opened.fileno())
         _fsync_folder(building)
         path = _move_into_place(building, parent / name)

@@ -23,6 +23,7 @@ from lstm_stock.cli import (  # noqa: F401 - each adds its command
     models,
     plot,
     predict,
+    pretrain,
     runs,
     train,
 )
@@ -40,6 +41,7 @@ COMMANDS = (
     "demo",
     "backtest",
     "leakcheck",
+    "pretrain",
     "models",
 )
 """The order in which `--help` lists the commands; those with subcommands come last."""

@@ -61,7 +61,9 @@ class Dataset:
     loader: BarLoader
 
 
-def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Dataset:
+def build_dataset(
+    config: Config, reader: PriceReader, on_note: Callable[[str], None], has_test: bool = True
+) -> Dataset:
     """Split the bars of a config's tickers and cut their windows; tickers with unusable bars are left out.
 
     A ticker whose bars end before the test period is trained on and part of the market until it ends: whether it
@@ -71,6 +73,7 @@ def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], 
         config: The whole config.
         reader: Reads the prices.
         on_note: Called with each note for the user.
+        has_test: Whether there is a test period. Without one, val ends with the last date.
 
     Raises:
         UnusableTickerError: No ticker is left, or none has windows of val or of test.
@@ -81,7 +84,7 @@ def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], 
     covariates = covariates_of(config, reader)
 
     def cut(config: Config) -> tuple[Config, tuple[SplitWindows, BarLoader]]:
-        split = split_of(config.split, reader.dates(config.data.tickers))
+        split = split_of(config.split, reader.dates(config.data.tickers), has_test)
         loader = BarLoader.of(config, reader.adjusted, reader.exchange_of, covariates)
         config, windows = windows_skipping_unusable(config, loader, split, on_note)
         return config, (windows, loader)
@@ -93,7 +96,8 @@ def build_dataset(config: Config, reader: PriceReader, on_note: Callable[[str], 
             f"on {market.n_incomplete} of {len(market.dates)} dates fewer than half of the tickers have a bar: "
             "the market is 0 there"
         )
-    note_unscored(config, [test.series.ticker for test in windows.test], on_note)
+    if has_test:
+        note_unscored(config, [test.series.ticker for test in windows.test], on_note)
     return Dataset(config, windows, loader)
 
 
@@ -177,7 +181,9 @@ def _cut(series: Sequence[TickerSeries], spec: WindowSpec, split: Split) -> Spli
 def _where_any(
     series: Sequence[TickerSeries], spec: WindowSpec, split: Split, part: SplitName
 ) -> list[Windows]:
-    """Return the windows of each ticker that has any; ShortHistoryError if none has."""
+    """Return the windows of each ticker that has any; ShortHistoryError if none has, of a part that there is."""
+    if part == "test" and not split.has_test:
+        return []
     found, errors = [], []
     for one in series:
         try:

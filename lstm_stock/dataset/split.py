@@ -22,12 +22,24 @@ SplitName = Literal["train", "val", "test"]
 Dates = NDArray[np.datetime64]
 
 
+NO_TEST = np.datetime64("9999-12-31", "D")
+"""A `Split.test_start` after every bar."""
+
+
 @dataclass(frozen=True)
 class Split:
-    """First dates of val and test; train is everything before val."""
+    """First dates of val and test; train is everything before val.
+
+    A `test_start` of `NO_TEST` leaves no test period: val has all bars from `val_start` on.
+    """
 
     val_start: np.datetime64
     test_start: np.datetime64
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test period."""
+        return bool(self.test_start != NO_TEST)
 
     @classmethod
     def by_share(cls, dates: Dates, val: float, test: float) -> Split:
@@ -56,20 +68,28 @@ class Split:
         return int(np.searchsorted(dates, self.val_start)), int(np.searchsorted(dates, self.test_start))
 
 
-def split_of(config: SplitConfig, dates: Dates) -> Split:
+def split_of(config: SplitConfig, dates: Dates, has_test: bool = True) -> Split:
     """Return the dates where val and test start; they are the same for all tickers.
 
     Args:
         config: The `split` section.
         dates: `PriceReader.dates`.
+        has_test: Whether there is a test period. Without one, val ends with the last date.
 
     Raises:
         DataError: A part would be empty.
     """
     val, test = config.val, config.test
     if not isinstance(val, float) or not isinstance(test, float):
-        return Split(np.datetime64(str(val), "D"), np.datetime64(str(test), "D"))
-    return Split.by_share(dates, val, test)
+        return Split(np.datetime64(str(val), "D"), np.datetime64(str(test), "D") if has_test else NO_TEST)
+    if has_test:
+        return Split.by_share(dates, val, test)
+    n_val = round(val * len(dates))
+    if not 0 < n_val < len(dates):
+        raise DataError(
+            f"{len(dates)} bars cannot be split into train and {val:g} for val", "fetch an earlier `start`"
+        )
+    return Split(dates[-n_val], NO_TEST)
 
 
 WindowName = Literal["expanding", "rolling"]

@@ -95,6 +95,20 @@ class Run:
         """The folder's name."""
         return self.path.name
 
+    @property
+    def model_name(self) -> str:
+        """The name of the network in tables."""
+        return self.config.model_name
+
+    @property
+    def fitted_names(self) -> tuple[str, ...]:
+        """The keys of `scalers` and `calibrators`: the tickers of the config."""
+        return self.config.data.tickers
+
+    def is_fitted_to(self, ticker: str) -> bool:
+        """Return whether scaler and calibrator of a ticker are saved: whether it was trained on."""
+        return ticker in self.provenance.tickers
+
     @cached_property
     def config(self) -> Config:
         """The resolved config."""
@@ -125,7 +139,7 @@ class Run:
                 name: FittedTicker.from_json(one, self.config.target_scale)
                 for name, one in read_json(path).items()
             }
-            _require(tuple(scalers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
+            _require(tuple(scalers) == self.fitted_names, f"its tickers are not those of {CONFIG}")
             features = {scaler.scaler.features for scaler in scalers.values()}
             _require(features == {self.config.columns}, f"its features are not those of {CONFIG}")
             return scalers
@@ -138,7 +152,7 @@ class Run:
 
         def parse(path: Path) -> dict[str, Calibrator]:
             calibrators = {name: Calibrator.from_json(one) for name, one in read_json(path).items()}
-            _require(tuple(calibrators) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
+            _require(tuple(calibrators) == self.fitted_names, f"its tickers are not those of {CONFIG}")
             expected = (self.config.calibration, LEVELS, (self.config.window.horizon, len(LEVELS)))
             found = {(one.kind, one.levels, one.factors.shape) for one in calibrators.values()}
             _require(found == {expected}, f"it is not the calibration of {CONFIG}")

@@ -16,6 +16,7 @@ import pandas as pd
 
 from lstm_stock.config.scales import SCALES
 from lstm_stock.dataset.blas import one_blas_thread
+from lstm_stock.dataset.market import Market
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows, windows_of
 from lstm_stock.errors import ConfigError, ShortHistoryError, UnusableTickerError
@@ -24,12 +25,14 @@ from lstm_stock.prices.table import Days
 from lstm_stock.report.text import group_messages, name_tickers
 from lstm_stock.runs.evaluation import Evaluation, save_evaluation
 from lstm_stock.runs.files import FORECASTS, SCORES, ForecastWriter, read_forecasts, write_json
+from lstm_stock.runs.pretrained import Pretrained
 from lstm_stock.runs.run import Run
 from lstm_stock.workflow.fit import forecast_each, median_calibrator
 from lstm_stock.workflow.parallel import WorkerKilledError
 from lstm_stock.workflow.plot import draw_scores
 from lstm_stock.workflow.run_bars import RunBars, warnings_of_prices
 from lstm_stock.workflow.scoring import ScoreJob, collect_scores, score_tickers, subject_of
+from lstm_stock.workflow.universal import ADAPTED_OVER
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Plan:
         start: First date of the period: the first outcome is of this date or later.
         end: Last date of the period, inclusive; None is each ticker's newest bar.
         n_workers: Number of processes that score many tickers.
+        of_store: The market of the store, for a pretrained network that reads it.
     """
 
     run: Run
@@ -51,6 +55,7 @@ class Plan:
     start: dt.date
     end: dt.date | None
     n_workers: int
+    of_store: Market | None = None
 
     @property
     def split(self) -> Split:
@@ -113,7 +118,7 @@ def evaluate(plan: Plan, reports: Reports) -> Evaluation:
         RunError: The run cannot be read.
     """
     run = plan.run
-    bars = RunBars(run, plan.prices, plan.end, run.config.data.start)
+    bars = RunBars(run, plan.prices, plan.end, run.config.data.start, plan.of_store)
     prepared, left_out = _prepare(plan, bars)
     if not prepared:
         raise ShortHistoryError(
@@ -122,7 +127,7 @@ def evaluate(plan: Plan, reports: Reports) -> Evaluation:
         )
     _report(plan, bars, prepared, left_out, reports)
     results = score_tickers(_jobs(plan, bars, prepared), len(prepared), plan.n_workers)
-    subject = subject_of(run.config)
+    subject = replace(subject_of(run.config), model=run.model_name)
     try:
         scores, verdict = collect_scores(
             results, subject, len(prepared), reports.forecasts, reports.scored, reports.note
@@ -206,7 +211,7 @@ def _windows(plan: Plan, bars: RunBars, ticker: str) -> _Prepared:
         )
     warnings = bars.warnings_of_covariates(ticker) + bars.warnings_of_close(ticker)
     adjusted = bars.adjusted(ticker)
-    if ticker in run.provenance.tickers:
+    if run.is_fitted_to(ticker):
         series = bars.as_trained(ticker, adjusted)
     else:
         series = bars.by_own_past(ticker, adjusted, split)
@@ -216,9 +221,13 @@ def _windows(plan: Plan, bars: RunBars, ticker: str) -> _Prepared:
         warnings.append(f"{ticker} is scored from the cutoff of {first} on: earlier ones lack an input")
     if run.config.calibration != "adaptive":
         return _Prepared(period, 0, warnings)
-    # Adaptive intervals continue from the saved factors with every outcome since the run's test period started.
-    tested_from = run.provenance.split.first_rows(series.dates)[1] - 1
-    earliest = max(tested_from, series.first + bars.spec.look_back - 1)
+    # Adaptive intervals continue from the saved factors with every outcome since the run's test period started,
+    # or, of a pretrained network, with those of two years.
+    earliest = series.first + bars.spec.look_back - 1
+    if isinstance(run, Pretrained):
+        earliest = max(int(period.cutoffs[0]) - ADAPTED_OVER, earliest)
+    else:
+        earliest = max(run.provenance.split.first_rows(series.dates)[1] - 1, earliest)
     n_before = max(int(period.cutoffs[0]) - earliest, 0)
     cutoffs = np.arange(int(period.cutoffs[0]) - n_before, int(period.cutoffs[-1]) + 1)
     return _Prepared(replace(period, cutoffs=cutoffs), n_before, warnings)
@@ -230,7 +239,7 @@ def _jobs(plan: Plan, bars: RunBars, prepared: Sequence[_Prepared]) -> Iterator[
     windows = [one.windows for one in prepared]
     for one, returns in zip(prepared, forecast_each(run.config, run.network, windows), strict=True):
         yield ScoreJob(
-            subject=subject_of(run.config),
+            subject=replace(subject_of(run.config), model=run.model_name),
             windows=one.windows,
             returns=returns,
             calibrator=run.calibrators.get(one.ticker, of_others),
@@ -259,7 +268,9 @@ def _report(
         why = "; ".join(f"{ticker}: {error.message}" for ticker, error in left_out.items())
         reports.note(f"left out: {', '.join(left_out)} ({why})")
     unseen = _unseen(run, prepared)
-    if unseen:
+    if unseen and isinstance(run, Pretrained):
+        reports.note(f"the network was not trained on {name_tickers(unseen)}")
+    elif unseen:
         what = "it is scaled by its" if len(unseen) == 1 else "each is scaled by its"
         reports.note(
             f"the run was not trained on {name_tickers(unseen)}: {what} own bars before {plan.start}"
@@ -270,7 +281,7 @@ def _report(
     origins = run.provenance.tickers | run.provenance.covariates
     warnings = [(one.ticker, text) for one in prepared for text in one.warnings]
     for name in (*run.provenance.covariates, *(one.ticker for one in prepared)):
-        if name in origins:
+        if name in origins and not isinstance(run, Pretrained):
             warnings += [(name, text) for text in warnings_of_prices(origins[name], plan.prices.read(name))]
     for text in [*group_messages(warnings), *_market_warning(bars, prepared)]:
         reports.warn(text)
@@ -285,6 +296,6 @@ def _market_warning(bars: RunBars, prepared: Sequence[_Prepared]) -> list[str]:
     if n_unknown == 0:
         return []
     return [
-        f"on {n_unknown} of {len(days)} cutoffs fewer than half of the run's tickers have a bar: the market is 0 "
-        "there (fetch the others with `lstm-stock fetch`)"
+        f"on {n_unknown} of {len(days)} cutoffs fewer than half of the market's tickers have a bar: the market "
+        "is 0 there (fetch the others with `lstm-stock fetch`)"
     ]

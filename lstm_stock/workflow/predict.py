@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.dataset.market import Market
-from lstm_stock.dataset.series import TickerSeries
+from lstm_stock.dataset.series import TickerSeries, apply_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import windows_of, windows_up_to
 from lstm_stock.distributions.calibrated import Calibrated
@@ -19,10 +19,12 @@ from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices import calendars
 from lstm_stock.prices.dividends import DividendsAhead, dividends_ahead
 from lstm_stock.prices.table import PriceHistory
+from lstm_stock.runs.pretrained import Pretrained
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS, price_intervals
 from lstm_stock.workflow.fit import fit_calibrator, forecast_network, median_calibrator
 from lstm_stock.workflow.run_bars import RunBars, warnings_of_prices
+from lstm_stock.workflow.universal import ADAPTED_OVER
 
 OLD_AFTER_DAYS = 7
 """Age of the newest bar that earns a warning; ordinary closures of an exchange are shorter."""
@@ -85,16 +87,25 @@ def predict(
     dates = calendars.next_sessions(history.provenance.exchange, table.index[-1], spec.horizon)
     ahead = dividends_ahead(table, dates, dividends)
     of_covariates = bars.warnings_of_covariates(ticker)
-    for name, of_training in run.provenance.covariates.items():
-        of_covariates += warnings_of_prices(of_training, bars.prices.read(name))
+    if not isinstance(run, Pretrained):
+        for name, of_training in run.provenance.covariates.items():
+            of_covariates += warnings_of_prices(of_training, bars.prices.read(name))
     of_close = bars.warnings_of_close(ticker)
     adjusted = bars.adjusted(ticker)
-    if ticker in run.provenance.tickers:
-        series, calibrator = bars.as_trained(ticker, adjusted), run.calibrators[ticker]
+    # Adaptive intervals continue from the saved factors with every outcome since the start of the test period,
+    # or, of a pretrained network, with those of two years.
+    if isinstance(run, Pretrained):
+        series, calibrator = apply_ticker(ticker, adjusted, spec, run.fitted), run.calibrator
+        first = len(table) - 1 - ADAPTED_OVER
     else:
-        series, calibrator = _by_own_past(bars, ticker, adjusted)
-    # Adaptive intervals continue from the saved factors with every outcome since the start of the test period.
-    first = run.provenance.split.first_rows(series.dates)[1] - 1 if config.calibration == "adaptive" else None
+        series, calibrator = (
+            (bars.as_trained(ticker, adjusted), run.calibrators[ticker])
+            if run.is_fitted_to(ticker)
+            else _by_own_past(bars, ticker, adjusted)
+        )
+        first = run.provenance.split.first_rows(series.dates)[1] - 1
+    if config.calibration != "adaptive":
+        first = len(table) - 1
     windows = windows_up_to(series, spec, len(table) - 1, first)
     returns = forecast_network(config, run.network, windows)
     intervals = calibrator.apply(returns, windows.returns_or_nan, windows.volatility_scale)
@@ -114,7 +125,11 @@ def predict(
             "dividend": taken,
         }
     )
-    warnings = _warnings(run, history, cutoff, today, dates) + tuple(of_covariates)
+    warnings = (
+        *_warnings(history, cutoff, today, dates),
+        *_warnings_of_run(run, history, dates),
+        *of_covariates,
+    )
     if bars.market is not None:
         warnings += _warnings_of_market(bars.market, table.index[-1])
     return Prediction(
@@ -150,9 +165,9 @@ def _by_own_past(bars: RunBars, ticker: str, adjusted: pd.DataFrame) -> tuple[Ti
 
 
 def _warnings(
-    run: Run, history: PriceHistory, cutoff: dt.date | None, today: dt.date, dates: pd.DatetimeIndex
-) -> tuple[str, ...]:
-    ticker, provenance, warnings = history.ticker, run.provenance, []
+    history: PriceHistory, cutoff: dt.date | None, today: dt.date, dates: pd.DatetimeIndex
+) -> list[str]:
+    ticker, warnings = history.ticker, []
     newest = history.table.index[-1].date()
     age = (today - newest).days
     if (cutoff is None or cutoff > newest) and age > OLD_AFTER_DAYS:
@@ -160,17 +175,6 @@ def _warnings(
         warnings.append(
             f"the newest bar of {ticker} is {newest}, {age} days old: the forecast starts there, not today "
             f"(`lstm-stock fetch {ticker}{replaces}` fetches newer prices)"
-        )
-    if dates[0] < pd.Timestamp(provenance.test_start):
-        warnings.append(
-            f"the run was trained on the bars before {provenance.test_start}: its forecast of {dates[0]:%F} is no "
-            "test of it"
-        )
-    if ticker in provenance.tickers:
-        warnings += warnings_of_prices(provenance.tickers[ticker], history)
-    else:
-        warnings.append(
-            f"the run was not trained on {ticker}: it is scaled by its own past, and has no test scores"
         )
     exchange = history.provenance.exchange
     if not calendars.knows_holidays(exchange, dates):
@@ -180,13 +184,31 @@ def _warnings(
             else f"the calendar of {exchange} does not cover these dates"
         )
         warnings.append(f"{whose}: the forecast dates skip weekends but no holidays")
-    return tuple(warnings)
+    return warnings
+
+
+def _warnings_of_run(run: Run, history: PriceHistory, dates: pd.DatetimeIndex) -> list[str]:
+    """Return what a run was trained on, where that limits a forecast. `limits` is that of a pretrained one."""
+    if isinstance(run, Pretrained):
+        return []
+    ticker, provenance, warnings = history.ticker, run.provenance, []
+    if dates[0] < pd.Timestamp(provenance.test_start):
+        warnings.append(
+            f"the run was trained on the bars before {provenance.test_start}: its forecast of {dates[0]:%F} is no "
+            "test of it"
+        )
+    if run.is_fitted_to(ticker):
+        return warnings + warnings_of_prices(provenance.tickers[ticker], history)
+    return [
+        *warnings,
+        f"the run was not trained on {ticker}: it is scaled by its own past, and has no test scores",
+    ]
 
 
 def _warnings_of_market(market: Market, last: pd.Timestamp) -> tuple[str, ...]:
     if market.is_complete_on(last):
         return ()
     return (
-        f"fewer than half of the run's tickers have a bar of {last:%F}: the market is 0 there "
-        "(fetch the others with `lstm-stock fetch`)",
+        f"fewer than half of the market's tickers have a bar of {last:%F}: the market is 0 "
+        "there (fetch the others with `lstm-stock fetch`)",
     )

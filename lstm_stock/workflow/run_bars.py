@@ -31,12 +31,14 @@ class RunBars:
         prices: The prices; a `Snapshot` reads those of a ticker once.
         end: Last date, inclusive; None is each ticker's newest bar.
         start: First date; None is each ticker's first bar.
+        of_store: The market of a store, for a pretrained network; the market of a run is that of its tickers.
     """
 
     run: Run
     prices: PriceSource
     end: dt.date | None
     start: dt.date | None = None
+    of_store: Market | None = None
 
     @cached_property
     def spec(self) -> WindowSpec:
@@ -47,6 +49,8 @@ class RunBars:
     def market(self) -> Market | None:
         """The market of the run's tickers; None if the run needs none, DataError if prices are missing."""
         config = self.run.config
+        if not config.needs_market or self.of_store is not None:
+            return self.of_store if config.needs_market else None
         return BarLoader.of(
             config, lambda one: price_table.adjusted(self.table(one)), self.exchange_of
         ).market
@@ -91,8 +95,8 @@ class RunBars:
             DataError: Prices are missing.
         """
         bars = price_table.adjusted(self.table(ticker))
-        origin = self.run.provenance.tickers.get(ticker)
-        if origin is not None:
+        if self.run.is_fitted_to(ticker):
+            origin = self.run.provenance.tickers[ticker]
             bars = _at_price_level_of(origin, bars)
         if self.covariates is not None:
             bars = self.covariates.with_columns(ticker, bars)
@@ -112,7 +116,7 @@ class RunBars:
             ConfigError: Its sessions end at another time than theirs, and the run needs the market.
         """
         config = self.run.config
-        if not config.needs_market or ticker in config.data.tickers:
+        if not config.needs_market or self.of_store is not None or ticker in config.data.tickers:
             return []
         dates = self.table(ticker).index
         exchanges = {name: self.exchange_of(name) for name in (*config.data.tickers, ticker)}

@@ -193,3 +193,14 @@ def test_of_too_many_windows_every_third_is_fitted(monkeypatch):
     np.testing.assert_array_equal(thinned.slopes, expected.slopes)
     monkeypatch.setattr(pooled, "MAX_ROWS", sum(map(len, train)))
     assert not np.array_equal(PooledT.fit(train).slopes, expected.slopes)
+
+
+def test_the_second_derivatives_are_those_of_the_loss():
+    random = np.random.default_rng(5)
+    y, log_scale, raw = random.standard_t(4, 50), random.normal(size=50), 3 * random.normal(size=50)
+    log_by, both, raw_by = pooled._curvature(y, 0.04, log_scale, raw)
+    h = 1e-6
+    by_scale = [pooled._loss(y, 0.04, log_scale + sign * h, raw)[1] for sign in (1, -1)]
+    by_raw = [pooled._loss(y, 0.04, log_scale, raw + sign * h)[1] for sign in (1, -1)]
+    for (above, below), expected in ((by_scale, (log_by, both)), (by_raw, (both, raw_by))):
+        np.testing.assert_allclose(((above - below) / (2 * h)).T, expected, rtol=1e-5, atol=1e-7)
