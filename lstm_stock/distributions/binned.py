@@ -9,7 +9,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaln, stdtr, stdtrit
 
 from lstm_stock.distributions.base import (
     Array,
@@ -24,11 +23,16 @@ from lstm_stock.distributions.base import (
     set_fields,
 )
 from lstm_stock.distributions.parametric import REFERENCE_DF
+from lstm_stock.distributions.special import stdtr, stdtrit
 
 REFERENCE_SCALE = math.sqrt((REFERENCE_DF - 2) / REFERENCE_DF)
 """Scale of the reference, the Student-t whose quantiles are the bin edges; its variance is 1."""
 
-PEAK = math.exp(-float(betaln(0.5, REFERENCE_DF / 2))) / math.sqrt(REFERENCE_DF) / REFERENCE_SCALE
+PEAK = (
+    math.gamma((REFERENCE_DF + 1) / 2)
+    / math.gamma(REFERENCE_DF / 2)
+    / (math.sqrt(math.pi * REFERENCE_DF) * REFERENCE_SCALE)
+)
 """Density of the reference at 0."""
 
 NODES = 32
@@ -37,7 +41,7 @@ NODES = 32
 
 def reference_quantile(u: Array) -> Array:
     """Return the quantiles of the reference, a Student-t of unit variance, at probabilities `u`."""
-    return np.asarray(REFERENCE_SCALE * stdtrit(REFERENCE_DF, u), np.float64)
+    return REFERENCE_SCALE * stdtrit(REFERENCE_DF, u)
 
 
 def bin_edges(n_bins: int) -> Array:
@@ -157,7 +161,7 @@ class Binned(Distribution):
         """Return `y` in units of the reference, the reference's cdf there, and the index of the bin."""
         z = (np.asarray(y, np.float64) - self.loc) / self.scale
         which = np.where(np.isnan(z), 0, np.searchsorted(bin_edges(self.n_bins), z, side="right"))
-        return z, np.asarray(stdtr(REFERENCE_DF, z / REFERENCE_SCALE), np.float64), which
+        return z, stdtr(REFERENCE_DF, z / REFERENCE_SCALE), which
 
     def _of_bin(self, which: NDArray[np.intp]) -> tuple[Array, Array]:
         """Return the probability below bin `which`, and that of the bin."""

@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize.elementwise import find_root
 
 from lstm_stock.distributions.base import Array, Distribution, Rows, set_fields
 from lstm_stock.distributions.parametric import Parametric
@@ -258,6 +257,9 @@ def _root(function: Callable[[Array], Array], low: Array, high: Array) -> Array:
 
     Where the function jumps over 0, that is the point right of the jump.
     """
+    # Imported here, since it takes a third of a second and only mixtures need it.
+    from scipy.optimize.elementwise import find_root
+
     width, at_low, at_high = high - low, function(low), function(high)
 
     def at(share: Array, cell: NDArray[np.int64]) -> Array:

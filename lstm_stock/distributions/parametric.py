@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaln, ndtr, ndtri, stdtr, stdtrit
 
 from lstm_stock.distributions.base import (
     Array,
@@ -22,6 +21,7 @@ from lstm_stock.distributions.base import (
     probability_of,
     set_fields,
 )
+from lstm_stock.distributions.special import betaln, ndtr, normal_quantile, stdtr, stdtrit
 
 REFERENCE_DF = 5.0
 """Degrees of freedom of a typical daily stock return; fits give mostly 3 to 6."""
@@ -98,7 +98,7 @@ class Normal(Parametric):
         set_fields(self, *np.broadcast_arrays(finite("loc", loc), positive("scale", scale)))
 
     def quantile(self, p: float) -> Array:
-        return self.loc + self.scale * float(ndtri(probability_of(p)))
+        return self.loc + self.scale * normal_quantile(probability_of(p))
 
     def tails(self, y: ArrayLike) -> tuple[Array, Array]:
         z = self._standardise(y)
@@ -107,7 +107,7 @@ class Normal(Parametric):
     def abs_error(self, y: ArrayLike) -> Array:
         z = np.abs(self._standardise(y))
         density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-        beyond: Array = ndtr(-z)
+        beyond = ndtr(-z)
         return self.scale * (z * (1 - 2 * beyond) + 2 * density)
 
     def half_mean_difference(self) -> Array:
@@ -165,7 +165,7 @@ class StudentT(Parametric):
         peak = np.exp(-betaln(0.5, self.df / 2)) / np.sqrt(self.df)
         # (df + z^2) x density, without one power of (1 + z^2/df), so that a far outcome does not overflow.
         weight = peak * self.df * np.exp((1 - self.df) / 2 * np.log1p(z**2 / self.df))
-        beyond: Array = stdtr(self.df, -z)
+        beyond = stdtr(self.df, -z)
         return self.scale * (z * (1 - 2 * beyond) + 2 * weight / (self.df - 1))
 
     def half_mean_difference(self) -> Array:

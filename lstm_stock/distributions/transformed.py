@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, stdtr, stdtrit
 
 from lstm_stock.distributions.base import (
     Array,
@@ -21,6 +20,7 @@ from lstm_stock.distributions.base import (
     set_fields,
 )
 from lstm_stock.distributions.parametric import StudentT
+from lstm_stock.distributions.special import ndtr, stdtr, stdtrit
 
 OUTERMOST = 5.0
 """The outermost knots have the probability of this many standard deviations of a normal, 2.9e-7 beyond them."""
@@ -106,7 +106,7 @@ class TransformedT(Distribution):
         return value
 
     def cdf(self, y: ArrayLike) -> Array:
-        return np.asarray(stdtr(self.df, self._locate(y)[0]), np.float64)
+        return stdtr(self.df, self._locate(y)[0])
 
     def abs_error(self, y: ArrayLike) -> Array:
         # The integral of F up to y and of 1 - F from there on, over whole pieces and the two parts of y's own.

@@ -16,7 +16,6 @@ from lstm_stock.report.table import new_table
 from lstm_stock.report.text import ahead, number
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.scores import best_baselines
-from lstm_stock.scoring.verdict import short_verdict
 
 SHOWN_LEVELS = (50, 90)
 """Levels of the intervals in the table of one ticker; CSV and JSON hold all levels."""
@@ -75,6 +74,9 @@ def run_summary(run: Run) -> dict[str, Any]:
     Raises:
         RunError: The run cannot be read.
     """
+    # Imported here, since it loads scipy.stats, which a forecast does not need.
+    from lstm_stock.scoring.verdict import short_verdict
+
     config, scores = run.config, run.scores
     first_step = scores[scores["step"] == 1]
     columns = ["skill", "crps", "coverage_90"]

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 
 from lstm_stock.scoring.scores import best_baselines
-from lstm_stock.scoring.verdict import short_verdict
 
 SECTIONS = ("point", "direction", "distribution", "calibration", "intervals", "lag_copy")
 """Keys of a verdict, in print order; the last step has no `lag_copy`."""
@@ -63,6 +62,9 @@ def verdict_text(verdict: dict[str, Any], width: int = 79) -> str:
         verdict: The result of `lstm_stock.scoring.verdict.judge`.
         width: Maximum length of a line, in characters.
     """
+    # Imported here, since it loads scipy.stats, which a forecast does not need.
+    from lstm_stock.scoring.verdict import short_verdict
+
     n_tickers = verdict["n_tickers"]
     over = "" if n_tickers == 1 else f", {n_tickers} tickers together"
     by_ticker = verdict.get("tickers", {})
