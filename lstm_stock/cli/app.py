@@ -110,25 +110,22 @@ def parse_date(text: str | None, option: str) -> dt.date | None:
         ) from error
 
 
-def parse_dividends(
-    texts: Sequence[str] | None, tickers: Sequence[str], named: str | None
-) -> dict[dt.date, float] | None:
+def parse_dividends(texts: Sequence[str] | None, tickers: Sequence[str]) -> dict[dt.date, float] | None:
     """Parse the options `--dividend`: amounts by ex-date, or None without any.
 
     Args:
         texts: The values, each `YYYY-MM-DD=AMOUNT`.
-        tickers: The tickers of the run.
-        named: The ticker that `--ticker` names.
+        tickers: The tickers that are forecast.
 
     Raises:
         ConfigError: One of them is malformed, a date occurs twice, or it is unclear whose dividends they are.
     """
     if not texts:
         return None
-    if named is None and len(tickers) > 1:
+    if len(tickers) > 1:
         raise ConfigError(
             f"--dividend: got {len(tickers)} tickers, expected one, whose dividend it is",
-            f"name it: `--ticker {tickers[0]}`",
+            f"name it, such as {tickers[0]}",
         )
     dividends: dict[dt.date, float] = {}
     for text in texts:

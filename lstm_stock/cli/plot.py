@@ -45,7 +45,7 @@ def plot(
     from lstm_stock.runs.catalog import find_run
 
     found = find_run(runs_dir, run)
-    dividends = parse_dividends(dividend, found.config.data.tickers, ticker)
+    dividends = parse_dividends(dividend, found.config.data.tickers if ticker is None else (ticker,))
     plot_run(found, open_store(data_dir), ticker, output, quiet, dividends)
 
 
@@ -73,7 +73,7 @@ def plot_run(
     if ticker is not None and ticker not in tickers:
         raise RunError(
             f"run {run.name} has no scores of {ticker}: its tickers are {name_tickers(tickers)}",
-            "name one of those; `lstm-stock predict --ticker` also forecasts others with a run of several tickers",
+            "name one of those; `lstm-stock predict TICKER --run RUN` also forecasts others with a run of several tickers",
         )
     load_tensorflow()
     from lstm_stock.workflow.plot import draw

@@ -204,7 +204,7 @@ def test_predict_gives_the_scored_forecast(cli, made, store):
     rows = forecasts[(forecasts["model"] == "lstm") & (forecasts["ticker"] == "BBB")]
     cutoff = rows["cutoff"].unique()[40]
     answer = cli(
-        *("predict", "--ticker", "BBB", "--cutoff", f"{cutoff:%F}", "--format", "json"),
+        *("predict", "BBB", "--run", "newest", "--cutoff", f"{cutoff:%F}", "--format", "json"),
         *("--data-dir", store.root, "--runs-dir", made.path.parent),
     )
     assert answer.code == 0
@@ -218,7 +218,17 @@ def test_predict_gives_the_scored_forecast(cli, made, store):
 def test_an_unseen_ticker_is_forecast_with_the_market_of_the_run_with_a_warning_if_it_is_old(
     cli, made, store, tmp_path
 ):
-    options = ("predict", "--ticker", "ZZZ", "--format", "json", "--runs-dir", made.path.parent, "--data-dir")
+    options = (
+        "predict",
+        "ZZZ",
+        "--run",
+        "newest",
+        "--format",
+        "json",
+        "--runs-dir",
+        made.path.parent,
+        "--data-dir",
+    )
     answer = cli(*options, store.root)
     assert answer.code == 0
     old = stored(
@@ -228,7 +238,7 @@ def test_an_unseen_ticker_is_forecast_with_the_market_of_the_run_with_a_warning_
     late = cli(*options, old.root)
     assert late.code == 0
     newest = f"{TABLES['ZZZ'].index[-1]:%F}"
-    assert f"fewer than half of the run's tickers have a bar of {newest}" in late.err
+    assert f"fewer than half of the market's tickers have a bar of {newest}" in late.err
     assert json.loads(late.out)[0]["hi_90"] != json.loads(answer.out)[0]["hi_90"]
     alone = stored(tmp_path / "alone", {"ZZZ": TABLES["ZZZ"]})
     assert_user_error(cli(*options, alone.root), "AAA")
@@ -242,7 +252,7 @@ def test_an_unseen_ticker_is_forecast_with_the_market_of_the_run_with_a_warning_
     early = ("--cutoff", "2010-01-01")
     assert_user_error(cli(*options, store.root, *early), "ZZZ has no bar on or before 2010-01-01")
     assert_user_error(
-        cli("predict", *options[3:], store.root, *early), "AAA has no bar on or before 2010-01-01"
+        cli("predict", *options[2:], store.root, *early), "AAA has no bar on or before 2010-01-01"
     )
     listed = {name: table if name == "ZZZ" else table.iloc[200:] for name, table in TABLES.items()}
     before = cli(

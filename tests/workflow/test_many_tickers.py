@@ -134,7 +134,7 @@ def test_train_predict_and_plot_read_the_file_of_each_ticker_once(made, cli, mon
     assert made.reads == Counter((*TICKERS, SHORT))
     for words, names in (
         (("predict",), TICKERS),
-        (("predict", "--ticker", UNSEEN), (UNSEEN,)),
+        (("predict", UNSEEN, "--run", "newest"), (UNSEEN,)),
         (("plot", "--ticker", "AAA"), ("AAA",)),
     ):
         reads = count_reads(monkeypatch)
@@ -305,7 +305,7 @@ def gathered(batches: WindowBatches) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_ticker_it_never_saw_is_forecast_from_its_own_past_alone(cli, made, tmp_path):
-    words = ("predict", "--ticker", UNSEEN, "--cutoff", "2016-06-30", "--format", "json")
+    words = ("predict", UNSEEN, "--run", "newest", "--cutoff", "2016-06-30", "--format", "json")
     answer = cli(*words, *made.folders)
     assert answer.code == 0
     assert "the run was not trained on ZZZ: it is scaled by its own past" in answer.err
@@ -347,18 +347,18 @@ def test_of_several_tickers_those_with_bars_at_the_cutoff_are_forecast(cli, made
     assert answer.code == 0
     assert {line.split(",")[0] for line in answer.out.splitlines()[1:]} == set(TICKERS) - {"BBB"}
     assert "warning: no forecast of BBB: BBB has no bar on or before 2016-03-01" in answer.err
-    assert_user_error(cli(*words, "--ticker", "BBB"), "BBB has no bar on or before 2016-03-01")
+    assert_user_error(cli(*words, "BBB", "--run", "newest"), "BBB has no bar on or before 2016-03-01")
 
 
 def test_a_ticker_too_young_for_the_train_period_is_scaled_by_all_its_bars(cli, made):
-    answer = cli("predict", "--ticker", SHORT, "--format", "csv", *made.folders)
+    answer = cli("predict", SHORT, "--run", "newest", "--format", "csv", *made.folders)
     assert answer.code == 0
     assert len(answer.out.splitlines()) == 1 + 3
 
 
 def test_a_run_of_one_ticker_forecasts_no_other(cli, trained):
     assert_user_error(
-        cli("predict", "--ticker", "MSFT", *trained.options), "was not trained on MSFT, but on AAPL"
+        cli("predict", "MSFT", "--run", "newest", *trained.options), "was not trained on MSFT, but on AAPL"
     )
 
 
