@@ -23,6 +23,7 @@ from lstm_stock.errors import JournalError
 
 if TYPE_CHECKING:
     from lstm_stock.prices.reader import PriceSource
+    from lstm_stock.runs.journal import Record
     from lstm_stock.runs.run import Run
     from lstm_stock.workflow.journal_scores import JournalScores
     from lstm_stock.workflow.predict import Prediction
@@ -38,7 +39,7 @@ def now() -> dt.datetime:
 
 def write_journal(
     folder: Path,
-    run: Run,
+    networks: Mapping[str, Run],
     predictions: Mapping[str, Prediction],
     prices: PriceSource,
     quiet: bool,
@@ -48,7 +49,7 @@ def write_journal(
 
     Args:
         folder: The journal.
-        run: What made the forecasts.
+        networks: What made the forecast of each ticker.
         predictions: The forecast of each ticker.
         prices: The prices that they were made from.
         quiet: Print no notes.
@@ -63,12 +64,14 @@ def write_journal(
     from lstm_stock.runs.journal import append
     from lstm_stock.workflow.journal import network_of, record_of
 
-    network, records, failures = network_of(run), [], {}
+    hashed = {run: network_of(run) for run in set(networks.values())}
+    records: list[Record] = []
+    failures: dict[str, JournalError] = {}
     with progress.counted_progress("tickers", quiet or len(predictions) <= MAX_DETAILED_TICKERS) as on_fitted:
         on_fitted(0, len(predictions))
         for i, (ticker, prediction) in enumerate(predictions.items(), 1):
             try:
-                records.append(record_of(prediction, prices.read(ticker), network, clock()))
+                records.append(record_of(prediction, prices.read(ticker), hashed[networks[ticker]], clock()))
             except JournalError as error:  # those of other tickers may still be before the fact
                 failures[ticker] = error
             on_fitted(i, len(predictions))

@@ -73,7 +73,7 @@ def plot_run(
     if ticker is not None and ticker not in tickers:
         raise RunError(
             f"run {run.name} has no scores of {ticker}: its tickers are {name_tickers(tickers)}",
-            "name one of those; `lstm-stock predict TICKER --run RUN` also forecasts others with a run of several tickers",
+            "name one of those; `lstm-stock predict TICKER --run RUN` forecasts others with a run of several",
         )
     load_tensorflow()
     from lstm_stock.workflow.plot import draw

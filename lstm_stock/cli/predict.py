@@ -14,6 +14,7 @@ from lstm_stock.cli.app import (
     DataDir,
     Dividends,
     Format,
+    JournalDir,
     Quiet,
     RunsDir,
     app,
@@ -21,6 +22,7 @@ from lstm_stock.cli.app import (
     parse_date,
     parse_dividends,
 )
+from lstm_stock.cli.journal import write_journal
 from lstm_stock.cli.questions import parse_asked, print_answers
 from lstm_stock.errors import ConfigError, DataError, LstmStockError, ShortHistoryError
 
@@ -81,9 +83,16 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    journal: Annotated[
+        bool,
+        typer.Option(
+            "--journal", help="Append the forecast to the journal, before the fact, beside six baselines."
+        ),
+    ] = False,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
     data_dir: DataDir = Path("data"),
     runs_dir: RunsDir = Path("runs"),
+    journal_dir: JournalDir = Path("journal"),
     quiet: Quiet = False,
 ) -> None:
     """Forecast the next sessions, with intervals, or answer questions about them.
@@ -100,7 +109,9 @@ def predict(
     names = distinct([normalise_ticker(name) for name in tickers or ()])
     forecast: Run | PretrainedFolder = network
     names = names or _all_tickers(forecast, store)
-    wanted = Wanted(names, as_of, parse_dividends(dividend, names), questions)
+    wanted = Wanted(
+        names, as_of, parse_dividends(dividend, names), questions, journal_dir if journal else None
+    )
     try:
         predict_tickers(forecast, store, wanted, output, quiet)
     except DataError as error:
@@ -160,12 +171,22 @@ class Wanted:
         cutoff: The date to forecast as of; None for the newest bar.
         dividends: Announced dividends per share by ex-date; None for the usual ones.
         questions: Questions to answer instead of a table of the forecast.
+        journal: The journal to append the forecast to; None for none.
     """
 
     tickers: Sequence[str]
     cutoff: dt.date | None = None
     dividends: Mapping[dt.date, float] | None = None
     questions: Sequence[Question] = ()
+    journal: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Raise a ConfigError for a past date and a journal, which holds forecasts before the fact."""
+        if self.journal is not None and self.cutoff is not None:
+            raise ConfigError(
+                "`--journal` takes no `--cutoff`: a forecast as of a past date is made after the fact",
+                "leave one of them out; the journal has the forecasts from each ticker's newest bar",
+            )
 
 
 def predict_tickers(
@@ -178,6 +199,7 @@ def predict_tickers(
         ShortHistoryError: None of the tickers has enough bars.
         DataError: Prices are missing.
         RunError: The run cannot be read, or cannot forecast one of the tickers.
+        JournalError: The forecasts are printed, but none can be appended to the journal.
     """
     import json
 
@@ -201,7 +223,7 @@ def predict_tickers(
         console.warn(text)
     forecast = pd.concat([prediction.table for prediction in found.predictions.values()], ignore_index=True)
     if wanted.questions:
-        print_answers(found.network, found.predictions, wanted.questions, output, quiet)
+        print_answers(next(iter(found.networks.values())), found.predictions, wanted.questions, output, quiet)
     elif output == Format.json:
         print(json.dumps(records(forecast), indent=2))
     elif output == Format.csv:
@@ -219,6 +241,8 @@ def predict_tickers(
         console.note(
             f"{found.intervals}; prices comparable with the stored closes. Not financial advice", quiet
         )
+    if wanted.journal is not None:
+        write_journal(wanted.journal, found.networks, found.predictions, prices, quiet)
 
 
 @dataclass
@@ -226,16 +250,16 @@ class Found:
     """The forecasts, and what belongs to them.
 
     Attributes:
-        network: A network that forecast one of them.
         intervals: What the intervals are.
         predictions: The forecast of each ticker that could be made.
+        networks: What made it.
         warnings: What limits them, by ticker.
         notes: What they were made with, by ticker.
     """
 
-    network: Run
     intervals: str
     predictions: dict[str, Prediction] = field(default_factory=dict)
+    networks: dict[str, Run] = field(default_factory=dict)
     warnings: list[tuple[str, str]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
 
@@ -244,6 +268,7 @@ class Found:
         from lstm_stock.workflow.predict import predict as predict_ticker
 
         self.predictions[ticker] = predict_ticker(bars, ticker, dt.date.today(), dividends)
+        self.networks[ticker] = bars.run
         self.warnings += [(ticker, text) for text in self.predictions[ticker].warnings]
 
 
@@ -257,7 +282,7 @@ def _with_run(run: Run, store: Store, prices: PriceSource, wanted: Wanted) -> Fo
     from lstm_stock.workflow.run_bars import RunBars
 
     bars = RunBars(run, prices, end=wanted.cutoff)
-    found, failures = Found(run, INTERVALS[run.config.calibration]), []
+    found, failures = Found(INTERVALS[run.config.calibration]), []
     for ticker in tickers:
         try:
             found.add(bars, ticker, wanted.dividends)
@@ -274,12 +299,11 @@ def _with_pretrained(folder: PretrainedFolder, store: Store, prices: PriceSource
 
     store.require(wanted.tickers)
     chooser = Chooser(folder, store, prices, wanted.cutoff)
-    found: Found | None = None
+    found = Found(OF_PRETRAINED)
     failures: list[tuple[str, ShortHistoryError]] = []
     for ticker in wanted.tickers:
         try:
             choice = chooser.choose(ticker)
-            found = found or Found(choice.network, OF_PRETRAINED)
             found.add(choice.bars, ticker, wanted.dividends)
         except ShortHistoryError as error:
             failures.append((ticker, error))
@@ -288,7 +312,7 @@ def _with_pretrained(folder: PretrainedFolder, store: Store, prices: PriceSource
         reads = f", with {choice.inputs}" if choice.inputs else ", from the ticker's own bars alone"
         found.notes.append((ticker, f"{choice.network.model_name} network{reads}"))
         found.notes += [(ticker, text) for text in choice.missing]
-    if found is None or not found.predictions:
+    if not found.predictions:
         raise failures[0][1]
     found.warnings += [(ticker, f"no forecast of {ticker}: {error.message}") for ticker, error in failures]
     return found

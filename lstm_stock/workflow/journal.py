@@ -76,9 +76,8 @@ class Network:
 
 def network_of(run: Run) -> Network:
     """Return the network of a run; RunError if a file of it cannot be read."""
-    config = run.config
     hashes = {name: file_hash(run.path / name) for name in NETWORK_FILES}
-    return Network(run.name, config.model_name, config.calibration, hashes)
+    return Network(run.name, run.model_name, run.config.calibration, hashes)
 
 
 def file_hash(path: Path) -> str:

@@ -59,7 +59,7 @@ def write(trained: Trained, store: Store, folder: Path, clock) -> None:
     run = find_run(trained.runs, None)
     bars = RunBars(run, Snapshot(store), end=None)
     predictions = {"AAPL": predict(bars, "AAPL", clock().date())}
-    write_journal(folder, run, predictions, bars.prices, quiet=False, clock=clock)
+    write_journal(folder, dict.fromkeys(predictions, run), predictions, bars.prices, quiet=False, clock=clock)
 
 
 @pytest.fixture(scope="module")
