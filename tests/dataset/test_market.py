@@ -259,7 +259,7 @@ def test_an_unseen_ticker_is_forecast_with_the_market_of_the_run_with_a_warning_
         *options, stored(tmp_path / "listed", listed).root, "--cutoff", f"{TABLES['ZZZ'].index[190]:%F}"
     )
     assert before.code == 0
-    assert "fewer than half of the run's tickers" in before.err
+    assert "fewer than half of the market's tickers" in before.err
 
 
 def test_each_fold_of_a_backtest_has_the_market(store):

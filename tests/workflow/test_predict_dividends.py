@@ -82,8 +82,8 @@ def test_the_figure_shows_the_prices_of_the_table(cli, trained: Trained, tmp_pat
 
 def test_a_dividend_needs_a_ticker_where_there_are_several():
     with pytest.raises(ConfigError) as error:
-        parse_dividends(["2024-01-03=1"], ["AAPL", "MSFT"], None)
+        parse_dividends(["2024-01-03=1"], ["AAPL", "MSFT"])
     assert "got 2 tickers, expected one" in error.value.message
-    assert error.value.hint == "name it: `--ticker AAPL`"
-    assert parse_dividends(["2024-01-03=1"], ["AAPL", "MSFT"], "MSFT") is not None
-    assert parse_dividends([], ["AAPL", "MSFT"], None) is None
+    assert error.value.hint == "name it, such as AAPL"
+    assert parse_dividends(["2024-01-03=1"], ["MSFT"]) is not None
+    assert parse_dividends([], ["AAPL", "MSFT"]) is None
