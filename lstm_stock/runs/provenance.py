@@ -33,7 +33,7 @@ def fingerprint(inputs: Mapping[str, Any]) -> str:
 
 
 PACKAGES = (
-    *("lstm-stock", "tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow"),
+    *("lstm-stock", "tensorflow", "keras", "numpy", "pandas", "scipy", "pyarrow"),
     *("arch", "statsmodels"),
 )
 """Packages whose versions a run records."""
