@@ -23,7 +23,7 @@ from lstm_stock.dataset.volatility import (
     log_returns,
     trailing_volatility,
 )
-from lstm_stock.prices.table import days_of
+from lstm_stock.prices.table import arrays_of, days_of
 
 YEAR, MIN_YEAR = 250, 60
 """Bars of the mean that `Market.level` is compared with, and the fewest."""
@@ -71,8 +71,10 @@ class Market:
         surprises, levels, returns = [np.empty(0)], [np.empty(0)], [np.empty(0)]
         for table in tables:
             days.append(days_of(table))
-            surprises.append(volatility_surprise(table))
-            levels.append(_level(table))
+            logs, month = _log_variances(table)
+            surprises.append((logs - month).to_numpy(np.float64))
+            year = logs.rolling(YEAR, min_periods=MIN_YEAR).mean()
+            levels.append((month - year).to_numpy(np.float64))
             returns.append(_scaled_returns(table))
         dates, rows = np.unique(np.concatenate(days), return_inverse=True)
         surprise, count = _mean_by_date(surprises, rows, len(dates))
@@ -127,19 +129,14 @@ def _mean_by_date(
     return np.divide(total, count, out=np.zeros(n_dates), where=count > 0), count
 
 
-def _log_variance(adjusted: pd.DataFrame) -> pd.Series:
-    """Return the log variance of each day, NaN on days without movement."""
-    names = ("open", "high", "low", "close")
-    variance = day_variance(*(adjusted[name].to_numpy(np.float64) for name in names))
-    return pd.Series(np.where(variance > MIN_VARIANCE, np.log(variance), np.nan))
-
-
-def _level(adjusted: pd.DataFrame) -> Array:
+def _log_variances(adjusted: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return the log variance of each day, NaN on days without movement, and its mean over the last 22 bars."""
     if len(adjusted) == 0:
-        return np.empty(0)
-    logs = _log_variance(adjusted)
-    month = logs.rolling(MONTH, min_periods=MONTH // 2).mean()
-    return (month - logs.rolling(YEAR, min_periods=MIN_YEAR).mean()).to_numpy(np.float64)
+        return pd.Series([], dtype=np.float64), pd.Series([], dtype=np.float64)
+    columns = arrays_of(adjusted)
+    variance = day_variance(*(columns[name] for name in ("open", "high", "low", "close")))
+    logs = pd.Series(np.where(variance > MIN_VARIANCE, np.log(variance), np.nan))
+    return logs, logs.rolling(MONTH, min_periods=MONTH // 2).mean()
 
 
 def _scaled_returns(adjusted: pd.DataFrame) -> Array:
@@ -157,7 +154,5 @@ def volatility_surprise(adjusted: pd.DataFrame) -> Array:
     Args:
         adjusted: Columns `open high low close`, adjusted.
     """
-    if len(adjusted) == 0:
-        return np.empty(0)
-    logs = _log_variance(adjusted)
-    return (logs - logs.rolling(MONTH, min_periods=MONTH // 2).mean()).to_numpy(np.float64)
+    logs, month = _log_variances(adjusted)
+    return (logs - month).to_numpy(np.float64)

@@ -110,6 +110,11 @@ def days_of(table: pd.DataFrame) -> Days:
     return table.index.to_numpy().astype("datetime64[D]")
 
 
+def arrays_of(table: pd.DataFrame) -> dict[str, Array]:
+    """Return the columns of a table of float64 as arrays; pandas takes half a millisecond for each alone."""
+    return dict(zip(map(str, table.columns), table.to_numpy(np.float64).T, strict=True))
+
+
 def between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
     """Return the bars from `start` to `end`, both inclusive; None is no bound.
 
@@ -198,10 +203,9 @@ def adjusted(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns `open high low close volume`, the index of `table`.
     """
-    values = np.empty((len(_ADJUSTED_INDEX), len(table)))
-    for row, name in zip(values, _ADJUSTED_INDEX, strict=True):
-        row[:] = table[name]
-    values[:-1] *= table["adj_close"].to_numpy() / table["close"].to_numpy()
+    columns = arrays_of(table)
+    values = np.stack([columns[name] for name in _ADJUSTED_INDEX])
+    values[:-1] *= columns["adj_close"] / columns["close"]
     return pd.DataFrame(values.T, index=table.index, columns=_ADJUSTED_INDEX, copy=False)
 
 
@@ -213,10 +217,11 @@ def table_hash(table: pd.DataFrame) -> str:
     """
     digest = hashlib.sha256()
     digest.update(days_of(table).astype("<i8").tobytes())
-    for column in COLUMNS:
-        digest.update(column.encode() + b"\0")
+    columns = arrays_of(table)
+    for name in COLUMNS:
+        digest.update(name.encode() + b"\0")
         # Adding 0.0 turns -0.0 into 0.0.
-        digest.update((table[column].to_numpy(np.float64) + 0.0).astype("<f8", copy=False).data)
+        digest.update((columns[name] + 0.0).astype("<f8", copy=False).data)
     return digest.hexdigest()
 
 
