@@ -165,7 +165,7 @@ class Ended(Exception):
 def our_trainer(root: Path, case: str) -> Callable[[Callable[[], bool]], None]:
     """Return the training of the package, as the command `train` runs it, without writing checkpoints."""
     from lstm_stock.network.training import fit_network
-    from lstm_stock.workflow.fit import architecture_of
+    from lstm_stock.workflow.forecast import architecture_of
 
     config, windows = config_of(root, case), windows_of(root, case)
 
@@ -197,7 +197,7 @@ def keras_trainer(root: Path, case: str) -> Callable[[Callable[[], bool]], None]
 
     from lstm_stock.network.build import build_network
     from lstm_stock.network.heads import training_loss
-    from lstm_stock.workflow.fit import architecture_of
+    from lstm_stock.workflow.forecast import architecture_of
 
     config = config_of(root, case)
     x, y, x_val, y_val = arrays_of(root, case)

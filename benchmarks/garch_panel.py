@@ -26,7 +26,7 @@ from lstm_stock.dataset.split import split_of
 from lstm_stock.distributions import Distribution, StudentT
 from lstm_stock.network.training import fit_network
 from lstm_stock.prices.table import days_of
-from lstm_stock.workflow.fit import architecture_of, forecast_network
+from lstm_stock.workflow.forecast import architecture_of, forecast_network
 
 N_BARS, BURN_IN = 2500, 500
 ALPHA, BETA, DF = 0.09, 0.89, 5.0

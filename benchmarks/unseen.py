@@ -40,13 +40,8 @@ from lstm_stock.scoring.forecast_table import forecast_table
 from lstm_stock.scoring.significance.accuracy import by_date, diebold_mariano, long_run_variance
 from lstm_stock.scoring.significance.confidence_set import model_confidence_set
 from lstm_stock.scoring.significance.coverage import volatility_thirds
-from lstm_stock.workflow.fit import (
-    fit_with_refit,
-    forecast_each,
-    median_calibrator,
-    pooled_regression,
-    score_jobs,
-)
+from lstm_stock.workflow.fit import fit_with_refit, pooled_regression, score_jobs
+from lstm_stock.workflow.forecast import forecast_each, median_calibrator
 from lstm_stock.workflow.scoring import ScoreJob, score_tickers, subject_of
 
 FOLLOWERS = ("garch", "gjr", "har_range_t", "lhar_t", "har_market_t", "pooled_t")

@@ -100,7 +100,7 @@ def measure() -> tuple[dict[str, Array], dict[str, Array]]:
     from lstm_stock.prices.fetch import fetch_prices
     from lstm_stock.prices.sources import SAMPLE_TICKER, FetchOptions
     from lstm_stock.prices.table import adjusted, days_of
-    from lstm_stock.workflow.fit import architecture_of
+    from lstm_stock.workflow.forecast import architecture_of
 
     table = adjusted(fetch_prices(SAMPLE_TICKER, FetchOptions("sample")).table)
     before: dict[str, list[Array]] = {}

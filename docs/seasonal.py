@@ -27,7 +27,8 @@ from lstm_stock.prices.sources import FetchOptions
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.update import fetch_into
 from lstm_stock.report.plots.style import DPI, STYLE
-from lstm_stock.workflow.fit import fit_with_refit, forecast_each
+from lstm_stock.workflow.fit import fit_with_refit
+from lstm_stock.workflow.forecast import forecast_each
 
 OUTPUT = Path(__file__).parent / "images" / "seasonal.png"
 

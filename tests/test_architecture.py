@@ -54,6 +54,19 @@ def test_a_config_error_loads_nothing_heavy(tmp_path):
     assert done.stdout.strip() == "[]"
 
 
+def test_a_forecast_of_a_run_needs_no_package_that_trains_fetches_or_draws(trained):
+    unneeded = ("tensorflow", "keras", "sklearn", "matplotlib", "yfinance", "arch", "statsmodels", "onnx")
+    code = (
+        "import sys\nfrom lstm_stock.cli import main\n"
+        f"sys.argv = ['lstm-stock', 'predict', '--format', 'csv', *{trained.options}]\n"
+        f"try:\n    main()\nfinally:\n    print([name for name in {unneeded} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *forecast, loaded = done.stdout.splitlines()
+    assert len(forecast) == 4
+    assert loaded == "[]"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_is_one_idea(path):
     source = path.read_text(encoding="utf-8")

@@ -75,7 +75,7 @@ def evaluate(
     The baselines are fitted to the bars before the period.
     """
     from lstm_stock.config.tickers import parse_tickers
-    from lstm_stock.network.tensorflow_setup import load_tensorflow, n_cores
+    from lstm_stock.network.tensorflow_setup import n_cores
     from lstm_stock.report import console, progress
     from lstm_stock.report.text import MAX_DETAILED_TICKERS
     from lstm_stock.runs.evaluation import require_new
@@ -96,7 +96,6 @@ def evaluate(
     store = open_store(data_dir, [*scored, *of_market, *config.data.covariates])
     if folder is not None:
         require_new(folder)
-    load_tensorflow()
     from lstm_stock.prices.reader import Snapshot
     from lstm_stock.workflow.evaluate import Plan, Reports, evaluate_into
     from lstm_stock.workflow.evaluate import evaluate as evaluate_run

@@ -64,7 +64,6 @@ def plot_run(
         RunError: The run was not trained on the ticker.
     """
     from lstm_stock.config import normalise_ticker
-    from lstm_stock.network.tensorflow_setup import load_tensorflow
     from lstm_stock.report import console
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, name_tickers
 
@@ -75,7 +74,6 @@ def plot_run(
             f"run {run.name} has no scores of {ticker}: its tickers are {name_tickers(tickers)}",
             "name one of those; `lstm-stock predict TICKER --run RUN` forecasts others with a run of several",
         )
-    load_tensorflow()
     from lstm_stock.workflow.plot import draw
 
     for path in draw(run, store, output or run.path / "plots", ticker, console.warn, dividends):

@@ -274,11 +274,7 @@ class Found:
 
 def _with_run(run: Run, store: Store, prices: PriceSource, wanted: Wanted) -> Found:
     tickers = [run.require_ticker(ticker) for ticker in wanted.tickers]
-    # A missing ticker is an error before TensorFlow takes seconds to load.
     store.require([*tickers, *run.config.data.covariates])
-    from lstm_stock.network.tensorflow_setup import load_tensorflow
-
-    load_tensorflow()
     from lstm_stock.workflow.run_bars import RunBars
 
     bars = RunBars(run, prices, end=wanted.cutoff)

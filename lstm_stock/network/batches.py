@@ -1,17 +1,23 @@
-"""Batches of windows for Keras, gathered one at a time. Nothing here trains."""
+"""Batches of windows, gathered one at a time. Nothing here trains.
+
+Only `WindowBatches.dataset` loads TensorFlow.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from lstm_stock.dataset.series import UNKNOWN_TICKER_ID
 from lstm_stock.dataset.windows import Windows, make_windows
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 
 UNKNOWN_SHARE = 0.1
 """Share of train windows whose ticker id is hidden, so that the network learns to forecast tickers that it was not
@@ -129,6 +135,8 @@ class WindowBatches(InputBatches):
         Keras would make one itself, with TensorFlow's autotuner. The end of an epoch often waits for the thread of
         the autotuner, which sleeps 10 ms, 20 ms, 40 ms and so on: such epochs take 1.3, 2.6, 5.1 or 10.2 s.
         """
+        import tensorflow as tf
+
         x = tf.TensorSpec((None, *self._pasts.shape[1:]), tf.float32)
         inputs = (x, tf.TensorSpec((None,), tf.int32)) if self._spec.tickers else x
         targets = tf.TensorSpec((None, self._spec.horizon, 1), tf.float32)

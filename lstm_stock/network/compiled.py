@@ -16,7 +16,7 @@ from lstm_stock.config import TrainingConfig
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.build import SHORTCUT, build_network
 from lstm_stock.network.cells.fused_lstm import FusedLSTM
-from lstm_stock.network.heads import training_loss, window_losses
+from lstm_stock.network.losses import training_loss, window_losses
 from lstm_stock.network.parallel_model import MIN_PRODUCTS, STEPS_PER_EXECUTION, ParallelModel, has_xla
 from lstm_stock.network.tensorflow_setup import has_gpu
 

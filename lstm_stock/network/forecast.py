@@ -1,13 +1,16 @@
-"""Forecast with a trained network. Nothing here trains, calibrates or scores."""
+"""Forecast with a trained network, of Keras or in ONNX format. Nothing here trains, calibrates or scores.
+
+Only a cell that forecasts in its own way needs Keras.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-import keras
 import numpy as np
 
+from lstm_stock.config.cells import CELLS
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
 from lstm_stock.network.architecture import Architecture, Params
@@ -16,7 +19,14 @@ from lstm_stock.network.cells.base import PREDICT_BATCH, cell_of
 from lstm_stock.network.heads import head_of
 
 
-def forecast_returns(network: keras.Model, spec: Architecture, windows: Windows) -> Distribution:
+class Network(Protocol):
+    """A trained ensemble: a Keras model, or a `lstm_stock.network.onnx.session.OnnxNetwork`."""
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return `Params` of the inputs of some windows."""
+
+
+def forecast_returns(network: Network, spec: Architecture, windows: Windows) -> Distribution:
     """Forecast the k-bar log returns after each window of one ticker, shape `(n_windows, horizon)`.
 
     Args:
@@ -28,7 +38,7 @@ def forecast_returns(network: keras.Model, spec: Architecture, windows: Windows)
 
 
 def forecast_tickers(
-    network: keras.Model, spec: Architecture, tickers: Sequence[Windows]
+    network: Network, spec: Architecture, tickers: Sequence[Windows]
 ) -> Iterator[Distribution]:
     """Forecast the k-bar log returns after each window, ticker by ticker: what `forecast_returns` does, faster.
 
@@ -39,9 +49,10 @@ def forecast_tickers(
 
 
 def _forecast(
-    network: keras.Model, spec: Architecture, tickers: Sequence[Windows], size: int
+    network: Network, spec: Architecture, tickers: Sequence[Windows], size: int
 ) -> Iterator[Distribution]:
-    forecast = cell_of(spec.cell).forecast
+    # To load a cell is to load Keras, which a network in ONNX format does without.
+    forecast = cell_of(spec.cell).forecast if CELLS[spec.cell].one_step else None
     outputs = (
         _outputs(network, tickers, size)
         if forecast is None
@@ -51,7 +62,7 @@ def _forecast(
         yield windows.to_returns(to_distribution(spec.head, params))
 
 
-def _outputs(network: keras.Model, tickers: Sequence[Windows], size: int) -> Iterator[Params]:
+def _outputs(network: Network, tickers: Sequence[Windows], size: int) -> Iterator[Params]:
     """Yield the output of a network for the windows of each ticker, in batches of `size` across tickers."""
     batches = InputBatches(tickers, size)
     left: list[Params] = []

@@ -145,7 +145,7 @@ def save_backtest(runs_dir: Path, results: Backtest) -> Path:
         RunError: The folder cannot be written.
     """
 
-    def write(folder: Path) -> None:
+    def write(folder: Path) -> dict[str, Any]:
         results.folds.to_csv(folder / FOLDS, index=False)
         results.forecasts.to_parquet(folder / FORECASTS, index=False)
         scores = {
@@ -154,5 +154,6 @@ def save_backtest(runs_dir: Path, results: Backtest) -> Path:
             "folds": records(results.fold_scores),
         }
         write_json(folder / SCORES, scores)
+        return {}
 
     return save_folder(runs_dir, "backtest", results.config, results.provenance, write)

@@ -21,6 +21,9 @@ import pyarrow.parquet as pq
 CONFIG, PROVENANCE = "config.yaml", "provenance.json"
 FORECASTS, SCORES = "forecasts.parquet", "scores.json"
 NETWORK, SCALER, CALIBRATION, HISTORY = "model.keras", "scaler.json", "calibration.json", "history.csv"
+ONNX = "model.onnx"
+"""The same network, for a forecast without TensorFlow; absent where it cannot be exported, and from older runs."""
+
 POOLED = "pooled.json"
 """Absent where there is no regression over all tickers, and from runs of older versions."""
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lstm_stock.atomic import write_dir_atomically
 from lstm_stock.config import Config, dump_yaml
@@ -48,7 +48,7 @@ def save_folder(
     kind: Literal["run", "backtest"],
     config: Config,
     provenance: RunProvenance | BacktestProvenance,
-    write: Callable[[Path], None],
+    write: Callable[[Path], dict[str, Any]],
 ) -> Path:
     """Make the folder of a run or a backtest, with its config and its provenance.
 
@@ -57,7 +57,8 @@ def save_folder(
         kind: What it holds.
         config: The resolved config.
         provenance: What produced it; its time is the start of the folder's name.
-        write: Puts the other files into the folder that it is called with.
+        write: Puts the other files into the folder that it is called with, and returns what is known of them, to
+            be added to the provenance.
 
     Returns:
         Its path.
@@ -70,8 +71,7 @@ def save_folder(
 
     def write_all(folder: Path) -> None:
         (folder / CONFIG).write_text(dump_yaml(config), encoding="utf-8")
-        write_json(folder / PROVENANCE, asdict(provenance))
-        write(folder)
+        write_json(folder / PROVENANCE, asdict(provenance) | write(folder))
 
     try:
         return write_dir_atomically(runs_dir, name if kind == "run" else f"{name}-{kind}", write_all)

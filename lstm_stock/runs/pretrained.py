@@ -8,7 +8,7 @@ common to all.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from lstm_stock.errors import RunError
 from lstm_stock.runs.files import (
     CALIBRATION,
     CONFIG,
-    NETWORK,
     POOLED,
     PROVENANCE,
     SCALER,
@@ -30,7 +29,7 @@ from lstm_stock.runs.files import (
     write_json,
 )
 from lstm_stock.runs.provenance import RunProvenance
-from lstm_stock.runs.run import ModelArtifacts, Run
+from lstm_stock.runs.run import ModelArtifacts, Run, write_network
 
 CARD = "card.json"
 """The file by which a folder of pretrained networks is recognised: how they were made."""
@@ -195,7 +194,7 @@ def write_pretrained(
     """
     folder.mkdir(parents=True)
     (folder / CONFIG).write_text(dump_yaml(config), encoding="utf-8")
-    fitted.network.save(folder / NETWORK)
+    provenance = replace(provenance, network_hashes=write_network(folder, fitted))
     write_json(folder / SCALER, {ticker: one.to_json() for ticker, one in fitted.scalers.items()})
     write_json(folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()})
     if fitted.pooled is not None:

@@ -32,9 +32,14 @@ def fingerprint(inputs: Mapping[str, Any]) -> str:
     return digest.hexdigest()[:16]
 
 
+def file_hash(content: bytes) -> str:
+    """Return the SHA-256 of the content of a file, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
 PACKAGES = (
     *("lstm-stock", "tensorflow", "keras", "numpy", "pandas", "scipy", "pyarrow"),
-    *("arch", "statsmodels"),
+    *("arch", "statsmodels", "onnx", "onnxruntime"),
 )
 """Packages whose versions a run records."""
 
@@ -43,7 +48,8 @@ PACKAGES = (
 class RunProvenance:
     """What produced a run, and what is needed to reproduce it.
 
-    `key` is the `fingerprint` of what decided its results: settings, prices, packages, code.
+    `key` is the `fingerprint` of what decided its results: settings, prices, packages, code. `network_hashes` has
+    the `file_hash` of each file of the network, by name; a run of an older version has none.
     """
 
     created: str
@@ -61,6 +67,7 @@ class RunProvenance:
     platform: str
     key: str = ""
     covariates: dict[str, TickerOrigin] = field(default_factory=dict)
+    network_hashes: dict[str, str] = field(default_factory=dict)
 
     @property
     def split(self) -> Split:

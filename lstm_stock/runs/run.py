@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.config import Config, load_saved_config
+from lstm_stock.config.heads import HEADS
 from lstm_stock.config.scales import SCALES
 from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.series import FittedTicker
@@ -32,6 +33,7 @@ from lstm_stock.runs.files import (
     FORECASTS,
     HISTORY,
     NETWORK,
+    ONNX,
     POOLED,
     PROVENANCE,
     SCALER,
@@ -42,16 +44,21 @@ from lstm_stock.runs.files import (
     write_json,
 )
 from lstm_stock.runs.folder import save_folder
-from lstm_stock.runs.provenance import RunProvenance
+from lstm_stock.runs.provenance import RunProvenance, file_hash
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 from lstm_stock.scoring.scores import SCORE_COLUMNS
 
 if TYPE_CHECKING:
     import keras
 
+    from lstm_stock.network.forecast import Network
+
 
 ADDED_COLUMNS = ("trailing_vol", "rmse_percent", *(f"coverage_trained_{level}" for level in LEVELS))
 """Columns of forecasts and scores that runs of older versions lack; they are read as NaN."""
+
+MAX_BYTES = 2**30
+"""A larger file is no network of this package."""
 
 HISTORY_COLUMNS = ("member", "epoch", "loss", "val_loss", "learning_rate")
 
@@ -62,13 +69,15 @@ T = TypeVar("T")
 class ModelArtifacts:
     """What a forecast needs of a training; scalers and calibrators by ticker.
 
-    `pooled` is the regression over all tickers, the baseline `pooled_t`; None where there is none.
+    `pooled` is the regression over all tickers, the baseline `pooled_t`; None where there is none. `onnx` is the
+    content of the network's ONNX file; None where it cannot be exported.
     """
 
     network: keras.Model
     scalers: dict[str, FittedTicker]
     calibrators: dict[str, Calibrator]
     pooled: PooledT | None = None
+    onnx: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -116,10 +125,17 @@ class Run:
 
     @cached_property
     def network(self) -> keras.Model:
-        """The ensemble of all members; its output is `lstm_stock.network.architecture.Params`."""
+        """The ensemble of all members; its output is `lstm_stock.network.architecture.Params`.
+
+        Loads TensorFlow; `forecaster` is what forecasts.
+        """
+        from lstm_stock.network.tensorflow_setup import load_tensorflow
+
+        load_tensorflow()
         from lstm_stock.network.build import load_network
 
         def parse(path: Path) -> keras.Model:
+            self._saved_content(path)
             network = load_network(path, self.config.model.cell)
             expected = (None, self.config.window.look_back, len(self.config.columns))
             shape = network.inputs[0].shape
@@ -129,6 +145,23 @@ class Run:
             return network
 
         return self._read(NETWORK, parse)
+
+    @cached_property
+    def forecaster(self) -> Network:
+        """The network that forecasts: the ONNX file if the run was saved with one, which needs no TensorFlow."""
+        if ONNX not in self.provenance.network_hashes:
+            return self.network  # type: ignore[no-any-return]
+        from lstm_stock.network.onnx.session import OnnxNetwork, Signature
+
+        config = self.config
+        signature = Signature(
+            look_back=config.window.look_back,
+            n_features=len(config.columns),
+            has_ticker=config.model.ticker_embedding > 0,
+            horizon=config.window.horizon,
+            n_params=HEADS[config.model.head].n_params or config.model.vocabulary,
+        )
+        return self._read(ONNX, lambda path: OnnxNetwork(self._saved_content(path), signature))
 
     @cached_property
     def scalers(self) -> dict[str, FittedTicker]:
@@ -271,6 +304,14 @@ class Run:
                 f"choose `--start {test_start}` or later; `--in-sample` scores the period and marks the result",
             )
 
+    def _saved_content(self, path: Path) -> bytes:
+        """Read a file of the network; ValueError if it is not the one that was saved, as far as that is known."""
+        _require(path.stat().st_size <= MAX_BYTES, f"it has more than {MAX_BYTES} bytes")
+        content = path.read_bytes()
+        expected = self.provenance.network_hashes.get(path.name)
+        _require(expected in (None, file_hash(content)), "it is not the file that was saved")
+        return content
+
     def _read_table(
         self, file: str, parse: Callable[[Path], pd.DataFrame], columns: Sequence[str]
     ) -> pd.DataFrame:
@@ -301,6 +342,16 @@ def _require(holds: bool, complaint: str) -> None:
         raise ValueError(complaint)
 
 
+def write_network(folder: Path, fitted: ModelArtifacts) -> dict[str, str]:
+    """Write the files of a network, and return `RunProvenance.network_hashes`; OSError if the disk refuses."""
+    fitted.network.save(folder / NETWORK)
+    hashes = {NETWORK: file_hash((folder / NETWORK).read_bytes())}
+    if fitted.onnx is not None:
+        (folder / ONNX).write_bytes(fitted.onnx)
+        hashes[ONNX] = file_hash(fitted.onnx)
+    return hashes
+
+
 def save_run(runs_dir: Path, results: RunResults) -> Run:
     """Write the folder of a run under `runs_dir`, whole or not at all.
 
@@ -309,8 +360,8 @@ def save_run(runs_dir: Path, results: RunResults) -> Run:
     """
     fitted = results.fitted
 
-    def write(folder: Path) -> None:
-        fitted.network.save(folder / NETWORK)
+    def write(folder: Path) -> dict[str, Any]:
+        hashes = write_network(folder, fitted)
         write_json(folder / SCALER, {ticker: scaler.to_json() for ticker, scaler in fitted.scalers.items()})
         write_json(
             folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()}
@@ -321,5 +372,6 @@ def save_run(runs_dir: Path, results: RunResults) -> Run:
         results.history.to_csv(folder / HISTORY, index=False)
         shutil.move(results.forecasts, folder / FORECASTS)
         write_json(folder / SCORES, {"scores": records(results.scores), "verdict": results.verdict})
+        return {"network_hashes": hashes}
 
     return Run(save_folder(runs_dir, "run", results.config, results.provenance, write))

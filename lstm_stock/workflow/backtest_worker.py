@@ -81,7 +81,8 @@ def _cut_windows(job: FoldJob, loader: BarLoader) -> SplitWindows:
 
 
 def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
-    from lstm_stock.workflow.fit import fit_with_refit, forecast_each, pooled_regression
+    from lstm_stock.workflow.fit import fit_with_refit, pooled_regression
+    from lstm_stock.workflow.forecast import forecast_each
 
     loader = BarLoader(job.adjusted.__getitem__)
     forecaster = fit_with_refit(job.config, _cut_windows(job, loader), loader)

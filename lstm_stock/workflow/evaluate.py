@@ -27,7 +27,7 @@ from lstm_stock.runs.evaluation import Evaluation, save_evaluation
 from lstm_stock.runs.files import FORECASTS, SCORES, ForecastWriter, read_forecasts, write_json
 from lstm_stock.runs.pretrained import Pretrained
 from lstm_stock.runs.run import Run
-from lstm_stock.workflow.fit import forecast_each, median_calibrator
+from lstm_stock.workflow.forecast import forecast_each, median_calibrator
 from lstm_stock.workflow.parallel import WorkerKilledError
 from lstm_stock.workflow.plot import draw_scores
 from lstm_stock.workflow.run_bars import RunBars, warnings_of_prices
@@ -237,7 +237,7 @@ def _jobs(plan: Plan, bars: RunBars, prepared: Sequence[_Prepared]) -> Iterator[
     run = plan.run
     of_others = median_calibrator(run.config, run.calibrators.values())
     windows = [one.windows for one in prepared]
-    for one, returns in zip(prepared, forecast_each(run.config, run.network, windows), strict=True):
+    for one, returns in zip(prepared, forecast_each(run.config, run.forecaster, windows), strict=True):
         yield ScoreJob(
             subject=replace(subject_of(run.config), model=run.model_name),
             windows=one.windows,

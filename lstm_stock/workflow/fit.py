@@ -1,65 +1,29 @@
-"""Fit the network on one split, which `train` does once and a backtest once per fold, and forecast with it.
+"""Fit the network on one split, which `train` does once and a backtest once per fold.
 
 The leak check calls these functions as well. Nothing here chooses the split, fits baselines, scores or saves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from importlib.metadata import version
 
-import numpy as np
-
-from lstm_stock.config import Config
+from lstm_stock.config import Config, dump_yaml
 from lstm_stock.config.scales import SCALES
 from lstm_stock.dataset.build import SplitWindows, refit_windows
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.pooled import MIN_ROWS, PooledT
 from lstm_stock.dataset.series import FittedTicker
-from lstm_stock.dataset.windows import Windows
-from lstm_stock.distributions import Distribution
-from lstm_stock.distributions.intervals import LEVELS, Calibrator
-from lstm_stock.network.architecture import Architecture, Regularisers, Sampling
+from lstm_stock.distributions.intervals import Calibrator
 from lstm_stock.network.callbacks import Progress
 from lstm_stock.network.checkpoints import Checkpoints
-from lstm_stock.network.forecast import forecast_returns, forecast_tickers
+from lstm_stock.network.forecast import Network
+from lstm_stock.network.onnx.export import exported
 from lstm_stock.network.training import TrainingResult, fit_network, refit_network
+from lstm_stock.runs.provenance import file_hash
+from lstm_stock.workflow.forecast import architecture_of, calibrator_of, forecast_each, median_calibrator
 from lstm_stock.workflow.scoring import ScoreJob, subject_of
-
-if TYPE_CHECKING:
-    import keras
-
-
-RETURN_LOCATION_UNIT = 0.1
-"""`Architecture.location_unit` of returns: the network outputs locations in tenths of their volatility."""
-
-
-def architecture_of(config: Config) -> Architecture:
-    """Return the architecture that a config describes."""
-    return Architecture(
-        cell=config.model.cell,
-        units=tuple(config.model.units),
-        dropout=config.model.dropout,
-        dense=tuple(config.model.dense),
-        head=config.model.head,
-        look_back=config.window.look_back,
-        n_features=len(config.columns),
-        horizon=config.window.horizon,
-        location_unit=RETURN_LOCATION_UNIT if config.target == "log_return" else 1.0,
-        n_tickers=len(config.data.tickers),
-        ticker_embedding=config.model.ticker_embedding,
-        regularisers=Regularisers(
-            recurrent_dropout=config.model.recurrent_dropout,
-            kernel_constraint=config.model.kernel_constraint,
-            recurrent_constraint=config.model.recurrent_constraint,
-            l2=config.model.l2,
-            zoneout=config.model.zoneout,
-        ),
-        shortcut=config.model.shortcut == "linear",
-        vocabulary=config.model.vocabulary,
-        sampling=Sampling(config.model.paths, config.model.temperature, config.seed),
-    )
 
 
 @dataclass(frozen=True)
@@ -113,19 +77,14 @@ def fit_with_refit(
     return replace(first, fit=refit) if refit.interrupted else replace(first, fit=refit, windows=wide)
 
 
-def fit_calibrators(config: Config, network: keras.Model, windows: SplitWindows) -> dict[str, Calibrator]:
+def fit_calibrators(config: Config, network: Network, windows: SplitWindows) -> dict[str, Calibrator]:
     """Fit what scales the intervals of each ticker on its val windows; without any, it is that of the others."""
     fitted = {
-        val.series.ticker: _calibrator(config, val, held_out)
+        val.series.ticker: calibrator_of(config, val, held_out)
         for val, held_out in zip(windows.val, forecast_each(config, network, windows.val), strict=True)
     }
     of_others = median_calibrator(config, fitted.values())
     return {series.ticker: fitted.get(series.ticker, of_others) for series in windows.series}
-
-
-def median_calibrator(config: Config, calibrators: Iterable[Calibrator]) -> Calibrator:
-    """Return the calibrator of a ticker without val windows of its own: the median of others."""
-    return Calibrator(config.calibration, LEVELS, np.median([one.factors for one in calibrators], axis=0))
 
 
 def score_jobs(
@@ -154,6 +113,22 @@ def score_jobs(
         )
 
 
+def exported_network(
+    config: Config, forecaster: FittedForecaster, on_note: Callable[[str], None]
+) -> bytes | None:
+    """Return the ONNX file of a fitted network; None, and a note, if it cannot be exported."""
+    metadata = {
+        "lstm_stock_version": version("lstm-stock"),
+        "config_sha256": file_hash(dump_yaml(config).encode()),
+    }
+    windows = [*forecaster.windows.test, *forecaster.windows.val, *forecaster.windows.train]
+    try:
+        return exported(forecaster.fit.network, architecture_of(config), windows[0], metadata)[0]
+    except ValueError as error:
+        on_note(f"no model.onnx: {error}; `predict` and `evaluate` load TensorFlow for this run")
+        return None
+
+
 def pooled_regression(config: Config, windows: SplitWindows) -> PooledT | None:
     """Fit the regression over all tickers to every window before the test period.
 
@@ -167,22 +142,3 @@ def pooled_regression(config: Config, windows: SplitWindows) -> PooledT | None:
         return None
     pooled = PooledT.fit(insample)
     return pooled if pooled.is_finite else None
-
-
-def forecast_network(config: Config, network: keras.Model, windows: Windows) -> Distribution:
-    """Forecast the k-bar log returns after each window, `(n_windows, horizon)`."""
-    return forecast_returns(network, architecture_of(config), windows)
-
-
-def forecast_each(config: Config, network: keras.Model, tickers: Sequence[Windows]) -> Iterator[Distribution]:
-    """Forecast as `forecast_network` does, ticker by ticker, in few forward passes."""
-    return forecast_tickers(network, architecture_of(config), tickers)
-
-
-def fit_calibrator(config: Config, network: keras.Model, val: Windows) -> Calibrator:
-    """Fit what scales the intervals of one ticker, on its val windows."""
-    return _calibrator(config, val, forecast_network(config, network, val))
-
-
-def _calibrator(config: Config, val: Windows, held_out: Distribution) -> Calibrator:
-    return Calibrator.fit(config.calibration, LEVELS, held_out, val.returns, val.volatility_scale)

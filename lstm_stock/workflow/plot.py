@@ -139,6 +139,7 @@ def _suffix(ticker: str, tickers: Sequence[str]) -> str:
 
 def _attention(run: Run, prices: Snapshot | Store, ticker: str) -> NDArray[np.float32]:
     """Return the attention weights of the test windows, `(n_windows, n_members, look_back)`."""
+    network = run.network  # loads Keras without its log lines, which the next import would print
     from lstm_stock.network.cells.attention import attention_weights
 
     spec, reader = window_spec(run.config), PriceReader(run.config.data, prices)
@@ -146,4 +147,4 @@ def _attention(run: Run, prices: Snapshot | Store, ticker: str) -> NDArray[np.fl
     loader = BarLoader.of(run.config, reader.adjusted, reader.exchange_of, covariates)
     series = apply_ticker(ticker, loader.adjusted(ticker), spec, run.scalers[ticker])
     test = windows_of(series, spec, run.provenance.split, "test")
-    return attention_weights(run.network, test.network_inputs)
+    return attention_weights(network, test.network_inputs)

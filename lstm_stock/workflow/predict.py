@@ -22,7 +22,7 @@ from lstm_stock.prices.table import PriceHistory
 from lstm_stock.runs.pretrained import Pretrained
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS, price_intervals
-from lstm_stock.workflow.fit import fit_calibrator, forecast_network, median_calibrator
+from lstm_stock.workflow.forecast import fit_calibrator, forecast_network, median_calibrator
 from lstm_stock.workflow.run_bars import RunBars, warnings_of_prices
 from lstm_stock.workflow.universal import ADAPTED_OVER
 
@@ -107,7 +107,7 @@ def predict(
     if config.calibration != "adaptive":
         first = len(table) - 1
     windows = windows_up_to(series, spec, len(table) - 1, first)
-    returns = forecast_network(config, run.network, windows)
+    returns = forecast_network(config, run.forecaster, windows)
     intervals = calibrator.apply(returns, windows.returns_or_nan, windows.volatility_scale)
 
     # From adjusted prices to those of the store, which a user compares with.
@@ -159,7 +159,7 @@ def _by_own_past(bars: RunBars, ticker: str, adjusted: pd.DataFrame) -> tuple[Ti
         if run.scaler_split != split:
             raise ShortHistoryError("the refit held out no val windows")
         val = windows_of(series, bars.spec, split, "val")
-        return series, fit_calibrator(config, run.network, val)
+        return series, fit_calibrator(config, run.forecaster, val)
     except ShortHistoryError:
         return series, median_calibrator(config, run.calibrators.values())
 

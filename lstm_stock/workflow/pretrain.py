@@ -38,7 +38,8 @@ from lstm_stock.runs.provenance import (
     package_versions,
 )
 from lstm_stock.runs.run import ModelArtifacts
-from lstm_stock.workflow.fit import fit_with_refit, median_calibrator, pooled_regression
+from lstm_stock.workflow.fit import exported_network, fit_with_refit, pooled_regression
+from lstm_stock.workflow.forecast import median_calibrator
 
 
 def pretrain(config: Config, store: Store, folder: Path, on_note: Callable[[str], None]) -> PretrainedFolder:
@@ -131,6 +132,7 @@ def _train_one(
         {ANY_TICKER: FittedTicker(first.scaler, 1.0, 0.0, 1.0, 1.0, first.scale)},
         {ANY_TICKER: median_calibrator(config, forecaster.calibrators.values())},
         pooled_regression(config, forecaster.windows),
+        exported_network(config, forecaster, on_note),
     )
     return provenance, write_pretrained(folder, config, fitted, provenance)
 

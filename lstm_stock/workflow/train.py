@@ -33,7 +33,7 @@ from lstm_stock.runs.provenance import (
     package_versions,
 )
 from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
-from lstm_stock.workflow.fit import fit_with_refit, pooled_regression, score_jobs
+from lstm_stock.workflow.fit import exported_network, fit_with_refit, pooled_regression, score_jobs
 from lstm_stock.workflow.kept_start import note_kept_starts
 from lstm_stock.workflow.parallel import WorkerKilledError
 from lstm_stock.workflow.scoring import ScoredTicker, collect_scores, score_tickers, subject_of
@@ -138,7 +138,13 @@ def train(
         )
         results = RunResults(
             config=config,
-            fitted=ModelArtifacts(fit.network, forecaster.scalers, forecaster.calibrators, pooled),
+            fitted=ModelArtifacts(
+                network=fit.network,
+                scalers=forecaster.scalers,
+                calibrators=forecaster.calibrators,
+                pooled=pooled,
+                onnx=exported_network(config, forecaster, reports.note),
+            ),
             history=fit.history,
             forecasts=forecasts,
             scores=scores,

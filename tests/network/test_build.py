@@ -18,7 +18,8 @@ from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.build import build_ensemble, build_network
 from lstm_stock.network.cells.base import cell_of
 from lstm_stock.network.forecast import to_distribution
-from lstm_stock.network.heads import QUANTILES, Head, head_of, log_gamma_step, training_loss
+from lstm_stock.network.heads import QUANTILES, Head, head_of
+from lstm_stock.network.losses import log_gamma_step, loss_of, training_loss
 
 DEFAULT = Architecture("lstm", (128, 64), 0.3, (32,), "student_t", look_back=60, n_features=7, horizon=5)
 TINY = replace(DEFAULT, units=(4, 3), dense=(5,), look_back=6, n_features=2, horizon=2)
@@ -83,7 +84,7 @@ def random_params(head: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mean_loss(head: str, y_true: np.ndarray, params: np.ndarray) -> float:
-    losses = head_of(head).loss(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
+    losses = loss_of(head)(ops.convert_to_tensor(y_true[..., None]), ops.convert_to_tensor(params))
     assert losses.shape == y_true.shape
     return float(ops.mean(losses))
 
@@ -138,7 +139,7 @@ def test_keras_trains_with_the_heads_loss_weighted_by_one_over_the_step(head, ho
     network.compile(loss=training_loss(head, horizon))
     random = np.random.default_rng(0)
     x, y = random.normal(size=(6, 6, 2)), random.normal(size=(6, horizon, 1))
-    losses = head_of(head).loss(ops.convert_to_tensor(y, "float32"), network(x))
+    losses = loss_of(head)(ops.convert_to_tensor(y, "float32"), network(x))
     expected = np.average(ops.convert_to_numpy(losses).mean(axis=0), weights=[1, 1 / 2, 1 / 3][:horizon])
     assert network.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=1e-5)
 

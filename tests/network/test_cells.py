@@ -30,7 +30,7 @@ from lstm_stock.network.cells.transformer import (
     sinusoids,
 )
 from lstm_stock.network.heads import head_of
-from lstm_stock.workflow.fit import architecture_of
+from lstm_stock.workflow.forecast import architecture_of
 
 TINY = Architecture("lstm", (3,), 0.1, (), "point", look_back=5, n_features=2, horizon=1)
 LIMIT = 0.4

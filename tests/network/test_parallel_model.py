@@ -15,7 +15,7 @@ from lstm_stock.network import parallel_model, training
 from lstm_stock.network.architecture import Architecture, Regularisers
 from lstm_stock.network.build import build_network
 from lstm_stock.network.compiled import compiled_network
-from lstm_stock.network.heads import training_loss, window_losses
+from lstm_stock.network.losses import training_loss, window_losses
 from lstm_stock.network.parallel_model import ParallelModel
 from tests.network.test_training import SETTINGS, TINY, TRAIN, VAL, start_loss, weights
 

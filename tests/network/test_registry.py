@@ -18,7 +18,7 @@ from lstm_stock.network.cells.base import Cell
 from lstm_stock.network.forecast import forecast_returns
 from lstm_stock.network.heads import Head
 from lstm_stock.network.training import fit_network
-from lstm_stock.workflow.fit import architecture_of
+from lstm_stock.workflow.forecast import architecture_of
 from tests.network.test_training import RECIPE, TEST, TRAIN, VAL
 
 

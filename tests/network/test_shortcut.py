@@ -16,7 +16,7 @@ from lstm_stock.network.build import build_ensemble, build_network, set_shortcut
 from lstm_stock.network.compiled import compiled_network
 from lstm_stock.network.forecast import forecast_returns
 from lstm_stock.network.training import fit_network, refit_network
-from lstm_stock.workflow.fit import architecture_of
+from lstm_stock.workflow.forecast import architecture_of
 from tests.network.test_training import TEST, TINY, TRAIN, VAL, parts_of
 
 OTHER = parts_of(seed=1)[0]

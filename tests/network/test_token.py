@@ -36,7 +36,8 @@ from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, adjusted, table_hash
 from lstm_stock.prices.update import fetch_into
 from lstm_stock.runs.run import Run
-from lstm_stock.workflow.fit import FittedForecaster, architecture_of, fit_calibrators
+from lstm_stock.workflow.fit import FittedForecaster, fit_calibrators
+from lstm_stock.workflow.forecast import architecture_of
 from lstm_stock.workflow.leakcheck.compare import Checked, Corruption
 from lstm_stock.workflow.leakcheck.training import Prices, Reference, TrainingPasses
 from lstm_stock.workflow.predict import predict

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import tempfile
 import time
 from dataclasses import replace
@@ -20,6 +22,8 @@ from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.errors import RunError
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.build import build_ensemble, build_network
+from lstm_stock.network.onnx.export import export_network
+from lstm_stock.network.onnx.session import OnnxNetwork
 from lstm_stock.prices.reader import TickerOrigin
 from lstm_stock.runs.catalog import find_run, list_backtests, list_runs
 from lstm_stock.runs.files import RUN_FILES, records
@@ -29,6 +33,8 @@ from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 from lstm_stock.scoring.scores import SCORE_COLUMNS
 
 POOLED_T = PooledT(np.random.default_rng(3).normal(size=(2, 2, 2)), np.array([[-0.2, 2.0], [0.1, 1 / 3]]))
+SPEC = Architecture("lstm", (3,), 0.0, (), "student_t", look_back=4, n_features=2, horizon=2)
+WINDOWS = np.random.default_rng(4).normal(size=(5, 4, 2)).astype(np.float32)
 FORECASTS = pd.DataFrame({name: [1.0, 2.0] for name in FORECAST_COLUMNS})
 
 
@@ -40,13 +46,7 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
             "window": {"look_back": 4, "horizon": 2},
         }
     )
-    network = build_ensemble(
-        [
-            build_network(
-                Architecture("lstm", (3,), 0.0, (), "student_t", look_back=4, n_features=2, horizon=2)
-            )
-        ]
-    )
+    network = build_ensemble([build_network(SPEC)])
     scaler = FittedTicker(
         fit_scaler("minmax", ("log_return", "close"), np.random.default_rng(0).normal(5, 1, (30, 2))),
         return_std=0.01,
@@ -87,13 +87,17 @@ def with_pooled(saved: RunResults) -> RunResults:
     return replace(saved, fitted=replace(saved.fitted, pooled=POOLED_T))
 
 
+def with_onnx(saved: RunResults) -> RunResults:
+    return replace(saved, fitted=replace(saved.fitted, onnx=export_network(saved.fitted.network, {})))
+
+
 def test_a_run_comes_back_as_it_was_saved(tmp_path):
     saved = results()
     run = find_run(tmp_path, save_run(tmp_path, saved).name)
     assert run.name == "20240102-030405-AAPL-lstm"
     assert sorted(path.name for path in run.path.iterdir()) == sorted(RUN_FILES)
     assert run.config == saved.config
-    assert run.provenance == saved.provenance
+    assert replace(run.provenance, network_hashes={}) == saved.provenance
     assert run.scalers["AAPL"].to_json() == saved.fitted.scalers["AAPL"].to_json()
     pd.testing.assert_frame_equal(run.forecasts, FORECASTS)
     pd.testing.assert_frame_equal(run.scores, saved.scores)
@@ -238,11 +242,60 @@ def test_what_a_killed_process_was_building_is_removed_a_day_later(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {".building-new", run.name}
 
 
+def test_a_run_forecasts_with_its_onnx_file_or_without_one_with_keras(tmp_path):
+    saved = with_onnx(results())
+    run = save_run(tmp_path, saved)
+    assert isinstance(run.forecaster, OnnxNetwork)
+    expected = saved.fitted.network.predict_on_batch(WINDOWS)
+    np.testing.assert_allclose(run.forecaster.predict_on_batch(WINDOWS), expected, rtol=1e-5)
+    assert "network" not in vars(run)
+    without = save_run(tmp_path, results())
+    assert not (without.path / "model.onnx").exists()
+    assert without.forecaster is without.network
+
+
+def test_the_hashes_of_the_network_are_those_of_sha256sum(tmp_path):
+    run = save_run(tmp_path, with_onnx(results()))
+    expected = {
+        name: hashlib.sha256((run.path / name).read_bytes()).hexdigest()
+        for name in ("model.keras", "model.onnx")
+    }
+    assert json.loads((run.path / "provenance.json").read_text())["network_hashes"] == expected
+
+
+@pytest.mark.parametrize(("file", "part"), [("model.keras", "network"), ("model.onnx", "forecaster")])
+def test_the_network_of_another_run_is_refused(tmp_path, file, part):
+    run, other = (save_run(tmp_path, with_onnx(results())) for _ in range(2))
+    shutil.copy(other.path / file, run.path / file)
+    with pytest.raises(RunError, match=f"`{file}` cannot be read: it is not the file that was saved"):
+        getattr(run, part)
+    (run.path / file).unlink()
+    with pytest.raises(RunError, match=f"`{file}` cannot be read: .*No such file"):
+        getattr(run, part)
+
+
+def test_an_onnx_file_that_the_run_was_not_saved_with_is_not_read(tmp_path):
+    run = save_run(tmp_path, results())
+    (run.path / "model.onnx").write_bytes(b"anything")
+    assert run.forecaster is run.network
+
+
+def test_an_onnx_file_of_another_config_is_refused(tmp_path):
+    saved = with_onnx(results())
+    config = Config.model_validate(
+        {**saved.config.model_dump(), "window": {"look_back": 5, "horizon": 2}, "features": ["log_return"]}
+    )
+    run = save_run(tmp_path, replace(saved, config=config))
+    with pytest.raises(RunError, match=r"`model.onnx` cannot be read: its inputs are"):
+        _ = run.forecaster
+
+
 @pytest.mark.parametrize(
     ("file", "part"),
     [
         ("config.yaml", "config"),
         ("model.keras", "network"),
+        ("model.onnx", "forecaster"),
         ("scaler.json", "scalers"),
         ("pooled.json", "pooled"),
         ("history.csv", "history"),
@@ -255,7 +308,7 @@ def test_what_a_killed_process_was_building_is_removed_a_day_later(tmp_path):
     "content", [b"", b"\x00\xff nonsense: [", b"[1, 2]"], ids=["empty", "binary", "list"]
 )
 def test_a_damaged_file_is_named(tmp_path, file, part, content):
-    run = save_run(tmp_path, with_pooled(results()))
+    run = save_run(tmp_path, with_onnx(with_pooled(results())))
     (run.path / file).write_bytes(content)
     if (file, content) in {("config.yaml", b""), ("history.csv", b"[1, 2]")}:
         return  # an empty config is all defaults, and any text is a CSV header: nothing to notice

@@ -12,7 +12,7 @@ from lstm_stock.prices import table as price_table
 from lstm_stock.prices.store import Store
 from lstm_stock.runs.catalog import find_run
 from lstm_stock.runs.run import Run
-from lstm_stock.workflow.fit import fit_calibrator, forecast_network
+from lstm_stock.workflow.forecast import fit_calibrator, forecast_network
 from lstm_stock.workflow.leakcheck.corruption import corrupt
 from tests.conftest import Trained
 

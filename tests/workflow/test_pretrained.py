@@ -20,7 +20,7 @@ from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, adjusted, table_hash
 from lstm_stock.runs.pretrained import CARD, INPUT_SETS, PretrainedFolder, find_pretrained, input_configs
 from lstm_stock.workflow import store_market as markets
-from lstm_stock.workflow.fit import architecture_of
+from lstm_stock.workflow.forecast import architecture_of
 from lstm_stock.workflow.predict import predict
 from lstm_stock.workflow.pretrain import pretrain
 from lstm_stock.workflow.store_market import is_share, store_market

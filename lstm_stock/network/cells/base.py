@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from lstm_stock.config.cells import CELLS
 from lstm_stock.config.registry import resolve
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.network.architecture import Architecture, Params
+
+if TYPE_CHECKING:
+    import keras
+
 
 PREDICT_BATCH = 1024
 """Windows per forward pass outside training: large enough to be fast, small enough for little memory."""
