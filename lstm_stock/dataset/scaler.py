@@ -30,8 +30,6 @@ POOLED_RANGE = -4.0, 6.0
 RESOLUTION = 1e-6
 """Share of its mean below which the deviation of a feature is that of rounding: the feature is constant."""
 
-EPSILON = float(np.finfo(np.float64).eps)
-
 SCALERS = ("minmax", "standard", "robust", "pooled", "none")
 
 
@@ -134,31 +132,29 @@ def fit_scaler(kind: str, features: Sequence[str], train_values: Array) -> Scale
         return Scaler(tuple(features), 0 * one, one, -np.inf * one, np.inf * one)
     if kind == "pooled":
         return _standard(features, train_values.mean(axis=0), train_values.var(axis=0))
+    # Imported here, since it takes two seconds and the kinds above and saved scalers do not need it.
+    from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+
     names = [feature_of(column)[0] for column in features]
     is_level = np.array([name in FEATURES and FEATURES[name].kind == "level" for name in names])
     lower, upper = np.quantile(train_values, [TAIL, 1 - TAIL], axis=0)
     lower = np.where(is_level, train_values.min(axis=0), lower)
     upper = np.where(is_level, train_values.max(axis=0), upper)
     bounded = np.clip(train_values, lower, upper)
-    offset, spread = _location_and_spread(kind, bounded)
+    if kind == "minmax":
+        minmax = MinMaxScaler().fit(bounded)
+        offset, scale = minmax.data_min_, 1 / minmax.scale_
+    elif kind == "standard":
+        standard = StandardScaler().fit(bounded)
+        offset, scale = standard.mean_, standard.scale_
+    else:
+        robust = RobustScaler().fit(bounded)
+        offset, scale = robust.center_, robust.scale_
     reach = MARGIN * (upper - lower)
     return Scaler(
         features=tuple(features),
-        offset=offset,
-        scale=np.where(spread < 10 * EPSILON, 1.0, spread),
+        offset=np.asarray(offset, np.float64),
+        scale=np.asarray(scale, np.float64),
         low=np.where(is_level & (upper > lower), -np.inf, lower - reach),
         high=np.where(is_level & (upper > lower), np.inf, upper + reach),
     )
-
-
-def _location_and_spread(kind: str, values: Array) -> tuple[Array, Array]:
-    """Return what `kind` subtracts and divides by, 0 for a constant feature, as in scikit-learn."""
-    if kind == "minmax":
-        least = values.min(axis=0)
-        return least, values.max(axis=0) - least
-    if kind == "standard":
-        mean, variance, n = values.mean(axis=0), values.var(axis=0), len(values)
-        is_rounding = variance <= n * EPSILON * variance + (n * mean * EPSILON) ** 2
-        return mean, np.where(is_rounding, 0.0, np.sqrt(variance))
-    lower, median, upper = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
-    return median, upper - lower

@@ -38,7 +38,7 @@ def file_hash(content: bytes) -> str:
 
 
 PACKAGES = (
-    *("lstm-stock", "tensorflow", "keras", "numpy", "pandas", "scipy", "pyarrow"),
+    *("lstm-stock", "tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow"),
     *("arch", "statsmodels", "onnx", "onnxruntime"),
 )
 """Packages whose versions a run records."""

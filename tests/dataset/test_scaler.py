@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from lstm_stock.dataset.scaler import SCALERS, Scaler, fit_scaler
 from lstm_stock.errors import ConfigError, DataError
@@ -75,27 +74,6 @@ def test_standard_and_robust_by_hand():
     robust = fit_scaler("robust", FEATURES, train)
     np.testing.assert_allclose(robust.offset, [2.0, 4.0])
     np.testing.assert_allclose(robust.scale, [2.0, 4.0])
-
-
-@settings(max_examples=60, deadline=None)
-@given(values=tables, constant=st.sampled_from([None, 0.0, 0.1, 1e6 + 0.1]))
-def test_offsets_and_scales_are_those_of_scikit_learn(values: np.ndarray, constant: float | None):
-    values = np.round(values, 6)  # scikit-learn divides by deviations of 1e-300
-    if constant is not None:
-        values = np.column_stack([np.full(50, constant), values[:, 1]])
-    # Levels are not clipped, so that the values are those that scikit-learn sees.
-    levels = ("open", "close")
-    minmax, standard = MinMaxScaler().fit(values), StandardScaler().fit(values)
-    robust = RobustScaler().fit(values)
-    expected = {
-        "minmax": (minmax.data_min_, 1 / minmax.scale_),
-        "standard": (standard.mean_, standard.scale_),
-        "robust": (robust.center_, robust.scale_),
-    }
-    for kind, (offset, scale) in expected.items():
-        scaler = fit_scaler(kind, levels, values)
-        np.testing.assert_allclose(scaler.offset, offset, rtol=1e-12, atol=1e-9)
-        np.testing.assert_allclose(scaler.scale, scale, rtol=1e-9)
 
 
 def test_a_constant_feature_does_not_divide_by_zero():
