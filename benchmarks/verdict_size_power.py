@@ -26,6 +26,7 @@ from verdict.single_tests import (
     p_values_with_few_signs,
     share_below,
 )
+from verdict.tails import true_tails, wrong_tails
 
 N_JUDGED = 20
 """Series that `judge` itself judges, and those of a table of faults per series of the others: it is slow."""
@@ -54,6 +55,8 @@ def main(n_series: int) -> None:
     show("a gain over every baseline found, % of series, by cutoffs", power(n_series))
     show("a fault of calibration found, % of series, by cutoffs", faults(max(20, n_series // 4)))
     show("a fault of the true distribution reported, % of series, by cutoffs", false_alarms(n_series))
+    show("a true tail rejected at 5 %, % of series", true_tails(n_series))
+    show("a wrong tail found at 5 %, % of series", wrong_tails(max(20, n_series // 4)))
     sizes = {
         shocks: share_below(
             [p_values_under_the_null(np.random.default_rng([7, i]), shocks) for i in range(n_series)]

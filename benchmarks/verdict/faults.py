@@ -11,7 +11,7 @@ from lstm_stock.distributions import Normal, StudentT
 from lstm_stock.distributions.base import Array
 from lstm_stock.distributions.student_t_fit import fit_student_t
 from lstm_stock.scoring.verdict import ALPHA
-from lstm_stock.scoring.verdict.calibration import judge_calibration
+from lstm_stock.scoring.verdict.calibration import judge_trained
 
 from .worlds import LAST_STEP, WORLDS, Market, market
 
@@ -55,7 +55,7 @@ def _is_faulty(pit: Array, volatility: Array, step: int = 1) -> bool:
             "trailing_vol": volatility.T.ravel(),
         }
     )
-    return judge_calibration(rows, step, ALPHA)["verdict"] == "miscalibrated"
+    return any(one["verdict"] == "miscalibrated" for one in judge_trained(rows, step, ALPHA).values())
 
 
 def _share(of: Market, pit_of: Callable[[Array, Array, float], Array], n: int) -> float:

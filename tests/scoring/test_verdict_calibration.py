@@ -18,7 +18,7 @@ from lstm_stock.scoring.significance import (
     volatility_products,
 )
 from lstm_stock.scoring.verdict import Subject, judge, short_verdict
-from lstm_stock.scoring.verdict.calibration import describe_intervals, judge_calibration
+from lstm_stock.scoring.verdict.calibration import describe_intervals, judge_trained
 from tests.scoring.forecasts import (
     REALISED,
     VOLATILITY,
@@ -44,7 +44,7 @@ def adaptive_rows(returns: Distribution, realised: np.ndarray, ticker: str = "AA
 
 
 def of_trained(returns: Distribution, realised: np.ndarray = REALISED) -> dict:
-    return judge_calibration(rows("lstm", returns, realised), 1, ALPHA)
+    return judge_trained(rows("lstm", returns, realised), 1, ALPHA)["calibration"]
 
 
 def test_of_adaptive_intervals_the_trained_distribution_is_tested():
@@ -120,12 +120,12 @@ def test_misses_that_come_together_are_a_fault():
     in_runs = (np.arange(N) // 6) % 10 == 0
     table = rows("lstm", t_forecast(VOLATILITY), REALISED)
     clustered = table.assign(pit=np.where(in_runs, 0.99, 0.1 + 0.8 * np.linspace(0, 1, N)))
-    found = judge_calibration(clustered, 1, ALPHA)
+    found = judge_trained(clustered, 1, ALPHA)["calibration"]
     assert "independence" in found["faults"]
     assert ". Misses follow each other (p < 0.001)" in found["sentence"]
     every_tenth = np.arange(N) % 10 == 0
     apart = table.assign(pit=np.where(every_tenth, 0.99, 0.1 + 0.8 * np.linspace(0, 1, N)))
-    assert "Misses avoid each other (p < 0.001)" in judge_calibration(apart, 1, ALPHA)["sentence"]
+    assert "Misses avoid each other (p < 0.001)" in judge_trained(apart, 1, ALPHA)["calibration"]["sentence"]
 
 
 def test_several_tickers_are_tested_by_date():
@@ -145,7 +145,7 @@ def test_several_tickers_are_tested_by_date():
 
 def test_overlapping_steps_are_tested_with_their_dependence():
     table = rows("lstm", t_forecast(VOLATILITY), REALISED).assign(step=5)
-    tests = judge_calibration(table, 5, ALPHA)["tests"]
+    tests = judge_trained(table, 5, ALPHA)["calibration"]["tests"]
     assert "independence" not in tests
     misses = ((table["pit"] - 0.5).abs() > 0.45).astype(float)
     assert tests["coverage_90"]["p"] == pytest.approx(kupiec_by_offset(misses, 0.1, 5).p)
@@ -153,7 +153,7 @@ def test_overlapping_steps_are_tested_with_their_dependence():
 
 def test_without_trailing_volatility_the_rest_is_tested():
     table = rows("lstm", t_forecast(VOLATILITY), REALISED).assign(trailing_vol=np.nan)
-    found = judge_calibration(table, 1, ALPHA)
+    found = judge_trained(table, 1, ALPHA)["calibration"]
     assert found["thirds"] is None
     assert found["tests"]["volatility"]["p"] is None
     assert "quiet" not in found["sentence"]
@@ -164,7 +164,7 @@ def test_a_point_forecast_has_no_distribution_to_test_and_its_intervals_are_desc
     point = rows("lstm", PointForecast(np.zeros((N, 1))), REALISED)
     half = np.exp(2.0 * VOLATILITY)
     table = point.assign(lo_90=point["last_close"] / half, hi_90=point["last_close"] * half)
-    assert judge_calibration(table, 1, ALPHA)["verdict"] == "not tested"
+    assert judge_trained(table, 1, ALPHA)["calibration"]["verdict"] == "not tested"
     shown = describe_intervals(table, "conformal")
     assert shown["coverage"]["90"] == pytest.approx((np.abs(REALISED) <= 2.0 * VOLATILITY).mean())
     assert shown["coverage"]["50"] is None

@@ -6,6 +6,7 @@ White 2006, Econometrica 74). Tables and thresholds are in `lstm_stock.scoring.v
     accuracy        Diebold-Mariano on any loss, its variance, several tickers by date, power, bootstrap intervals
     direction       Pesaran-Timmermann, Fisher's exact test, and a series for overlapping steps and several tickers
     coverage        Kupiec, Christoffersen, dependence on volatility, uniformity of the PIT
+    value_at_risk   exceedances of value at risk: their number, clusters, and expected shortfall
     consistency     Diebold-Mariano on quiet, middle and wild days alike
     confidence_set  the model confidence set: which forecasts may be the best
     multiple        Holm, Hommel, and Hommel within families that share one significance level
@@ -47,18 +48,28 @@ from lstm_stock.scoring.significance.direction import (
     pesaran_timmermann,
 )
 from lstm_stock.scoring.significance.multiple import holm, hommel, rejected_in_families
+from lstm_stock.scoring.significance.value_at_risk import (
+    ExceedanceTests,
+    design_effects,
+    exceedance_tests,
+    shortfall_test,
+    tail_ratio,
+)
 
 __all__ = [
     "MIN_OBSERVATIONS",
     "Alternative",
     "ConsistentTest",
+    "ExceedanceTests",
     "HypothesisTest",
     "by_date",
     "christoffersen",
     "consistent_test",
     "coverage_by_third",
+    "design_effects",
     "diebold_mariano",
     "direction_products",
+    "exceedance_tests",
     "fisher_exact",
     "has_few_signs",
     "holm",
@@ -71,9 +82,11 @@ __all__ = [
     "model_confidence_set",
     "pesaran_timmermann",
     "rejected_in_families",
+    "shortfall_test",
     "skill_interval",
     "smallest_consistent_gain",
     "smallest_gain",
+    "tail_ratio",
     "truncation",
     "uniformity",
     "uniformity_by_offset",

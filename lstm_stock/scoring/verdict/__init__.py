@@ -12,8 +12,10 @@ simulated worlds, which docs/method.md lists; see `claims`.
     comparisons             losses against each baseline, signs against chance, at one step
     claims                  the three questions, and how they share one significance level
     calibration             coverage on all, quiet and wild days, clusters of misses, PIT; the intervals shown
+    risk                    value at risk and expected shortfall
     sentences               the sentences on skill
     calibration_sentences   those on calibration
+    risk_sentences          those on risk
     saved                   verdicts of runs saved by older versions
 """
 
@@ -26,7 +28,7 @@ import pandas as pd
 
 from lstm_stock.scoring.lag_copy import Kind, lag_copy
 from lstm_stock.scoring.verdict import sentences
-from lstm_stock.scoring.verdict.calibration import describe_intervals, judge_calibration
+from lstm_stock.scoring.verdict.calibration import describe_intervals, judge_trained
 from lstm_stock.scoring.verdict.claims import judge_claims
 from lstm_stock.scoring.verdict.findings import Subject
 from lstm_stock.scoring.verdict.loss_tables import LossTables
@@ -64,7 +66,7 @@ def judge(forecasts: pd.DataFrame, subject: Subject) -> dict[str, Any]:
 
     Returns:
         Plain numbers and text, None for what does not apply: `step`, `alpha`, and for each of `point`,
-        `direction`, `distribution` and `calibration` at least `verdict`, `baseline`, `statistic`, `p`, `n`
+        `direction`, `distribution`, `calibration` and `risk` at least `verdict`, `baseline`, `statistic`, `p`, `n`
         and `sentence`; `intervals`, those shown; `lag_copy`; where the horizon is longer than 1, the same of
         the last step in `last`, but `lag_copy`; and, of several tickers, the same of each in `tickers`.
 
@@ -107,7 +109,7 @@ def _judge(tables: StepTables, subject: Subject, alpha: float) -> dict[str, Any]
         {
             "step": step,
             **claims[step],
-            "calibration": judge_calibration(one.model_rows, step, alpha / len(tables)),
+            **judge_trained(one.model_rows, step, alpha / len(tables)),
             "intervals": describe_intervals(one.model_rows, subject.calibration),
         }
         for step, one in tables.items()
@@ -146,6 +148,8 @@ def short_verdict(verdict: dict[str, Any]) -> str:
     'no evidence'
     >>> short_verdict({"point": claim, "calibration": {"verdict": "miscalibrated"}})
     'no evidence, miscalibrated'
+    >>> short_verdict({"point": claim, "risk": {"verdict": "miscalibrated"}})
+    'no evidence, wrong tail'
     >>> short_verdict({"point": claim, "last": {"step": 5, "point": {"verdict": "worse"}}})
     'worse point at step 5'
     """
@@ -160,7 +164,9 @@ def short_verdict(verdict: dict[str, Any]) -> str:
             parts.append(f"{outcome} {' and '.join(later)} at step {last['step']}")
     if not parts and verdict:
         parts.append("no evidence")
-    wrong = [one for one in (verdict, last) if one.get("calibration", {}).get("verdict") == "miscalibrated"]
-    if wrong:
-        parts.append("miscalibrated" if wrong[0] is verdict else f"miscalibrated at step {last['step']}")
+    for section, words in (("calibration", "miscalibrated"), ("risk", "wrong tail")):
+        wrong = [one for one in (verdict, last) if one.get(section, {}).get("verdict") == "miscalibrated"]
+        if wrong:
+            parts.append(words if wrong[0] is verdict else f"{words} at step {last['step']}")
+            break
     return ", ".join(parts) or "-"

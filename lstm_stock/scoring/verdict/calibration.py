@@ -8,6 +8,7 @@ says nothing about the network, and is reported without a test.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,17 +31,20 @@ from lstm_stock.scoring.significance import (
 )
 from lstm_stock.scoring.verdict import calibration_sentences as sentences
 from lstm_stock.scoring.verdict.findings import CalibrationTests, plain, untested
+from lstm_stock.scoring.verdict.risk import describe_risk, run_risk_tests
+from lstm_stock.scoring.verdict.risk_sentences import no_risk
 from lstm_stock.scoring.verdict.thresholds import LEVEL
 
 QUESTIONS = ("coverage", "volatility", "independence", "pit")
 """What the tests of a trained distribution ask; those of its four levels are one question."""
 
 
-def judge_calibration(model_rows: pd.DataFrame, step: int, alpha: float) -> dict[str, Any]:
-    """Test the trained distribution: coverage at every level, on quiet and wild days, clusters of misses, PIT.
+def judge_trained(model_rows: pd.DataFrame, step: int, alpha: float) -> dict[str, Any]:
+    """Test the trained distribution: coverage, also on quiet and wild days, clusters of misses, PIT, tail.
 
-    The questions of `QUESTIONS` share `alpha` (`significance.rejected_in_families`). Misses of several
-    tickers are averaged by date. The PIT is tested ticker by ticker.
+    The questions of `QUESTIONS`, and the tests of the tail as one more, share `alpha`
+    (`significance.rejected_in_families`). Misses of several tickers are averaged by date. The PIT is tested ticker
+    by ticker.
     Overlapping steps have no test of clusters, since their misses cluster by construction.
 
     Args:
@@ -49,24 +53,35 @@ def judge_calibration(model_rows: pd.DataFrame, step: int, alpha: float) -> dict
         alpha: The significance level that the tests share.
 
     Returns:
-        `calibration`, as `lstm_stock.scoring.verdict.judge` describes it. `verdict` is 'miscalibrated', 'no
-        evidence' of that or 'not tested'.
+        `calibration` and `risk`, as `lstm_stock.scoring.verdict.judge` describes them. `verdict` of each is
+        'miscalibrated', 'no evidence' of that or 'not tested'.
     """
     n = model_rows["cutoff"].nunique()
     has_pit = bool(model_rows["pit"].notna().all())
     # Each of `step` interleaved series needs enough; a miss and the one before it make one pair less.
     if not has_pit or n <= MIN_OBSERVATIONS * step:
-        return _not_tested(n, sentences.no_calibration(None if not has_pit else n))
+        shown = None if not has_pit else n
+        return {
+            "calibration": _not_tested(n, sentences.no_calibration(shown)) | {"baseline": "nominal coverage"},
+            "risk": _not_tested(n, no_risk(shown)) | {"baseline": "nominal probability"},
+        }
     hits = {level: _is_inside(model_rows["pit"].to_numpy(np.float64), level) for level in LEVELS}
     results, names = _test(model_rows, hits, step)
+    risk = run_risk_tests(model_rows, step)
+    faults, tail_faults = _faults(results, risk.results, alpha)
     found = CalibrationTests(
         coverage={level: float(one.mean()) for level, one in hits.items()},
         thirds=_coverage_by_third(model_rows, hits[LEVEL]),
         miss_dependence=_miss_dependence(model_rows, 1 - hits[LEVEL]),
         results=results,
         names=names,
-        faults=_faults(results, alpha),
+        faults=faults,
     )
+    return {"calibration": _describe(found), "risk": describe_risk(replace(risk, faults=tail_faults))}
+
+
+def _describe(found: CalibrationTests) -> dict[str, Any]:
+    results = found.results
     return {
         "verdict": "miscalibrated" if found.faults else "no evidence",
         "baseline": "nominal coverage",
@@ -77,14 +92,14 @@ def judge_calibration(model_rows: pd.DataFrame, step: int, alpha: float) -> dict
         "n": results[f"coverage_{LEVEL}"].n,
         "tests": {
             name: {
-                "test": names[name],
+                "test": found.names[name],
                 "statistic": plain(one.statistic),
                 "p": plain(one.p),
                 "n": one.n,
             }
             for name, one in results.items()
         },
-        "faults": found.faults,
+        "faults": list(found.faults),
         "sentence": sentences.calibration(found),
     }
 
@@ -109,14 +124,7 @@ def describe_intervals(model_rows: pd.DataFrame, calibration: Kind) -> dict[str,
 
 
 def _not_tested(n: int, sentence: str) -> dict[str, Any]:
-    return {
-        "verdict": "not tested",
-        "baseline": "nominal coverage",
-        "statistic": None,
-        "p": None,
-        "n": n,
-        "sentence": sentence,
-    }
+    return {"verdict": "not tested", "statistic": None, "p": None, "n": n, "sentence": sentence}
 
 
 def _is_inside(pit: Array, level: int) -> Array:
@@ -151,21 +159,26 @@ def _test(
     return results, names
 
 
-def _faults(results: Mapping[str, HypothesisTest], alpha: float) -> list[str]:
-    """Return the tests that reject; each question of `QUESTIONS` is a family, the four levels are one.
+def _faults(
+    results: Mapping[str, HypothesisTest], of_tail: Mapping[str, HypothesisTest], alpha: float
+) -> tuple[list[str], list[str]]:
+    """Return the tests that reject, and those of the tail; each of `QUESTIONS` is a family, and so is the tail.
 
     Hommel's rule holds for the levels: the numbers of outcomes inside nested intervals are, in the limit, a
     Gaussian Markov process, whose absolute values are positively dependent (Karlin & Rinott 1981, Annals of
     Statistics 9).
     """
     families = [[name for name in results if name.split("_")[0] == question] for question in QUESTIONS]
-    rejected, _ = rejected_in_families([[results[name].p for name in one] for one in families], alpha)
-    return [
+    families.append(list(of_tail))
+    everything = {**results, **of_tail}
+    rejected, _ = rejected_in_families([[everything[name].p for name in one] for one in families], alpha)
+    wrong = [
         name
         for family, flags in zip(families, rejected, strict=True)
         for name, is_rejected in zip(family, flags, strict=True)
         if is_rejected
     ]
+    return [name for name in wrong if name in results], [name for name in wrong if name in of_tail]
 
 
 def _dependence_on_volatility(rows: pd.DataFrame, n_inside: Array, step: int) -> HypothesisTest:

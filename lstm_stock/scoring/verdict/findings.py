@@ -195,6 +195,25 @@ class CalibrationTests:
     faults: Sequence[str]
 
 
+@dataclass(frozen=True)
+class RiskTests:
+    """The tests of the tail of the distribution as trained, by its probability in percent: `1`, `2.5`, `5`.
+
+    Attributes:
+        exceeded: Share of losses beyond the value at risk.
+        tail_ratio: How often it is exceeded, relative to what is stated, on average over lower probabilities.
+        results: Results of the tests that may find a fault: `exceedances_1`, `clusters_1`, `shortfall_1`, ...
+        joint: Exceedances and clusters in one test, `conditional_coverage_1`, ...; reported only.
+        faults: Those of `results` that reject.
+    """
+
+    exceeded: Mapping[str, float]
+    tail_ratio: Mapping[str, float]
+    results: Mapping[str, HypothesisTest]
+    joint: Mapping[str, HypothesisTest]
+    faults: Sequence[str]
+
+
 def plain(value: float) -> float | None:
     """Return None for a number that is not finite, since JSON has neither NaN nor infinity."""
     return float(value) if math.isfinite(value) else None
