@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, BinaryIO
 
 from lstm_stock.errors import RunError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 TEMP_PREFIX = ".building-"
 """Start of the name of a temporary folder."""
@@ -75,6 +76,14 @@ def _fsync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def _lock_of(folder: Path) -> BaseFileLock:
+    """Return the lock of a hidden folder, not acquired yet."""
+    # Imported here, since it loads asyncio and ssl, and most commands lock nothing.
+    from filelock import FileLock
+
+    return FileLock(folder / LOCK, timeout=0)
+
+
 @contextmanager
 def temporary_dir(parent: Path) -> Iterator[Path]:
     """Make a hidden folder in `parent` and remove it at the end.
@@ -89,7 +98,7 @@ def temporary_dir(parent: Path) -> Iterator[Path]:
     _remove_unused(parent, f"{TEMP_PREFIX}*", TEMP_DAYS)
     folder = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=parent))
     try:
-        with FileLock(folder / LOCK, timeout=0):
+        with _lock_of(folder):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -100,12 +109,12 @@ def _remove_unused(parent: Path, pattern: str, days: float) -> None:
     for folder in parent.glob(pattern):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > days * 24 * 3600:
-                lock = FileLock(folder / LOCK, timeout=0)
+                lock = _lock_of(folder)
                 lock.acquire()
                 _remove_locked(folder, lock)
 
 
-def _remove_locked(folder: Path, lock: FileLock) -> None:
+def _remove_locked(folder: Path, lock: BaseFileLock) -> None:
     """Delete a folder and release its lock, which this process holds."""
     if os.name == "posix":  # once the lock is released, the folder may be another process's
         shutil.rmtree(folder, ignore_errors=True)
@@ -175,7 +184,7 @@ class WorkDir:
     def __init__(self, runs_dir: Path, kind: str, key: str) -> None:
         self.path = runs_dir / f".{kind}-{key}"
         self._kind = kind
-        self._lock = FileLock(self.path / LOCK, timeout=0)
+        self._lock = _lock_of(self.path)
 
     def __enter__(self) -> WorkDir:
         """Make the folder and lock it.
@@ -184,6 +193,8 @@ class WorkDir:
             RunError: Another process holds it.
             OSError: It cannot be made.
         """
+        from filelock import Timeout
+
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire()

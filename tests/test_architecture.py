@@ -29,8 +29,25 @@ HEAVY = (
 
 
 def test_importing_the_command_line_loads_nothing_heavy():
-    heavy = (*HEAVY, "pydantic", "yaml")
+    heavy = (*HEAVY, "pydantic", "yaml", "filelock", "asyncio")
     code = f"import sys, lstm_stock.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_modules_of_a_forecast_load_nothing_that_it_does_not_use():
+    modules = (
+        *("cli.predict", "prices.calendars", "prices.reader", "prices.dividends", "distributions.intervals"),
+        *("dataset.covariates", "dataset.loader", "dataset.pooled", "dataset.sessions", "dataset.windows"),
+        *("runs.catalog", "scoring.forecast_table", "workflow.run_bars"),
+        *("report.console", "report.dividends", "report.run_tables", "report.text"),
+    )
+    unused = (*HEAVY, "exchange_calendars", "filelock", "joblib", "pyarrow.dataset", "threadpoolctl")
+    unused = tuple(name for name in unused if name not in ("numpy", "pandas"))
+    code = (
+        f"import sys, importlib\nfor name in {modules}: importlib.import_module('lstm_stock.' + name)\n"
+        f"print([name for name in {unused} if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

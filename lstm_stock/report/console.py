@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.table import Table
 
 MAX_WIDTH = 1000
 """Maximum width of a table, in characters."""
@@ -24,6 +25,8 @@ def warn(text: str) -> None:
 
 def show(table: Table) -> None:
     """Print a table to stdout, in its full width: a narrow terminal wraps the lines, and no number is cut."""
+    from rich.console import Console  # JSON and CSV do without
+
     console = Console(highlight=False)
     unlimited = console.options.update(width=MAX_WIDTH)
     widths = [console.measure(each, options=unlimited).maximum for each in (table, table.title) if each]

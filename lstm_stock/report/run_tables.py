@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from rich.table import Table
 
 from lstm_stock.report.dividends import amount_text
 from lstm_stock.report.table import new_table
 from lstm_stock.report.text import ahead, number
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.scores import best_baselines
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 SHOWN_LEVELS = (50, 90)
 """Levels of the intervals in the table of one ticker; CSV and JSON hold all levels."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import JustifyMethod
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+    from rich.table import Table
 
 
 def new_table(
@@ -24,6 +24,11 @@ def new_table(
         title: Line above the table; it may be longer than the table is wide.
         wrapped: Width in characters of each column whose text wraps; the others never wrap.
     """
+    # Imported here, since JSON and CSV do without.
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(
         title=Text(title, "table.title", no_wrap=True, overflow="ignore") if title else None,
         box=box.SIMPLE_HEAD,
