@@ -7,7 +7,7 @@ from pathlib import Path
 from lstm_stock.cli.app import DataDir, Format, Quiet, RunsDir, app, open_store
 from lstm_stock.cli.fetch import report_fetch
 from lstm_stock.cli.plot import plot_run
-from lstm_stock.cli.predict import Wanted, predict_tickers
+from lstm_stock.cli.predict import Asked, predict_tickers
 from lstm_stock.cli.train import train_together
 from lstm_stock.errors import DataError
 
@@ -36,7 +36,7 @@ def demo(
     console.note("\n[2/4] train: the default config", quiet)
     run = train_together(Config(), store, runs_dir, quiet)
     console.note("\n[3/4] predict: the next five sessions", quiet)
-    predict_tickers(run, store, Wanted([SAMPLE_TICKER]), Format.table, quiet)
+    predict_tickers(run, store, Asked([SAMPLE_TICKER]), Format.table, quiet)
     console.note("\n[4/4] plot", quiet)
     plot_run(run, store, None, None, quiet)
     console.note(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,30 +24,13 @@ from lstm_stock.cli.app import (
 )
 from lstm_stock.cli.journal import write_journal
 from lstm_stock.cli.questions import parse_asked, print_answers
-from lstm_stock.errors import ConfigError, DataError, LstmStockError, ShortHistoryError
+from lstm_stock.errors import ConfigError, DataError, LstmStockError
 
 if TYPE_CHECKING:
     from lstm_stock.distributions.questions import Question
-    from lstm_stock.prices.reader import PriceSource
     from lstm_stock.prices.store import Store
     from lstm_stock.runs.pretrained import PretrainedFolder
     from lstm_stock.runs.run import Run
-    from lstm_stock.workflow.predict import Prediction
-    from lstm_stock.workflow.run_bars import RunBars
-
-
-INTERVALS = {
-    "none": "intervals as trained",
-    "conformal": "intervals scaled to their coverage of the validation period",
-    "adaptive": "intervals scaled by their hits and misses from the validation period on",
-}
-"""Note below a forecast on its intervals, by the config's `calibration`."""
-
-OF_PRETRAINED = "intervals scaled by their hits and misses of the last two years"
-"""The same of a pretrained network."""
-
-NEWEST = "newest"
-"""A value of `--run`."""
 
 
 @app.command()
@@ -100,55 +83,20 @@ def predict(
     `predict NVDA` needs no training: the universal network that ships with the package forecasts any ticker of the
     store, 1 to 10 sessions ahead. `--run` takes a network of one's own.
     """
-    from lstm_stock.config import normalise_ticker
-    from lstm_stock.config.tickers import distinct
+    from lstm_stock.runs.catalog import list_runs
+    from lstm_stock.workflow.forecast_tickers import NEWEST, find_network, tickers_to_forecast
 
     questions, as_of = parse_asked(ask), parse_date(cutoff, "--cutoff")
     store = open_store(data_dir)
-    network = _network(run, runs_dir, named=bool(tickers))
-    names = distinct([normalise_ticker(name) for name in tickers or ()])
-    forecast: Run | PretrainedFolder = network
-    names = names or _all_tickers(forecast, store)
-    wanted = Wanted(
-        names, as_of, parse_dividends(dividend, names), questions, journal_dir if journal else None
-    )
+    if run is None and not tickers and list_runs(runs_dir):
+        run = NEWEST
+    network = find_network(run, runs_dir)
+    names = tickers_to_forecast(tickers or (), network, store)
+    asked = Asked(names, as_of, parse_dividends(dividend, names), questions, journal_dir if journal else None)
     try:
-        predict_tickers(forecast, store, wanted, output, quiet)
+        predict_tickers(network, store, asked, output, quiet)
     except DataError as error:
         raise _is_a_run(error, names, runs_dir) or error from None
-
-
-def _network(name: str | None, runs_dir: Path, named: bool) -> Run | PretrainedFolder:
-    """Return what forecasts: the run or the folder of a name, else the universal network or the newest run.
-
-    Args:
-        name: The option `--run`.
-        runs_dir: Folder of the runs.
-        named: Whether tickers are named.
-    """
-    from lstm_stock.runs.catalog import find_run, list_runs
-    from lstm_stock.runs.pretrained import find_pretrained, packaged_networks
-
-    if name is None:
-        return find_run(runs_dir, None) if not named and list_runs(runs_dir) else packaged_networks()
-    return find_pretrained(name) or find_run(runs_dir, None if name == NEWEST else name)
-
-
-def _all_tickers(network: Run | PretrainedFolder, store: Store) -> list[str]:
-    """Return the tickers of a run, or all shares of a store.
-
-    Raises:
-        DataError: The store has none.
-    """
-    from lstm_stock.runs.run import Run
-    from lstm_stock.workflow.store_market import is_share
-
-    if isinstance(network, Run):
-        return list(network.config.data.tickers)
-    shares = [ticker for ticker in store.tickers() if is_share(ticker)]
-    if not shares:
-        raise DataError(f"the store {store.root} has no prices", "`lstm-stock fetch AAPL` fetches some")
-    return shares
 
 
 def _is_a_run(error: DataError, names: Sequence[str], runs_dir: Path) -> LstmStockError | None:
@@ -163,8 +111,8 @@ def _is_a_run(error: DataError, names: Sequence[str], runs_dir: Path) -> LstmSto
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What to forecast.
+class Asked:
+    """What to forecast and to print.
 
     Attributes:
         tickers: The tickers.
@@ -190,7 +138,7 @@ class Wanted:
 
 
 def predict_tickers(
-    network: Run | PretrainedFolder, store: Store, wanted: Wanted, output: Format, quiet: bool
+    network: Run | PretrainedFolder, store: Store, asked: Asked, output: Format, quiet: bool
 ) -> None:
     """Forecast some tickers, and print the forecasts, or the answers to questions.
 
@@ -203,33 +151,26 @@ def predict_tickers(
     """
     import json
 
-    import pandas as pd
-
     from lstm_stock.prices.reader import Snapshot
     from lstm_stock.report import console, run_tables
     from lstm_stock.report.dividends import left_out, taken_off
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, group_messages
     from lstm_stock.runs.files import records
-    from lstm_stock.runs.run import Run
+    from lstm_stock.workflow.forecast_tickers import Wanted, forecast_tickers
 
     prices = Snapshot(store)
-    found = (
-        _with_run(network, store, prices, wanted)
-        if isinstance(network, Run)
-        else _with_pretrained(network, store, prices, wanted)
-    )
+    found = forecast_tickers(network, store, prices, Wanted(asked.tickers, asked.cutoff, asked.dividends))
     ahead = {ticker: prediction.dividends for ticker, prediction in found.predictions.items()}
     for text in group_messages(found.warnings) + left_out(ahead):
         console.warn(text)
-    forecast = pd.concat([prediction.table for prediction in found.predictions.values()], ignore_index=True)
-    if wanted.questions:
-        print_answers(next(iter(found.networks.values())), found.predictions, wanted.questions, output, quiet)
+    if asked.questions:
+        print_answers(next(iter(found.networks.values())), found.predictions, asked.questions, output, quiet)
     elif output == Format.json:
-        print(json.dumps(records(forecast), indent=2))
+        print(json.dumps(records(found.table), indent=2))
     elif output == Format.csv:
-        print(forecast.to_csv(index=False), end="")
+        print(found.table.to_csv(index=False), end="")
     elif len(found.predictions) > MAX_DETAILED_TICKERS:
-        console.show(run_tables.predictions_table(forecast))
+        console.show(run_tables.predictions_table(found.table))
     else:
         for prediction in found.predictions.values():
             console.show(run_tables.prediction_table(prediction.table, prediction.currency))
@@ -241,74 +182,5 @@ def predict_tickers(
         console.note(
             f"{found.intervals}; prices comparable with the stored closes. Not financial advice", quiet
         )
-    if wanted.journal is not None:
-        write_journal(wanted.journal, found.networks, found.predictions, prices, quiet)
-
-
-@dataclass
-class Found:
-    """The forecasts, and what belongs to them.
-
-    Attributes:
-        intervals: What the intervals are.
-        predictions: The forecast of each ticker that could be made.
-        networks: What made it.
-        warnings: What limits them, by ticker.
-        notes: What they were made with, by ticker.
-    """
-
-    intervals: str
-    predictions: dict[str, Prediction] = field(default_factory=dict)
-    networks: dict[str, Run] = field(default_factory=dict)
-    warnings: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[tuple[str, str]] = field(default_factory=list)
-
-    def add(self, bars: RunBars, ticker: str, dividends: Mapping[dt.date, float] | None) -> None:
-        """Forecast a ticker; ShortHistoryError if it has too few bars."""
-        from lstm_stock.workflow.predict import predict as predict_ticker
-
-        self.predictions[ticker] = predict_ticker(bars, ticker, dt.date.today(), dividends)
-        self.networks[ticker] = bars.run
-        self.warnings += [(ticker, text) for text in self.predictions[ticker].warnings]
-
-
-def _with_run(run: Run, store: Store, prices: PriceSource, wanted: Wanted) -> Found:
-    tickers = [run.require_ticker(ticker) for ticker in wanted.tickers]
-    store.require([*tickers, *run.config.data.covariates])
-    from lstm_stock.workflow.run_bars import RunBars
-
-    bars = RunBars(run, prices, end=wanted.cutoff)
-    found, failures = Found(INTERVALS[run.config.calibration]), []
-    for ticker in tickers:
-        try:
-            found.add(bars, ticker, wanted.dividends)
-        except ShortHistoryError as error:  # the other tickers can still be forecast
-            failures.append(error)
-            found.warnings.append((ticker, f"no forecast of {ticker}: {error.message}"))
-    if not found.predictions:
-        raise failures[0]
-    return found
-
-
-def _with_pretrained(folder: PretrainedFolder, store: Store, prices: PriceSource, wanted: Wanted) -> Found:
-    from lstm_stock.workflow.universal import Chooser, limits
-
-    store.require(wanted.tickers)
-    chooser = Chooser(folder, store, prices, wanted.cutoff)
-    found = Found(OF_PRETRAINED)
-    failures: list[tuple[str, ShortHistoryError]] = []
-    for ticker in wanted.tickers:
-        try:
-            choice = chooser.choose(ticker)
-            found.add(choice.bars, ticker, wanted.dividends)
-        except ShortHistoryError as error:
-            failures.append((ticker, error))
-            continue
-        found.warnings += [(ticker, text) for text in limits(choice, ticker)]
-        reads = f", with {choice.inputs}" if choice.inputs else ", from the ticker's own bars alone"
-        found.notes.append((ticker, f"{choice.network.model_name} network{reads}"))
-        found.notes += [(ticker, text) for text in choice.missing]
-    if not found.predictions:
-        raise failures[0][1]
-    found.warnings += [(ticker, f"no forecast of {ticker}: {error.message}") for ticker, error in failures]
-    return found
+    if asked.journal is not None:
+        write_journal(asked.journal, found.networks, found.predictions, prices, quiet)

@@ -16,8 +16,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lstm_stock.cli.predict import INTERVALS
 from lstm_stock.config import CalibrationName
+from lstm_stock.workflow.forecast_tickers import INTERVALS
 from tests.conftest import TINY, Trained
 from tests.helpers import COMMAND, assert_fits, drop_slow_baselines
 
