@@ -52,8 +52,10 @@ def test_the_modules_of_a_forecast_load_nothing_that_it_does_not_use():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["network", "network.tensorflow_setup", "network.architecture"])
-def test_importing_the_setup_of_tensorflow_loads_neither_keras_nor_tensorflow(module):
+@pytest.mark.parametrize(
+    "module", ["network", "network.tensorflow_setup", "network.architecture", "workflow.journal_scores"]
+)
+def test_importing_it_loads_neither_keras_nor_tensorflow(module):
     code = f"import sys, lstm_stock.{module}; print({{'keras', 'tensorflow'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -41,12 +41,14 @@ class Placed:
     Attributes:
         line: The line.
         path: Its file.
-        offset: Where it starts in the file, in bytes.
+        offset: Its first byte in the file.
+        size: Number of its bytes.
     """
 
     line: Line
     path: Path
     offset: int
+    size: int
 
 
 def walk(folder: Path) -> Iterator[Placed | Fault]:
@@ -101,7 +103,7 @@ def _walk(folder: Path) -> Iterator[Placed | Fault]:
             faults = list(_faults(line, before, path, head))
             yield from (Fault(place, text) for text in faults)
             if not faults:
-                yield Placed(line, path, offset)
+                yield Placed(line, path, offset, len(raw))
             if line.sequence > before.sequence:
                 before = line.head
     if head is not None and before.sequence < head.sequence:

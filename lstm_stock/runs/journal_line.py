@@ -30,8 +30,6 @@ HEAD = "head.json"
 START = b'{"about":{'
 """The first bytes of every line."""
 
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-
 _LINE = re.compile(
     rb'(\{"about":\{.*?\},"chain":\{.*?\}),"forecast":(.*),"hash":"([0-9a-f]{64})"\}\n', re.DOTALL
 )
@@ -55,13 +53,13 @@ def time_text(time: dt.datetime) -> str:
     >>> time_text(dt.datetime(2024, 1, 2, 1, 0, 5, tzinfo=dt.timezone(dt.timedelta(hours=2))))
     '2024-01-01T23:00:05Z'
     """
-    return time.astimezone(dt.UTC).strftime(TIME_FORMAT)
+    return f"{time.astimezone(dt.UTC).replace(tzinfo=None, microsecond=0).isoformat()}Z"
 
 
 def parse_time(text: str) -> dt.datetime:
     """Parse `time_text`; ValueError for anything else."""
-    time = dt.datetime.strptime(text, TIME_FORMAT).replace(tzinfo=dt.UTC)
-    if time_text(time) != text:
+    time = dt.datetime.fromisoformat(text)
+    if time.tzinfo is None or time_text(time) != text:
         raise ValueError(f"{text!r} is no time")
     return time
 
@@ -85,7 +83,7 @@ class About:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a journal, its forecast not parsed yet.
+    """A line of a journal without its forecast.
 
     Attributes:
         about: What the forecast is of.
@@ -94,7 +92,6 @@ class Line:
         previous: Hash of the line before.
         hash: The hash that it states.
         is_intact: Whether that is the hash of its content.
-        raw: Its bytes, with the newline.
     """
 
     about: About
@@ -103,17 +100,11 @@ class Line:
     previous: str
     hash: str
     is_intact: bool
-    raw: bytes
 
     @property
     def head(self) -> Head:
         """The head of the journal if this is its newest line."""
         return Head(self.sequence, self.hash, time_text(self.written))
-
-    def forecast(self) -> dict[str, Any]:
-        """Parse the forecast."""
-        forecast: dict[str, Any] = json.loads(self.raw)["forecast"]
-        return forecast
 
 
 def encode_line(
@@ -154,7 +145,16 @@ def parse_line(raw: bytes) -> Line:
         raise ValueError("its header cannot be read") from error
     content = raw[: match.end(2)] + b"}"
     is_intact = hashlib.sha256(content).hexdigest().encode() == stated
-    return Line(about, sequence, written, previous, stated.decode(), is_intact, raw)
+    return Line(about, sequence, written, previous, stated.decode(), is_intact)
+
+
+def read_forecast(raw: bytes) -> dict[str, Any]:
+    """Return the forecast of a line that `parse_line` reads; ValueError if it is none."""
+    match = _LINE.fullmatch(raw)
+    if match is None:
+        raise ValueError("it is no line of a journal")
+    forecast: dict[str, Any] = json.loads(match.group(2))
+    return forecast
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,8 +27,10 @@ from lstm_stock.prices.table import PriceHistory
 from lstm_stock.runs.files import CALIBRATION, CONFIG, NETWORK, SCALER, records
 from lstm_stock.runs.journal import Record
 from lstm_stock.runs.journal_line import About, canonical, time_text
-from lstm_stock.runs.run import Run
-from lstm_stock.workflow.predict import Prediction
+
+if TYPE_CHECKING:
+    from lstm_stock.runs.run import Run
+    from lstm_stock.workflow.predict import Prediction
 
 BASELINES_BESIDE = ("naive", "ewma", "garch", "gjr", "har_range_t", "lhar_t")
 """The baselines that are fitted to each ticker's bars up to the cutoff, some tenths of a second for each.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lstm_stock.distributions.base import Array
 from lstm_stock.distributions.grid import from_grid
@@ -18,7 +20,7 @@ from lstm_stock.distributions.intervals import Intervals, Kind
 from lstm_stock.errors import JournalError
 from lstm_stock.prices import calendars
 from lstm_stock.prices.table import Days, PriceHistory, days_of
-from lstm_stock.runs.journal_line import Line, parse_line
+from lstm_stock.runs.journal_line import read_forecast
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS, PERCENT, price_intervals
 from lstm_stock.workflow.journal import FORMAT, deadline_of
 
@@ -32,19 +34,27 @@ OTHER_FORMAT = "written by another version of this program"
 NO_CUTOFF = "the store has no bar of the cutoff"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Where a line of a journal is: file, first byte, number of bytes."""
+    """Where a line of a journal is.
+
+    Attributes:
+        path: Its file.
+        offset: Its first byte.
+        size: Number of bytes.
+        written: When it was written.
+    """
 
     path: Path
     offset: int
     size: int
+    written: dt.datetime
 
-    def read(self) -> Line:
-        """Read the line."""
+    def read(self) -> dict[str, Any]:
+        """Read the forecast; OSError if the file cannot be read, ValueError if it has changed meanwhile."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
-            return parse_line(file.read(self.size))
+            return read_forecast(file.read(self.size))
 
 
 @dataclass(frozen=True)
@@ -123,12 +133,12 @@ class ScoredForecasts:
         return list(self.table.loc[is_first, "cutoff"])
 
 
-def score_forecasts(ticker: str, places: Iterable[Place], outcomes: Outcomes) -> ScoredForecasts:
+def score_forecasts(ticker: str, places: Mapping[str, Place], outcomes: Outcomes) -> ScoredForecasts:
     """Score the forecasts of one network and ticker.
 
     Args:
         ticker: The ticker.
-        places: Its lines; one of each cutoff.
+        places: Its line of each cutoff (ISO).
         outcomes: Its bars.
 
     Raises:
@@ -136,13 +146,12 @@ def score_forecasts(ticker: str, places: Iterable[Place], outcomes: Outcomes) ->
         OSError: Nor can its file.
     """
     found = _Collected(outcomes)
-    for place in places:
-        line = place.read()
+    for cutoff, place in places.items():
         try:
-            found.add(line)
+            found.add(cutoff, place.written, place.read())
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise JournalError(
-                f"{place.path.name}: the forecast of line {line.sequence} cannot be read: {error}",
+                f"{place.path.name}: the forecast of {ticker} after {cutoff} cannot be read: {error}",
                 "another program has written it",
             ) from error
     return found.scored(ticker)
@@ -161,16 +170,15 @@ class _Collected:
         self._not_scored: Counter[str] = Counter()
         self._restated: list[str] = []
 
-    def add(self, line: Line) -> None:
+    def add(self, cutoff: str, written: dt.datetime, forecast: dict[str, Any]) -> None:
         """Add a forecast; ValueError and the like if it cannot be read."""
-        forecast, cutoff = line.forecast(), line.about.cutoff
         if forecast["format"] != FORMAT:
             self._not_scored[OTHER_FORMAT] += 1
             return
         days = np.array([row["date"] for row in forecast["rows"]], "datetime64[D]")
         self._network, self._horizon = forecast["network"], len(days)
-        first, last = dt.date.fromisoformat(forecast["rows"][0]["date"]), dt.date.fromisoformat(cutoff)
-        if not _is_before_the_fact(line.written, forecast["exchange"], last, first):
+        known_from, deadline = _in_time(forecast["exchange"], cutoff, forecast["rows"][0]["date"])
+        if not known_from <= written < deadline:
             self._not_scored[AFTER_THE_FACT] += 1
             return
         row = self._outcomes.row_of(np.datetime64(cutoff))
@@ -191,8 +199,8 @@ class _Collected:
         if len(known):
             about = {name: forecast[name] for name in ("last_close", "insample_mae", "trailing_vol")}
             about |= {"cutoff": cutoff, "step": known + 1, "date": days[known], "y": returns[known]}
-            for one in forecast["models"]:
-                self._by_model.setdefault(one["model"], []).append(about | _at(one, known))
+            for one, grid in zip(forecast["models"], _grids(forecast["models"], known), strict=True):
+                self._by_model.setdefault(one["model"], []).append(about | _at(one, grid, known))
 
     def scored(self, ticker: str) -> ScoredForecasts:
         """Score all forecasts."""
@@ -213,24 +221,33 @@ class _Collected:
         )
 
 
-def _is_before_the_fact(written: dt.datetime, exchange: str | None, cutoff: dt.date, first: dt.date) -> bool:
-    """Whether a forecast was written after its last bar was known, and before its first session started."""
-    deadline, end = deadline_of(exchange, cutoff, first), calendars.session_end(exchange, cutoff)
-    return deadline is not None and written < deadline and (end is None or end <= written)
+@lru_cache(maxsize=1024)
+def _in_time(exchange: str | None, cutoff: str, first: str) -> tuple[dt.datetime, dt.datetime]:
+    """Return from when and until when a forecast was before the fact; an empty span if that is unknown."""
+    last_bar, session = dt.date.fromisoformat(cutoff), dt.date.fromisoformat(first)
+    deadline, end = deadline_of(exchange, last_bar, session), calendars.session_end(exchange, last_bar)
+    always = dt.datetime.min.replace(tzinfo=dt.UTC)
+    return end or always, deadline or always
 
 
-def _at(model: dict[str, Any], known: Any) -> dict[str, Array]:
+def _grids(models: list[dict[str, Any]], known: NDArray[np.intp]) -> list[Array | None]:
+    """Return the quantiles of each model at the steps whose outcome is known; None without a distribution."""
+    all_grids = [one["quantiles"] for one in models if one["quantiles"] is not None]
+    # One call for all, since a call for each model takes most of the time of a score.
+    found = iter(np.array(all_grids, np.float64)[:, known] if all_grids else ())
+    return [None if one["quantiles"] is None else next(found) for one in models]
+
+
+def _at(model: dict[str, Any], grid: Array | None, known: NDArray[np.intp]) -> dict[str, Any]:
     """Return the forecast of a model at the steps whose outcome is known."""
-    n_steps = len(model["median"])
-    grid = model["quantiles"]
-    density = model["has_density"] if grid is not None else [False] * n_steps
-    no_grid = np.full((n_steps, 0), np.nan)
+    ends = np.array([model["lo"], model["hi"]], np.float64)[:, known]
+    density = [] if grid is None else model["has_density"]
     return {
         "median": np.array(model["median"], np.float64)[known],
-        "lo": np.array(model["lo"], np.float64)[known],
-        "hi": np.array(model["hi"], np.float64)[known],
-        "grid": (no_grid if grid is None else np.array(grid, np.float64))[known],
-        "density": np.array(density, np.bool_)[known],
+        "lo": ends[0],
+        "hi": ends[1],
+        "grid": grid,
+        "density": np.array(density, np.bool_)[known] if density else np.zeros(len(known), np.bool_),
     }
 
 
@@ -265,11 +282,11 @@ def _table(ticker: str, model: str, parts: list[dict[str, Any]]) -> pd.DataFrame
 def _losses(parts: list[dict[str, Any]], y: Array) -> dict[str, Array]:
     """Return CRPS and NLL of the return in percent, and the PIT; NaN where the forecast has none."""
     losses = {name: np.full(len(y), np.nan) for name in ("crps", "nll", "pit")}
-    has_grid = np.concatenate([np.full(len(one["y"]), one["grid"].shape[-1] > 0) for one in parts])
+    has_grid = np.concatenate([np.full(len(one["y"]), one["grid"] is not None) for one in parts])
     density = np.concatenate([one["density"] for one in parts])
     if not has_grid.any():
         return losses
-    grid = PERCENT * np.concatenate([one["grid"] for one in parts if one["grid"].shape[-1]])
+    grid = PERCENT * np.concatenate([one["grid"] for one in parts if one["grid"] is not None])
     for with_density in (True, False):
         rows = has_grid & (density == with_density)
         if rows.any():

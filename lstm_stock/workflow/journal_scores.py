@@ -161,7 +161,7 @@ def _index(folder: Path) -> tuple[Index, Head, list[str]]:
         if about.cutoff in cutoffs:
             n_repeated += 1
         else:
-            cutoffs[about.cutoff] = Place(one.path, one.offset, len(one.line.raw))
+            cutoffs[about.cutoff] = Place(one.path, one.offset, one.size, one.line.written)
     if n_repeated:
         notes.append(
             f"{counted(n_repeated, 'forecast')} not scored: the journal has an earlier one of the same"
@@ -178,7 +178,7 @@ def _score_ticker(
     except DataError as error:
         found.missing[ticker] = error.message
         return None
-    scored = score_forecasts(ticker, places.values(), outcomes)
+    scored = score_forecasts(ticker, places, outcomes)
     found.not_scored.update(scored.not_scored)
     found.restated += [f"{ticker} on {cutoff}" for cutoff in scored.restated]
     found.n_without_bar += scored.n_without_bar

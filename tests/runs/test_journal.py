@@ -21,7 +21,7 @@ from lstm_stock.errors import JournalError
 from lstm_stock.runs import journal
 from lstm_stock.runs.journal import Record, append
 from lstm_stock.runs.journal_chain import Fault, Placed, walk
-from lstm_stock.runs.journal_line import GENESIS, HEAD, About
+from lstm_stock.runs.journal_line import GENESIS, HEAD, About, read_forecast
 
 START = dt.datetime(2024, 1, 30, 22, 0, tzinfo=dt.UTC)
 LATER = START + dt.timedelta(days=365)
@@ -46,7 +46,8 @@ def faults(folder: Path) -> list[str]:
 
 def forecasts(folder: Path) -> list[tuple[str, object]]:
     placed = [one for one in walk(folder) if isinstance(one, Placed)]
-    return [(one.line.about.cutoff, one.line.forecast()) for one in placed]
+    contents = [one.path.read_bytes()[one.offset : one.offset + one.size] for one in placed]
+    return [(one.line.about.cutoff, read_forecast(raw)) for one, raw in zip(placed, contents, strict=True)]
 
 
 @pytest.fixture
