@@ -20,11 +20,11 @@ from lstm_stock.distributions import Distribution
 from lstm_stock.distributions.base import Array
 from lstm_stock.distributions.grid import has_density, quantile_grid, round_digits
 from lstm_stock.distributions.intervals import LEVELS, Intervals
-from lstm_stock.errors import BaselineError, JournalError
+from lstm_stock.errors import BaselineError, JournalError, RunError
 from lstm_stock.prices import calendars
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.table import PriceHistory
-from lstm_stock.runs.files import CALIBRATION, CONFIG, NETWORK, SCALER, records
+from lstm_stock.runs.files import CALIBRATION, CONFIG, NETWORK, ONNX, SCALER, records
 from lstm_stock.runs.journal import Record
 from lstm_stock.runs.journal_line import About, canonical, time_text
 
@@ -39,7 +39,7 @@ The point of a verdict is compared with `naive`, the distribution with the other
 market, would need the bars of other tickers."""
 
 NETWORK_FILES = (CONFIG, NETWORK, SCALER, CALIBRATION)
-"""The files of a run that decide its forecasts."""
+"""The files of a run that decide its forecasts, beside the `ONNX` file, which not every run has."""
 
 AFTER_CLOSE = dt.timedelta(hours=2)
 """Time after the close of the last bar in which a forecast is before the fact even though the next session runs.
@@ -78,7 +78,11 @@ class Network:
 
 def network_of(run: Run) -> Network:
     """Return the network of a run; RunError if a file of it cannot be read."""
-    hashes = {name: file_hash(run.path / name) for name in NETWORK_FILES}
+    names = [*NETWORK_FILES, *[ONNX] * (run.path / ONNX).exists()]
+    try:
+        hashes = {name: file_hash(run.path / name) for name in names}
+    except OSError as error:
+        raise RunError(f"run {run.name}: a file cannot be read: {error}") from error
     return Network(run.name, run.model_name, run.config.calibration, hashes)
 
 

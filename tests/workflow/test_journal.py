@@ -114,9 +114,8 @@ def test_a_line_states_what_the_forecast_was_made_from(trained, written):
     assert [row["date"] for row in forecast["rows"]] == ["2023-11-24", "2023-11-27", "2023-11-28"]
     for name, digest in forecast["network"]["sha256"].items():
         assert hashlib.sha256((run.path / name).read_bytes()).hexdigest() == digest
-    assert {"model.keras", "scaler.json", "calibration.json", "config.yaml"} <= set(
-        forecast["network"]["sha256"]
-    )
+    files = {"model.keras", "model.onnx", "scaler.json", "calibration.json", "config.yaml"}
+    assert set(forecast["network"]["sha256"]) == files
     assert [one["model"] for one in forecast["models"]] == ["lstm", "naive", "ewma"]
     first, returns = forecast["rows"][0], forecast["models"][0]
     assert first["lo_90"] == pytest.approx(forecast["last_close"] * np.exp(returns["lo"][0][2]), rel=1e-8)
