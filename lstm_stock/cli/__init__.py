@@ -28,6 +28,7 @@ from lstm_stock.cli import (  # noqa: F401 - each adds its command
     predict,
     pretrain,
     runs,
+    scan,
     train,
 )
 from lstm_stock.cli.app import INTERRUPTED, app, config_app, data_app, journal_app, print_error
@@ -38,6 +39,7 @@ COMMANDS = (
     "fetch",
     "train",
     "predict",
+    "scan",
     "evaluate",
     "plot",
     "runs",

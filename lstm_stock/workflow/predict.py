@@ -12,7 +12,7 @@ import pandas as pd
 from lstm_stock.dataset.market import Market
 from lstm_stock.dataset.series import TickerSeries, apply_ticker
 from lstm_stock.dataset.split import Split
-from lstm_stock.dataset.windows import windows_of, windows_up_to
+from lstm_stock.dataset.windows import Windows, windows_of, windows_up_to
 from lstm_stock.distributions.calibrated import Calibrated
 from lstm_stock.distributions.intervals import Calibrator
 from lstm_stock.errors import ShortHistoryError
@@ -91,23 +91,8 @@ def predict(
         for name, of_training in run.provenance.covariates.items():
             of_covariates += warnings_of_prices(of_training, bars.prices.read(name))
     of_close = bars.warnings_of_close(ticker)
-    adjusted = bars.adjusted(ticker)
-    # Adaptive intervals continue from the saved factors with every outcome since the start of the test period,
-    # or, of a pretrained network, with those of two years.
-    if isinstance(run, Pretrained):
-        series, calibrator = apply_ticker(ticker, adjusted, spec, run.fitted), run.calibrator
-        first = len(table) - 1 - ADAPTED_OVER
-    else:
-        series, calibrator = (
-            (bars.as_trained(ticker, adjusted), run.calibrators[ticker])
-            if run.is_fitted_to(ticker)
-            else _by_own_past(bars, ticker, adjusted)
-        )
-        first = run.provenance.split.first_rows(series.dates)[1] - 1
-    if config.calibration != "adaptive":
-        first = len(table) - 1
-    windows = windows_up_to(series, spec, len(table) - 1, first)
-    returns = forecast_network(config, run.forecaster, windows)
+    windows, calibrator = last_windows(bars, ticker)
+    returns = forecast_network(run.config, run.forecaster, windows)
     intervals = calibrator.apply(returns, windows.returns_or_nan, windows.volatility_scale)
 
     # From adjusted prices to those of the store, which a user compares with.
@@ -140,6 +125,32 @@ def predict(
         dividends=ahead,
         warnings=(*warnings, *of_close),
     )
+
+
+def last_windows(bars: RunBars, ticker: str) -> tuple[Windows, Calibrator]:
+    """Return the window that ends with the last bar, after those whose outcomes adaptive intervals follow.
+
+    They continue from the saved factors with every outcome since the start of the test period, or, of a pretrained
+    network, with those of two years.
+
+    Raises:
+        ShortHistoryError: There are too few prices up to the cutoff.
+    """
+    run, adjusted = bars.run, bars.adjusted(ticker)
+    last = len(adjusted) - 1
+    if isinstance(run, Pretrained):
+        series, calibrator = apply_ticker(ticker, adjusted, bars.spec, run.fitted), run.calibrator
+        first = last - ADAPTED_OVER
+    else:
+        series, calibrator = (
+            (bars.as_trained(ticker, adjusted), run.calibrators[ticker])
+            if run.is_fitted_to(ticker)
+            else _by_own_past(bars, ticker, adjusted)
+        )
+        first = run.provenance.split.first_rows(series.dates)[1] - 1
+    if run.config.calibration != "adaptive":
+        first = last
+    return windows_up_to(series, bars.spec, last, first), calibrator
 
 
 def _by_own_past(bars: RunBars, ticker: str, adjusted: pd.DataFrame) -> tuple[TickerSeries, Calibrator]:

@@ -32,6 +32,7 @@ class RunBars:
         end: Last date, inclusive; None is each ticker's newest bar.
         start: First date; None is each ticker's first bar.
         of_store: The market of a store, for a pretrained network; the market of a run is that of its tickers.
+        max_bars: Use only so many of the last bars of a ticker; None uses all.
     """
 
     run: Run
@@ -39,6 +40,7 @@ class RunBars:
     end: dt.date | None
     start: dt.date | None = None
     of_store: Market | None = None
+    max_bars: int | None = None
 
     @cached_property
     def spec(self) -> WindowSpec:
@@ -78,7 +80,8 @@ class RunBars:
 
     def table(self, ticker: str) -> pd.DataFrame:
         """Return the stored bars of a ticker, which may be none; DataError if its prices are missing."""
-        return between(self.prices.read(ticker).table, self.start, self.end)
+        table = between(self.prices.read(ticker).table, self.start, self.end)
+        return table if self.max_bars is None else table.iloc[-self.max_bars :]
 
     def exchange_of(self, ticker: str) -> str | None:
         """Return the exchange of a ticker, None if unknown."""
