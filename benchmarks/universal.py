@@ -3,10 +3,11 @@
     python benchmarks/universal.py NETWORKS --data-dir DIR --tickers FILE --start DATE [--end DATE]
         [--baselines] [--bars N]... [--shares N]... [--output FILE.parquet]
 
-NETWORKS is a folder of `lstm-stock pretrain`, or `universal`. Every network of it forecasts every ticker, with the
-market and the covariates of the store. `--baselines` adds the baselines, each fitted to the ticker's own bars before
-DATE. `--bars` forecasts every fortieth cutoff from the last N bars alone, with the inputs of the market; `--shares`
-from the market of the first N shares of the store, with all bars. The tables are those of docs/universal.md.
+NETWORKS is a folder of `lstm-stock pretrain`, or `universal`. Every network of it forecasts every ticker, with
+the market and the covariates of the store. `--baselines` adds the baselines, each fitted to the ticker's own bars
+before DATE. `--bars` forecasts every fortieth cutoff from the last N bars alone, with the inputs of the market;
+`--shares` from the market of the first N shares of the store, with all bars. The tables are those of
+docs/universal.md.
 """
 
 from __future__ import annotations
@@ -137,7 +138,9 @@ def short_tables(bars: RunBars, windows: Sequence[Windows], n_bars: int) -> Iter
             if last < series.first + bars.spec.look_back - 1:
                 raise ShortHistoryError(f"{n_bars} bars are too few", "choose more `--bars`")
             found.append(Windows(series, bars.spec, np.array([last])))
-        for one, returns in zip(found, forecast_each(bars.run.config, bars.run.forecaster, found), strict=True):
+        for one, returns in zip(
+            found, forecast_each(bars.run.config, bars.run.forecaster, found), strict=True
+        ):
             yield forecast_table(one, f"last_{n_bars}_bars", returns)
 
 
@@ -149,9 +152,7 @@ def baseline_tables(bars: RunBars, windows: Sequence[Windows], start: dt.date) -
     def jobs() -> Iterator[ScoreJob]:
         for one, returns in zip(windows, forecast_each(run.config, run.forecaster, windows), strict=True):
             adjusted = bars.adjusted(one.series.ticker)
-            yield ScoreJob(
-                subject, one, returns, run.calibrator, adjusted, Split(first, first), len(windows)
-            )
+            yield ScoreJob(subject, one, returns, run.calibrator, adjusted, Split(first, first), len(windows))
 
     for scored in score_tickers(jobs(), len(windows), n_cores()):
         yield scored.forecasts[scored.forecasts["model"] != "network"]

@@ -34,7 +34,9 @@ def scan(
     tickers: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TICKER]...", help="Tickers to scan [default: all shares of the store].", show_default=False
+            metavar="[TICKER]...",
+            help="Tickers to scan [default: all shares of the store].",
+            show_default=False,
         ),
     ] = None,
     run: Annotated[
@@ -62,12 +64,12 @@ def scan(
     from lstm_stock.config import normalise_ticker
     from lstm_stock.config.tickers import distinct
     from lstm_stock.errors import DataError
+    from lstm_stock.network.tensorflow_setup import n_cores
     from lstm_stock.report import console, progress
     from lstm_stock.report.scan import scan_table
     from lstm_stock.report.text import group_messages
     from lstm_stock.runs.files import records
     from lstm_stock.runs.pretrained import find_pretrained
-    from lstm_stock.network.tensorflow_setup import n_cores
     from lstm_stock.workflow.scan import Plan
     from lstm_stock.workflow.scan import scan as scan_tickers
     from lstm_stock.workflow.store_market import is_share
@@ -85,7 +87,9 @@ def scan(
         found = scan_tickers(Plan(folder, data_dir, names, day, move / 100), n_cores(), on_scanned)
     for text in group_messages([(one, f"left out: {why}") for one, why in found.left_out.items()]):
         console.warn(text)
-    table = found.table.sort_values(COLUMNS[sort], ascending=False, kind="stable", na_position="last").head(top)
+    table = found.table.sort_values(COLUMNS[sort], ascending=False, kind="stable", na_position="last").head(
+        top
+    )
     if output == Format.json:
         print(json.dumps(records(table), indent=2))
     elif output == Format.csv:

@@ -22,7 +22,16 @@ def scan_table(table: pd.DataFrame, move: float) -> Table:
     cutoffs = sorted({f"{cutoff:%F}" for cutoff in table["cutoff"]})
     dates = cutoffs[0] if len(cutoffs) == 1 else f"{cutoffs[0]} to {cutoffs[-1]}"
     shown = new_table(
-        ["ticker", "next", "close", "90 % width", "of its year", "calendar", f"P(move > {100 * move:g} %)", ""],
+        [
+            "ticker",
+            "next",
+            "close",
+            "90 % width",
+            "of its year",
+            "calendar",
+            f"P(move > {100 * move:g} %)",
+            "",
+        ],
         left=("ticker", "next", ""),
         title=f"{len(table)} tickers: the session after the close of {dates}",
     )
@@ -38,8 +47,8 @@ def scan_table(table: pd.DataFrame, move: float) -> Table:
             "report likely" if row["calendar"] >= LIKELY_REPORT else "",
         )
     shown.caption = (
-        "90 % width: of the 90 % interval, percent of the close. of its year: that width divided by the median of the "
-        "last 250 sessions. calendar: how much of the width comes from the same weekday of earlier quarters, which was "
-        "wide where the company reported"
+        "90 % width: of the 90 % interval, percent of the close. of its year: that width divided by the median of "
+        "the last 250 sessions. calendar: how much of the width comes from the same weekday of earlier quarters, "
+        "which was wide where the company reported"
     )
     return shown

@@ -77,7 +77,7 @@ def predict(
     """
     run, cutoff = bars.run, bars.end
     run.require_ticker(ticker)
-    config, history, spec = run.config, bars.prices.read(ticker), bars.spec
+    history, spec = bars.prices.read(ticker), bars.spec
     table = bars.table(ticker)
     if table.empty:
         raise ShortHistoryError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,9 +35,9 @@ SCAN_COLUMNS = (
 """Columns of a scan.
 
 `width_90` is the width of the 90 % interval of the next session, percent of the last close; `against_year` that
-width divided by the median over the cutoffs of the last year; `calendar` how much wider the forecast is, in percent,
-than without the features of the same weekday in earlier quarters; `p_move` the probability of a move beyond
-`Plan.move`; `inputs` what the network reads beside the ticker's own bars."""
+width divided by the median over the cutoffs of the last year; `calendar` how much wider the forecast is, in
+percent, than without the features of the same weekday in earlier quarters; `p_move` the probability of a move
+beyond `Plan.move`; `inputs` what the network reads beside the ticker's own bars."""
 
 YEAR = 250
 """Cutoffs that the width is compared with; with fewer than `LEAST` there is no comparison."""
@@ -108,7 +108,7 @@ def scan(plan: Plan, n_workers: int, on_scanned: Callable[[int, int], None]) -> 
 _Part = tuple[list[dict[str, Any]], dict[str, str]]
 
 
-def _results(plan: Plan, n_workers: int) -> Iterator[_Part]:
+def _results(plan: Plan, n_workers: int) -> Generator[_Part]:
     starts = range(0, len(plan.tickers), TICKERS_PER_CALL)
     parts = [replace(plan, tickers=plan.tickers[i : i + TICKERS_PER_CALL]) for i in starts]
     if n_workers < 2:
