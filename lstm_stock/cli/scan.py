@@ -87,9 +87,9 @@ def scan(
         found = scan_tickers(Plan(folder, data_dir, names, day, move / 100), n_cores(), on_scanned)
     for text in group_messages([(one, f"left out: {why}") for one, why in found.left_out.items()]):
         console.warn(text)
-    table = found.table.sort_values(COLUMNS[sort], ascending=False, kind="stable", na_position="last").head(
-        top
-    )
+    table = found.table.sort_values(COLUMNS[sort], ascending=False, kind="stable", na_position="last")
+    if top is not None:
+        table = table.head(top)
     if output == Format.json:
         print(json.dumps(records(table), indent=2))
     elif output == Format.csv:
