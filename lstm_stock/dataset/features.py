@@ -31,6 +31,9 @@ from lstm_stock.prices.table import Days, days_of
 MARKET_COLUMNS = ("market", "market_level", "market_trend_2", "market_trend_10")
 """Columns of the market in a table of adjusted bars."""
 
+N_NEAR = 4
+"""Sessions on each side in which the features `seasonal_max_*` look for the widest: a report moves by some days."""
+
 SESSION_COLUMN = "session_"
 """Columns of a table of adjusted bars with the date of the k-th session after each bar: this name and k."""
 
@@ -127,6 +130,13 @@ class Bars:
     def variance_surprise(self) -> Array:
         """`lstm_stock.dataset.volatility.variance_surprise`, shape `(n_bars,)`."""
         return variance_surprise(self.day_variance)
+
+    @cached_property
+    def widest_near(self) -> Array:
+        """The greatest `variance_surprise` within `N_NEAR` bars of each, before and after, shape `(n_bars,)`."""
+        surprise = pd.Series(self.variance_surprise)
+        widest = surprise.rolling(2 * N_NEAR + 1, center=True, min_periods=1).max()
+        return widest.to_numpy(np.float64)
 
 
 def _previous(values: Array) -> Array:

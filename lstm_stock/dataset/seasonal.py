@@ -10,14 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lstm_stock.dataset.features import Bars
+from lstm_stock.dataset.features import N_NEAR, Bars
 from lstm_stock.dataset.volatility import Array
 
 MAX_DAYS_LATER = 3
 """Days after the date that is looked for within which the next bar still counts: a weekend or a holiday."""
-
-N_NEAR = 4
-"""Sessions on each side in which `seasonal_max` looks for the widest: a report moves by some days."""
 
 
 def seasonal_vol(bars: Bars, weeks: int, step: int) -> Array:
@@ -36,9 +33,7 @@ def seasonal_vol(bars: Bars, weeks: int, step: int) -> Array:
 
 def seasonal_max(bars: Bars, weeks: int, step: int) -> Array:
     """`max(w_{i-4}, ..., w_{i+4})`, with w and i as in `seasonal_vol`; 0 where bar i + 4 is after the cutoff."""
-    surprise = pd.Series(bars.variance_surprise)
-    widest = surprise.rolling(2 * N_NEAR + 1, center=True, min_periods=1).max()
-    return _at(bars, widest.to_numpy(np.float64), weeks, step, N_NEAR)
+    return _at(bars, bars.widest_near, weeks, step, N_NEAR)
 
 
 def max_vol(bars: Bars, n_bars: int) -> Array:

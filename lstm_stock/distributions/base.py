@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
-Rows = slice | NDArray[np.bool_] | None
+Rows = slice | tuple[slice, slice] | NDArray[np.bool_] | None
 """An index of the first axis."""
 
 
@@ -65,7 +65,7 @@ class Distribution(ABC):
 
     @abstractmethod
     def take(self, rows: Rows) -> Distribution:
-        """Return the forecasts of some cutoffs, `rows` of the first axis; None adds an axis in front."""
+        """Return the forecasts of some cutoffs, or of cutoffs and steps; None adds an axis in front."""
 
     def median(self) -> Array:
         """Return the quantile at one half."""
