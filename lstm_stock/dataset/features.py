@@ -32,7 +32,7 @@ MARKET_COLUMNS = ("market", "market_level", "market_trend_2", "market_trend_10")
 """Columns of the market in a table of adjusted bars."""
 
 N_NEAR = 4
-"""Sessions on each side in which the features `seasonal_max_*` look for the widest: a report moves by some days."""
+"""Sessions on each side in which `seasonal_max` looks for the widest: a report moves by some days."""
 
 SESSION_COLUMN = "session_"
 """Columns of a table of adjusted bars with the date of the k-th session after each bar: this name and k."""

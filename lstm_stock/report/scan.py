@@ -21,34 +21,27 @@ def scan_table(table: pd.DataFrame, move: float) -> Table:
     """
     cutoffs = sorted({f"{cutoff:%F}" for cutoff in table["cutoff"]})
     dates = cutoffs[0] if len(cutoffs) == 1 else f"{cutoffs[0]} to {cutoffs[-1]}"
+    moves = f"P(> {100 * move:g} %)"
     shown = new_table(
-        [
-            "ticker",
-            "next",
-            "close",
-            "90 % width",
-            "of its year",
-            "calendar",
-            f"P(move > {100 * move:g} %)",
-            "",
-        ],
-        left=("ticker", "next", ""),
+        ["ticker", "next", "close", "90 % width", "of its year", "calendar", moves],
+        left=("ticker", "next"),
         title=f"{len(table)} tickers: the session after the close of {dates}",
     )
     for row in table.to_dict("records"):
+        mark = "*" if row["calendar"] >= LIKELY_REPORT else " "
         shown.add_row(
             row["ticker"],
             f"{row['date']:%a %F}",
             f"{row['last_close']:.2f}",
             f"{row['width_90']:.1f} %",
             "-" if np.isnan(row["against_year"]) else f"{row['against_year']:.2f}",
-            f"{row['calendar']:+.0f} %",
+            f"{round(row['calendar']):+d} % {mark}",
             f"{100 * row['p_move']:.1f} %",
-            "report likely" if row["calendar"] >= LIKELY_REPORT else "",
         )
     shown.caption = (
         "90 % width: of the 90 % interval, percent of the close. of its year: that width divided by the median of "
         "the last 250 sessions. calendar: how much of the width comes from the same weekday of earlier quarters, "
-        "which was wide where the company reported"
+        f"which was wide where the company reported; *: a report is likely. {moves}: probability of a larger move, "
+        "up or down"
     )
     return shown

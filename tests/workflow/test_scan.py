@@ -93,8 +93,8 @@ def test_the_command_prints_the_most_unusual_first(cli, folder, store, found):  
 
 def test_a_wide_calendar_is_called_a_likely_report(found):
     table = found.table.assign(calendar=[LIKELY_REPORT, *[0.0] * (len(found.table) - 1)])
-    cells = list(scan_table(table, 0.05).columns[-1].cells)
-    assert cells == ["report likely", *[""] * (len(table) - 1)]
+    cells = list(scan_table(table, 0.05).columns[-2].cells)
+    assert cells == ["+15 % *", *["+0 %  "] * (len(table) - 1)]
 
 
 def test_other_exchanges_have_their_own_calendar(folder, tmp_path):  # noqa: F811
