@@ -41,7 +41,7 @@ def scan_table(table: pd.DataFrame, move: float) -> Table:
     shown.caption = (
         "90 % width: of the 90 % interval, percent of the close. of its year: that width divided by the median of "
         "the last 250 sessions. calendar: how much of the width comes from the same weekday of earlier quarters, "
-        f"which was wide where the company reported; *: a report is likely. {moves}: probability of a larger move, "
-        "up or down"
+        f"which was wide where the company reported; *: a report is likely. {moves}: probability of a larger "
+        "move, up or down"
     )
     return shown
