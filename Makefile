@@ -38,6 +38,7 @@ bench: $(VENV)/.installed-dev  ## measure memory, speed, and how often the verdi
 	$(BIN)/python benchmarks/dataset_memory.py
 	$(BIN)/python benchmarks/price_reading.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/epoch.py
 	$(BIN)/python benchmarks/fetch_speed.py
 	$(BIN)/python benchmarks/fetch_kill.py

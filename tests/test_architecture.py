@@ -39,7 +39,7 @@ def test_the_modules_of_a_forecast_load_nothing_that_it_does_not_use():
     modules = (
         *("cli.predict", "prices.calendars", "prices.reader", "prices.dividends", "distributions.intervals"),
         *("dataset.covariates", "dataset.loader", "dataset.pooled", "dataset.sessions", "dataset.windows"),
-        *("runs.catalog", "scoring.forecast_table", "workflow.run_bars"),
+        *("runs.catalog", "scoring.forecast_table", "workflow.forecast_tickers", "workflow.predict"),
         *("report.console", "report.dividends", "report.run_tables", "report.text"),
     )
     unused = (*HEAVY, "exchange_calendars", "filelock", "joblib", "pyarrow.dataset", "threadpoolctl")
@@ -74,7 +74,10 @@ def test_a_config_error_loads_nothing_heavy(tmp_path):
 
 
 def test_a_forecast_of_a_run_needs_no_package_that_trains_fetches_or_draws(trained):
-    unneeded = ("tensorflow", "keras", "sklearn", "matplotlib", "yfinance", "arch", "statsmodels", "onnx")
+    unneeded = (
+        *("tensorflow", "keras", "sklearn", "matplotlib", "yfinance", "arch", "statsmodels", "onnx"),
+        *("scipy", "exchange_calendars", "filelock", "rich"),
+    )
     code = (
         "import sys\nfrom lstm_stock.cli import main\n"
         f"sys.argv = ['lstm-stock', 'predict', '--format', 'csv', *{trained.options}]\n"

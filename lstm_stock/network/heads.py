@@ -95,8 +95,11 @@ def quantile_distribution(params: NDArray[np.float64]) -> Distribution:
     return QuantileFan(QUANTILES, quantiles_of(params, lambda gaps: np.logaddexp(0, gaps), np))
 
 
-def _quantile_start() -> tuple[float, ...]:
-    """Return raw parameters whose quantiles are those of a Student-t with `REFERENCE_DF` and variance 1."""
+def _quantile_start(_: Architecture) -> tuple[float, ...]:
+    """Return raw parameters whose quantiles are those of a Student-t with `REFERENCE_DF` and variance 1.
+
+    Only a network to be trained needs them, and they load `scipy.special`.
+    """
     half = reference_quantile(QUANTILES[: len(QUANTILES) // 2 + 1])
     raw = np.log(np.expm1(np.diff(half)))
     return (*raw, 0.0, *raw[::-1])
@@ -123,6 +126,4 @@ DRIFT_T = Head(
     drift_t,
     averages_params=True,
 )
-QUANTILE = Head(
-    _always(*_quantile_start()), len(QUANTILES) // 2, f"{_LOSSES}:quantile_loss", quantile_distribution
-)
+QUANTILE = Head(_quantile_start, len(QUANTILES) // 2, f"{_LOSSES}:quantile_loss", quantile_distribution)

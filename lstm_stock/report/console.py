@@ -27,7 +27,7 @@ def show(table: Table) -> None:
     """Print a table to stdout, in its full width: a narrow terminal wraps the lines, and no number is cut."""
     from rich.console import Console  # JSON and CSV do without
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)  # loads no table of a thousand emoji
     unlimited = console.options.update(width=MAX_WIDTH)
     widths = [console.measure(each, options=unlimited).maximum for each in (table, table.title) if each]
     console.width = max(console.width, *widths)
