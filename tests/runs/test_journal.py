@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -111,6 +112,17 @@ def test_a_line_can_be_checked_without_this_package(folder):
         "written": "2024-02-02T22:00:00Z",
     }
     assert [path.name for path in journal.journal_files(folder)] == ["2024-01.jsonl", "2024-02.jsonl"]
+
+
+def test_the_program_in_the_docs_checks_the_chain(folder, monkeypatch, capsys):
+    page = (Path(__file__).parents[2] / "docs/journal.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(folder.parent)
+    exec(program, {})
+    assert capsys.readouterr().out.strip() == json.loads((folder / HEAD).read_text())["hash"]
+    rewrite(folder, [line.replace(b"0.1", b"0.2") for line in lines_of(folder)])
+    with pytest.raises(AssertionError):
+        exec(program, {})
 
 
 def test_what_is_appended_is_read_back(folder):
