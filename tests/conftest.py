@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock
 
-from tests.reused_networks import reused_networks, without_graph_optimizer
+from tests.reused_networks import reused_networks, untraced_forecasts, without_graph_optimizer
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -57,6 +60,18 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return lambda *arguments: call_cli(monkeypatch, capsys, *arguments)
 
 
+class Captured:
+    """`capsys` for more than one test."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._out, self._err = io.StringIO(), io.StringIO()
+        monkeypatch.setattr(sys, "stdout", self._out)
+        monkeypatch.setattr(sys, "stderr", self._err)
+
+    def readouterr(self) -> SimpleNamespace:
+        return SimpleNamespace(out=self._out.getvalue(), err=self._err.getvalue())
+
+
 def call_cli(monkeypatch, capsys, *arguments: object) -> Answer:
     from lstm_stock.cli import main
 
@@ -68,16 +83,16 @@ def call_cli(monkeypatch, capsys, *arguments: object) -> Answer:
     return Answer(int(end.value.code or 0), captured.out, captured.err)
 
 
-@pytest.fixture(scope="module")
-def networks_of_module() -> dict[Hashable, object]:
-    """The networks that the trainings of a module share."""
+@pytest.fixture(scope="session")
+def shared_networks() -> dict[Hashable, object]:
+    """The networks that the trainings of all tests share."""
     return {}
 
 
 @pytest.fixture
-def networks_traced_once(networks_of_module: dict[Hashable, object]) -> Iterator[None]:
-    """Let the trainings of a module share what TensorFlow traces, which takes most of a tiny training."""
-    with reused_networks(networks_of_module):
+def networks_traced_once(shared_networks: dict[Hashable, object]) -> Iterator[None]:
+    """Let trainings share what TensorFlow traces, which takes most of a tiny training."""
+    with reused_networks(shared_networks):
         yield
 
 
@@ -95,17 +110,25 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A training of a network of its own, which the first worker that needs it makes for all."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    done = Trained(root / "trained" / "data", root / "trained" / "runs")
+    with FileLock(root / "trained.lock"):
+        if not list(done.runs.glob("[!.]*")):
+            _train_on_sample(done)
+    return done
+
+
+def _train_on_sample(folders: Trained) -> None:
     from lstm_stock.config import load_config
     from lstm_stock.prices.sources import FetchOptions
     from lstm_stock.prices.store import Store
     from lstm_stock.prices.update import fetch_into
     from lstm_stock.workflow.train import Reports, train
 
-    root = tmp_path_factory.mktemp("trained")
-    done = Trained(root / "data", root / "runs")
-    store = Store(done.data)
+    store = Store(folders.data)
     fetch_into(store, "AAPL", FetchOptions(source="sample"))
     config = load_config(None, [value for value in TINY if value != "--set"])
-    with without_graph_optimizer():
-        train(config, store, done.runs, Reports.only_notes(lambda note: None))
-    return done
+    with without_graph_optimizer(), untraced_forecasts():
+        train(config, store, folders.runs, Reports.only_notes(lambda note: None))

@@ -31,6 +31,22 @@ def drop_slow_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines, "BASELINES", fast)
 
 
+def leave_out_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score no forecast: the leak check compares forecasts alone, and scores take a fifth of its passes."""
+    from lstm_stock.workflow import scoring
+
+    monkeypatch.setattr(scoring, "score_table", lambda table: table.iloc[:0])
+    monkeypatch.setattr(scoring, "judge_ticker", lambda *_: {})
+    monkeypatch.setattr(scoring.LossTables, "by_step", lambda *_: {})
+
+
+def write_empty_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay figures out and write empty files: that they are written well is tested in `tests/report`."""
+    from lstm_stock.report.plots import style
+
+    monkeypatch.setattr(style, "_write", lambda _, path: path.touch())
+
+
 def keep_corruptions(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Leave out the other corruptions of the leak check: each is a pass of its own."""
     from lstm_stock.workflow.leakcheck.corruption import CORRUPTIONS

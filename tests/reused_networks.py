@@ -21,6 +21,16 @@ def without_graph_optimizer() -> Iterator[None]:
 
 
 @contextmanager
+def untraced_forecasts() -> Iterator[None]:
+    """Let networks forecast without a graph, which takes longer to trace than it saves for one batch or two."""
+    import keras
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(keras.Model, "predict_on_batch", lambda self, x: self(x, training=False).numpy())
+        yield
+
+
+@contextmanager
 def reused_networks(kept: dict[Hashable, Any]) -> Iterator[None]:
     """Let trainings of the same architecture and optimizer use one compiled network, traced once.
 
@@ -35,18 +45,20 @@ def reused_networks(kept: dict[Hashable, Any]) -> Iterator[None]:
     from lstm_stock.network import compiled, training
 
     compiled_network = training.compiled_network
+    parallel = compiled.ParallelModel
 
     def variables_of(network):
         return [*network.variables, *network.optimizer.variables]
 
     def reused(spec, config, seed, n_windows):
-        steps = (compiled.MIN_PRODUCTS, compiled.STEPS_PER_EXECUTION)  # tests change them
         optimizer = (config.ema_momentum, config.weight_decay)
-        traced = (spec, config.batch_size, config.precision, optimizer, steps)
-        start = (*traced, config.learning_rate, seed, n_windows)
+        # Only a compiled step depends on the size of its batches; tests change the two constants.
+        steps = (config.batch_size, compiled.MIN_PRODUCTS, compiled.STEPS_PER_EXECUTION)
+        start = (spec, config.precision, optimizer, steps, config.learning_rate, seed, n_windows)
         if start not in kept:
             new = compiled_network(spec, config, seed, n_windows)
-            network = kept.setdefault((*traced, type(new)), new)
+            traced = (spec, config.precision, optimizer, steps if isinstance(new, parallel) else None)
+            network = kept.setdefault(traced, new)
             kept[start] = network, [variable.numpy() for variable in variables_of(new)]
         keras.utils.set_random_seed(seed)
         network, values = kept[start]
@@ -54,6 +66,6 @@ def reused_networks(kept: dict[Hashable, Any]) -> Iterator[None]:
             variable.assign(value)
         return network
 
-    with pytest.MonkeyPatch.context() as monkeypatch, without_graph_optimizer():
+    with pytest.MonkeyPatch.context() as monkeypatch, without_graph_optimizer(), untraced_forecasts():
         monkeypatch.setattr(training, "compiled_network", reused)
         yield

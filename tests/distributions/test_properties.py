@@ -87,17 +87,18 @@ def test_abs_error_is_an_integral_of_the_cdf(maker):
 
 
 @every_distribution
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=seeds, p=st.lists(probabilities, min_size=2, max_size=2))
 def test_quantiles_increase_and_the_median_lies_inside_every_interval(maker, seed, p):
     distribution = maker(np.random.default_rng(seed))
     tail = min(p[0], 1 - p[0]) * 0.98
-    values = [distribution.quantile(each) for each in sorted([*p, tail, 0.5, 1 - tail])]
+    at = sorted([*p, tail, 0.5, 1 - tail])
+    values = [distribution.quantile(each) for each in at]
     assert values[0].shape == distribution.shape == SHAPE
     # Of a mixture, a root: several roundings of the largest number that it is computed from.
     rounding = 1e-13 * (1 + np.max(np.abs(values), axis=0))
     assert (np.diff(values, axis=0) >= -rounding).all()
-    np.testing.assert_array_equal(distribution.median(), distribution.quantile(0.5))
+    np.testing.assert_array_equal(distribution.median(), values[at.index(0.5)])
 
 
 @every_distribution
@@ -185,7 +186,7 @@ def test_the_true_distribution_scores_best(maker):
     """Propriety: on its own quantiles, a forecast beats itself shifted, widened or narrowed."""
     random = np.random.default_rng(9)
     truth = maker(random)
-    strata = (np.arange(80) + 0.5) / 80  # the mean over these quantiles has no sampling error
+    strata = (np.arange(20) + 0.5) / 20  # the mean over these quantiles has no sampling error
     y = np.stack([truth.quantile(p) for p in strata])
     best = truth.crps(y).mean(axis=0)
     spread = truth.quantile(0.8) - truth.quantile(0.2)

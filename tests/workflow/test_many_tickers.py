@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 import json
 import re
-import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -36,15 +33,18 @@ from lstm_stock.scoring.scores import SCORE_COLUMNS, pooled_scores, score_table,
 from lstm_stock.scoring.verdict import judge
 from lstm_stock.workflow.scoring import subject_of
 from lstm_stock.workflow.train_each import TrainJob, find_finished_runs
-from tests.conftest import TINY, Answer, call_cli
+from tests.conftest import TINY, Answer, Captured, call_cli
 from tests.helpers import (
     assert_fits,
     assert_user_error,
     count_reads,
     drop_slow_baselines,
     keep_corruptions,
+    leave_out_scores,
     random_prices,
+    write_empty_figures,
 )
+from tests.reused_networks import reused_networks
 
 pytestmark = pytest.mark.usefixtures("networks_traced_once")
 
@@ -87,14 +87,14 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(store, tmp_path_factory) -> Made:
+def made(store, tmp_path_factory, shared_networks) -> Made:
     folder = tmp_path_factory.mktemp("runs")
     (folder / "names.txt").write_text(f"# calm ones first\n{', '.join(TICKERS)}\n{SHORT}\n", encoding="utf-8")
     (folder / "many.yaml").write_text("data: {tickers: names.txt}\n", encoding="utf-8")
     words = ("train", "--config", folder / "many.yaml", *SETTINGS, "--set", "model.ticker_embedding=2")
     words += ("--set", "training.refit=true")
     words += ("--data-dir", store.root, "--runs-dir", folder / "runs")
-    with pytest.MonkeyPatch.context() as monkeypatch:
+    with pytest.MonkeyPatch.context() as monkeypatch, reused_networks(shared_networks):
         drop_slow_baselines(monkeypatch)
         reads = count_reads(monkeypatch)
         answer = call_cli(monkeypatch, Captured(monkeypatch), *words)
@@ -104,18 +104,6 @@ def made(store, tmp_path_factory) -> Made:
 @pytest.fixture(autouse=True)
 def few_baselines(monkeypatch):
     drop_slow_baselines(monkeypatch)
-
-
-class Captured:
-    """`capsys` for more than one test."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._out, self._err = io.StringIO(), io.StringIO()
-        monkeypatch.setattr(sys, "stdout", self._out)
-        monkeypatch.setattr(sys, "stderr", self._err)
-
-    def readouterr(self) -> SimpleNamespace:
-        return SimpleNamespace(out=self._out.getvalue(), err=self._err.getvalue())
 
 
 # --- what is trained ------------------------------------------------------------------------------------------
@@ -131,6 +119,7 @@ def test_one_network_is_trained_for_the_tickers_of_a_file_without_those_that_are
 
 
 def test_train_predict_and_plot_read_the_file_of_each_ticker_once(made, cli, monkeypatch):
+    write_empty_figures(monkeypatch)
     assert made.reads == Counter((*TICKERS, SHORT))
     for words, names in (
         (("predict",), TICKERS),
@@ -150,6 +139,7 @@ def test_a_refit_learns_from_train_and_val_and_is_scaled_by_both(made, cli, monk
     for ticker in TICKERS:
         series = fit_ticker(ticker, reader.adjusted(ticker), window_spec(config), before_test)
         assert run.scalers[ticker].to_json() == series.fitted.to_json()
+    leave_out_scores(monkeypatch)
     checked = cli("leakcheck", "--cutoffs", "1", "--folds", "0", *made.folders)
     assert checked.code == 0, checked
 
@@ -362,7 +352,10 @@ def test_a_run_of_one_ticker_forecasts_no_other(cli, trained):
     )
 
 
-def test_plot_draws_all_tickers_in_one_figure_and_one_of_them_when_it_is_named(cli, made, tmp_path):
+def test_plot_draws_all_tickers_in_one_figure_and_one_of_them_when_it_is_named(
+    cli, made, tmp_path, monkeypatch
+):
+    write_empty_figures(monkeypatch)
     drawn = cli("plot", "--output", tmp_path / "all", *made.folders)
     assert drawn.code == 0
     names = {path.stem for path in (tmp_path / "all").iterdir()}

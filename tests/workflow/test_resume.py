@@ -4,6 +4,7 @@ import os
 import signal
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 from itertools import count
 
 import numpy as np
@@ -13,9 +14,9 @@ from lstm_stock.atomic import WorkDir
 from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
 from lstm_stock.network import checkpoints as checkpoints_module
 from lstm_stock.network import compiled as compiled_module
-from lstm_stock.network.architecture import Regularisers
+from lstm_stock.network.architecture import Architecture, Regularisers
 from lstm_stock.network.checkpoints import Checkpoints, MemberState, n_epochs_of
-from lstm_stock.network.training import fit_network
+from lstm_stock.network.training import TrainingResult, fit_network
 from tests.network.test_training import HOPELESS, TINY, TRAIN, VAL, epochs_of, weights
 
 pytestmark = pytest.mark.usefixtures("networks_traced_once")
@@ -63,13 +64,19 @@ RANDOM = replace(TINY, regularisers=Regularisers(recurrent_dropout=0.2, zoneout=
 SHORTCUT = replace(TINY, head="drift_t", shortcut=True)
 
 
+@cache
+def uninterrupted(shape: Architecture, settings: TrainingConfig) -> TrainingResult:
+    """The training that each interrupted one has to equal."""
+    return fit_network(shape, [TRAIN], [VAL], settings, seed=5)
+
+
 @pytest.mark.parametrize(
     ("shape", "settings"),
     [(RANDOM, STOPPED), (SHORTCUT, TO_THE_END), (TINY, HOPELESS)],
     ids=["stopped", "to the end", "start kept"],
 )
 def test_a_training_killed_after_every_epoch_ends_with_the_same_weights(folder, shape, settings):
-    whole = fit_network(shape, [TRAIN], [VAL], settings, seed=5)
+    whole = uninterrupted(shape, settings)
     assert settings is not STOPPED or whole.history["learning_rate"].nunique() > 1
     n_killed = 0
     while True:
@@ -123,7 +130,7 @@ class Rare(Checkpoints):
 def test_a_training_killed_between_two_writes_ends_with_the_same_weights(folder, monkeypatch, epoch):
     monkeypatch.setattr(checkpoints_module, "WRITING_SHARE", 0.3)
     settings = STOPPED.model_copy(update={"early_stopping": None})
-    whole = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
+    whole = uninterrupted(TINY, settings)
     checkpoints = Rare(folder)
 
     def kill(progress):
@@ -145,7 +152,7 @@ def test_a_training_killed_between_two_writes_ends_with_the_same_weights(folder,
 def test_ctrl_c_writes_the_state_of_the_last_complete_epoch(folder, monkeypatch, n_presses):
     monkeypatch.setattr(checkpoints_module, "WRITING_SHARE", 1e-9)  # never a second write
     settings = TO_THE_END.model_copy(update={"members": 1, "epochs": 5})
-    whole = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
+    whole = uninterrupted(TINY, settings)
     checkpoints, presses = Rare(folder), [signal.SIGINT] * n_presses
 
     def press(progress):
