@@ -7,15 +7,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PRELOADED = (
+    *("lstm_stock.workflow.train", "lstm_stock.cli.train", "lstm_stock.workflow.backtest"),
+    *("lstm_stock.network.training", "lstm_stock.network.tensorflow_setup", "arch", "statsmodels.api"),
     *("lstm_stock.cli.fetch", "lstm_stock.prices.update", "lstm_stock.prices.parquet"),
     *("exchange_calendars", "pandas", "pyarrow.parquet", "rich.table"),
     *("bs4", "curl_cffi.requests", "peewee", "requests", "websockets.sync.client"),  # of yfinance
 )
-"""What a fetch imports, without yfinance, which reads its cache folder from the environment on import."""
+"""What a training and a fetch import, but for yfinance, which reads its cache folder from the environment then.
+
+TensorFlow starts no threads before it computes.
+"""
 
 
 def _context() -> multiprocessing.context.BaseContext:
@@ -35,12 +40,25 @@ class ForkedCommand:
         environment: All environment variables.
     """
 
-    def __init__(self, arguments: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, arguments: Sequence[object], folder: Path, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        arguments = [*map(str, arguments)]
         self.args = arguments
         self._out, self._err = (folder / f".{id(self)}.{name}" for name in ("out", "err"))
         outputs = (self._out, self._err)
         self._process = _context().Process(target=_call, args=(arguments, folder, dict(environment), outputs))
         self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """The id of the process, and of its process group."""
+        return self._process.pid
+
+    @property
+    def stderr(self) -> str:
+        """What the command has written to stderr until now."""
+        return self._err.read_text(encoding="utf-8") if self._err.exists() else ""
 
     @property
     def returncode(self) -> int | None:
@@ -68,6 +86,7 @@ class ForkedCommand:
 def _call(
     arguments: list[str], folder: Path, environment: dict[str, str], outputs: tuple[Path, Path]
 ) -> None:
+    os.setsid()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

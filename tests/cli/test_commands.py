@@ -19,7 +19,8 @@ import pytest
 from lstm_stock.config import CalibrationName
 from lstm_stock.workflow.forecast_tickers import INTERVALS
 from tests.conftest import TINY, Trained
-from tests.helpers import COMMAND, assert_fits, drop_slow_baselines
+from tests.forked import ForkedCommand
+from tests.helpers import COMMAND, assert_fits, drop_slow_baselines, write_empty_figures
 
 pytestmark = pytest.mark.usefixtures("networks_traced_once")
 
@@ -84,8 +85,9 @@ def assert_same_run(runs: Path, others: Path) -> None:
 @pytest.mark.parametrize("head", ["point", "quantile"])
 def test_every_head_trains_predicts_and_plots(cli, trained: Trained, tmp_path, monkeypatch, head):
     drop_slow_baselines(monkeypatch)
+    write_empty_figures(monkeypatch)
     folders = ("--data-dir", trained.data, "--runs-dir", tmp_path)
-    settings = ("--set", f"model.head={head}", "--set", "data.start=2019-01-01")
+    settings = ("--set", f"model.head={head}", "--set", "data.start=2022-01-01")
     assert cli("train", *TINY, *settings, "--quiet", *folders).code == 0
     answer = cli("predict", "--format", "json", *folders)
     (*_, last) = json.loads(answer.out)
@@ -278,30 +280,31 @@ def test_the_installed_command_and_the_module_print_the_same():
 @pytest.mark.parametrize("n_interrupts", [1, 2])
 def test_ctrl_c_once_saves_twice_does_not_and_both_can_resume(trained: Trained, tmp_path, n_interrupts):
     arguments = ["train", "--set", "training.epochs=10000", "--set", "training.early_stopping=null"]
-    arguments += ["--set", "model.units=[8]", "--set", "window.look_back=10"]
-    process = subprocess.Popen(
-        [COMMAND, *arguments, "--data-dir", trained.data, "--runs-dir", tmp_path],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    # The training itself would take hours; this line comes with its first batch.
-    assert process.stderr.readline() == "training, at most 10000 epochs\n"
+    arguments += [
+        "--set",
+        "model.units=[8]",
+        "--set",
+        "window.look_back=10",
+        "--set",
+        "data.start=2022-12-05",
+    ]
+    arguments += ["--data-dir", trained.data, "--runs-dir", tmp_path / "runs"]
+    process = ForkedCommand(arguments, tmp_path)
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob(".training-*/network-01.npz")):  # the first epoch is complete
+    # The training itself would take hours; this file comes with its first epoch.
+    while not list(tmp_path.glob("runs/.training-*/network-01.npz")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
+    assert process.stderr.startswith("training, at most 10000 epochs\n")
     process.send_signal(signal.SIGINT)
-    said = ""
     if n_interrupts == 2:  # once the first has ended the training: what comes earlier counts as one with it
-        while "stopped by Ctrl-C" not in said:
-            said = process.stderr.readline()
-            assert said, "the training has ended without a word"
+        while "stopped by Ctrl-C" not in process.stderr:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-    out, rest = process.communicate(timeout=120)
-    err = said + rest
-    runs = [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")]
-    assert len(list(tmp_path.glob(".training-*/network-01.npz"))) == 1
+    out, err = process.communicate(timeout=120)
+    runs = list(tmp_path.glob("runs/[!.]*"))
+    assert len(list(tmp_path.glob("runs/.training-*/network-01.npz"))) == 1
     if n_interrupts == 1:
         assert process.returncode == 0, err
         assert "the last validated weights are scored and saved; `--resume` continues" in err

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -23,37 +20,30 @@ from lstm_stock.config import load_config
 from lstm_stock.dataset.build import windows_by_split
 from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.series import window_spec
-from lstm_stock.errors import ConfigError, DataError, RunError
+from lstm_stock.errors import DataError, RunError
 from lstm_stock.prices.reader import PriceReader, TickerOrigin
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
-from lstm_stock.report import score_tables
-from lstm_stock.report.plots import skill_by_fold
 from lstm_stock.runs.backtest import FoldPart, PartsFolder, backtest_key
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 from lstm_stock.scoring.scores import score_table
-from lstm_stock.workflow import parallel
+from lstm_stock.workflow import backtest
 from lstm_stock.workflow.backtest import (
     Plan,
-    _without_dropouts,
     fold_loader,
     plan_backtest,
-    pool,
     score_by_fold,
 )
-from lstm_stock.workflow.backtest_worker import PartName
-from lstm_stock.workflow.parallel import Engine, call_in_new_process, run_calls
-from tests.conftest import TINY
+from lstm_stock.workflow.parallel import Engine
+from tests.conftest import TINY, Captured, call_cli
+from tests.forked import ForkedCommand
 from tests.helpers import (
     COMMAND,
     assert_user_error,
-    double,
-    fail,
-    is_running,
-    n_blas_threads,
     random_prices,
     tree,
 )
+from tests.workflow.test_backtest_pooling import made_up_forecasts
 
 SETTINGS = (*TINY, "--set", "data.tickers=[AAA,^B]", "--set", "data.start=null", "--set", "data.end=null")
 RESULTS = ("config.yaml", "folds.csv", "forecasts.parquet", "scores.json")
@@ -63,9 +53,9 @@ N_PARTS = 2 * 3
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """A store with two tickers whose calendars differ."""
+    """A store with two tickers whose calendars differ, with too few bars for a GARCH, which takes longest."""
     root = tmp_path_factory.mktemp("backtest-data")
-    tables = {"AAA": random_prices(420, seed=1), "^B": random_prices(400, seed=2, start="2015-02-01")}
+    tables = {"AAA": random_prices(270, seed=1), "^B": random_prices(250, seed=2, start="2015-02-01")}
     for ticker, table in tables.items():
         origin = PriceProvenance(
             "csv", "2020-01-01T00:00:00+00:00", None, None, None, None, table_hash(table)
@@ -83,11 +73,11 @@ def arguments(data: Path, runs: Path, *more: object) -> list[str]:
 def done(data, tmp_path_factory) -> Path:
     """The runs folder of an undisturbed backtest by one worker."""
     runs = tmp_path_factory.mktemp("undisturbed")
-    command = [COMMAND, *arguments(data, runs, "--jobs", 1)]
-    ended = subprocess.run(command, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    (runs / "out").write_text(ended.stdout)
-    (runs / "err").write_text(ended.stderr)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        answer = call_cli(monkeypatch, Captured(monkeypatch), *arguments(data, runs, "--jobs", 1))
+    assert answer.code == 0, answer.err
+    (runs / "out").write_text(answer.out)
+    (runs / "err").write_text(answer.err)
     return runs
 
 
@@ -170,7 +160,10 @@ def test_tables_go_to_stdout_and_the_rest_to_stderr(done):
     assert "fold 2: trained 2 epochs in" in err
 
 
-def test_one_fold_is_what_train_does(cli, data, tmp_path):
+@pytest.mark.usefixtures("networks_traced_once")
+def test_one_fold_is_what_train_does(cli, data, tmp_path, monkeypatch):
+    """All in this process: that workers change no bit is tested below."""
+    monkeypatch.setattr(backtest, "run_calls", lambda _, call, jobs: (call(job) for job in jobs))
     folders = ("--data-dir", data, "--runs-dir", tmp_path)
     assert cli("train", *SETTINGS, *folders).code == 0
     assert cli("backtest", *SETTINGS, "--folds", 1, "--jobs", 1, *folders).code == 0
@@ -180,27 +173,18 @@ def test_one_fold_is_what_train_does(cli, data, tmp_path):
         for path in (folder_of(tmp_path), run)
     )
     ours, theirs = ours.drop(columns="fold").reset_index(drop=True), theirs.reset_index(drop=True)
-    is_network = theirs["model"] == "lstm"
-    pd.testing.assert_frame_equal(ours[~is_network], theirs[~is_network], check_exact=True)
-    # The threads of TensorFlow in this process and in a worker differ in number, which changes last bits.
-    pd.testing.assert_frame_equal(ours[is_network], theirs[is_network], rtol=1e-3)
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
 # --- the same whoever does it, and after whatever happens -------------------------------------------------------
 
 
-def start(data: Path, runs: Path, n_jobs: int) -> subprocess.Popen:
+def start(data: Path, runs: Path, n_jobs: int) -> ForkedCommand:
     """Start a backtest and wait until its first part is kept."""
-    process = subprocess.Popen(
-        [COMMAND, *arguments(data, runs, "--jobs", n_jobs)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = ForkedCommand(arguments(data, runs, "--jobs", n_jobs), runs)
     deadline = time.monotonic() + 120
     while not list(runs.glob(".backtest-*/*.parquet")):
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.communicate(0)
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return process
@@ -209,9 +193,9 @@ def start(data: Path, runs: Path, n_jobs: int) -> subprocess.Popen:
 def test_killed_outright_two_workers_go_on_where_it_stopped_and_give_the_bits_of_one(
     cli, data, done, tmp_path
 ):
-    process = start(data, tmp_path, n_jobs=2)
-    process.kill()
-    process.communicate()
+    process = start(data, tmp_path, n_jobs=1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
     assert not list(tmp_path.glob("*-backtest"))
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob(".backtest-*/*.parquet")}
     assert 1 <= len(kept) < N_PARTS
@@ -313,226 +297,6 @@ def test_bad_input_is_reported_and_nothing_is_written(cli, data, tmp_path, more,
 def test_a_place_that_cannot_be_written_is_told(cli, data, tmp_path):
     (tmp_path / "file").write_text("")
     assert_user_error(cli(*arguments(data, tmp_path / "file")), "the run cannot be saved")
-
-
-# --- pooling ----------------------------------------------------------------------------------------------------
-
-
-def made_up_forecasts(model: str = "lstm", n: int = 40, error: float = 1.0, seed: int = 0) -> pd.DataFrame:
-    random = np.random.default_rng(seed)
-    table = pd.DataFrame(index=range(n), columns=list(FORECAST_COLUMNS), dtype=float)
-    y_true = 100 + random.normal(0, 1, n)
-    dates = pd.bdate_range("2020-01-01", periods=n, unit="s")
-    return table.assign(
-        ticker="AAA",
-        model=model,
-        step=1,
-        cutoff=dates,
-        date=dates,
-        last_close=100.0,
-        y_true=y_true,
-        y_pred=y_true + error,
-        lo_50=99.0,
-        hi_50=101.0,
-        lo_90=90.0,
-        hi_90=110.0,
-        crps=error,
-        nll=error,
-        insample_mae=2.0,
-    )
-
-
-def made_up_parts(errors: dict[str, tuple[float, ...]]) -> dict[PartName, FoldPart]:
-    parts = {}
-    for i in range(2):
-        network = made_up_forecasts(error=errors["lstm"][i], seed=i)
-        rest = [
-            made_up_forecasts(name, error=each[i], seed=i)
-            for name, each in errors.items()
-            if name != "lstm" and i < len(each)
-        ]
-        parts[PartName(i + 1, None)] = FoldPart(network, {})
-        parts[PartName(i + 1, "AAA")] = FoldPart(pd.concat(rest, ignore_index=True), {})
-    return parts
-
-
-def test_pooled_scores_are_over_all_cutoffs_and_a_fold_s_over_its_own():
-    forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0)}))
-    scores = score_table(forecasts).set_index("model")
-    assert scores["n"].tolist() == [80, 80]
-    assert scores.loc["lstm", "mae"] == pytest.approx(2.0)
-    assert scores.loc["lstm", "rmse"] == pytest.approx(np.sqrt(5.0))
-    by_fold = score_by_fold(forecasts).set_index(["fold", "model"])
-    assert by_fold.loc[(1, "lstm"), "skill"] == pytest.approx(50.0)
-    assert by_fold.loc[(2, "lstm"), "skill"] == pytest.approx(-50.0)
-
-
-def test_mase_takes_each_fold_by_its_own_train_bars():
-    forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0)}))
-    forecasts.loc[forecasts["fold"] == 2, "insample_mae"] = 6.0
-    scores = score_table(forecasts).set_index("model")
-    assert scores.loc["lstm", "mase"] == pytest.approx((1.0 / 2 + 3.0 / 6) / 2)
-
-
-def test_a_baseline_that_lacks_a_fold_is_left_out_of_all():
-    notes = []
-    forecasts = pool(made_up_parts({"lstm": (1.0, 1.0), "naive": (2.0, 2.0), "garch": (1.0,)}))
-    kept = _without_dropouts(forecasts, "lstm", notes.append)
-    assert set(kept["model"]) == {"lstm", "naive"}
-    assert notes == ["AAA: garch has no forecast in some folds and is left out of all"]
-    whole = pool(made_up_parts({"lstm": (1.0, 1.0), "naive": (2.0, 2.0)}))
-    assert _without_dropouts(whole, "lstm", notes.append) is whole
-
-
-FOLDS = pd.DataFrame(
-    {
-        "fold": [1, 2],
-        "test_start": pd.to_datetime(["2020-01-01", "2020-03-01"]),
-        "test_end": pd.to_datetime(["2020-02-28", "2020-04-30"]),
-    }
-)
-ERRORS = {
-    "lstm": (1.0, 3.0),
-    "naive": (2.0, 2.0),
-    "a": (1.5, 1.5),
-    "b": (1.9, 1.9),
-    "c": (2.5, 2.5),
-    "d": (9.0, 9.0),
-}
-
-
-def test_the_figure_shows_the_network_and_the_best_baselines():
-    forecasts = pool(made_up_parts(ERRORS))
-    figure = skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "AAA", "lstm")
-    top, bottom = figure.axes
-    lines = {line.get_label(): line for line in top.get_lines() if not line.get_label().startswith("_")}
-    assert set(lines) == {"lstm", "a", "b", "c"}
-    np.testing.assert_allclose(lines["lstm"].get_ydata(), [50.0, -50.0])
-    assert [label.get_text() for label in bottom.get_xticklabels()] == [
-        "1\nJan 2020",
-        "2\nMar 2020",
-        "all\nfolds",
-    ]
-    title = figure.get_suptitle()
-    assert "refitted in each of 2 folds: CRPS against the best baseline, a:\n" in title
-    assert title.endswith("better in 1 folds, 33.33 % worse over all folds")
-
-
-def test_the_figure_of_a_point_forecast_tells_of_points():
-    forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0)}))
-    forecasts.loc[forecasts["model"] == "lstm", ["crps", "nll"]] = np.nan
-    figure = skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "AAA", "lstm")
-    assert "RMSE against the best baseline, naive:" in figure.get_suptitle()
-    assert "lstm forecasts no distribution" in [text.get_text() for text in figure.axes[0].texts]
-
-
-def test_the_figure_of_nothing_is_told():
-    forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0)}))
-    with pytest.raises(DataError, match="there are no scores of lstm and naive on ZZZ"):
-        skill_by_fold(score_by_fold(forecasts), score_table(forecasts), FOLDS, "ZZZ", "lstm")
-
-
-def test_the_table_of_folds_names_each_fold_s_best_baseline(capsys):
-    from lstm_stock.report import console
-
-    forecasts = pool(made_up_parts({"lstm": (1.0, 3.0), "naive": (2.0, 2.0), "ewma": (4.0, 1.0)}))
-    console.show(score_tables.fold_table(score_by_fold(forecasts), FOLDS, "lstm", "AAA"))
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    first, second = (line for line in lines if line and line[0] in ("1", "2"))
-    assert " ".join(first) == "1 2020-01-01 40 50.00 1.000 100.0 naive 2.000 50.00"
-    assert " ".join(second) == "2 2020-03-01 40 -50.00 3.000 100.0 ewma 1.000 -200.00"
-
-
-# --- engines ----------------------------------------------------------------------------------------------------
-
-
-def test_no_call_runs_in_this_process():
-    for n_jobs in (2, 1):
-        results = list(run_calls(Engine("loky", n_jobs), double, range(4)))
-        assert sorted(value for value, _ in results) == [0, 2, 4, 6]
-        assert os.getpid() not in {pid for _, pid in results}
-        assert len({pid for _, pid in results}) <= n_jobs
-
-
-def test_workers_compute_with_one_thread():
-    """With more, BLAS would add in another order, and `--jobs` or the machine would change last bits."""
-    assert set(run_calls(Engine("loky", 1), n_blas_threads, range(2))) == {1}
-
-
-KILLED = """
-import os, signal, sys
-from lstm_stock.workflow.parallel import Engine, run_calls
-from tests.helpers import double, wait_long
-calls = run_calls(Engine("loky", 2), wait_long, [0, 30, 30])
-print(next(calls), flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at /proc")
-def test_a_busy_worker_ends_soon_after_its_parent_is_killed():
-    root = Path(__file__).parents[2]
-    ended = subprocess.run([sys.executable, "-c", KILLED], cwd=root, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 20
-    while is_running(int(ended.stdout)):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
-def test_a_worker_that_dies_is_told():
-    with pytest.raises(ConfigError, match="a worker process was killed, perhaps because memory ran out"):
-        list(run_calls(Engine("loky", 2), os._exit, [3]))
-
-
-@pytest.mark.parametrize("where", [1, "new process"])
-def test_an_error_of_a_worker_comes_back_whole(where):
-    with pytest.raises(DataError) as caught:
-        if where == "new process":
-            call_in_new_process(fail, 7)
-        else:
-            list(run_calls(Engine("loky", where), fail, [7]))
-    assert caught.value.message == "7 cannot be used"
-    assert caught.value.hint == "use another"
-
-
-@pytest.mark.parametrize("daemon", [False, True])
-def test_a_new_process_returns_the_result_and_one_that_dies_is_told(monkeypatch, daemon):
-    """Also in a daemon, as the workers of a cluster are: `multiprocessing` allows them no children."""
-    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", daemon)
-    value, pid = call_in_new_process(double, 4)
-    assert value == 8
-    assert pid != os.getpid()
-    with pytest.raises(BrokenProcessPool):
-        call_in_new_process(os._exit, 3)
-
-
-def test_dask_that_is_not_installed_is_told(monkeypatch):
-    def nothing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr(parallel, "import_module", nothing)
-    with pytest.raises(ConfigError, match="`--backend dask` needs dask") as caught:
-        list(run_calls(Engine("dask", 2), double, range(2)))
-    assert "lstm-stock[dask]" in caught.value.hint
-
-
-def test_a_cluster_that_does_not_answer_is_told(monkeypatch):
-    pytest.importorskip("distributed")
-    monkeypatch.setattr(parallel, "CONNECT_SECONDS", 0.5)
-    with pytest.raises(ConfigError, match=r"the dask cluster tcp://127\.0\.0\.1:9 cannot be used"):
-        list(run_calls(Engine("dask", 2, "tcp://127.0.0.1:9"), double, range(2)))
-
-
-def test_a_dask_cluster_that_does_not_start_is_reported(monkeypatch):
-    def refuse(**_):
-        raise RuntimeError("Cluster failed to start")
-
-    monkeypatch.setattr(parallel, "import_module", lambda _: SimpleNamespace(LocalCluster=refuse))
-    with pytest.raises(
-        ConfigError, match="on this machine cannot be used: Cluster failed to start"
-    ) as caught:
-        list(run_calls(Engine("dask", 2), double, range(2)))
-    assert "--cluster" not in caught.value.hint
 
 
 def test_a_dask_cluster_of_two_workers_gives_the_bits_of_this_machine(data, done, tmp_path):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +33,8 @@ from lstm_stock.workflow import train as training
 from lstm_stock.workflow.scoring import ScoreJob, score_ticker, score_tickers
 from lstm_stock.workflow.train import Reports, train
 from tests.conftest import TINY
-from tests.helpers import COMMAND, is_running, random_prices
+from tests.forked import ForkedCommand
+from tests.helpers import is_running, random_prices
 
 pytestmark = pytest.mark.usefixtures("networks_traced_once")
 
@@ -51,6 +52,23 @@ def store(tmp_path_factory) -> Store:
     for i, ticker in enumerate(TICKERS):
         table = random_prices(420, i)
         table = table.iloc[180:] if ticker == "BBB" else table
+        origin = PriceProvenance(
+            "csv", "2024-01-02T00:00:00+00:00", None, None, "USD", "XNYS", table_hash(table)
+        )
+        store.write(PriceHistory(ticker, table, origin))
+    return store
+
+
+@pytest.fixture(scope="module")
+def short_store(tmp_path_factory) -> Store:
+    """As many tickers, each with too few bars in sample for a GARCH, which takes longest."""
+    return stored(tmp_path_factory.mktemp("short"), TICKERS)
+
+
+def stored(root: Path, tickers: Sequence[str]) -> Store:
+    store = Store(root)
+    for i, ticker in enumerate(tickers):
+        table = random_prices(300, i)
         origin = PriceProvenance(
             "csv", "2024-01-02T00:00:00+00:00", None, None, "USD", "XNYS", table_hash(table)
         )
@@ -119,7 +137,7 @@ def test_jobs_are_drawn_as_workers_get_free(jobs, monkeypatch):
     def many():
         for i in range(8):
             drawn.append(i)
-            yield replace(jobs[i % 4], subject=Subject(f"network {i}"))
+            yield replace(jobs[1], subject=Subject(f"network {i}"))  # the quickest
 
     results = score_tickers(many(), 8, 2)
     for i, scored in enumerate(results):
@@ -134,19 +152,19 @@ def test_a_worker_needs_neither_keras_nor_tensorflow():
     assert done.stdout.strip() == "set()"
 
 
-def test_a_killed_worker_loses_no_training(store, tmp_path, monkeypatch):
-    train(CONFIG, store, tmp_path / "whole", QUIET)
+def test_a_killed_worker_loses_no_training(short_store, tmp_path, monkeypatch):
+    train(CONFIG, short_store, tmp_path / "whole", QUIET)
     use_workers_from(len(TICKERS), monkeypatch)
     with monkeypatch.context() as patched, pytest.raises(ConfigError) as killed:
         patched.setattr(scoring, "score_ticker", kill_in_worker)
-        train(CONFIG, store, tmp_path / "killed", QUIET, n_workers=2)
+        train(CONFIG, short_store, tmp_path / "killed", QUIET, n_workers=1)
     assert killed.value.message == "a worker process was killed, perhaps because memory ran out"
     assert killed.value.hint == "choose fewer `--jobs`, and add `--resume`: the trained network is kept"
     assert [path.name[:10] for path in (tmp_path / "killed").iterdir()] == [".training-"]
 
     notes = []
     reports = Reports.only_notes(notes.append)
-    run = train(CONFIG, store, tmp_path / "killed", reports, resume=True, n_workers=2)
+    run = train(CONFIG, short_store, tmp_path / "killed", reports, resume=True, n_workers=2)
     assert "continuing after epoch 1" in notes
     whole = find_run(tmp_path / "whole", None)
     pd.testing.assert_frame_equal(run.forecasts, whole.forecasts, check_exact=True)
@@ -154,45 +172,30 @@ def test_a_killed_worker_loses_no_training(store, tmp_path, monkeypatch):
     assert (run.path / "scores.json").read_bytes() == (whole.path / "scores.json").read_bytes()
 
 
-def test_ctrl_c_while_scoring_keeps_the_training(store, tmp_path, monkeypatch):
+def test_ctrl_c_while_scoring_keeps_the_training(short_store, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
     notes = []
     monkeypatch.setattr(training, "score_tickers", lambda *_: (interrupt() for _ in range(1)))
     with pytest.raises(KeyboardInterrupt):
-        train(CONFIG, store, tmp_path, Reports.only_notes(notes.append))
+        train(CONFIG, short_store, tmp_path, Reports.only_notes(notes.append))
     assert notes[-1] == "interrupted while scoring: the trained network is kept, and `--resume` scores it"
     assert [path.name[:10] for path in tmp_path.iterdir()] == [".training-"]
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at /proc")
-def test_ctrl_c_ends_the_workers_at_once(store, tmp_path):
+def test_ctrl_c_ends_the_workers_at_once(tmp_path):
     """As a terminal sends it: to the workers as well."""
-    for i in range(scoring.MIN_TICKERS):
-        table = random_prices(420, i)
-        origin = PriceProvenance(
-            "csv", "2024-01-02T00:00:00+00:00", None, None, "USD", "XNYS", table_hash(table)
-        )
-        Store(tmp_path / "data").write(PriceHistory(f"T{i}", table, origin))
-    names = ",".join(f"T{i}" for i in range(scoring.MIN_TICKERS))
-    words = [
-        "train",
-        "--jobs",
-        "2",
-        "--data-dir",
-        str(tmp_path / "data"),
-        "--runs-dir",
-        str(tmp_path / "runs"),
-    ]
-    for setting in (*SETTINGS, f"data.tickers=[{names}]"):
+    tickers = [f"T{i}" for i in range(scoring.MIN_TICKERS)]
+    stored(tmp_path / "data", tickers)
+    words = ["train", "--jobs", 2, "--data-dir", tmp_path / "data", "--runs-dir", tmp_path / "runs"]
+    for setting in (*SETTINGS, f"data.tickers=[{','.join(tickers)}]"):
         words += ["--set", setting]
-    process = subprocess.Popen(
-        [COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = ForkedCommand(words, tmp_path)
     deadline = time.monotonic() + 120
     while not list((tmp_path / "runs").glob(".*/forecasts.parquet")):
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.communicate(0)
         assert time.monotonic() < deadline
         time.sleep(0.02)
     trackers, workers = partition(is_tracker, children(process.pid))
