@@ -13,7 +13,7 @@ import pandas as pd
 
 from lstm_stock.scoring.scores import best_baselines
 
-SECTIONS = ("point", "direction", "distribution", "calibration", "intervals", "risk", "lag_copy")
+SECTIONS = ("point", "direction", "distribution", "calibration", "intervals", "risk", "rises", "lag_copy")
 """Keys of a verdict, in print order; the last step has no `lag_copy`."""
 
 CLAIMS = ("better", "worse", "miscalibrated")

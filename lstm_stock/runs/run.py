@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from lstm_stock.network.forecast import Network
 
 
-ADDED_COLUMNS = ("trailing_vol", "rmse_percent", *(f"coverage_trained_{level}" for level in LEVELS))
+ADDED_COLUMNS = ("trailing_vol", "p_up", "rmse_percent", *(f"coverage_trained_{level}" for level in LEVELS))
 """Columns of forecasts and scores that runs of older versions lack; they are read as NaN."""
 
 MAX_BYTES = 2**30

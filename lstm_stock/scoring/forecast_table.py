@@ -21,7 +21,7 @@ INTERVAL_COLUMNS = tuple(f"{side}_{level}" for level in LEVELS for side in ("lo"
 FORECAST_COLUMNS = (
     *("ticker", "model", "cutoff", "step", "date", "last_close", "y_true", "y_pred", "direction"),
     *INTERVAL_COLUMNS,
-    *("crps", "nll", "pit", "insample_mae", "trailing_vol"),
+    *("crps", "nll", "pit", "insample_mae", "trailing_vol", "p_up"),
 )
 
 
@@ -62,7 +62,7 @@ def forecast_table(
         Columns `FORECAST_COLUMNS`. Prices are adjusted prices; `direction` is the sign of the forecast move, which
         a model may have without forecasting a price; `crps` and `nll` are scores of the log return in percent;
         `pit` is the forecast probability of a return at or below the realised one; `trailing_vol` is the EWMA
-        volatility of one-bar log returns known at the cutoff.
+        volatility of one-bar log returns known at the cutoff; `p_up` is the forecast probability of a rise.
     """
     series, horizon = windows.series, windows.spec.horizon
     percent = returns.rescale(PERCENT)
@@ -75,6 +75,7 @@ def forecast_table(
         "crps": percent.crps(y_true),
         "nll": percent.log_score(y_true),
         "pit": percent.cdf(y_true),
+        "p_up": 1 - percent.cdf(np.zeros_like(y_true)),
     }
     columns: dict[str, Any] = {name: np.asarray(values, np.float64).ravel() for name, values in cells.items()}
     columns |= {

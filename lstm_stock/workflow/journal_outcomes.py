@@ -280,8 +280,8 @@ def _table(ticker: str, model: str, parts: list[dict[str, Any]]) -> pd.DataFrame
 
 
 def _losses(parts: list[dict[str, Any]], y: Array) -> dict[str, Array]:
-    """Return CRPS and NLL of the return in percent, and the PIT; NaN where the forecast has none."""
-    losses = {name: np.full(len(y), np.nan) for name in ("crps", "nll", "pit")}
+    """Return CRPS and NLL of the return in percent, PIT and P(up); NaN where the forecast has none."""
+    losses = {name: np.full(len(y), np.nan) for name in ("crps", "nll", "pit", "p_up")}
     has_grid = np.concatenate([np.full(len(one["y"]), one["grid"] is not None) for one in parts])
     density = np.concatenate([one["density"] for one in parts])
     if not has_grid.any():
@@ -297,4 +297,5 @@ def _losses(parts: list[dict[str, Any]], y: Array) -> dict[str, Array]:
             losses["crps"][rows] = returns.crps(outcome)
             losses["nll"][rows] = returns.log_score(outcome)
             losses["pit"][rows] = returns.cdf(outcome)
+            losses["p_up"][rows] = 1 - returns.cdf(np.zeros_like(outcome))
     return losses

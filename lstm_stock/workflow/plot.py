@@ -129,6 +129,7 @@ def _figures_of_scores(
     return {
         "test_period": plots.test_period(forecasts, ticker, model),
         "calibration": plots.calibration(forecasts, ticker, model),
+        "reliability": plots.reliability_of_rises(forecasts, ticker, model),
         "scores_by_step": plots.scores_by_step(scores, ticker, model),
     }
 

@@ -57,7 +57,7 @@ def test_fetch_train_runs_predict_plot_and_a_second_training_is_the_same(cli, tr
     assert plotted.code == 0
     (run,) = (tmp_path / "runs").iterdir()
     names = {path.name for path in (run / "plots").iterdir()}
-    stems = ("training", "test_period", "forecast", "calibration", "scores_by_step")
+    stems = ("training", "test_period", "forecast", "calibration", "reliability", "scores_by_step")
     assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
 
 

@@ -52,6 +52,7 @@ def made_up_forecasts(n=700, horizon=5, tickers=("AAA",), seed=0) -> pd.DataFram
                     "pit": stats.t.cdf(z, 6),
                     "insample_mae": 1.4,
                     "trailing_vol": volatility[cutoff],
+                    "p_up": stats.t.cdf(centre / scale, 6),
                 }
             )
             for level in LEVELS:
@@ -65,7 +66,7 @@ def made_up_forecasts(n=700, horizon=5, tickers=("AAA",), seed=0) -> pd.DataFram
 def without_distribution(forecasts, model="lstm", factor=0.8):
     """What a point head on price levels gives: no interval, no score of one, and far from the price."""
     table, rows = forecasts.copy(), forecasts["model"] == model
-    table.loc[rows, [*INTERVALS, "crps", "nll", "pit"]] = np.nan
+    table.loc[rows, [*INTERVALS, "crps", "nll", "pit", "p_up"]] = np.nan
     table.loc[rows, "y_pred"] = factor * table.loc[rows, "last_close"]
     return table
 

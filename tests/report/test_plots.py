@@ -13,6 +13,7 @@ from scipy import stats
 from lstm_stock.errors import DataError, RunError
 from lstm_stock.report import plots
 from lstm_stock.report.plots.style import BASELINE_LINES, NETWORK_LINE, OTHER_LINES, lines_of
+from lstm_stock.scoring.reliability import reliability
 from lstm_stock.scoring.scores import score_table
 from tests.report.made_up import (
     LEVELS,
@@ -273,6 +274,31 @@ def test_calibrated_intervals_are_drawn_apart_from_the_trained_distribution(fore
     assert title(figure).endswith("% of 700 outcomes, that shown 100.0 %")
 
 
+def test_reliability_has_a_point_and_a_bar_for_each_bin(forecasts):
+    figure = plots.reliability_of_rises(forecasts, "AAA", "lstm")
+    rows = forecasts[
+        (forecasts["ticker"] == "AAA") & (forecasts["model"] == "lstm") & (forecasts["step"] == 1)
+    ]
+    found = reliability(rows["p_up"], rows["y_true"] > rows["last_close"])
+    upper, lower = figure.axes
+    (points,) = (line for line in upper.get_lines() if line.get_label() == "lstm")
+    np.testing.assert_allclose(points.get_xydata(), np.column_stack([found.forecast, found.observed]))
+    (bars,) = upper.collections
+    np.testing.assert_allclose(
+        [one[:, 1] for one in bars.get_segments()], np.column_stack([found.low, found.high])
+    )
+    assert sum(patch.get_height() for patch in lower.patches) == len(rows)
+    assert title(figure) == (
+        f"lstm on AAA, 1 step ahead: Brier score of P(up) {found.brier:.4f}, of the share of rises "
+        f"{found.uncertainty:.4f}"
+    )
+
+
+def test_reliability_of_a_point_forecast_says_so(of_point):
+    figure = plots.reliability_of_rises(of_point, "AAA", "lstm")
+    assert title(figure).endswith("no probability of a rise")
+
+
 def test_calibration_band_is_binomial(forecasts):
     left, right = plots.calibration(forecasts, "AAA", "lstm").axes
     (span,) = [each for each in left.patches if each.get_label() == "90 % of bars, if calibrated"]
@@ -398,6 +424,7 @@ def all_figures(forecasts):
         "test_period": plots.test_period(forecasts, "AAA", "lstm"),
         "forecast": plots.forecast_fan(*made_up_fan(forecasts), "AAA"),
         "calibration": plots.calibration(forecasts, "AAA", "lstm"),
+        "reliability": plots.reliability_of_rises(forecasts, "AAA", "lstm"),
         "scores_by_step": plots.scores_by_step(scores, "AAA", "lstm"),
     }
 

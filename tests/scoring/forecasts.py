@@ -45,6 +45,7 @@ def rows(model: str, returns: Distribution, realised: np.ndarray, ticker: str = 
         "crps": percent.crps(100 * y),
         "nll": percent.log_score(100 * y),
         "pit": percent.cdf(100 * y),
+        "p_up": 1 - percent.cdf(np.zeros_like(y)),
     }
     dates = pd.bdate_range("2015-01-01", periods=N + 1, unit="s")
     table = pd.DataFrame({name: np.ravel(values) for name, values in cells.items()})

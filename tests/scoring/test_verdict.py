@@ -250,12 +250,12 @@ def test_the_text_fits_a_terminal_and_names_every_ticker(panel):
         assert f"\n{ticker}: " in text
 
 
-def test_one_ticker_has_seven_paragraphs():
+def test_one_ticker_has_eight_paragraphs():
     text = verdict_text(verdict_of(t_forecast(VOLATILITY, NOISE), REALISED))
     starts = [line.split(":")[0] for line in text.splitlines() if not line.startswith("    ")]
     assert starts == [
         f"verdict on {N} days, 1 step ahead",
-        *("Point", "Direction", "Distribution", "Calibration", "Intervals shown", "Risk", "Lag"),
+        *("Point", "Direction", "Distribution", "Calibration", "Intervals shown", "Risk", "P(up)", "Lag"),
     ]
 
 

@@ -282,7 +282,7 @@ def test_few_tickers_have_the_figures_of_plot(cli, many: Trained, tmp_path, monk
     answer = cli(*words, *many.options)
     assert answer.code == 0
     assert answer.out.startswith("ticker,model,step,")
-    names = ("test_period", "calibration", "scores_by_step")
+    names = ("test_period", "calibration", "reliability", "scores_by_step")
     assert drawn == [f"{name}-{ticker}" for ticker in (UNSEEN, "AAA") for name in names]
 
 

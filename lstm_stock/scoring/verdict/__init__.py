@@ -13,6 +13,7 @@ simulated worlds, which docs/method.md lists; see `claims`.
     claims                  the three questions, and how they share one significance level
     calibration             coverage on all, quiet and wild days, clusters of misses, PIT; the intervals shown
     risk                    value at risk and expected shortfall
+    rises                   the probability of a rise
     sentences               the sentences on skill
     calibration_sentences   those on calibration
     risk_sentences          those on risk
@@ -32,6 +33,7 @@ from lstm_stock.scoring.verdict.calibration import describe_intervals, judge_tra
 from lstm_stock.scoring.verdict.claims import judge_claims
 from lstm_stock.scoring.verdict.findings import Subject
 from lstm_stock.scoring.verdict.loss_tables import LossTables
+from lstm_stock.scoring.verdict.rises import describe_rises
 from lstm_stock.scoring.verdict.saved import read_verdict
 from lstm_stock.scoring.verdict.thresholds import ALPHA
 
@@ -67,8 +69,8 @@ def judge(forecasts: pd.DataFrame, subject: Subject) -> dict[str, Any]:
     Returns:
         Plain numbers and text, None for what does not apply: `step`, `alpha`, and for each of `point`,
         `direction`, `distribution`, `calibration` and `risk` at least `verdict`, `baseline`, `statistic`, `p`, `n`
-        and `sentence`; `intervals`, those shown; `lag_copy`; where the horizon is longer than 1, the same of
-        the last step in `last`, but `lag_copy`; and, of several tickers, the same of each in `tickers`.
+        and `sentence`; `intervals`, those shown; `rises`; `lag_copy`; where the horizon is longer than 1, the same
+        of the last step in `last`, but `lag_copy`; and, of several tickers, the same of each in `tickers`.
 
     Raises:
         ValueError: The table has no rows of the network for a ticker.
@@ -111,6 +113,7 @@ def _judge(tables: StepTables, subject: Subject, alpha: float) -> dict[str, Any]
             **claims[step],
             **judge_trained(one.model_rows, step, alpha / len(tables)),
             "intervals": describe_intervals(one.model_rows, subject.calibration),
+            "rises": describe_rises(one.model_rows, step),
         }
         for step, one in tables.items()
     ]
