@@ -1,4 +1,4 @@
-"""Generate files from the code: the CLI reference, the JSON Schema, the configs at the top level.
+"""Generate files from the code: the CLI reference, the JSON Schema, the configs at the top level, the model card.
 
 `python docs/generate.py` writes them; `python docs/generate.py --check` lists those that are out of date,
 with exit code 1 if there are any. A test compares them too.
@@ -35,11 +35,47 @@ def _sections(command: Any, name: str, parent: Any) -> list[str]:
     return sections
 
 
+def model_card() -> str:
+    """Return docs/universal-card.md: how the networks in the package were made, from their own files."""
+    from lstm_stock.runs.pretrained import packaged_networks
+
+    card = packaged_networks().card
+    rows = [
+        ("tickers", f"{len(card['tickers'])}: {', '.join(card['tickers'])}"),
+        ("covariates", ", ".join(card["covariates"])),
+        ("bars", f"{card['trained_from']} to {card['trained_to']}"),
+        ("made", card["created"]),
+        ("steps, bars of a window", f"{card['horizon']}, {card['look_back']}"),
+        ("seed, members", f"{card['seed']}, {card['members']}"),
+        ("SHA-256 of the hashes of all prices", f"`{card['prices']}`"),
+        ("packages", ", ".join(f"{name} {version}" for name, version in card["packages"].items())),
+        ("Python", card["python"]),
+    ]
+    parts = [
+        "# The universal networks: how they were made",
+        "Generated from `lstm_stock/universal/card.json` by `make docs`; do not edit. "
+        "[universal.md](universal.md) "
+        "has their scores, and what they must not be used for. The config of each network is `config.yaml` in its "
+        "folder, that of all of them [universal.yaml](../configs/universal.yaml).",
+        "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]),
+    ]
+    for name, one in card["networks"].items():
+        inputs = ", ".join(f"`{feature}`" for feature in one["inputs"])
+        files = "\n".join(f"| `{file}` | `{sha256}` |" for file, sha256 in one["files"].items())
+        parts += [
+            f"## {name}",
+            f"{one['n_params']:,} weights. Inputs: {inputs}",
+            f"| file | SHA-256 |\n|---|---|\n{files}",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
 def generated() -> dict[Path, str]:
     """Return the path and the text of every generated file."""
     from lstm_stock.config import json_schema, packaged_config, packaged_config_names
 
     files = {ROOT / "docs/cli.md": cli_reference(), ROOT / "configs/schema.json": json_schema()}
+    files[ROOT / "docs/universal-card.md"] = model_card()
     for name in packaged_config_names():
         files[ROOT / f"configs/{name}.yaml"] = packaged_config(name)
     return files

@@ -12,7 +12,6 @@ from lstm_stock.cli.app import (
     DataDir,
     Format,
     Quiet,
-    RunName,
     RunsDir,
     app,
     open_store,
@@ -30,7 +29,14 @@ if TYPE_CHECKING:
 
 @app.command()
 def evaluate(
-    run: RunName = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="Name or path of a run, `universal`, or a folder of `pretrain` [default: the newest run].",
+            show_default=False,
+        ),
+    ] = None,
     tickers: Annotated[
         str | None,
         typer.Option(
@@ -70,9 +76,9 @@ def evaluate(
     runs_dir: RunsDir = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
-    """Score a saved run, weights frozen, on other tickers or newer dates, beside every baseline.
+    """Score a saved network, weights frozen, on other tickers or newer dates, beside every baseline.
 
-    The baselines are fitted to the bars before the period.
+    The baselines are fitted to the bars before the period. `evaluate universal` scores the network of the package.
     """
     from lstm_stock.config.tickers import parse_tickers
     from lstm_stock.network.tensorflow_setup import n_cores
