@@ -21,7 +21,9 @@ def test_there_is_one_for_each_set_of_inputs_and_they_are_small():
     assert tuple(NETWORKS) == INPUT_SETS
     assert sum(path.stat().st_size for path in FOLDER.path.rglob("*") if path.is_file()) < 2 * 2**20
     assert FOLDER.card["trained_to"] <= "2021-12-31"
-    assert "AAPL" not in FOLDER.card["tickers"]  # the sample of the package is of a ticker that they never saw
+    assert (
+        "AAPL" not in FOLDER.card["tickers"]
+    )  # the sample of the package is of a ticker that they never saw
 
 
 @pytest.mark.parametrize("name", INPUT_SETS)
@@ -64,7 +66,9 @@ def test_without_a_run_all_tickers_of_the_store_are_forecast(cli, sample):
 
 
 def test_a_date_of_the_training_is_told(cli, sample):
-    seen, unseen = (cli("predict", "AAPL", "--cutoff", day, *sample).err for day in ("2021-06-01", "2022-06-01"))
+    seen, unseen = (
+        cli("predict", "AAPL", "--cutoff", day, *sample).err for day in ("2021-06-01", "2022-06-01")
+    )
     assert "is no test of it" in seen
     assert "is no test of it" not in unseen
 
