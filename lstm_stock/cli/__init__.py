@@ -20,6 +20,7 @@ from lstm_stock.cli import (  # noqa: F401 - each adds its command
     data,
     demo,
     evaluate,
+    export,
     fetch,
     journal,
     leakcheck,
@@ -47,6 +48,7 @@ COMMANDS = (
     "backtest",
     "leakcheck",
     "pretrain",
+    "export",
     "models",
 )
 """The order in which `--help` lists the commands; those with subcommands come last."""

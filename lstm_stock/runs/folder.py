@@ -15,7 +15,7 @@ from lstm_stock.errors import RunError
 from lstm_stock.runs.files import CONFIG, PROVENANCE, join_tickers, write_json
 from lstm_stock.runs.provenance import BacktestProvenance, RunProvenance
 
-Kind = Literal["run", "backtest", "evaluation"]
+Kind = Literal["run", "backtest", "evaluation", "export"]
 
 
 def require_writable(runs_dir: Path, kind: Kind = "run") -> None:
@@ -36,7 +36,7 @@ def require_writable(runs_dir: Path, kind: Kind = "run") -> None:
 
 def cannot_save(runs_dir: Path, error: OSError, kind: Kind = "run") -> RunError:
     """Return the error that says why something cannot be saved."""
-    option = "--output" if kind == "evaluation" else "--runs-dir"
+    option = "--output" if kind in ("evaluation", "export") else "--runs-dir"
     return RunError(
         f"the {kind} cannot be saved in {runs_dir}: {error.strerror or error}",
         f"make room or choose another folder with `{option}`",
