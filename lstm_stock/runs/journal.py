@@ -255,12 +255,15 @@ def _broken(complaint: str) -> JournalError:
 
 
 def _known(files: Sequence[Path], records: Sequence[Record]) -> set[About]:
-    """Return those forecasts that the journal has; only lines since the oldest cutoff can hold one."""
+    """Return those forecasts that the journal has; only lines since the day before the oldest cutoff can hold one.
+
+    An early close in New Zealand is on the day before its session's date in UTC.
+    """
     wanted = {record.about for record in records}
     first = min((dt.date.fromisoformat(about.cutoff) for about in wanted), default=dt.date.max)
     known = set()
     for line in _backwards(files):
-        if line.written.date() < first:
+        if line.written.date() < first - dt.timedelta(days=1):
             break
         if line.about in wanted:
             known.add(line.about)

@@ -137,6 +137,12 @@ def test_a_second_forecast_of_the_same_is_not_written(folder):
     assert len(forecasts(folder)) == 5
 
 
+def test_a_second_forecast_is_found_though_its_cutoff_is_a_day_later_in_the_east(folder):
+    ahead = Record(about(5, "FPH.NZ"), {"y_pred": 1}, LATER)
+    assert append(folder, [ahead], at(4)).written == (ahead.about,)
+    assert append(folder, [ahead], at(4, 1)).known == (ahead.about,)
+
+
 def test_a_forecast_at_or_after_its_deadline_is_not_written(tmp_path):
     deadline = START + dt.timedelta(hours=1)
     in_time, late = record(0, "A", deadline), record(0, "B", START)
