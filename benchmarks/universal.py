@@ -110,7 +110,8 @@ def bars_of(
     folder: PretrainedFolder, name: str, store: Store, prices: Snapshot, ticker: str, end: dt.date | None
 ) -> RunBars:
     """Return the bars that one network reads, with the market of the store."""
-    return Chooser(replace(folder, only=name), store, prices, end).choose(ticker).bars
+    bars = Chooser(replace(folder, only=name), store, prices, end).choose(ticker).bars
+    return replace(bars, max_bars=None)  # the baselines learn from all bars
 
 
 def windows_from(bars: RunBars, ticker: str, start: dt.date) -> Windows:
