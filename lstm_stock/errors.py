@@ -35,6 +35,8 @@ class LstmStockError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")  # shown below a traceback
 
 
 class ConfigError(LstmStockError):

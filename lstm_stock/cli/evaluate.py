@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,13 +17,9 @@ from lstm_stock.cli.app import (
     parse_date,
 )
 from lstm_stock.cli.train import show_score_tables
-from lstm_stock.errors import ConfigError
 
 if TYPE_CHECKING:
-    from lstm_stock.dataset.market import Market
-    from lstm_stock.prices.store import Store
     from lstm_stock.runs.evaluation import Evaluation
-    from lstm_stock.runs.run import Run
 
 
 @app.command()
@@ -85,29 +80,18 @@ def evaluate(
     from lstm_stock.report import console, progress
     from lstm_stock.report.text import MAX_DETAILED_TICKERS
     from lstm_stock.runs.evaluation import require_new
+    from lstm_stock.workflow.evaluate import Reports, evaluate_into
+    from lstm_stock.workflow.evaluate import evaluate as evaluate_run
+    from lstm_stock.workflow.evaluation_plan import Wanted, plan_evaluation
 
     first, last = parse_date(start, "--start"), parse_date(end, "--end")
     names = None if tickers is None else parse_tickers(tickers)
-    found, market = _network(run, runs_dir, open_store(data_dir, names or ()), names, last)
-    first = first or dt.date.fromisoformat(found.provenance.test_start)
-    if last is not None and last < first:
-        raise ConfigError(
-            f"`--end {last}` is before the start of the period, {first}", "choose a later `--end`"
-        )
-    if not in_sample:
-        found.require_unseen(first)
-    config = found.config
-    scored = [found.require_ticker(name) for name in names or config.data.tickers]
-    of_market = config.data.tickers if config.needs_market and market is None else ()
-    store = open_store(data_dir, [*scored, *of_market, *config.data.covariates])
+    wanted = Wanted(run, names, first, last, in_sample, jobs or n_cores())
+    plan = plan_evaluation(open_store(data_dir), runs_dir, wanted)
     if folder is not None:
         require_new(folder)
-    from lstm_stock.prices.reader import Snapshot
-    from lstm_stock.workflow.evaluate import Plan, Reports, evaluate_into
-    from lstm_stock.workflow.evaluate import evaluate as evaluate_run
-
-    plan = Plan(found, Snapshot(store), scored, first, last, jobs or n_cores(), market)
-    with progress.counted_progress("tickers", quiet or len(scored) <= MAX_DETAILED_TICKERS) as on_scored:
+    few = len(plan.tickers) <= MAX_DETAILED_TICKERS
+    with progress.counted_progress("tickers", quiet or few) as on_scored:
         reports = Reports(on_scored, lambda text: console.note(text, quiet), console.warn)
         if folder is None:
             evaluation, path = evaluate_run(plan, reports), None
@@ -116,41 +100,6 @@ def evaluate(
     _show(evaluation, output)
     if path is not None:
         console.note(f"\nsaved {path}", quiet)
-
-
-def _network(
-    name: str | None, runs_dir: Path, store: Store, tickers: list[str] | None, end: dt.date | None
-) -> tuple[Run, Market | None]:
-    """Return a run, or a pretrained network for some tickers with the market of the store that it reads.
-
-    Raises:
-        ConfigError: No tickers are named for a pretrained network, or one network does not forecast all of them.
-        RunError: There is no such run.
-    """
-    from lstm_stock.runs.catalog import find_run
-    from lstm_stock.runs.pretrained import find_pretrained
-
-    folder = find_pretrained(name)
-    if folder is None:
-        return find_run(runs_dir, name), None
-    from lstm_stock.prices.reader import Snapshot
-    from lstm_stock.workflow.universal import Chooser
-
-    if tickers is None:
-        raise ConfigError(
-            "--tickers: a pretrained network has no tickers of its own", "name some: `--tickers AAPL,MSFT`"
-        )
-    chooser = Chooser(folder, store, Snapshot(store), end)
-    choices = {ticker: chooser.choose(ticker) for ticker in tickers}
-    first = choices[tickers[0]]
-    for ticker, choice in choices.items():
-        if choice.bars is not first.bars:
-            raise ConfigError(
-                f"--tickers: {ticker} and {tickers[0]} are forecast by different networks, {choice.network.name} "
-                f"and {first.network.name}, or with different markets",
-                "evaluate them one after the other, or name one network: `universal/own`",
-            )
-    return first.network, first.bars.of_store
 
 
 def _show(evaluation: Evaluation, output: Format) -> None:

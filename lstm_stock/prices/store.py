@@ -7,6 +7,7 @@ Nothing here fetches.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
@@ -21,12 +22,36 @@ from lstm_stock.prices.parquet import decode_history, encode_history
 from lstm_stock.prices.table import PriceHistory, table_hash, validate
 
 if TYPE_CHECKING:
+    import pandas as pd
     from filelock import BaseFileLock
 
 
 _SUFFIX = ".parquet"
 _RESERVED_ON_WINDOWS = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?")
 _LOCK_SECONDS = 30.0
+
+
+def data_folder(path: str | Path | None = None) -> Path:
+    """Return the folder of a store: `path`, or else the environment variable `LSTM_STOCK_DATA`, or else `data`."""
+    return Path(path or os.environ.get("LSTM_STOCK_DATA") or "data")
+
+
+def read_bars(ticker: str, *, data_dir: str | Path | None = None) -> pd.DataFrame:
+    """Return the stored daily bars of a ticker; `lstm_stock.prices`.
+
+    Args:
+        ticker: Its name, such as `AAPL`.
+        data_dir: Folder of the store; None is the environment variable `LSTM_STOCK_DATA`, or `data`.
+
+    Returns:
+        One row per bar, indexed by `date` (midnight, no time zone), with the float64 columns `open high low close
+        adj_close volume dividends splits`. `adj_close` is adjusted for splits and dividends, the others for
+        splits; prices and `dividends` are in the currency of the ticker.
+
+    Raises:
+        DataError: The store lacks the ticker, or its file is damaged.
+    """
+    return Store(data_folder(data_dir)).read(ticker).table
 
 
 class Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,6 +17,11 @@ from lstm_stock.runs.files import CONFIG, PROVENANCE, join_tickers, write_json
 from lstm_stock.runs.provenance import BacktestProvenance, RunProvenance
 
 Kind = Literal["run", "backtest", "evaluation", "export"]
+
+
+def runs_folder(path: str | Path | None = None) -> Path:
+    """Return the folder of runs: `path`, or else the environment variable `LSTM_STOCK_RUNS`, or else `runs`."""
+    return Path(path or os.environ.get("LSTM_STOCK_RUNS") or "runs")
 
 
 def require_writable(runs_dir: Path, kind: Kind = "run") -> None:

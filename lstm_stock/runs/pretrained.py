@@ -149,9 +149,7 @@ class PretrainedFolder:
 
 def packaged_networks(only: str | None = None) -> PretrainedFolder:
     """Return the networks that ship with the package, or one of them."""
-    import lstm_stock
-
-    return PretrainedFolder(Path(lstm_stock.__file__).parent / PACKAGED, only)
+    return PretrainedFolder(Path(__file__).parents[1] / PACKAGED, only)
 
 
 def find_pretrained(name: str | None) -> PretrainedFolder | None:
