@@ -28,6 +28,15 @@ HEAVY = (
 )
 
 
+def test_importing_the_package_loads_nothing_heavy():
+    heavy = (*HEAVY, "pydantic", "yaml", "importlib.metadata", "lstm_stock.api")
+    code = (
+        f"import sys, lstm_stock; dir(lstm_stock); print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_importing_the_command_line_loads_nothing_heavy():
     heavy = (*HEAVY, "pydantic", "yaml", "filelock", "asyncio")
     code = f"import sys, lstm_stock.cli; print([name for name in {heavy} if name in sys.modules])"

@@ -44,7 +44,7 @@ class Result:
 
     name: str
     path: Path | None
-    config: Config
+    config: Config = field(repr=False)
     model: str
     _forecasts: Callable[[], pd.DataFrame] = field(repr=False)
     _scores: Callable[[], pd.DataFrame] = field(repr=False)
