@@ -43,7 +43,7 @@ def networks(tmp_path_factory) -> PretrainedFolder:
 
 
 @pytest.fixture
-def in_new_folder(tmp_path, monkeypatch, networks):
+def in_new_folder(tmp_path, monkeypatch, networks, networks_traced_once):
     """Work in an empty folder, with few baselines, and without worker processes."""
     monkeypatch.chdir(tmp_path)
     for name in ("LSTM_STOCK_DATA", "LSTM_STOCK_RUNS"):
@@ -51,8 +51,6 @@ def in_new_folder(tmp_path, monkeypatch, networks):
     monkeypatch.setattr(forecast_tickers, "packaged_networks", lambda: networks)
     monkeypatch.setattr(backtest, "run_calls", lambda _, function, calls: (function(one) for one in calls))
     drop_slow_baselines(monkeypatch)
-    with without_graph_optimizer():
-        yield tmp_path
 
 
 def run(sources: list[str], name: str) -> dict[str, Any]:
