@@ -11,16 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PRELOADED = (
-    *("lstm_stock.workflow.train", "lstm_stock.cli.train", "lstm_stock.workflow.backtest"),
-    *("lstm_stock.network.training", "lstm_stock.network.tensorflow_setup", "arch", "statsmodels.api"),
     *("lstm_stock.cli.fetch", "lstm_stock.prices.update", "lstm_stock.prices.parquet"),
     *("exchange_calendars", "pandas", "pyarrow.parquet", "rich.table"),
     *("bs4", "curl_cffi.requests", "peewee", "requests", "websockets.sync.client"),  # of yfinance
 )
-"""What a training and a fetch import, but for yfinance, which reads its cache folder from the environment then.
-
-TensorFlow starts no threads before it computes.
-"""
+"""What a fetch imports, without yfinance, which reads its cache folder from the environment on import."""
 
 
 def _context() -> multiprocessing.context.BaseContext:
