@@ -437,7 +437,7 @@ def test_figures_are_written_whole_and_again_with_the_same_bytes(forecasts, tmp_
         first |= {path: path.read_bytes() for path in written}
         for path in written:
             path.write_bytes(b"of an earlier run")
-    assert len(first) == 10
+    assert len(first) == 12
     for name, figure in all_figures(forecasts).items():
         for path in plots.save_figure(figure, folder, name):
             assert path.read_bytes() == first[path]
