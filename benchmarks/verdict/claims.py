@@ -185,6 +185,7 @@ def _table(of: Market, series: int, step: int, model: str, forecast: Forecast) -
         "crps": returns.crps(outcome),
         "nll": returns.log_score(outcome),
         "pit": returns.cdf(outcome),
+        "p_up": 1 - returns.cdf(np.zeros_like(outcome)),
         "trailing_vol": of.ewma(0.94)[series, 0][:, None] / 100,
     }
     table = pd.DataFrame({name: np.ravel(values) for name, values in cells.items()})
