@@ -1,54 +1,37 @@
-"""The Python code of the documents runs: that of the README and of docs/python.md."""
+"""The Python code of the documents runs: that of the README, of docs/python.md and of the notebook."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lstm_stock.config import load_config
-from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
-from lstm_stock.runs.pretrained import PretrainedFolder
-from lstm_stock.workflow import backtest, forecast_tickers
-from lstm_stock.workflow.pretrain import pretrain
+from lstm_stock.workflow import backtest
 from tests.conftest import Trained
-from tests.helpers import drop_slow_baselines, random_prices
-from tests.reused_networks import without_graph_optimizer
+from tests.helpers import drop_slow_baselines
 
 ROOT = Path(__file__).parent.parent
+NOTEBOOK = ROOT / "docs" / "first_forecast.ipynb"
 
 
 def blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def networks(tmp_path_factory) -> PretrainedFolder:
-    """A small network for any ticker, in place of those of the package."""
-    root = tmp_path_factory.mktemp("pretrained")
-    store = Store(root / "data")
-    for i, ticker in enumerate(("A", "B")):
-        table = random_prices(300, i)
-        origin = PriceProvenance(
-            "csv", "2024-01-02T00:00:00+00:00", None, None, "USD", "XNYS", table_hash(table)
-        )
-        store.write(PriceHistory(ticker, table, origin))
-    settings = ["data.tickers=[A, B]", "data.covariates=[]", "features=[log_return, vol_week]"]
-    settings += ["window.look_back=3", "model.units=[1]", "split.val=0.2"]
-    with without_graph_optimizer():
-        return pretrain(load_config(Path("universal"), settings), store, root / "networks", lambda _: None)
+def cells() -> list[dict[str, Any]]:
+    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
 @pytest.fixture
-def in_new_folder(tmp_path, monkeypatch, networks, networks_traced_once):
+def in_new_folder(tmp_path, monkeypatch, networks_traced_once):
     """Work in an empty folder, with few baselines, and without worker processes."""
     monkeypatch.chdir(tmp_path)
     for name in ("LSTM_STOCK_DATA", "LSTM_STOCK_RUNS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(forecast_tickers, "packaged_networks", lambda: networks)
     monkeypatch.setattr(backtest, "run_calls", lambda _, function, calls: (function(one) for one in calls))
     drop_slow_baselines(monkeypatch)
 
@@ -73,6 +56,28 @@ def test_the_example_of_the_readme_runs(in_new_folder, trained: Trained, monkeyp
     monkeypatch.setenv("LSTM_STOCK_RUNS", str(trained.runs))
     (example,) = blocks("README.md")
     assert len(run([example], "README.md")["forecast"]) == 10
+
+
+@pytest.mark.filterwarnings("ignore::lstm_stock.LstmStockWarning")
+def test_every_cell_of_the_notebook_runs(in_new_folder, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    plt.switch_backend("agg")
+    found = run(["".join(cell["source"]) for cell in cells()], NOTEBOOK.name)
+    assert len(plt.get_fignums()) == 2
+    plt.close("all")
+    assert len(found["forecast"]) == 10
+    assert found["universal"].model == "universal"
+
+
+def test_the_notebook_is_saved_as_it_ran():
+    text = NOTEBOOK.read_text(encoding="utf-8")
+    assert len(text) < 200 * 1024
+    assert "/tmp/" not in text
+    assert [cell["execution_count"] for cell in cells()] == list(range(1, len(cells()) + 1))
+    for cell in cells():
+        kinds = [(one["output_type"], one.get("name", "stdout")) for one in cell["outputs"]]
+        assert all(kind != "error" and stream == "stdout" for kind, stream in kinds)
 
 
 def test_every_function_of_the_interface_is_in_the_page():
