@@ -53,7 +53,6 @@ def plan_evaluation(store: Store, runs_dir: Path, wanted: Wanted) -> Plan:
         DataError: Prices are missing.
         RunError: There is no such run, or it cannot forecast one of the tickers.
     """
-    store.require(wanted.tickers or ())
     folder = find_pretrained(wanted.run)
     run, market = (
         (find_run(runs_dir, wanted.run), None)
@@ -82,6 +81,7 @@ def _pretrained(
         raise ConfigError(
             "--tickers: a pretrained network has no tickers of its own", "name some: `--tickers AAPL,MSFT`"
         )
+    store.require(tickers)
     chooser = Chooser(folder, store, Snapshot(store), end)
     choices = {ticker: chooser.choose(ticker) for ticker in tickers}
     first = choices[tickers[0]]
