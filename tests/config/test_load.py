@@ -173,7 +173,7 @@ def test_unreadable_files_are_reported(tmp_path: Path) -> None:
         load_config(tmp_path / "none.yaml")
     assert caught.value.message == f"no config file {tmp_path / 'none.yaml'}"
     assert caught.value.hint == (
-        "packaged configs have the names classic, default, many; "
+        "packaged configs have the names classic, default, many, universal; "
         "`lstm-stock config init` writes a file to start from"
     )
     with pytest.raises(ConfigError) as caught:
@@ -367,7 +367,10 @@ def test_a_packaged_config_is_found_by_name_where_no_file_is(
 def test_an_unknown_packaged_config_is_reported() -> None:
     with pytest.raises(ConfigError) as caught:
         packaged_config("modern")
-    assert caught.value.message == "no packaged config 'modern', expected one of: classic, default, many"
+    assert (
+        caught.value.message
+        == "no packaged config 'modern', expected one of: classic, default, many, universal"
+    )
 
 
 def test_the_schema_file_is_current() -> None:

@@ -261,8 +261,10 @@ def test_a_backtest_is_not_taken_for_a_run(cli, data, done, command):
     folders = ("--data-dir", data, "--runs-dir", done)
     name = folder_of(done).name
     for word in (name, folder_of(done)):
-        assert_user_error(cli(command, word, *folders), f"{name} is a backtest, not a run")
-    assert_user_error(cli(command, *folders), "there is no run in")
+        words = (command, "--run", word) if command == "predict" else (command, word)
+        assert_user_error(cli(*words, *folders), f"{name} is a backtest, not a run")
+    newest = ("--run", "newest") if command == "predict" else ()
+    assert_user_error(cli(command, *newest, *folders), "there is no run in")
 
 
 def test_runs_tells_of_backtests_but_does_not_list_them(cli, done):

@@ -25,6 +25,7 @@ from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, table_hash
 from lstm_stock.workflow import backtest_worker, scoring
 from lstm_stock.workflow import fit as fit_module
+from lstm_stock.workflow import forecast as forecast_module
 from lstm_stock.workflow.leakcheck import check
 from lstm_stock.workflow.leakcheck import training as training_passes
 from lstm_stock.workflow.leakcheck.check import Extent, check_config, sample_cutoffs
@@ -221,8 +222,8 @@ def test_a_feature_centred_on_the_mean_of_all_bars(monkeypatch):
 
 
 def test_a_market_that_looks_one_bar_ahead(monkeypatch):
-    surprise = market.volatility_surprise
-    monkeypatch.setattr(market, "volatility_surprise", lambda table: np.append(surprise(table)[1:], np.nan))
+    logs = market._log_variances
+    monkeypatch.setattr(market, "_log_variances", lambda table: [one.shift(-1) for one in logs(table)])
     assert "leak: `volatility_surprise` of the market on" in leak_in_dataset(
         IN_TEST, "target_scale=har_market"
     )
@@ -306,12 +307,12 @@ def test_a_refit_on_test(monkeypatch):
 
 
 def test_a_network_that_forecasts_from_the_next_bar(monkeypatch, forecaster):
-    forecast_tickers = fit_module.forecast_tickers
+    forecast_tickers = forecast_module.forecast_tickers
 
     def peek(network, spec, tickers):
         return forecast_tickers(network, spec, [replace(one, cutoffs=one.cutoffs + 1) for one in tickers])
 
-    monkeypatch.setattr(fit_module, "forecast_tickers", peek)
+    monkeypatch.setattr(forecast_module, "forecast_tickers", peek)
     assert "leak: the forecast of lstm for AAA" in leak_in_forecasts(forecaster)
 
 

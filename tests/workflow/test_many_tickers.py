@@ -364,7 +364,8 @@ def test_plot_draws_all_tickers_in_one_figure_and_one_of_them_when_it_is_named(
     drawn = cli("plot", "--ticker", "^dd", "--output", tmp_path / "one", *made.folders)
     assert drawn.code == 0
     assert {path.name for path in (tmp_path / "one").glob("*.png")} == {
-        f"{name}-%5EDD.png" for name in ("test_period", "calibration", "scores_by_step", "forecast")
+        f"{name}-%5EDD.png"
+        for name in ("test_period", "calibration", "reliability", "scores_by_step", "forecast")
     }
     assert_user_error(cli("plot", "--ticker", UNSEEN, *made.folders), "has no scores of ZZZ")
 

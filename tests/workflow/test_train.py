@@ -53,5 +53,5 @@ def test_a_figure_that_cannot_be_drawn_stops_no_other(trained: Trained, tmp_path
     monkeypatch.setattr(plot, "_attention", fail)
     warnings = []
     drawn = {path.stem for path in plot.draw(run, Store(trained.data), tmp_path, None, warnings.append)}
-    assert drawn == {"training", "test_period", "calibration", "scores_by_step"}
+    assert drawn == {"training", "test_period", "calibration", "reliability", "scores_by_step"}
     assert warnings == ["no forecast figure of AAPL: no prices", "no attention figure of AAPL: no prices"]
