@@ -136,8 +136,8 @@ def journal_verify(
 ) -> None:
     """Check that no line was changed, removed, moved, inserted or backdated; ends with 2 if one was.
 
-    A journal that somebody has written anew from some line on cannot be told from inside: publish the hash of the
-    newest line, and check it later with `--head`.
+    The check does not find a journal whose last lines were all replaced, together with `head.json`. To prove that
+    this did not happen, publish the hash of the newest line now, and check it later with `--head`.
     """
     from lstm_stock.report import console
     from lstm_stock.report.journal import heading
@@ -159,7 +159,7 @@ def journal_verify(
         print(f"and {n_faults - MAX_FAULTS} more")
     if n_faults or not is_known:
         if not is_known:
-            print(f"no line has the hash {head}: the lines up to it were removed, or written anew")
+            print(f"no line has the hash {head}: the lines up to it were removed or replaced")
         print_error(f"the journal {journal_dir} is not as it was written")
         raise typer.Exit(JournalError.exit_code)
     print(heading(newest))

@@ -66,7 +66,7 @@ def pretrain(
         names = [name for name in names if name not in loaded.data.covariates]
         _copy_covariates(loaded.data.covariates, open_store(data_dir), store)
         store.require([*names, *loaded.data.covariates])
-        require_new(output)
+        require_new(output, "pretraining")
         from lstm_stock.network.tensorflow_setup import load_tensorflow
 
         load_tensorflow()

@@ -12,7 +12,7 @@ import pandas as pd
 from lstm_stock.atomic import write_dir_atomically
 from lstm_stock.errors import ConfigError
 from lstm_stock.runs.files import records
-from lstm_stock.runs.folder import cannot_save, require_writable
+from lstm_stock.runs.folder import Kind, cannot_save, require_writable
 from lstm_stock.scoring.summary import against_followers, coverage_by_step
 
 
@@ -66,7 +66,7 @@ class Evaluation:
         }
 
 
-def require_new(folder: Path) -> None:
+def require_new(folder: Path, kind: Kind = "evaluation") -> None:
     """Check that a folder can be made, before minutes are spent on what it will hold.
 
     Raises:
@@ -77,7 +77,7 @@ def require_new(folder: Path) -> None:
         raise ConfigError(
             f"{folder} exists already", "choose another folder with `--output`, or delete it first"
         )
-    require_writable(folder.parent, "evaluation")
+    require_writable(folder.parent, kind)
 
 
 def save_evaluation(folder: Path, write: Callable[[Path], None]) -> Path:

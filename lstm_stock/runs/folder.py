@@ -16,7 +16,7 @@ from lstm_stock.errors import RunError
 from lstm_stock.runs.files import CONFIG, PROVENANCE, join_tickers, write_json
 from lstm_stock.runs.provenance import BacktestProvenance, RunProvenance
 
-Kind = Literal["run", "backtest", "evaluation", "export"]
+Kind = Literal["run", "backtest", "evaluation", "export", "pretraining"]
 
 
 def runs_folder(path: str | Path | None = None) -> Path:
@@ -42,7 +42,7 @@ def require_writable(runs_dir: Path, kind: Kind = "run") -> None:
 
 def cannot_save(runs_dir: Path, error: OSError, kind: Kind = "run") -> RunError:
     """Return the error that says why something cannot be saved."""
-    option = "--output" if kind in ("evaluation", "export") else "--runs-dir"
+    option = "--runs-dir" if kind in ("run", "backtest") else "--output"
     return RunError(
         f"the {kind} cannot be saved in {runs_dir}: {error.strerror or error}",
         f"make room or choose another folder with `{option}`",

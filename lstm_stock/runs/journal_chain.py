@@ -1,7 +1,7 @@
 """Walk the lines of a journal, and find what was changed: each fault names its file and line.
 
-Not found from inside is a journal that was written anew from some line on, `head.json` included: only a hash that
-somebody else has shows that.
+The walk does not find a journal whose last lines were all replaced, together with `head.json`: only a hash that
+somebody else keeps shows that.
 """
 
 from __future__ import annotations
@@ -164,4 +164,4 @@ def _faults(line: Line, before: Head, path: Path, head: Head | None) -> Iterator
     if path.stem != f"{line.written:%Y-%m}":
         yield f"its time, {line.head.written}, is not in the month of its file"
     if head is not None and line.sequence == head.sequence and line.head != head:
-        yield f"it is not the line that {HEAD} names: the lines were written anew"
+        yield f"it is not the line that {HEAD} names: the lines were replaced"

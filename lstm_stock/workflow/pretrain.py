@@ -71,7 +71,7 @@ def pretrain(config: Config, store: Store, folder: Path, on_note: Callable[[str]
     try:
         path = write_dir_atomically(folder.parent, folder.name, write)
     except OSError as error:
-        raise cannot_save(folder, error, "evaluation") from error
+        raise cannot_save(folder.parent, error, "pretraining") from error
     return PretrainedFolder(path)
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -124,9 +126,8 @@ def _read(file: Path, state: str) -> StoreMarket | None:
             dates = found["dates"].astype("datetime64[D]")
             columns = {name: found[name].astype(np.float64) for name in _COLUMNS}
             complete, n_shares = found["is_complete"].astype(bool), int(found["n_shares"])
-    except Exception:
-        # NumPy and zipfile raise errors of many kinds for a damaged file, which is only a copy.
-        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error):
+        return None  # a damaged file is only a copy, and is made again
     if any(values.shape != dates.shape or not np.isfinite(values).all() for values in columns.values()):
         return None
     if complete.shape != dates.shape:
