@@ -22,7 +22,7 @@ from lstm_stock.cli.app import (
     print_error,
 )
 from lstm_stock.errors import ConfigError, LstmStockError, SourceError
-from lstm_stock.prices.sources import SOURCES, FetchOptions
+from lstm_stock.prices.sources import SOURCES, CsvOptions, DateOrder, FetchOptions
 
 if TYPE_CHECKING:
     from lstm_stock.prices.store import Store
@@ -67,6 +67,9 @@ def fetch(
         bool | None,
         typer.Option("--day-first/--month-first", help="Order in dates such as 03/04/2020 of the CSV file."),
     ] = None,
+    year_first: Annotated[
+        bool, typer.Option("--year-first", help="Dates such as 20/04/03 of the CSV file begin with the year.")
+    ] = False,
     exchange: Annotated[
         str | None,
         typer.Option(
@@ -116,7 +119,7 @@ def fetch(
         start=parse_date(start, "--start"),
         end=parse_date(end, "--end"),
         csv_path=from_csv,
-        day_first=day_first,
+        csv=CsvOptions(_date_order(day_first, year_first)),
         exchange=exchange,
         refresh=refresh,
         include_partial=include_partial,
@@ -238,6 +241,16 @@ def _all_tickers(arguments: list[str], file: Path | None) -> list[str]:
             "`lstm-stock fetch AAPL` fetches one; `--tickers-file FILE` names a list of them",
         )
     return distinct(tickers)
+
+
+def _date_order(day_first: bool | None, year_first: bool) -> DateOrder | None:
+    """Return what comes first in dates, or None if no option says it."""
+    if year_first and day_first is not None:
+        other = "--day-first" if day_first else "--month-first"
+        raise ConfigError(f"`--year-first` and `{other}` contradict each other", "leave out one of them")
+    if year_first:
+        return "year"
+    return None if day_first is None else "day" if day_first else "month"
 
 
 def _seconds(value: float, option: str, minimum: float) -> float:

@@ -69,7 +69,7 @@ def fetch_csv(ticker: str, options: FetchOptions) -> Fetched:
     """Read a CSV file."""
     if options.csv_path is None:
         raise DataError("the source csv needs a file", "name it: `--from-csv FILE`")
-    prices = read_csv(options.csv_path, options.day_first, ticker)
+    prices = read_csv(options.csv_path, options.csv, ticker)
     notes = list(prices.understood)
     exchange = options.exchange
     if exchange is None:

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from lstm_stock.prices.retry import Retry, ignore_retry
 
@@ -19,12 +19,30 @@ if TYPE_CHECKING:
 
     from lstm_stock.config.registry import Target
 
+DateOrder = Literal["day", "month", "year"]
+"""What comes first in a date."""
+
 SAMPLE_TICKER: Final = "AAPL"
 """The one ticker of the source `sample`."""
 
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True)
+class CsvOptions:
+    """What the user says about a file, where the file itself leaves it open.
+
+    Attributes:
+        date_order: Order in dates such as 03/04/05: `day`, `month` or `year` first; None: the rows decide.
+    """
+
+    date_order: DateOrder | None = None
+
+
+NOTHING_SAID: Final = CsvOptions()
+"""The user has said nothing: the file decides."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +54,7 @@ class FetchOptions:
         start: First date wanted, or None for where the store begins, or else the earliest that the source has.
         end: Last date wanted, inclusive, or None for the newest that the source has.
         csv_path: The file, for the source `csv`.
-        day_first: Order of day and month in dates such as 03/04/2020, where no row of the file decides.
+        csv: How to read it.
         exchange: ISO code of the exchange; it overrides the source's.
         refresh: Whether to fetch everything again and to replace what the store has.
         include_partial: Whether to keep a bar whose session is not over.
@@ -50,7 +68,7 @@ class FetchOptions:
     start: dt.date | None = None
     end: dt.date | None = None
     csv_path: Path | None = None
-    day_first: bool | None = None
+    csv: CsvOptions = NOTHING_SAID
     exchange: str | None = None
     refresh: bool = False
     include_partial: bool = False

@@ -13,30 +13,11 @@ from itertools import product, zip_longest
 from typing import NamedTuple
 
 from lstm_stock.errors import DataError
-from lstm_stock.prices.csv.cells import looks_like_date, looks_like_number
+from lstm_stock.prices.csv.dates import looks_like_date
+from lstm_stock.prices.csv.names import FIELDS, NAMES, NEEDED, plain
+from lstm_stock.prices.csv.numbers import looks_like_number
 from lstm_stock.prices.csv.text import Row
 
-NEEDED = ("open", "high", "low", "close", "volume")
-"""The columns that a file must have, besides the date."""
-
-_NAMES = {
-    field: tuple(names.split())
-    for field, names in {
-        "date": "date datetime timestamp tradedate tradingdate tradingday day time",
-        "open": "open openprice openingprice opening o",
-        "high": "high highprice highest h",
-        "low": "low lowprice lowest l",
-        "close": "close closelast closeprice closingprice closing last lastprice price c",
-        "adj_close": "adjclose adjustedclose adjusted closeadj closeadjusted adjcloseprice adj",
-        "volume": "volume vol tradevolume sharevolume v",
-        "dividends": "dividends dividend",
-        "splits": "stocksplits splits splitcoefficient splitfactor",
-        "ticker": "ticker symbol name",
-    }.items()
-}
-"""The names of each field, letters and digits alone; if a file has two of them, the earlier name wins."""
-
-_FIELDS = {name: field for field, names in _NAMES.items() for name in names}
 _PRICES = frozenset(NEEDED[:4])
 _SHARED = ("volume", "adj_close", "dividends", "splits")
 """Fields that a ticker's columns take from columns without a ticker."""
@@ -65,7 +46,7 @@ class Layout:
 
 
 class _Column(NamedTuple):
-    """A column whose name tells its field, and perhaps its ticker; `rank` is the name's place in `_NAMES`."""
+    """A column whose name tells its field, and perhaps its ticker; `rank` is the name's place in `NAMES`."""
 
     ticker: str
     field: str
@@ -94,7 +75,7 @@ def find_layout(rows: Sequence[Row], ticker: str | None, name: str) -> Layout:
     date = _find_date(texts, first)
     groups: dict[str, list[_Column]] = {}
     for one in _best_reading(texts, date):
-        groups.setdefault(_plain(one.ticker), []).append(one)
+        groups.setdefault(plain(one.ticker), []).append(one)
     bare = groups.pop("", [])
     chosen = _choose(list(groups.values()), bare, ticker, name)
     columns = _positions([one for one in bare if one.field in _SHARED], labels, name)
@@ -116,7 +97,7 @@ def find_layout(rows: Sequence[Row], ticker: str | None, name: str) -> Layout:
 
 def same_ticker(one: str, other: str) -> bool:
     """Compare tickers without case and punctuation: BRK.B, brk-b and BRK_B are the same."""
-    return bool(_plain(one)) and _plain(one) == _plain(other)
+    return bool(plain(one)) and plain(one) == plain(other)
 
 
 def several_tickers(found: Sequence[str], wanted: str | None, name: str) -> DataError:
@@ -127,10 +108,6 @@ def several_tickers(found: Sequence[str], wanted: str | None, name: str) -> Data
         + (f"but not {wanted}" if wanted else "and none is chosen"),
         f"fetch one of them by its name: `lstm-stock fetch {found[0]} --from-csv {name}`",
     )
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 def _count_header_rows(rows: Sequence[Row], name: str) -> int:
@@ -157,9 +134,9 @@ def _is_data(row: Row) -> bool:
 
 def _find_date(texts: Sequence[tuple[str, ...]], first: Sequence[str]) -> int | None:
     """Find the date column: by its name, else the first one whose first cell is a date."""
-    names = _NAMES["date"]
-    plain = [(_plain(text), position) for position, one in enumerate(texts) for text in one]
-    ranked = [(names.index(text), position) for text, position in plain if text in names]
+    names = NAMES["date"]
+    named = [(plain(text), position) for position, one in enumerate(texts) for text in one]
+    ranked = [(names.index(text), position) for text, position in named if text in names]
     if ranked:
         return min(ranked)[1]
     return next((i for i, cell in enumerate(first[: len(texts)]) if looks_like_date(cell)), None)
@@ -176,7 +153,7 @@ def _best_reading(texts: Sequence[tuple[str, ...]], date: int | None) -> list[_C
     for row, ticker_first in product(range(len(texts[0]) if texts else 0), (True, False)):
         columns = [_read_name(texts[i], i, row, ticker_first) for i in range(len(texts)) if i != date]
         reading = [one for one in columns if one is not None]
-        fields = {(_plain(one.ticker), one.field) for one in reading}
+        fields = {(plain(one.ticker), one.field) for one in reading}
         score = max((sum(key == ticker for key, _ in fields) for ticker, _ in fields), default=0)
         if score > best_score:
             best, best_score = reading, score
@@ -187,19 +164,19 @@ def _read_name(texts: tuple[str, ...], position: int, row: int, ticker_first: bo
     """Split one column's names into ticker and field, where `row` is the header row that holds the field."""
 
     def column(ticker: str, name: str) -> _Column:
-        field = _FIELDS[name]
-        return _Column(ticker, field, _NAMES[field].index(name), position)
+        field = FIELDS[name]
+        return _Column(ticker, field, NAMES[field].index(name), position)
 
     label = texts[row]
-    if (bare := _plain(label)) in _FIELDS:
+    if (bare := plain(label)) in FIELDS:
         return column(" ".join(text for i, text in enumerate(texts) if i != row and text), bare)
     words = [word for word in re.split(r"[\s._:|/,'\"()\[\]-]+", label) if word]
     for k in range(1, len(words)):
         # The longest name of a field first: `Adj Close`, not `Close`.
         ticker, name = (words[:k], words[k:]) if ticker_first else (words[-k:], words[:-k])
-        plain = "".join(map(_plain, name))
-        if len(plain) > 1 and _FIELDS.get(plain) not in (None, "date", "ticker"):
-            return column(" ".join(ticker), plain)
+        joined = "".join(map(plain, name))
+        if len(joined) > 1 and FIELDS.get(joined) not in (None, "date", "ticker"):
+            return column(" ".join(ticker), joined)
     return None
 
 

@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.errors import DataError
-from lstm_stock.prices.csv.cells import Dates, Numbers, find_decimal_mark, read_dates, read_numbers
 from lstm_stock.prices.csv.columns import Layout, find_layout, same_ticker, several_tickers
+from lstm_stock.prices.csv.dates import Dates, read_dates
+from lstm_stock.prices.csv.numbers import Numbers, find_decimal_mark, read_numbers
 from lstm_stock.prices.csv.text import SEPARATORS, CsvText, Row, read_csv_text
+from lstm_stock.prices.sources import NOTHING_SAID, CsvOptions
 from lstm_stock.prices.table import (
     COLUMNS,
     PRICES,
@@ -47,12 +49,12 @@ class CsvPrices:
     understood: tuple[str, ...]
 
 
-def read_csv(path: Path, day_first: bool | None = None, ticker: str | None = None) -> CsvPrices:
+def read_csv(path: Path, options: CsvOptions = NOTHING_SAID, ticker: str | None = None) -> CsvPrices:
     """Read a CSV file of daily prices.
 
     Args:
         path: The file: any separator, encoding, order and naming of columns, one to three header rows.
-        day_first: Order of day and month in dates such as 03/04/2020, where no row of the file decides.
+        options: What the user says about the file.
         ticker: The one to read, where the file holds several.
 
     Returns:
@@ -70,13 +72,13 @@ def read_csv(path: Path, day_first: bool | None = None, ticker: str | None = Non
     rows, notes = _rows_of_ticker(rows, layout, ticker, str(path))
     rows, ragged = _whole_rows(rows, len(layout.labels))
     cells = {name: [row.cells[column] for row in rows] for name, column in layout.columns.items()}
-    dates = read_dates(cells["date"], day_first)
+    dates = read_dates(cells["date"], options.date_order)
     if dates.open_between:
         row = int(np.flatnonzero(~np.isnat(dates.days))[0])
         raise DataError(
             f"the dates in {path}, such as `{cells['date'][row]}` in line {rows[row].line}, may be "
             f"{' or '.join(dates.open_between)}, and no row decides",
-            "say which: `--day-first` or `--month-first`",
+            "say which: `--day-first`, `--month-first` or `--year-first`",
         )
     mark = _decimal_mark(path, cells)
     numbers = {name: read_numbers(cells[name], mark) for name in COLUMNS if name in cells}

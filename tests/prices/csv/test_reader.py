@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lstm_stock.errors import DataError
-from lstm_stock.prices.csv.cells import find_decimal_mark, read_dates, read_numbers
+from lstm_stock.prices.csv.dates import read_dates
+from lstm_stock.prices.csv.numbers import find_decimal_mark, read_numbers
 from lstm_stock.prices.csv.reader import CsvPrices, read_csv
+from lstm_stock.prices.sources import CsvOptions
 from lstm_stock.prices.table import adjusted, validate
 from tests.helpers import random_prices
 
@@ -21,12 +23,16 @@ GOOD_ROWS = "2020-01-02,1.5,3,1,2,1.9,50\n2020-01-03,2.5,4,2,3,2.9,60\n"
 OPEN, CLOSE, VOLUME = [1.5, 2.5], [2.0, 3.0], [50.0, 60.0]
 
 
+def options(day_first: bool | None) -> CsvOptions:
+    return CsvOptions(None if day_first is None else "day" if day_first else "month")
+
+
 @pytest.fixture
 def read(tmp_path):
     def parse(text: str | bytes, day_first: bool | None = None, ticker: str | None = None) -> CsvPrices:
         path = tmp_path / "x.csv"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return read_csv(path, day_first, ticker)
+        return read_csv(path, options(day_first), ticker)
 
     return parse
 
@@ -199,7 +205,7 @@ def test_rows_decide_between_day_and_month_and_an_option_where_they_do_not(read,
         "such as `02/01/2020` in line 2, may be day first (31/01/2020) or month first (01/31/2020)"
         in error.message
     )
-    assert error.hint == "say which: `--day-first` or `--month-first`"
+    assert error.hint == "say which: `--day-first`, `--month-first` or `--year-first`"
     assert dates(read(open_text, day_first=True)) == ["2020-01-02", "2020-01-03"]
     assert dates(read(open_text, day_first=False)) == ["2020-02-01", "2020-03-01"]
 
@@ -466,7 +472,7 @@ def test_any_layout_of_a_valid_table_reads_back_equal(tmp_path, data):
         lines[1:] = lines[:0:-1]
     path = tmp_path / "x.csv"
     path.write_text(data.draw(st.sampled_from(["\n", "\r\n"])).join(lines), encoding="utf-8", newline="")
-    prices = read_csv(path, WRITE_DATE[date_format])
+    prices = read_csv(path, options(WRITE_DATE[date_format]))
     pd.testing.assert_frame_equal(prices.table, table, check_freq=False)
 
 
@@ -500,7 +506,7 @@ def test_any_bytes_are_read_or_refused(tmp_path, content, day_first):
     path = tmp_path / "x.csv"
     path.write_bytes(content)
     try:
-        prices = read_csv(path, day_first, "AAPL")
+        prices = read_csv(path, options(day_first), "AAPL")
     except DataError as error:
         assert error.message and error.hint
     else:
