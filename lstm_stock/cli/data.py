@@ -71,6 +71,7 @@ def data_show(
 ) -> None:
     """Show the source of a ticker's prices and its newest bars."""
     from lstm_stock.report import console, price_tables
+    from lstm_stock.report.text import date_text
 
     history = open_store(data_dir).read(ticker)
     for fact in price_tables.facts(history, dt.datetime.now(dt.UTC)):
@@ -82,7 +83,8 @@ def data_show(
         print(_csv(bars), end="")
     else:
         _print(
-            bars.reset_index().assign(date=[f"{date:%F}" for date in bars.index]).to_dict("records"), output
+            bars.reset_index().assign(date=[date_text(date) for date in bars.index]).to_dict("records"),
+            output,
         )
 
 
@@ -140,7 +142,7 @@ def data_check(
             ),
             *quality_warnings(found.table),
         ]
-        if origin.exchange is None:
+        if origin.exchange is None and not found.has_values:
             notes.append("its exchange is unknown: not checked for missing sessions")
         n_noted += bool(notes)
         print(f"{found.ticker}: {'; '.join(notes) if notes else 'good'}")
@@ -182,4 +184,5 @@ def _print(rows: list[dict[Any, Any]], output: Format) -> None:
 
 
 def _csv(bars: pd.DataFrame) -> str:
-    return str(bars.to_csv(date_format="%Y-%m-%d", lineterminator="\n"))
+    has_times = any(date.time() != dt.time() for date in bars.index)
+    return str(bars.to_csv(date_format="%F %T" if has_times else "%Y-%m-%d", lineterminator="\n"))

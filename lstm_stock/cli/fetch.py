@@ -63,6 +63,14 @@ def fetch(
     from_csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Read your own CSV file, in any usual layout.")
     ] = None,
+    value: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the CSV file that is a series of values, no prices: temperatures, sales.",
+            show_default=False,
+        ),
+    ] = None,
     day_first: Annotated[
         bool | None,
         typer.Option("--day-first/--month-first", help="Order in dates such as 03/04/2020 of the CSV file."),
@@ -112,6 +120,8 @@ def fetch(
         raise ConfigError(
             f"`--from-csv` and `--source {source}` contradict each other", "leave out one of them"
         )
+    if value is not None and from_csv is None:
+        raise ConfigError("`--value` names a column of a file", "name the file, too: `--from-csv FILE`")
     if from_csv is not None and len(names) > 1:
         raise ConfigError(f"`--from-csv` holds one ticker, but {len(names)} are named", "fetch one at a time")
     options = FetchOptions(
@@ -119,7 +129,7 @@ def fetch(
         start=parse_date(start, "--start"),
         end=parse_date(end, "--end"),
         csv_path=from_csv,
-        csv=CsvOptions(_date_order(day_first, year_first)),
+        csv=CsvOptions(_date_order(day_first, year_first), value),
         exchange=exchange,
         refresh=refresh,
         include_partial=include_partial,
@@ -136,14 +146,16 @@ def fetch(
 def report_fetch(done: FetchResult, store: Store, quiet: bool) -> None:
     """Print what was fetched and where it is stored."""
     from lstm_stock.report import console
+    from lstm_stock.report.text import date_text
 
     for note in done.notes:
         console.note(f"  {note}", quiet)
     table = done.history.table
     new = f", {done.n_new} of them new" if done.n_new < len(table) else ""
+    what = "values" if done.history.has_values else "bars"
     console.note(
-        f"{done.history.ticker}: {len(table)} bars, {table.index[0]:%F} to {table.index[-1]:%F}{new}, "
-        f"in {store.path(done.history.ticker)}",
+        f"{done.history.ticker}: {len(table)} {what}, {date_text(table.index[0])} to "
+        f"{date_text(table.index[-1])}{new}, in {store.path(done.history.ticker)}",
         quiet,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import cast
 
 import pandas as pd
@@ -15,9 +16,11 @@ from lstm_stock.config.registry import resolve
 from lstm_stock.errors import DataError, SourceError
 from lstm_stock.prices.calendars import check_exchange, guess_exchange
 from lstm_stock.prices.csv.reader import read_csv
+from lstm_stock.prices.csv.values import only_value_column, read_values
 from lstm_stock.prices.retry import retrying
 from lstm_stock.prices.sources import SAMPLE_TICKER, SOURCES, Fetched, FetchOptions
 from lstm_stock.prices.table import between, days_of, validate
+from lstm_stock.prices.values import interval_of, interval_text
 from lstm_stock.prices.yahoo.client import fetch_bars
 
 _SAMPLE_FILE = "AAPL_2010_2023.csv"
@@ -69,7 +72,15 @@ def fetch_csv(ticker: str, options: FetchOptions) -> Fetched:
     """Read a CSV file."""
     if options.csv_path is None:
         raise DataError("the source csv needs a file", "name it: `--from-csv FILE`")
-    prices = read_csv(options.csv_path, options.csv, ticker)
+    if options.csv.value is not None:
+        return _fetch_values(options.csv_path, options.csv.value, options)
+    try:
+        prices = read_csv(options.csv_path, options.csv, ticker)
+    except DataError:
+        column = only_value_column(options.csv_path)
+        if column is None:
+            raise
+        return _fetch_values(options.csv_path, column, options)
     notes = list(prices.understood)
     exchange = options.exchange
     if exchange is None:
@@ -80,6 +91,17 @@ def fetch_csv(ticker: str, options: FetchOptions) -> Fetched:
             else f"exchange: {exchange}, since Saturdays and Sundays have bars"
         )
     return Fetched(prices.table, None, exchange, tuple(notes))
+
+
+def _fetch_values(path: Path, column: str, options: FetchOptions) -> Fetched:
+    if options.exchange is not None:
+        raise DataError(
+            f"`{column}` in {path} is a series of values, which has no exchange", "leave out `--exchange`"
+        )
+    found = read_values(path, column, options.csv.date_order)
+    interval = interval_of(found.table)
+    notes = [*found.understood, f"a series of values, {interval_text(interval, found.table)}: not prices"]
+    return Fetched(found.table, notes=tuple(notes), column=found.column)
 
 
 def fetch_sample(ticker: str, options: FetchOptions) -> Fetched:

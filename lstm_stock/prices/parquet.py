@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lstm_stock.prices.table import COLUMNS, PriceHistory, PriceProvenance, days_of, price_table
+from lstm_stock.prices.values import PRICES, VALUE, VALUES, times_of, value_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,15 +21,24 @@ _READABLE_FORMATS = (1, 2)
 
 
 def encode_history(history: PriceHistory) -> bytes:
-    """Return prices as the bytes of a Parquet file; `date` is of type date32."""
+    """Return prices, or values, as the bytes of a Parquet file.
+
+    `date` is of type date32, in a series of values a time stamp.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = history.table
     facts = {"format": _FORMAT, "ticker": history.ticker, **asdict(history.provenance)}
     facts["asked_again"] = facts.pop("confirmed_mismatches")
-    columns = {name: pa.array(table[name].to_numpy()) for name in COLUMNS}
-    arrow = pa.table({"date": pa.array(days_of(table), type=pa.date32()), **columns})
+    if history.has_values:
+        facts["kind"] = VALUES
+        dates = pa.array(times_of(table), type=pa.timestamp("s"))
+    else:
+        del facts["column"]
+        dates = pa.array(days_of(table), type=pa.date32())
+    columns = {str(name): pa.array(table[name].to_numpy()) for name in table.columns}
+    arrow = pa.table({"date": dates, **columns})
     buffer = io.BytesIO()
     pq.write_table(arrow.replace_schema_metadata({_METADATA_KEY: json.dumps(facts)}), buffer)
     return buffer.getvalue()
@@ -53,11 +63,16 @@ def decode_history(raw: bytes) -> PriceHistory:
 
 
 def _from_arrow(arrow: pa.Table) -> PriceHistory:
-    if sorted(arrow.column_names) != sorted(("date", *COLUMNS)):
-        raise ValueError(f"its columns are `{' '.join(arrow.column_names)}`")
     facts = json.loads((arrow.schema.metadata or {}).get(_METADATA_KEY, b"null"))
-    if not isinstance(facts, dict) or not isinstance(facts.get("ticker"), str):
+    is_known = isinstance(facts, dict)
+    kind = facts.pop("kind", PRICES) if is_known else PRICES
+    names = COLUMNS if kind == PRICES else (VALUE,)
+    if sorted(arrow.column_names) != sorted(("date", *names)):
+        raise ValueError(f"its columns are `{' '.join(arrow.column_names)}`")
+    if not is_known or not isinstance(facts.get("ticker"), str):
         raise ValueError("it does not say where its prices come from")
+    if kind not in (PRICES, VALUES):
+        raise ValueError(f"it holds {kind!r}, which this version does not know")
     if facts.pop("format", None) not in _READABLE_FORMATS:
         raise ValueError("it was written by a newer version")
     ticker = facts.pop("ticker")
@@ -76,5 +91,8 @@ def _to_table(arrow: pa.Table) -> pd.DataFrame:
     kind = arrow["date"].type
     if not pa.types.is_date(kind) and not (pa.types.is_timestamp(kind) and kind.tz is None):
         raise ValueError(f"its dates are of type {kind}")
+    dates = arrow["date"].cast(pa.timestamp("s")).to_numpy()
+    if VALUE in arrow.column_names:
+        return value_table(dates, arrow[VALUE].cast(pa.float64()).to_numpy())
     columns: dict[str, Any] = {name: arrow[name].cast(pa.float64()).to_numpy() for name in COLUMNS}
-    return price_table(arrow["date"].cast(pa.timestamp("s")).to_numpy(), columns)
+    return price_table(dates, columns)

@@ -15,6 +15,7 @@ import pandas as pd
 from lstm_stock.prices.calendars import recorded_sessions
 from lstm_stock.prices.sources import SOURCES
 from lstm_stock.prices.table import Array, counted
+from lstm_stock.prices.values import has_values, interval_of, positions, times_of
 
 _SPLIT_RATIOS: Final = np.array([1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50])
 _UNIT: Final = 100.0
@@ -89,11 +90,13 @@ def session_notes(
 
 
 def quality_warnings(table: pd.DataFrame) -> list[str]:
-    """Find suspicious bars; return lines for the user, with dates.
+    """Find suspicious bars, or dates without a value; return lines for the user, with dates.
 
     Args:
-        table: A valid price table.
+        table: A valid price table, or value table.
     """
+    if has_values(table):
+        return _missing_values(table)
     dates = pd.DatetimeIndex(table.index)
     columns = {name: table[name].to_numpy(np.float64) for name in table.columns}
     found = [
@@ -103,6 +106,23 @@ def quality_warnings(table: pd.DataFrame) -> list[str]:
         *_zero_volumes(dates, columns["volume"]),
     ]
     return [f"suspicious: {text}" for text in found]
+
+
+def _missing_values(table: pd.DataFrame) -> list[str]:
+    """Count the dates at which a series lacks a value, and name the longest gap."""
+    times, interval = times_of(table), interval_of(table)
+    if interval is None:
+        return []
+    steps = np.diff(positions(times, interval))
+    n = int(np.sum(np.maximum(steps - 1, 0)))
+    if n == 0:
+        return []
+    longest = int(np.argmax(steps))
+    return [
+        f"missing: {counted(n, 'date')} without a value in this {interval.adjective} series, the longest gap from "
+        f"{str(times[longest])[:10]} to {str(times[longest + 1])[:10]}; step k of a forecast is the k-th value "
+        "that follows"
+    ]
 
 
 def _jumps(dates: pd.DatetimeIndex, columns: dict[str, Array]) -> list[str]:

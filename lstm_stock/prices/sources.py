@@ -36,9 +36,11 @@ class CsvOptions:
 
     Attributes:
         date_order: Order in dates such as 03/04/05: `day`, `month` or `year` first; None: the rows decide.
+        value: The column that is a series of values, no prices; None for prices.
     """
 
     date_order: DateOrder | None = None
+    value: str | None = None
 
 
 NOTHING_SAID: Final = CsvOptions()
@@ -83,11 +85,12 @@ class Fetched:
     """What a source returns.
 
     Attributes:
-        table: A valid price table.
+        table: A valid price table, or value table.
         currency: Currency of the prices (`USD`; `GBp` is pence), if known.
         exchange: A code of `lstm_stock.prices.calendars`, or None if unknown.
         notes: How the source's data was read and what was left out, in lines for the user.
         partial: Date of the last bar, if its session is not over.
+        column: The column of the file that a series of values was read from; None for prices.
     """
 
     table: pd.DataFrame
@@ -95,6 +98,7 @@ class Fetched:
     exchange: str | None = None
     notes: tuple[str, ...] = ()
     partial: dt.date | None = None
+    column: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lstm_stock.errors import DataError
+from lstm_stock.errors import DataError, UnusableTickerError
+from lstm_stock.prices.values import VALUE, has_values, times_of, values_hash, wrong_values
 
 COLUMNS = ("open", "high", "low", "close", "adj_close", "volume", "dividends", "splits")
 """The columns of a price table, in order."""
@@ -52,6 +53,7 @@ class PriceProvenance:
         confirmed_mismatches: Dates (ISO) of missing sessions and of bars without a session that a second fetch
             did not change.
         notes: Findings about the table when it was fetched, in lines for the user.
+        column: The column of the file that a series of values was read from; None for prices.
     """
 
     source: str
@@ -64,15 +66,29 @@ class PriceProvenance:
     partial: str | None = None
     confirmed_mismatches: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    column: str | None = None
 
 
 @dataclass(frozen=True)
 class PriceHistory:
-    """One ticker's price table and where it comes from."""
+    """One ticker's price table, or value table, and where it comes from."""
 
     ticker: str
     table: pd.DataFrame
     provenance: PriceProvenance
+
+    @property
+    def has_values(self) -> bool:
+        """Whether it is a series of values, not of prices: `lstm_stock.prices.values`."""
+        return has_values(self.table)
+
+    def require_prices(self) -> None:
+        """Raise an UnusableTickerError for a series of values."""
+        if self.has_values:
+            raise UnusableTickerError(
+                f"{self.ticker} is a series of values, not of prices",
+                f"`lstm-stock data show {self.ticker}` shows it",
+            )
 
 
 @dataclass(frozen=True)
@@ -106,8 +122,10 @@ def price_table(dates: npt.ArrayLike, columns: Mapping[str, npt.ArrayLike]) -> p
 
 
 def days_of(table: pd.DataFrame) -> Days:
-    """Return the day of each bar, `datetime64[D]`, shape `(n_bars,)`."""
-    return table.index.to_numpy().astype("datetime64[D]")
+    """Return the day of each bar, shape `(n_bars,)`: `datetime64[D]`, or `[s]` where a value has a time of day."""
+    times = times_of(table)
+    days: Days = times.astype("datetime64[D]")
+    return days if (days == times).all() else times
 
 
 def arrays_of(table: pd.DataFrame) -> dict[str, Array]:
@@ -123,14 +141,14 @@ def between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> 
         start: First date.
         end: Last date.
     """
-    days = days_of(table)
+    days = table.index.to_numpy()
     first = 0 if start is None else int(np.searchsorted(days, np.datetime64(start, "D")))
-    after = len(days) if end is None else int(np.searchsorted(days, np.datetime64(end, "D"), side="right"))
+    after = len(days) if end is None else int(np.searchsorted(days, np.datetime64(end, "D") + 1))
     return table.iloc[first:after]
 
 
 def validate(table: pd.DataFrame, name: str) -> None:
-    """Check that `table` is a price table.
+    """Check that `table` is a price table, or a value table.
 
     A close outside of [low, high] passes, since real data has it, and so do gaps between dates and moves of any
     size.
@@ -142,8 +160,9 @@ def validate(table: pd.DataFrame, name: str) -> None:
     Raises:
         DataError: It is not. The message has one line per reason, with the first row (from 1) and its date.
     """
-    reasons = _wrong_form(table)
-    if not reasons:
+    of_values = has_values(table)
+    reasons = wrong_values(table) if of_values else _wrong_form(table)
+    if not reasons and not of_values:
         dates = table.index.to_numpy()
         columns = dict(zip(COLUMNS, table.to_numpy().T, strict=True))
         reasons = [
@@ -152,7 +171,7 @@ def validate(table: pd.DataFrame, name: str) -> None:
         ]
     if reasons:
         raise DataError(
-            f"the prices of {name} are not usable:\n" + bullet_list(reasons),
+            f"the {'values' if of_values else 'prices'} of {name} are not usable:\n" + bullet_list(reasons),
             "correct them at the source, then fetch again; nothing is repaired silently",
         )
 
@@ -198,11 +217,13 @@ def adjusted(table: pd.DataFrame) -> pd.DataFrame:
     """Adjust a price table for dividends: `open high low close` times `adj_close / close`, bar by bar.
 
     Each bar depends on itself alone. The last close stays the quoted one if its `adj_close` equals it. The volume
-    stays, since it is adjusted for splits already.
+    stays, since it is adjusted for splits already. A value table has nothing to adjust.
 
     Returns:
-        Columns `open high low close volume`, the index of `table`.
+        Columns `open high low close volume`, or `close` alone of a value table, the index of `table`.
     """
+    if has_values(table):
+        return table.rename(columns={VALUE: "close"})
     columns = arrays_of(table)
     values = np.stack([columns[name] for name in _ADJUSTED_INDEX])
     values[:-1] *= columns["adj_close"] / columns["close"]
@@ -215,6 +236,8 @@ def table_hash(table: pd.DataFrame) -> str:
     It depends on dates, column names and float64 values alone, not on pandas, the index's unit or the machine. A
     slice of a table has the hash of the same bars fetched alone.
     """
+    if has_values(table):
+        return values_hash(table)
     digest = hashlib.sha256()
     digest.update(days_of(table).astype("<i8").tobytes())
     columns = arrays_of(table)

@@ -30,6 +30,7 @@ from lstm_stock.prices.quality import quality_warnings, session_mismatches, sess
 from lstm_stock.prices.sources import SOURCES, Fetched, FetchOptions
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, counted, table_hash
+from lstm_stock.prices.values import has_values
 
 _LOCK_SECONDS = 60.0
 
@@ -129,7 +130,17 @@ def _update(
     fetched = fetch_prices(ticker, replace(options, start=dates.start, end=dates.end))
     if stored is None:
         return _result(ticker, None, dates, fetched, options)
+    if stored.has_values != has_values(fetched.table) and not options.refresh:
+        kinds = ("a series of values", "prices") if stored.has_values else ("prices", "a series of values")
+        raise DataError(
+            f"the store has {ticker} as {kinds[0]}, and the file has {kinds[1]}",
+            "give one of them another name; `--refresh` replaces what is stored",
+        )
     old = complete_bars(stored)
+    if has_values(fetched.table):
+        if not options.refresh:
+            _bars_to_keep(stored, dates, fetched, None)  # raises an error for dates that would be lost
+        return _result(ticker, stored, dates, fetched, options)
     change = find_change(old, fetched.table)
     notes = []
     if change is not None and not dates.whole:
@@ -160,7 +171,8 @@ def _bars_to_keep(
         return lost, []
     if not SOURCES[source].is_incremental:
         raise DataError(
-            f"the store has {len(lost)} bars of {stored.ticker} that this fetch lacks, the first of {lost[0]:%F}",
+            f"the store has {counted(len(lost), 'value' if stored.has_values else 'bar')} of {stored.ticker} that "
+            f"this fetch lacks, the first of {lost[0]:%F}",
             "`--refresh` replaces the store's bars with the fetched ones",
         )
     # A bar on a day without a session was an error of the source: its absence is a correction.
@@ -211,6 +223,7 @@ def _result(
         partial=None if fetched.partial is None else fetched.partial.isoformat(),
         confirmed_mismatches=tuple(sorted(confirmed)),
         notes=about,
+        column=fetched.column,
     )
     n_new = len(table.index.difference(old_dates))
     return FetchResult(PriceHistory(ticker, table, provenance), n_new, (*fetched.notes, *late, *about))

@@ -16,7 +16,9 @@ from rich.table import Table
 
 from lstm_stock.prices.table import PriceHistory
 from lstm_stock.prices.update import FetchResult
+from lstm_stock.prices.values import interval_of, interval_text
 from lstm_stock.report.table import new_table
+from lstm_stock.report.text import date_text
 
 _NOTE_WIDTH = 70
 _SIGNIFICANT_DIGITS = 6
@@ -65,8 +67,8 @@ def store_rows(histories: Sequence[PriceHistory | str], now: dt.datetime) -> lis
         else {
             "ticker": history.ticker,
             "rows": len(history.table),
-            "from": f"{history.table.index[0]:%F}",
-            "to": f"{history.table.index[-1]:%F}",
+            "from": date_text(history.table.index[0]),
+            "to": date_text(history.table.index[-1]),
             "source": history.provenance.source,
             "age": age(history, now),
             "notes": "; ".join(notes_of(history)),
@@ -94,7 +96,7 @@ def bars_table(bars: pd.DataFrame) -> Table:
             f"{value:.0f}" if name == "volume" else f"{value:.{_SIGNIFICANT_DIGITS}g}"
             for name, value in zip(names, values, strict=True)
         )
-        table.add_row(f"{date:%F}", *cells)
+        table.add_row(date_text(date), *cells)
     return table
 
 
@@ -102,11 +104,16 @@ def facts(history: PriceHistory, now: dt.datetime) -> list[str]:
     """Return the origin of a ticker's prices and the notes on them, as lines of text."""
     origin = history.provenance
     requested = f"{origin.requested_start or 'the earliest'} to {origin.requested_end or 'the newest'}"
-    n_bars, first, last = _span(history.table)
+    n_rows, first, last = _span(history.table)
+    about = f"currency {origin.currency or 'unknown'}, exchange {origin.exchange or 'unknown'}"
+    if history.has_values:
+        interval = interval_text(interval_of(history.table), history.table)
+        about = f"a series of values, {interval}, column `{origin.column}` of the file"
     return [
-        f"{history.ticker}: {n_bars} bars, {first} to {last}; requested: {requested}",
+        f"{history.ticker}: {n_rows} {'values' if history.has_values else 'bars'}, {first} to {last}; requested: "
+        f"{requested}",
         f"source {origin.source}, fetched {origin.fetched_at} ({age(history, now)} ago)",
-        f"currency {origin.currency or 'unknown'}, exchange {origin.exchange or 'unknown'}",
+        about,
         f"hash {origin.hash}",
         *(f"note: {note}" for note in notes_of(history)),
     ]
@@ -130,7 +137,7 @@ def age(history: PriceHistory, now: dt.datetime) -> str:
 
 
 def _span(bars: pd.DataFrame) -> tuple[str, str, str]:
-    return str(len(bars)), f"{bars.index[0]:%F}", f"{bars.index[-1]:%F}"
+    return str(len(bars)), date_text(bars.index[0]), date_text(bars.index[-1])
 
 
 def _shorten(notes: Sequence[str]) -> str:

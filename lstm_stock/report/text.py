@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 import textwrap
@@ -33,6 +34,15 @@ def number(value: float | None, digits: int = 2, suffix: str = "") -> str:
         return "-"
     # Adding 0 turns the -0.0 that rounding may leave into 0.0.
     return f"{round(value, digits) + 0.0:.{digits}f}{suffix}"
+
+
+def date_text(date: dt.datetime) -> str:
+    """Format a date, with its time of day if it has one.
+
+    >>> date_text(dt.datetime(2024, 1, 31)), date_text(dt.datetime(2024, 1, 31, 5))
+    ('2024-01-31', '2024-01-31 05:00')
+    """
+    return f"{date:%F}" if date.time() == dt.time() else f"{date:%F %H:%M}"
 
 
 def comparison(scores: pd.DataFrame, model: str, ticker: str) -> str:

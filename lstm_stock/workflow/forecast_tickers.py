@@ -11,7 +11,7 @@ import pandas as pd
 
 from lstm_stock.config import normalise_ticker
 from lstm_stock.config.tickers import distinct
-from lstm_stock.errors import DataError, ShortHistoryError
+from lstm_stock.errors import DataError, ShortHistoryError, UnusableTickerError
 from lstm_stock.prices.reader import PriceSource
 from lstm_stock.prices.store import Store
 from lstm_stock.runs.catalog import find_run
@@ -161,12 +161,12 @@ def _with_pretrained(
     store.require(wanted.tickers)
     chooser = Chooser(folder, store, prices, wanted.cutoff)
     found = Forecasts(OF_PRETRAINED)
-    failures: list[tuple[str, ShortHistoryError]] = []
+    failures: list[tuple[str, UnusableTickerError]] = []
     for ticker in wanted.tickers:
         try:
             choice = chooser.choose(ticker)
             found.add(choice.bars, ticker, wanted.dividends)
-        except ShortHistoryError as error:
+        except UnusableTickerError as error:
             failures.append((ticker, error))
             continue
         found.warnings += [(ticker, text) for text in limits(choice, ticker)]

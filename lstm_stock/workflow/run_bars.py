@@ -80,7 +80,9 @@ class RunBars:
 
     def table(self, ticker: str) -> pd.DataFrame:
         """Return the stored bars of a ticker, which may be none; DataError if its prices are missing."""
-        table = between(self.prices.read(ticker).table, self.start, self.end)
+        history = self.prices.read(ticker)
+        history.require_prices()
+        table = between(history.table, self.start, self.end)
         return table if self.max_bars is None else table.iloc[-self.max_bars :]
 
     def exchange_of(self, ticker: str) -> str | None:

@@ -76,10 +76,13 @@ class Chooser:
 
         Raises:
             ShortHistoryError: The ticker has no bar up to `end`.
+            UnusableTickerError: It is a series of values.
             DataError: Its prices are missing.
             RunError: A file of the networks cannot be read.
         """
-        exchange = self.prices.read(ticker).provenance.exchange
+        history = self.prices.read(ticker)
+        history.require_prices()
+        exchange = history.provenance.exchange
         market = self._market(exchange) if is_share(ticker) else None
         missing: list[str] = []
         for name, network in self.folder.networks.items():
