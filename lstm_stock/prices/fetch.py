@@ -94,13 +94,11 @@ def fetch_csv(ticker: str, options: FetchOptions) -> Fetched:
 
 
 def _fetch_values(path: Path, column: str, options: FetchOptions) -> Fetched:
-    if options.exchange is not None:
-        raise DataError(
-            f"`{column}` in {path} is a series of values, which has no exchange", "leave out `--exchange`"
-        )
     found = read_values(path, column, options.csv.date_order)
     interval = interval_of(found.table)
     notes = [*found.understood, f"a series of values, {interval_text(interval, found.table)}: not prices"]
+    if options.exchange is not None:
+        notes.append(f"exchange {options.exchange}: ignored, since values have none")
     return Fetched(found.table, notes=tuple(notes), column=found.column)
 
 

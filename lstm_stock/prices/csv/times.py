@@ -71,7 +71,7 @@ def read_times(cells: Sequence[str], order: DateOrder | None = None) -> TimesRea
         style += ", times in UTC, as their offsets differ"
     elif seconds.any():
         style += ", with times of day as written"
-    times: Times = days.days.astype("datetime64[s]") + seconds
+    times: Times = days.days.astype("datetime64[s]") + seconds.astype("timedelta64[s]")
     return TimesRead(times, style, days.open_between)
 
 

@@ -40,7 +40,9 @@ def test_of_several_columns_one_must_be_named(tmp_path):
     ) as error:
         fetch_into(Store(tmp_path), "TEMP", FetchOptions("csv", csv_path=path))
     assert error.value.hint == "say which: `--value temp`"
-    found = fetch_into(Store(tmp_path), "TEMP", FetchOptions("csv", csv_path=path, csv=CsvOptions(value="Humidity")))
+    found = fetch_into(
+        Store(tmp_path), "TEMP", FetchOptions("csv", csv_path=path, csv=CsvOptions(value="Humidity"))
+    )
     assert found.history.table["value"].iloc[0] == 60
     assert "ignored: `temp`" in found.notes
 
