@@ -17,9 +17,6 @@ from lstm_stock.distributions.student_t_quantile import (
 
 Numbers = Array | float
 
-MANY = 20_000
-"""Quantiles in one call from which on SciPy is faster, its import included."""
-
 
 def betaln(a: Numbers, b: Numbers) -> Array:
     """Return the log of the beta function."""
@@ -58,7 +55,7 @@ def stdtrit(df: Numbers, p: Numbers) -> Array:
         return np.zeros(np.shape(df))
     if isinstance(p, float) and LEAST_TAIL <= min(p, 1 - p) <= GREATEST_TAIL:
         degrees = np.asarray(df, np.float64)
-        if 0 < degrees.size <= MANY and degrees.min() >= LEAST_DF and degrees.max() < np.inf:
+        if degrees.size and degrees.min() >= LEAST_DF and degrees.max() < np.inf:
             return np.copysign(upper_quantile(degrees, min(p, 1 - p)), p - 0.5)
     from scipy import special
 
