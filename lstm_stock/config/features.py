@@ -27,7 +27,7 @@ class FeatureSpec:
         compute: Target of a function from `lstm_stock.dataset.features.Bars` and `arguments` to one value per bar.
         arguments: Numbers that the function takes after the bars.
         by_step: Whether it depends on the session that is forecast: there is then one column for each step of the
-            horizon, and the function also takes the step.
+            horizon. The function also takes an array of steps, and returns `(n_bars, n_steps)`; it is `plain`.
         needs_market: Whether it reads the bars of all tickers of a run.
     """
 

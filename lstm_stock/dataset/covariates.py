@@ -22,7 +22,7 @@ from lstm_stock.config.registry import resolve
 from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.volatility import Array
 from lstm_stock.prices import calendars
-from lstm_stock.prices.table import Days, counted, days_of
+from lstm_stock.prices.table import Days, counted, days_of, with_columns
 
 KNOWN_WITHIN = dt.timedelta(minutes=20)
 """Time after a ticker's close within which a covariate's session may end and still count as known at that close:
@@ -171,10 +171,9 @@ class Covariates:
 
     def with_columns(self, ticker: str, adjusted: pd.DataFrame) -> pd.DataFrame:
         """Add one column per covariate feature to a ticker's bars: the values known at each close."""
-        days, columns = days_of(adjusted), dict[str, Array]()
-        for one in self.tables:
-            columns |= dict(zip(one.names, one.known_at(days, self.exchange_of(ticker)).T, strict=True))
-        return adjusted.assign(**columns)
+        days, exchange = days_of(adjusted), self.exchange_of(ticker)
+        names = [name for one in self.tables for name in one.names]
+        return with_columns(adjusted, names, np.hstack([one.known_at(days, exchange) for one in self.tables]))
 
     def notes(self, tickers: Sequence[str], days: Days) -> list[str]:
         """Return sentences on missing bars and unknown exchanges.

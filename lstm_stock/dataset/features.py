@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lstm_stock.config.covariates import is_covariate_feature
 from lstm_stock.config.features import FEATURES, feature_of
@@ -26,7 +29,7 @@ from lstm_stock.dataset.volatility import (
     variance_surprise,
 )
 from lstm_stock.errors import ConfigError
-from lstm_stock.prices.table import Days, days_of
+from lstm_stock.prices.table import Days, arrays_of, days_of
 
 MARKET_COLUMNS = ("market", "market_level", "market_trend_2", "market_trend_10")
 """Columns of the market in a table of adjusted bars."""
@@ -87,18 +90,15 @@ class Bars:
 
         Those of market, sessions and covariates are taken if they exist, see `lstm_stock.dataset.loader`.
         """
-        names = ("open", "high", "low", "close", "volume")
-        open_, high, low, close, volume = (adjusted[name].to_numpy(np.float64) for name in names)
-        by_range = range_volatility(day_variance(open_, high, low, close))
-        market, level, trend_2, trend_10 = (
-            adjusted[name].to_numpy(np.float64) if name in adjusted else None for name in MARKET_COLUMNS
+        names = [str(name) for name in adjusted.columns]
+        steps = [name for name in names if name.startswith(SESSION_COLUMN)]
+        numbers = arrays_of(adjusted[[name for name in names if name not in steps]] if steps else adjusted)
+        open_, high, low, close, volume = (
+            numbers[name] for name in ("open", "high", "low", "close", "volume")
         )
-        steps = [name for name in adjusted if str(name).startswith(SESSION_COLUMN)]
-        covariates = {
-            str(name): column.to_numpy(np.float64)
-            for name, column in adjusted.items()
-            if is_covariate_feature(str(name))
-        }
+        by_range = range_volatility(day_variance(open_, high, low, close))
+        market, level, trend_2, trend_10 = (numbers.get(name) for name in MARKET_COLUMNS)
+        covariates = {name: values for name, values in numbers.items() if is_covariate_feature(name)}
         return cls(
             open=open_,
             high=high,
@@ -115,6 +115,16 @@ class Bars:
             sessions=adjusted[steps].to_numpy("datetime64[D]") if steps else None,
             covariates=covariates,
         )
+
+    @cached_property
+    def distinct_sessions(self) -> tuple[Days, NDArray[np.int64]]:
+        """Every date of `sessions` once, increasing, and where each of `sessions` is among them."""
+        sessions = require_sessions(self.sessions)
+        first = sessions.min()
+        days = (sessions - first).astype(np.int64)
+        is_session = np.zeros(days.max() + 1, np.bool_)
+        is_session[days] = True
+        return first + np.flatnonzero(is_session), (np.cumsum(is_session) - 1)[days]
 
     @cached_property
     def day_variance(self) -> Array:
@@ -232,6 +242,13 @@ def of_market(values: Array | None) -> Array:
     return values
 
 
+def require_sessions(sessions: Days | None) -> Days:
+    """Return the sessions after each bar; raise ValueError if the bars have none."""
+    if sessions is None:
+        raise ValueError("the bars have no columns of sessions")
+    return sessions
+
+
 def open_level(bars: Bars) -> Array:
     """`open_t`."""
     return bars.open
@@ -257,8 +274,8 @@ def volume_level(bars: Bars) -> Array:
     return bars.volume
 
 
-def feature_table(bars: Bars, columns: Sequence[str], volatility: Array | None) -> Array:
-    """Compute the columns of features of every bar.
+def feature_table(bars: Bars, columns: Sequence[str], volatility: Array | None, from_row: int = 0) -> Array:
+    """Compute the columns of features of every bar, or of the last ones.
 
     Args:
         bars: The bars of one ticker.
@@ -267,9 +284,10 @@ def feature_table(bars: Bars, columns: Sequence[str], volatility: Array | None) 
         volatility: Known at each bar, shape `(n_bars,)`. Returns and ranges are divided by that of the bar before,
             volatilities by that of the same bar, so that quiet and volatile times and tickers look alike to the
             network. None leaves them as they are.
+        from_row: The first bar whose features are returned; they are computed from all.
 
     Returns:
-        Unscaled features, shape `(n_bars, n_features)`; the first rows are NaN during warm-up.
+        Unscaled features, shape `(n_bars - from_row, n_features)`; the first rows are NaN during warm-up.
 
     Raises:
         ConfigError: A feature is neither in `FEATURES` nor in `bars.covariates`.
@@ -279,21 +297,26 @@ def feature_table(bars: Bars, columns: Sequence[str], volatility: Array | None) 
     ]
     if unknown:
         raise ConfigError(f"unknown features: {', '.join(unknown)}", f"known features: {', '.join(FEATURES)}")
+    table = np.empty((len(bars.close) - from_row, len(columns)))
     previous_volatility = None if volatility is None else _previous(volatility)
-    found = []
-    for column in columns:
-        name, step = feature_of(column)
+    end = 0
+    for name, group in groupby(map(feature_of, columns), key=itemgetter(0)):
+        steps = [step for _, step in group]
+        start, end = end, end + len(steps)
         if name in bars.covariates:
-            found.append(bars.covariates[name])
+            table[:, start] = bars.covariates[name][from_row:]
             continue
         feature = FEATURES[name]
-        arguments = (*feature.arguments, step) if feature.by_step else feature.arguments
-        values = resolve(feature.compute)(bars, *arguments)
+        compute = resolve(feature.compute)
+        if feature.by_step:
+            table[:, start:end] = compute(bars, *feature.arguments, np.array(steps))[from_row:]
+            continue
+        values = compute(bars, *feature.arguments)
         if previous_volatility is not None and feature.kind == "return":
             values = values / previous_volatility
         elif previous_volatility is not None and feature.kind == "log_range":
             values = values - np.log(previous_volatility)
         elif volatility is not None and feature.kind == "log_vol":
             values = values - np.log(volatility)
-        found.append(values)
-    return np.column_stack(found)
+        table[:, start] = values[from_row:]
+    return table

@@ -23,7 +23,7 @@ from lstm_stock.dataset.volatility import (
     log_returns,
     trailing_volatility,
 )
-from lstm_stock.prices.table import arrays_of, days_of
+from lstm_stock.prices.table import arrays_of, days_of, with_columns
 
 YEAR, MIN_YEAR = 250, 60
 """Bars of the mean that `Market.level` is compared with, and the fewest."""
@@ -100,12 +100,8 @@ class Market:
         rows = np.searchsorted(self.dates, days)
         is_known = np.append(self.dates, np.datetime64("NaT"))[rows] == days
         columns = (self.volatility_surprise, self.level, self.trend_2, self.trend_10)
-        return adjusted.assign(
-            **{
-                name: np.where(is_known, np.append(values, 0.0)[rows], 0.0)
-                for name, values in zip(MARKET_COLUMNS, columns, strict=True)
-            }
-        )
+        values = [np.where(is_known, np.append(column, 0.0)[rows], 0.0) for column in columns]
+        return with_columns(adjusted, MARKET_COLUMNS, np.column_stack(values))
 
     def is_complete_on(self, day: pd.Timestamp) -> bool:
         """Whether enough tickers have a value on a date."""

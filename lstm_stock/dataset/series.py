@@ -234,12 +234,21 @@ def pool_scalers(series: list[TickerSeries], split: Split) -> list[TickerSeries]
     return series
 
 
-def apply_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, fitted: FittedTicker) -> TickerSeries:
+def apply_ticker(
+    ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, fitted: FittedTicker, from_row: int = 0
+) -> TickerSeries:
     """Compute the features of one ticker and scale them with a saved scaler.
 
     `TickerSeries.first` is after the last bar on which a feature cannot be computed.
+
+    Args:
+        ticker: Its name.
+        adjusted: As for `fit_ticker`.
+        spec: Inputs and targets of a window.
+        fitted: What was fitted.
+        from_row: The first bar of the series; bars before it count in features of later ones.
     """
-    raw = _raw_inputs(Bars.of(adjusted), spec, fitted.scale)
+    raw = _raw_inputs(Bars.of(adjusted), spec, fitted.scale, from_row)
     first = _first_finite(raw)
     gaps = np.flatnonzero(~raw.is_finite[first:])
     first += int(gaps[-1]) + 1 if len(gaps) else 0
@@ -249,7 +258,7 @@ def apply_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, fitted: 
         if spec.scaler == "pooled"
         else scaler.transform(raw.features)
     )
-    return _series(ticker, adjusted, raw, inputs, first, fitted)
+    return _series(ticker, adjusted.iloc[from_row:], raw, inputs, first, fitted)
 
 
 def insample_mae(close: Array) -> float:
@@ -289,10 +298,11 @@ class _RawInputs:
         return finite if self.volatility is None else finite & np.isfinite(self.volatility)
 
 
-def _raw_inputs(bars: Bars, spec: WindowSpec, scale: Scale) -> _RawInputs:
+def _raw_inputs(bars: Bars, spec: WindowSpec, scale: Scale, from_row: int = 0) -> _RawInputs:
     volatility = scale.volatility(bars)
     with np.errstate(divide="ignore"):  # `_require_computable` reports an open of 0
-        return _RawInputs(feature_table(bars, spec.features, volatility), volatility)
+        features = feature_table(bars, spec.features, volatility, from_row)
+    return _RawInputs(features, None if volatility is None else volatility[from_row:])
 
 
 def _first_finite(raw: _RawInputs) -> int:

@@ -17,7 +17,7 @@ from lstm_stock.config import Config
 from lstm_stock.dataset.features import SESSION_COLUMN
 from lstm_stock.errors import ConfigError
 from lstm_stock.prices import calendars
-from lstm_stock.prices.table import days_of
+from lstm_stock.prices.table import days_of, with_columns
 
 SAME_CLOSE = dt.timedelta(minutes=30)
 """Greatest time between the ends of sessions that end together."""
@@ -47,12 +47,9 @@ def with_session_columns(adjusted: pd.DataFrame, exchange: str | None, horizon: 
     known = calendars.sessions_between(exchange, adjusted.index[0], adjusted.index[-1])
     sessions = np.concatenate([known, last]).astype("datetime64[D]")
     next_rows = np.searchsorted(sessions, days, side="right")
-    return adjusted.assign(
-        **{
-            f"{SESSION_COLUMN}{k}": sessions[next_rows + k - 1].astype("datetime64[s]")
-            for k in range(1, horizon + 1)
-        }
-    )
+    steps = np.arange(horizon)
+    names = [f"{SESSION_COLUMN}{k + 1}" for k in steps]
+    return with_columns(adjusted, names, sessions[next_rows[:, None] + steps].astype("datetime64[s]"))
 
 
 def require_one_close(

@@ -7,6 +7,7 @@ intervals change: the distribution, and with it CRPS, NLL and PIT, stays as trai
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -164,23 +165,41 @@ def adaptive_factors(
     Returns:
         The factor to use at each cutoff, shape `(n, horizon, n_levels)`.
     """
-    misses_allowed = 1 - np.asarray(levels, np.float64) / 100
-    n, horizon, n_levels = conformity_scores.shape
-    steps = np.arange(horizon)
-    before_first = np.full((horizon, horizon, n_levels), np.nan)
-    scores = np.concatenate([before_first, conformity_scores])
-    # Row of the newest cutoff whose outcome is known at each cutoff, for every step, shape `(n, horizon)`.
-    newest = horizon + np.arange(n)[:, None] - (steps + 1)
-    newest_scores = scores[newest, steps]
-    is_known = ~np.isnan(newest_scores).any(axis=-1, keepdims=True)
+    is_known = ~np.isnan(conformity_scores).any(axis=-1, keepdims=True)
+    scores = np.where(is_known, conformity_scores, np.nan)
     factors = np.empty(scores.shape)
-    factors[:horizon] = start
-    for t in range(n):
-        now = factors[horizon + t - 1]
-        missed = newest_scores[t] > factors[newest[t], steps]
-        moved = np.maximum(now + rate * (missed - misses_allowed), MIN_FACTOR)
-        factors[horizon + t] = np.where(is_known[t], moved, now)
-    return factors[horizon:]
+    for step in range(scores.shape[1]):
+        for i, level in enumerate(levels):
+            tracker = _Tracker(float(start[step, i]), step + 1, 1 - level / 100, rate)
+            factors[:, step, i] = tracker.follow(scores[:, step, i].tolist())
+    return factors
+
+
+@dataclass(frozen=True)
+class _Tracker:
+    """The factors of one step and level; numbers of Python, for which a loop over bars is fast.
+
+    Attributes:
+        start: Factor before the first outcome.
+        lag: Bars after its cutoff at which an outcome is known.
+        allowed: Share of misses of an interval of this level.
+        rate: Step size.
+    """
+
+    start: float
+    lag: int
+    allowed: float
+    rate: float
+
+    def follow(self, scores: list[float]) -> list[float]:
+        """Return the factor at each cutoff, given the score of each, NaN for one that is not known."""
+        after_miss, after_hit = self.rate * (1 - self.allowed), self.rate * (0 - self.allowed)
+        now, factors = self.start, [self.start] * self.lag
+        for score, factor in zip(scores[: -self.lag], factors, strict=False):  # `factors` grows meanwhile
+            if not math.isnan(score):
+                now = max(now + (after_miss if score > factor else after_hit), MIN_FACTOR)
+            factors.append(now)
+        return factors[: len(scores)]
 
 
 def warmed_up_factors(conformity_scores: Array, levels: Sequence[int], rate: float = RATE) -> Array:

@@ -1,7 +1,7 @@
 """Quantiles of the Student-t in NumPy: importing `scipy.special` takes longer than all that `predict` computes.
 
-They agree with those of SciPy to 1e-10. A quantile of given probability is a smooth function of the reciprocal
-degrees of freedom, so it is interpolated between a few: thousands take no longer than their solution for these few.
+They agree with those of SciPy to 1e-10. At a given probability they are a smooth function of the reciprocal
+degrees of freedom, which is solved for a few and interpolated between them.
 """
 
 from __future__ import annotations
@@ -29,28 +29,36 @@ _MAX_TERMS, _MAX_ROUNDS = 200, 10
 def upper_quantile(df: Array, tail: float) -> Array:
     """Return the value that a Student-t exceeds with probability `tail`, of the shape of `df`.
 
-    It is a Chebyshev series in `4 / df - 1`, which is within [-1, 1], summed by Clenshaw's recurrence (Press et al.
-    2007, Numerical Recipes, section 5.8). It has the same bits whatever else is in `df`.
+    It is a polynomial in `4 / df - 1`, which is within [-1, 1]. It has the same bits whatever else is in `df`.
 
     Args:
         df: Degrees of freedom, at least `LEAST_DF`.
         tail: From `LEAST_TAIL` to `GREATEST_TAIL`.
     """
-    first, *others = _coefficients(tail)
+    highest, *others = _coefficients(tail)
     x = 2 * LEAST_DF / df - 1
-    last, before = np.zeros_like(x), np.zeros_like(x)
-    for coefficient in reversed(others):
-        last, before = 2 * x * last - before + coefficient, last
-    return np.asarray(x * last - before + first, np.float64)
+    value = np.full(np.shape(df), highest)
+    for coefficient in others:
+        value *= x
+        value += coefficient
+    return value
 
 
 @lru_cache(maxsize=256)
 def _coefficients(tail: float) -> tuple[float, ...]:
-    """Return the coefficients of the Chebyshev series of `upper_quantile`, that of the constant first."""
+    """Return the coefficients of the polynomial of `upper_quantile`, that of the highest power first.
+
+    Those of its Chebyshev series (Press et al. 2007, Numerical Recipes, section 5.8) fall so fast that powers
+    lose no precision.
+    """
     angles = np.pi * (np.arange(_NODES) + 0.5) / _NODES
     values = _solve(2 * LEAST_DF / (np.cos(angles) + 1), tail)
-    found = 2 / _NODES * (np.cos(np.arange(_NODES)[:, None] * angles) * values).sum(axis=1)
-    return float(found[0]) / 2, *found[1:].tolist()
+    series = 2 / _NODES * (np.cos(np.arange(_NODES)[:, None] * angles) * values).sum(axis=1)
+    series[0] /= 2
+    powers = np.eye(_NODES)  # row k: the coefficients of T_k
+    for k in range(2, _NODES):
+        powers[k] = 2 * np.roll(powers[k - 1], 1) - powers[k - 2]
+    return tuple((series @ powers)[::-1].tolist())
 
 
 def _solve(df: Array, tail: float) -> Array:

@@ -79,6 +79,8 @@ def _outputs(network: Network, tickers: Sequence[Windows], size: int) -> Iterato
 
 def _filled(inputs: Any, n: int, size: int) -> Any:
     """Repeat the last of `n` windows up to `size`: TensorFlow would trace a batch of another size again."""
+    if n == size:
+        return inputs
     rows = np.minimum(np.arange(size), n - 1)
     return [one[rows] for one in inputs] if isinstance(inputs, tuple) else inputs[rows]
 

@@ -14,6 +14,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +132,17 @@ def days_of(table: pd.DataFrame) -> Days:
 def arrays_of(table: pd.DataFrame) -> dict[str, Array]:
     """Return the columns of a table of float64 as arrays; pandas takes half a millisecond for each alone."""
     return dict(zip(map(str, table.columns), table.to_numpy(np.float64).T, strict=True))
+
+
+def with_columns(table: pd.DataFrame, names: Sequence[str], values: npt.NDArray[Any]) -> pd.DataFrame:
+    """Add columns of one type; pandas takes a millisecond for each that is added alone.
+
+    Args:
+        table: Bars.
+        names: Names that `table` does not have.
+        values: Shape `(n_bars, n_names)`.
+    """
+    return pd.concat([table, pd.DataFrame(values, table.index, pd.Index(names), copy=False)], axis=1)
 
 
 def between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:

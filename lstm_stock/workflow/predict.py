@@ -137,19 +137,21 @@ def last_windows(bars: RunBars, ticker: str) -> tuple[Windows, Calibrator]:
         ShortHistoryError: There are too few prices up to the cutoff.
     """
     run, adjusted = bars.run, bars.adjusted(ticker)
-    last = len(adjusted) - 1
+    is_adaptive = run.config.calibration == "adaptive"
     if isinstance(run, Pretrained):
-        series, calibrator = apply_ticker(ticker, adjusted, bars.spec, run.fitted), run.calibrator
-        first = last - ADAPTED_OVER
-    else:
-        series, calibrator = (
-            (bars.as_trained(ticker, adjusted), run.calibrators[ticker])
-            if run.is_fitted_to(ticker)
-            else _by_own_past(bars, ticker, adjusted)
-        )
-        first = run.provenance.split.first_rows(series.dates)[1] - 1
-    if run.config.calibration != "adaptive":
-        first = last
+        # Only the bars of these windows are scaled.
+        n_windows = 1 + (ADAPTED_OVER if is_adaptive else 0)
+        from_row = max(len(adjusted) - n_windows - bars.spec.look_back + 1, 0)
+        series = apply_ticker(ticker, adjusted, bars.spec, run.fitted, from_row)
+        last = len(series.close) - 1
+        return windows_up_to(series, bars.spec, last, last + 1 - n_windows), run.calibrator
+    series, calibrator = (
+        (bars.as_trained(ticker, adjusted), run.calibrators[ticker])
+        if run.is_fitted_to(ticker)
+        else _by_own_past(bars, ticker, adjusted)
+    )
+    last = len(adjusted) - 1
+    first = run.provenance.split.first_rows(series.dates)[1] - 1 if is_adaptive else last
     return windows_up_to(series, bars.spec, last, first), calibrator
 
 

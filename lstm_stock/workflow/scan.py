@@ -151,11 +151,12 @@ def _row(chooser: Chooser, ticker: str, move: float) -> dict[str, Any]:
     i = LEVELS.index(90)
     widths = (np.exp(intervals.upper[:, 0, i]) - np.exp(intervals.lower[:, 0, i])) * PERCENT
     past = widths[-1 - YEAR : -1]
-    newest = Calibrated.of(returns.take(slice(-1, None)), intervals.last)
+    last = returns.take(slice(-1, None))
+    newest = Calibrated.of(last, intervals.last)
     ends = np.log1p([-move, move])
     low, high = (float(newest.cdf(end)[0, 0]) for end in ends)
     without = forecast_network(network.config, network.forecaster, _without_calendar(windows))
-    spread, plain = (one.quantile(0.95)[-1, 0] - one.quantile(0.05)[-1, 0] for one in (returns, without))
+    spread, plain = (one.quantile(0.95)[0, 0] - one.quantile(0.05)[0, 0] for one in (last, without))
     table = bars.table(ticker)
     (date,) = calendars.next_sessions(bars.exchange_of(ticker), table.index[-1], 1)
     return {

@@ -19,6 +19,7 @@ from lstm_stock.prices.reader import Snapshot
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, adjusted, table_hash
 from lstm_stock.runs.pretrained import CARD, INPUT_SETS, PretrainedFolder, find_pretrained, input_configs
+from lstm_stock.workflow import predict as workflow
 from lstm_stock.workflow import store_market as markets
 from lstm_stock.workflow.forecast import architecture_of
 from lstm_stock.workflow.predict import predict
@@ -179,6 +180,17 @@ def test_the_forecast_is_that_of_the_network_for_the_last_window(folder, store):
     last_close = store.read("NEW").table["close"].iloc[-1]
     np.testing.assert_allclose(forecast["y_pred"], last_close * np.exp(returns.quantile(0.5)[0]), rtol=1e-6)
     assert (forecast["lo_90"] < forecast["y_pred"]).all()
+
+
+def test_only_the_bars_of_the_last_windows_are_scaled(folder, store, monkeypatch):
+    monkeypatch.setattr(workflow, "ADAPTED_OVER", 20)
+    bars = Chooser(folder, store, Snapshot(store)).choose("NEW").bars
+    windows, _ = workflow.last_windows(bars, "NEW")
+    assert len(windows.series.close) == 21 + bars.spec.look_back - 1
+    whole = apply_ticker("NEW", bars.adjusted("NEW"), bars.spec, bars.run.fitted)
+    every = windows_up_to(whole, bars.spec, 419, 399)
+    for one in ("inputs", "returns_or_nan", "volatility_scale", "last_close"):
+        np.testing.assert_array_equal(getattr(windows, one), getattr(every, one))
 
 
 def test_nothing_after_the_cutoff_changes_a_forecast(folder, store, tmp_path):
