@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -22,7 +22,7 @@ from lstm_stock.cli.app import (
     print_error,
 )
 from lstm_stock.errors import ConfigError, LstmStockError, SourceError
-from lstm_stock.prices.sources import SOURCES, CsvOptions, DateOrder, FetchOptions
+from lstm_stock.prices.sources import SOURCES, CsvOptions, DateOrder, DecimalMark, FetchOptions, Quote
 
 if TYPE_CHECKING:
     from lstm_stock.prices.store import Store
@@ -78,6 +78,24 @@ def fetch(
     year_first: Annotated[
         bool, typer.Option("--year-first", help="Dates such as 20/04/03 of the CSV file begin with the year.")
     ] = False,
+    decimal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="<.|,>", help="Mark before the decimals of the CSV file, where 1.234 leaves it open."
+        ),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=COLUMN,...",
+            help="Columns of the CSV file by label or number: open=Eröffnung,volume=7.",
+            show_default=False,
+        ),
+    ] = None,
+    quote: Annotated[
+        str | None,
+        typer.Option(metavar="<bid|ask|middle>", help="Prices to take of a CSV file with bids and asks."),
+    ] = None,
     exchange: Annotated[
         str | None,
         typer.Option(
@@ -129,7 +147,7 @@ def fetch(
         start=parse_date(start, "--start"),
         end=parse_date(end, "--end"),
         csv_path=from_csv,
-        csv=CsvOptions(_date_order(day_first, year_first), value),
+        csv=_csv_options(_date_order(day_first, year_first), value, decimal, columns or [], quote),
         exchange=exchange,
         refresh=refresh,
         include_partial=include_partial,
@@ -263,6 +281,27 @@ def _date_order(day_first: bool | None, year_first: bool) -> DateOrder | None:
     if year_first:
         return "year"
     return None if day_first is None else "day" if day_first else "month"
+
+
+def _csv_options(
+    order: DateOrder | None, value: str | None, decimal: str | None, columns: list[str], quote: str | None
+) -> CsvOptions:
+    from lstm_stock.prices.csv.named import parse_columns
+
+    mark, side = _choice(decimal, "--decimal", DecimalMark), _choice(quote, "--quote", Quote)
+    return CsvOptions(
+        order, value, cast("DecimalMark | None", mark), parse_columns(columns), cast("Quote | None", side)
+    )
+
+
+def _choice(value: str | None, option: str, choices: object) -> str | None:
+    """Return `value`; raise a ConfigError if it is none of a `Literal`."""
+    allowed = get_args(choices)
+    if value is None or value in allowed:
+        return value
+    raise ConfigError(
+        f"{option}: got {value!r}, expected one of {' '.join(allowed)}", f"such as `{option} {allowed[0]}`"
+    )
 
 
 def _seconds(value: float, option: str, minimum: float) -> float:

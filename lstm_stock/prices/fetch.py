@@ -15,6 +15,7 @@ import pandas as pd
 from lstm_stock.config.registry import resolve
 from lstm_stock.errors import DataError, SourceError
 from lstm_stock.prices.calendars import check_exchange, guess_exchange
+from lstm_stock.prices.csv.columns import NoPricesError
 from lstm_stock.prices.csv.reader import read_csv
 from lstm_stock.prices.csv.values import only_value_column, read_values
 from lstm_stock.prices.retry import retrying
@@ -76,7 +77,7 @@ def fetch_csv(ticker: str, options: FetchOptions) -> Fetched:
         return _fetch_values(options.csv_path, options.csv.value, options)
     try:
         prices = read_csv(options.csv_path, options.csv, ticker)
-    except DataError:
+    except NoPricesError:
         column = only_value_column(options.csv_path)
         if column is None:
             raise

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 DateOrder = Literal["day", "month", "year"]
 """What comes first in a date."""
 
+DecimalMark = Literal[".", ","]
+"""The mark before the decimals of a number."""
+
+Quote = Literal["bid", "ask", "middle"]
+"""Which of two sets of prices; `middle` is their mean."""
+
 SAMPLE_TICKER: Final = "AAPL"
 """The one ticker of the source `sample`."""
 
@@ -37,10 +43,16 @@ class CsvOptions:
     Attributes:
         date_order: Order in dates such as 03/04/05: `day`, `month` or `year` first; None: the rows decide.
         value: The column that is a series of values, no prices; None for prices.
+        decimal: The decimal mark, `.` or `,`; None: the cells decide.
+        columns: Pairs of a field and the label or the number (from 1) of its column; the header tells the others.
+        quote: Which prices to take of a file with bids and asks.
     """
 
     date_order: DateOrder | None = None
     value: str | None = None
+    decimal: DecimalMark | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+    quote: Quote | None = None
 
 
 NOTHING_SAID: Final = CsvOptions()

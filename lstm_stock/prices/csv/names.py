@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
+_NUMBERED = re.compile(r"^[0-9]{1,2}\s*[.)]\s+")
 _NAMES_BY_FIELD = {
     "date": (
         "date datetime timestamp tradedate tradingdate tradingday exchangedate day opentime gmttime "
@@ -59,6 +61,16 @@ def plain(text: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text.casefold())))
 
 
+def words_of(label: str) -> list[str]:
+    """Split a label into words; a number in front, as in `1. open`, is none of them.
+
+    >>> words_of("1. open"), words_of("('Close', 'BRK.B')")
+    (['open'], ['Close', 'BRK', 'B'])
+    """
+    words = re.split(r"[\s._:|/,'\"()\[\]-]+", _NUMBERED.sub("", label))
+    return [word for word in words if word]
+
+
 NAMES: Final = {
     field: tuple(dict.fromkeys(plain(name) for text in texts for name in text.split()))
     for field, texts in _NAMES_BY_FIELD.items()
@@ -68,5 +80,5 @@ NAMES: Final = {
 FIELDS: Final = {name: field for field, names in NAMES.items() for name in names}
 """The field of each name."""
 
-NEEDED: Final = ("open", "high", "low", "close", "volume")
+NEEDED: Final = ("open", "high", "low", "close")
 """The columns that a file must have, besides the date."""

@@ -15,9 +15,12 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
+from lstm_stock.prices.sources import DecimalMark
+
 _MISSING = {"", "nan", "null", "none", "na", "n/a", "#n/a", "nat", "-", "--", "."}
 _INFINITE = re.compile(r"([+-]?)(inf|infinity|∞)", re.IGNORECASE)
 _CURRENCY = re.compile(r"^([+-]?)\s*[$€£¥₹]\s*|\s*[$€£¥₹]$")
+_PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _SCALES = {"k": 3, "m": 6, "b": 9, "t": 12}
 _NUMBERS = {
     mark: re.compile(
@@ -46,7 +49,9 @@ def looks_like_number(cell: str) -> bool:
     return any(_number(cell, mark) is not None for mark in ".,")
 
 
-def find_decimal_mark(prices: Sequence[str], counts: Sequence[str]) -> str | None:
+def find_decimal_mark(
+    prices: Sequence[str], counts: Sequence[str], others: Sequence[str] = ()
+) -> DecimalMark | None:
     """Find the decimal mark, `.` or `,`.
 
     `1,234.5` and `1.5` show the dot, `1.234,5` and `1,5` the comma.
@@ -54,19 +59,23 @@ def find_decimal_mark(prices: Sequence[str], counts: Sequence[str]) -> str | Non
     Args:
         prices: Cells that hold prices.
         counts: Cells that hold whole numbers.
+        others: Any other cells; those that are no numbers show nothing.
 
     Returns:
-        The mark, or None when prices such as `1,234` leave it open.
+        The mark, or None when prices such as `1,234` or `1.234` leave it open.
     """
     of_prices = Counter(map(_shown_mark, prices))
     votes = of_prices + Counter(map(_shown_mark, counts))
+    if votes["."] == votes[","] == 0:
+        texts = (cell.removesuffix("%").rstrip() for cell in others)
+        votes += Counter(_shown_mark(text) for text in texts if looks_like_number(text))
     if votes["."] == votes[","] == 0:
         return None if of_prices["open"] else "."
     return "." if votes["."] >= votes[","] else ","
 
 
 def _shown_mark(cell: str) -> str:
-    """Return the decimal mark that a cell shows, `open` for `1,234`, or nothing."""
+    """Return the decimal mark that a cell shows, `open` for `1,234` and `1.234`, or nothing."""
     marks = re.sub("[^.,]", "", cell)
     if len(set(marks)) == 2:
         return marks[-1]
@@ -76,7 +85,7 @@ def _shown_mark(cell: str) -> str:
     if match is None or not (match[1] or match[2]):
         return ""
     if len(match[2]) == 3 and re.fullmatch("[1-9][0-9]{0,2}", match[1]):
-        return "open" if marks == "," else ""
+        return "open"
     return marks
 
 
@@ -98,6 +107,8 @@ def read_numbers(cells: Sequence[str], mark: str) -> Numbers:
 
 
 def _number(cell: str, mark: str) -> float | None:
+    if mark == "." and _PLAIN.fullmatch(cell):
+        return float(cell)
     if cell.lower() in _MISSING:
         return np.nan
     text = _CURRENCY.sub(r"\1", cell)

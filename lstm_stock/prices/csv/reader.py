@@ -1,8 +1,8 @@
 """Read a CSV file of daily prices in any common layout.
 
-Notes say how the file was read, so that a wrong guess is visible. An ambiguous date (03/04/2020) is an error
-that asks for an option; invalid rows are reported with their lines, all at once. Only `adj_close`, `dividends`
-and `splits` are filled in, and only splits that `adj_close` has and the prices lack are applied.
+Notes say how the file was read, so that a wrong guess is visible. What the file leaves open (03/04/2020, `1.234`)
+is an error that asks for an option; invalid rows are reported with their lines, all at once. Rows without prices
+are left out (see `bars`), and nothing else is repaired.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lstm_stock.errors import DataError
-from lstm_stock.prices.csv.columns import Layout, find_layout, same_ticker, several_tickers
-from lstm_stock.prices.csv.dates import Dates, read_dates
+from lstm_stock.prices.csv.bars import apply_splits, filled, surplus_rows
+from lstm_stock.prices.csv.columns import Layout, find_layout
+from lstm_stock.prices.csv.dates import Dates, look_a_day_early, read_dates
 from lstm_stock.prices.csv.numbers import Numbers, find_decimal_mark, read_numbers
+from lstm_stock.prices.csv.rows import by_ticker, data_rows, rows_of_ticker, whole_rows
 from lstm_stock.prices.csv.text import SEPARATORS, CsvText, Row, read_csv_text
-from lstm_stock.prices.sources import NOTHING_SAID, CsvOptions
+from lstm_stock.prices.sources import NOTHING_SAID, CsvOptions, DecimalMark
 from lstm_stock.prices.table import (
     COLUMNS,
     PRICES,
@@ -34,6 +37,7 @@ from lstm_stock.prices.table import (
 )
 
 _SHOWN_IGNORED = 12
+_SAMPLED_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -58,19 +62,58 @@ def read_csv(path: Path, options: CsvOptions = NOTHING_SAID, ticker: str | None 
         ticker: The one to read, where the file holds several.
 
     Returns:
-        The prices, oldest first; `adj_close` is the close where the file has none, `dividends` and `splits` 0.
+        The prices, oldest first; `adj_close` is the close where the file has none, `dividends`, `splits` and the
+        volume 0.
 
     Raises:
         DataError: The file cannot be read or understood, or its prices are not usable; the message has one line
             for each kind of invalid row, with the first line of the file that has it.
     """
-    text = read_csv_text(path)
-    layout = find_layout(text.rows, ticker, str(path))
-    rows: Sequence[Row] = text.rows[layout.n_header_rows :]
-    if not rows:
-        raise DataError(f"{path} has a header but no prices below it", "fetch a file with rows of prices")
-    rows, notes = _rows_of_ticker(rows, layout, ticker, str(path))
-    rows, ragged = _whole_rows(rows, len(layout.labels))
+    return CsvFile(path, options).prices(ticker)
+
+
+class CsvFile:
+    """A file of prices, which is read once for all of its tickers.
+
+    Args:
+        path: The file.
+        options: What the user says about it.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+
+    def __init__(self, path: Path, options: CsvOptions = NOTHING_SAID) -> None:
+        self.path = path
+        self._options = options
+        self._text = read_csv_text(path)
+        self._groups: dict[int | None, tuple[dict[str, list[Row]], list[str]]] = {}
+
+    def prices(self, ticker: str | None = None) -> CsvPrices:
+        """Return the prices of a ticker; arguments, result and errors as of `read_csv`."""
+        layout = find_layout(self._text.rows, ticker, str(self.path), self._options)
+        groups, skipped = self._rows_by_ticker(layout)
+        rows, notes = rows_of_ticker(groups, layout, ticker, str(self.path))
+        return _read_rows(self.path, self._text, layout, rows, (self._options, [*skipped, *notes]))
+
+    def _rows_by_ticker(self, layout: Layout) -> tuple[dict[str, list[Row]], list[str]]:
+        column = layout.columns.get("ticker")
+        if column not in self._groups:
+            rows, notes = data_rows(self._text.rows, layout)
+            if not rows:
+                raise DataError(
+                    f"{self.path} has a header but no prices below it", "fetch a file with rows of prices"
+                )
+            self._groups[column] = ({"": rows} if column is None else by_ticker(rows, column), notes)
+        return self._groups[column]
+
+
+def _read_rows(
+    path: Path, text: CsvText, layout: Layout, rows: Sequence[Row], said: tuple[CsvOptions, list[str]]
+) -> CsvPrices:
+    """Read the rows of one ticker; `said` is what the user says, and notes so far."""
+    options, notes = said
+    rows, ragged = whole_rows(rows, len(layout.labels))
     cells = {name: [row.cells[column] for row in rows] for name, column in layout.columns.items()}
     dates = read_dates(cells["date"], options.date_order)
     if dates.open_between:
@@ -80,61 +123,27 @@ def read_csv(path: Path, options: CsvOptions = NOTHING_SAID, ticker: str | None 
             f"{' or '.join(dates.open_between)}, and no row decides",
             "say which: `--day-first`, `--month-first` or `--year-first`",
         )
-    mark = _decimal_mark(path, cells)
-    numbers = {name: read_numbers(cells[name], mark) for name in COLUMNS if name in cells}
+    mark = options.decimal or _decimal_mark(path, text, layout, rows)
+    layout, numbers, more = _read_columns(rows, layout, mark)
     order = slice(None, None, -1 if _is_newest_first(dates.days) else 1)
-    rows, days = rows[order], dates.days[order]
+    rows, days, seconds = rows[order], dates.days[order], dates.seconds[order]
     numbers = {name: Numbers(one.values[order], one.is_text[order]) for name, one in numbers.items()}
-    columns = _filled(numbers, len(rows))
-    invalid = ragged + _invalid_rows(rows, layout, days, numbers, columns)
+    columns, completed = filled(numbers, len(rows))
+    texts = np.isnat(days) | np.any([one.is_text for one in numbers.values()], axis=0)
+    surplus, left_out = surplus_rows(days, seconds, columns, texts)
+    invalid = ragged + _invalid_rows(rows, layout, days, numbers, columns, surplus)
     if invalid:
         listed = bullet_list([line for _, line in sorted(invalid)])
         raise DataError(
             f"the prices in {path} are not usable:\n{listed}",
             "correct the file, then fetch it again; nothing is repaired silently",
         )
-    notes += _understood(text, layout, dates, mark)
+    notes += [*_understood(text, layout, dates, mark), *more, *completed]
     if order.step < 0:
         notes.append("order: newest first, reversed")
-    notes += _apply_splits(days, columns)
+    days, columns = days[~surplus], {name: values[~surplus] for name, values in columns.items()}
+    notes += [*left_out, *apply_splits(days, columns)]
     return CsvPrices(price_table(days, columns), tuple(notes))
-
-
-def _rows_of_ticker(
-    rows: Sequence[Row], layout: Layout, ticker: str | None, name: str
-) -> tuple[Sequence[Row], list[str]]:
-    """Keep the rows of one ticker where a column names it; note which ticker the file names."""
-    column = layout.columns.get("ticker")
-    held = [layout.ticker] if layout.ticker else []
-    if column is not None:
-        tickers = [row.cells[column] if len(row.cells) > column else "" for row in rows]
-        held = [one for one in dict.fromkeys(tickers) if one]
-        if len(held) > 1:
-            wanted = next((one for one in held if ticker is not None and same_ticker(one, ticker)), None)
-            if wanted is None:
-                raise several_tickers(held, ticker, name)
-            kept = [row for row, one in zip(rows, tickers, strict=True) if one == wanted]
-            return kept, [
-                f"ticker: {counted(len(kept), 'row')} of {wanted}; the file holds {len(held)} tickers"
-            ]
-    if not held:
-        return rows, []
-    differs = ticker is not None and not same_ticker(held[0], ticker)
-    return rows, [f"ticker: {held[0]} in the file" + (f", stored as {ticker}" if differs else "")]
-
-
-def _whole_rows(rows: Sequence[Row], width: int) -> tuple[Sequence[Row], list[tuple[int, str]]]:
-    """Keep the rows that have a cell for every column; separators after the last column are ignored."""
-    n_cells = [
-        max(len(row.cells[:width]), *(i + 1 for i, cell in enumerate(row.cells) if cell)) for row in rows
-    ]
-    whole = [row for row, n in zip(rows, n_cells, strict=True) if n == width]
-    ragged = [(row.line, n) for row, n in zip(rows, n_cells, strict=True) if n != width]
-    if not ragged:
-        return whole, []
-    line, n = ragged[0]
-    more = f" (and {len(ragged) - 1} more)" if len(ragged) > 1 else ""
-    return whole, [(line, f"line {line}: has {n} cells, the header has {width}{more}")]
 
 
 def _is_newest_first(days: Days) -> bool:
@@ -142,52 +151,52 @@ def _is_newest_first(days: Days) -> bool:
     return bool(np.sum(np.sign(steps)) < 0)
 
 
-def _decimal_mark(path: Path, cells: Mapping[str, Sequence[str]]) -> str:
-    prices = [cell for name in PRICES for cell in cells.get(name, ())]
-    counts = [cell for name in COLUMNS if name not in PRICES for cell in cells.get(name, ())]
-    mark = find_decimal_mark(prices, counts)
+def _decimal_mark(path: Path, text: CsvText, layout: Layout, rows: Sequence[Row]) -> DecimalMark:
+    columns = {name: place for name, place in layout.columns.items() if name not in ("date", "ticker")}
+    prices = [row.cells[place] for name, place in columns.items() if name in PRICES for row in rows]
+    counts = [row.cells[place] for name, place in columns.items() if name not in PRICES for row in rows]
+    unused = set(range(len(layout.labels))) - set(layout.columns.values())
+    others = [row.cells[place] for place in unused for row in rows[:_SAMPLED_ROWS]]
+    mark = find_decimal_mark(prices, counts, others)
+    if mark is None and text.separator == ";" and any("," in cell for cell in prices):
+        return ","  # semicolons separate cells where commas stand before decimals
     if mark is None:
+        shown = next(cell for cell in prices if "," in cell or "." in cell)
         raise DataError(
-            f"{path} has prices such as `1,234` alone, which may be 1234 or 1.234",
-            "write them without thousands separators, with a dot before the decimals",
+            f"{path} has prices such as `{shown}` alone, which may be {shown.replace(',', '').replace('.', '')} "
+            f"or {shown.replace(',', '.')}",
+            "say which: `--decimal .` or `--decimal ,` names the mark before the decimals",
         )
     return mark
 
 
-def _filled(numbers: Mapping[str, Numbers], n_rows: int) -> dict[str, Array]:
-    """Return the columns of a price table, with those that the file lacks; a split of 1 is none."""
-    columns = {name: one.values for name, one in numbers.items()}
-    columns.setdefault("adj_close", columns["close"])
-    for name in ("dividends", "splits"):
-        columns.setdefault(name, np.zeros(n_rows))
-    columns["splits"] = np.where(columns["splits"] == 1, 0.0, columns["splits"])
-    return columns
+def _read_columns(
+    rows: Sequence[Row], layout: Layout, mark: str
+) -> tuple[Layout, dict[str, Numbers], list[str]]:
+    """Parse the columns of numbers; choose a volume that is not 0 throughout; take the middle of bid and ask."""
+
+    def read(place: int) -> Numbers:
+        return read_numbers([row.cells[place] for row in rows], mark)
+
+    notes = []
+    numbers = {name: read(layout.columns[name]) for name in COLUMNS if name in layout.columns}
+    for place in layout.volumes:
+        volume = read(place)
+        if place != layout.columns["volume"] and _has_values(volume) and not _has_values(numbers["volume"]):
+            empty = layout.label("volume")
+            notes.append(f"volume: `{layout.label_at(place)}`, as `{empty}` is 0 or empty throughout")
+            layout = replace(layout, columns=layout.columns | {"volume": place})
+            numbers["volume"] = volume
+    for name, place in layout.asks.items():
+        bid, ask = numbers[name], read(place)
+        numbers[name] = Numbers((bid.values + ask.values) / 2, bid.is_text | ask.is_text)
+    if layout.asks:
+        notes.append("prices: the mean of bid and ask")
+    return layout, numbers, notes
 
 
-def _apply_splits(days: Days, columns: dict[str, Array]) -> list[str]:
-    """Adjust prices, dividends and volume before each split that `adj_close` has and `close` lacks.
-
-    Args:
-        days: Shape `(n_bars,)`.
-        columns: Valid columns of a price table, changed in place.
-
-    Returns:
-        A note for the user where a split was applied.
-    """
-    splits = columns["splits"][1:]
-    steps = np.diff(np.log(columns["adj_close"] / columns["close"]))
-    logs = np.log(splits, out=np.zeros(len(splits)), where=splits > 0)
-    rows = np.flatnonzero((logs != 0) & (np.abs(steps - logs) < np.abs(logs) / 2)) + 1
-    if len(rows) == 0:
-        return []
-    factor = np.ones(len(days))
-    for row in rows:
-        factor[:row] *= columns["splits"][row]
-    for name in ("open", "high", "low", "close", "dividends"):
-        columns[name] = columns[name] / factor
-    columns["volume"] = columns["volume"] * factor
-    listed = ", ".join(f"{days[row]} ({columns['splits'][row]:g})" for row in rows)
-    return [f"splits: earlier prices are divided and volumes multiplied by those of {listed}"]
+def _has_values(numbers: Numbers) -> bool:
+    return bool((np.nan_to_num(numbers.values) != 0).any())
 
 
 def _invalid_rows(
@@ -196,8 +205,9 @@ def _invalid_rows(
     days: Days,
     numbers: Mapping[str, Numbers],
     columns: Mapping[str, Array],
+    surplus: npt.NDArray[np.bool_],
 ) -> list[tuple[int, str]]:
-    """Describe the invalid rows; each line comes with the line of the file to sort it by."""
+    """Describe the invalid rows but those left out; each line comes with the line of the file to sort it by."""
 
     def shown(row: int, name: str) -> str:
         text = rows[row].cells[layout.columns[name]]
@@ -208,11 +218,14 @@ def _invalid_rows(
     if len(undated):
         others = " like the others" if len(undated) < len(rows) else ""
         found.append(InvalidRows(f"is {shown(undated[0], 'date')}, not a date{others}", undated, "date"))
-    for name, one in numbers.items():
-        texts = np.flatnonzero(one.is_text)
+    for name, column in numbers.items():
+        texts = np.flatnonzero(column.is_text)
         if len(texts):
             found.append(InvalidRows(f"is {shown(texts[0], name)}, not a number", texts, name))
-    for invalid in find_invalid_rows(days, columns):
+    kept = np.flatnonzero(~surplus)
+    valid = {name: values[kept] for name, values in columns.items()}
+    for one in find_invalid_rows(days[kept], valid):
+        invalid = replace(one, rows=kept[one.rows])
         if invalid.column is None:
             found.append(invalid)
         elif invalid.column in numbers:  # a filled in `adj_close` is invalid where its close is
@@ -223,24 +236,24 @@ def _invalid_rows(
     def place(row: int) -> str:
         return f"line {rows[row].line}" + ("" if np.isnat(days[row]) else f" ({days[row]})")
 
-    labelled = [replace(one, column=one.column and _label(layout, one.column)) for one in found]
+    labelled = [replace(one, column=one.column and layout.label(one.column)) for one in found]
     return [(rows[one.rows[0]].line, describe(one, place)) for one in labelled]
-
-
-def _label(layout: Layout, name: str) -> str:
-    column = layout.columns[name]
-    return layout.labels[column] or f"column {column + 1}"
 
 
 def _understood(text: CsvText, layout: Layout, dates: Dates, mark: str) -> list[str]:
     """Describe how the file was read."""
-    dropped = "; times of day and zones dropped, the date taken as written" if dates.has_time else ""
-    lines = [f"date: `{_label(layout, 'date')}`, {dates.style}{dropped}"]
+    said = list(dates.notes)
+    if dates.has_time and not said and "1970" not in dates.style:
+        said.append("times of day and zones dropped, the date taken as written")
+    lines = ["; ".join((f"date: `{layout.label('date')}`, {dates.style}", *said))]
+    if look_a_day_early(dates.days) and not said:
+        lines.append(
+            "suspicious: Sundays have bars and Fridays have none, as if the dates were a day early (Tel Aviv and "
+            "Riyadh trade so)"
+        )
     named = [name for name in COLUMNS if name in layout.columns]
-    lines.append("columns: " + ", ".join(f"{name} `{_label(layout, name)}`" for name in named))
-    if "adj_close" not in named:
-        lines.append("adj_close: none in the file, the close is used (no dividends)")
-    used = set(layout.columns.values())
+    lines.append("columns: " + ", ".join(f"{name} `{layout.label(name)}`" for name in named))
+    used = {*layout.columns.values(), *layout.asks.values()}
     ignored = [f"`{label}`" for column, label in enumerate(layout.labels) if column not in used and label]
     if ignored:
         more = f" and {len(ignored) - _SHOWN_IGNORED} more" if len(ignored) > _SHOWN_IGNORED else ""

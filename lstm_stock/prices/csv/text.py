@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 """The separators that are recognised, with their names."""
 
 _MAX_BYTES = 64 * 2**20
+_SAMPLED_LINES = 40
 _CSV_HINT = "save or export it as CSV (comma separated values) and fetch that file"
 _PRICES_HINT = "fetch a file with a header row and prices below it"
 _OTHER_FILES = (
@@ -28,7 +30,7 @@ _OTHER_FILES = (
 _MARKED_ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """The cells of one row, stripped of blanks, and the line of the file where it starts (from 1)."""
 
@@ -134,12 +136,23 @@ def _split(text: str, encoding: str, path: Path) -> CsvText:
 
 
 def _separator(lines: list[str]) -> tuple[str, int]:
-    """Find the separator in the first line with text, and the index of the first line to read."""
-    for index, line in enumerate(lines):
-        mark = line.rstrip("\r\n").lower()
-        if len(mark) == 5 and mark.startswith("sep=") and mark[-1] in SEPARATORS:
-            return mark[-1], index + 1  # Excel's own mark
-        if line.strip():
-            outside_quotes = "".join(line.split('"')[::2])
-            return max(SEPARATORS, key=outside_quotes.count), index
-    return ",", 0
+    """Find the separator, and the index of the first line to read.
+
+    It is the one that most of the first lines with text have equally often: titles have none, and commas before
+    decimals are not in the header.
+    """
+    filled = [index for index, line in enumerate(lines) if line.strip()]
+    if not filled:
+        return ",", 0
+    first = filled[0]
+    mark = lines[first].rstrip("\r\n").lower()
+    if len(mark) == 5 and mark.startswith("sep=") and mark[-1] in SEPARATORS:
+        return mark[-1], first + 1  # Excel's own mark
+    outside_quotes = ["".join(lines[index].split('"')[::2]) for index in filled[:_SAMPLED_LINES]]
+
+    def evidence(separator: str) -> tuple[int, int]:
+        counts = Counter(text.count(separator) for text in outside_quotes)
+        del counts[0]
+        return max(((lines, count) for count, lines in counts.items()), default=(0, 0))
+
+    return max(SEPARATORS, key=evidence), first

@@ -23,7 +23,8 @@ import pandas as pd
 from lstm_stock.errors import SourceError
 from lstm_stock.prices.calendars import SETTLING, session_end
 from lstm_stock.prices.sources import Fetched, FetchOptions
-from lstm_stock.prices.table import PRICES, counted, days_of, price_table
+from lstm_stock.prices.table import counted, days_of, price_table
+from lstm_stock.prices.usable import impossible, without_prices
 from lstm_stock.prices.yahoo import errors
 from lstm_stock.prices.yahoo.exchanges import YAHOO_EXCHANGES
 
@@ -137,23 +138,19 @@ def _usable(
 ) -> tuple[npt.NDArray[np.bool_], list[str]]:
     """Return which rows are valid bars, shape `(n_rows,)`, with a note on each kind of invalid row."""
     notes = []
-    lacking = np.isnan(np.array([columns[name] for name in PRICES])).any(axis=0)
+    lacking = without_prices(columns)
     if lacking.any():
         notes.append(
             f"left out {counted(int(lacking.sum()), 'bar')} for which Yahoo has no prices, the newest of "
             f"{dates[lacking][-1]}"
         )
-    with np.errstate(invalid="ignore"):
-        impossible = (columns["high"] < columns["low"]) | (columns["open"] < 0) | (columns["volume"] < 0)
-        for name in ("high", "low", "close", "adj_close"):
-            impossible |= columns[name] <= 0
-    impossible &= ~lacking
-    if impossible.any():
+    wrong = impossible(columns) & ~lacking
+    if wrong.any():
         notes.append(
-            f"left out {counted(int(impossible.sum()), 'bar')} with impossible prices (not above 0, or a high "
-            f"below the low), the newest of {dates[impossible][-1]}"
+            f"left out {counted(int(wrong.sum()), 'bar')} with impossible prices (not above 0, or a high "
+            f"below the low), the newest of {dates[wrong][-1]}"
         )
-    return ~lacking & ~impossible, notes
+    return ~lacking & ~wrong, notes
 
 
 def _period_end(facts: Mapping[str, Any]) -> dt.datetime | None:
