@@ -19,7 +19,7 @@ MAX_WAIT = 90.0
 def fetch(
     ticker: str,
     *,
-    source: str | Path = "yahoo",
+    source: str | Path | None = None,
     start: str | dt.date | None = None,
     end: str | dt.date | None = None,
     exchange: str | None = None,
@@ -30,11 +30,12 @@ def fetch(
 
     Args:
         ticker: Its name as Yahoo spells it, such as `AAPL` or `^GSPC`.
-        source: `yahoo`, `sample` (AAPL, which comes with the package), or the path of a CSV file.
+        source: `yahoo`, `sample` (AAPL, which comes with the package), or the path of a CSV file; None is `yahoo`.
         start: First date; None is the first in the store, or else the earliest that the source has.
         end: Last date, inclusive; None is the newest.
         exchange: Its code (`XNYS`, `24/7`), where the source does not know it; it dates the forecasts.
-        refresh: Whether to fetch everything again and replace what the store has.
+        refresh: Whether to fetch everything again and replace what the store has, from another source only if
+            `source` names this one.
         data_dir: Folder of the store; None is the environment variable `LSTM_STOCK_DATA`, or `data`.
 
     Returns:
@@ -50,6 +51,7 @@ def fetch(
     from lstm_stock.prices.store import Store, data_folder
     from lstm_stock.prices.update import fetch_into
 
+    names_source, source = source is not None, "yahoo" if source is None else source
     named = isinstance(source, str) and source in SOURCES
     options = FetchOptions(
         source=str(source) if named else "csv",
@@ -58,6 +60,7 @@ def fetch(
         csv_path=None if named else Path(source),
         exchange=exchange,
         refresh=refresh,
+        names_source=names_source,
         max_wait=MAX_WAIT,
     )
     done = fetch_into(Store(data_folder(data_dir)), normalise_ticker(ticker), options)

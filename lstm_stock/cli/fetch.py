@@ -126,6 +126,7 @@ def fetch(
 ) -> None:
     """Download daily prices into the local store: new bars, or all bars where past ones have changed."""
     names = _all_tickers(tickers or [], tickers_file)
+    names_source = source is not None or from_csv is not None
     if source is None:
         source = "yahoo" if from_csv is None else "csv"
     if source not in SOURCES:
@@ -150,6 +151,7 @@ def fetch(
         csv=_csv_options(_date_order(day_first, year_first), value, decimal, columns or [], quote),
         exchange=exchange,
         refresh=refresh,
+        names_source=names_source,
         include_partial=include_partial,
         timeout=_seconds(timeout, "--timeout", 0.01),
         max_wait=_seconds(max_wait, "--max-wait", 0.0),

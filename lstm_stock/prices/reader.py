@@ -15,6 +15,7 @@ import pandas as pd
 from lstm_stock.config import DataConfig
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices import table as price_table
+from lstm_stock.prices.sources import fetch_command
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import Days, PriceHistory, between, days_of
 
@@ -103,10 +104,11 @@ class PriceReader:
         table = between(history.table, data.start, data.end)
         if table.empty:
             first, last = history.table.index[[0, -1]]
+            fetch = fetch_command(ticker, history.provenance.source)
             raise ShortHistoryError(
                 f"{ticker} has no bar between {data.start} and {data.end}: "
                 f"the store has {first:%F} to {last:%F}",
-                f"change `data.start` and `data.end`, or fetch more: `lstm-stock fetch {ticker}`",
+                f"change `data.start` and `data.end`, or fetch more: {fetch}",
             )
         # A copy of a part: a view would keep the whole table in memory.
         return table.copy() if len(table) < len(history.table) else table

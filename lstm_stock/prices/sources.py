@@ -71,6 +71,7 @@ class FetchOptions:
         csv: How to read it.
         exchange: ISO code of the exchange; it overrides the source's.
         refresh: Whether to fetch everything again and to replace what the store has.
+        names_source: Whether the user named the source; only then does `refresh` replace bars of another one.
         include_partial: Whether to keep a bar whose session is not over.
         timeout: Seconds that one HTTP request may take.
         max_wait: Seconds for retries after the first failure; 0 for a single attempt.
@@ -85,6 +86,7 @@ class FetchOptions:
     csv: CsvOptions = NOTHING_SAID
     exchange: str | None = None
     refresh: bool = False
+    names_source: bool = True
     include_partial: bool = False
     timeout: float = 30.0
     max_wait: float = 0.0
@@ -136,3 +138,18 @@ SOURCES: Final[dict[str, SourceSpec]] = {
     "sample": SourceSpec(f"the packaged {SAMPLE_TICKER} sample", "lstm_stock.prices.fetch:fetch_sample"),
 }
 """Every source by its name."""
+
+
+def fetch_command(ticker: str, source: str, options: str = "") -> str:
+    """Return the command that fetches newer bars of a ticker from where its stored ones come from.
+
+    >>> fetch_command("ACME", "csv")
+    '`lstm-stock fetch ACME --from-csv FILE`'
+
+    Args:
+        ticker: Its name.
+        source: The source of the stored bars. The sample never has newer bars; Yahoo has them of the same share.
+        options: Further options, each after a space.
+    """
+    own = {"csv": " --from-csv FILE", "sample": " --source yahoo --refresh"}.get(source, "")
+    return f"`lstm-stock fetch {ticker}{own}{options}`"

@@ -92,6 +92,13 @@ class Store:
         stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
         return sorted(unquote(stem) for stem in stems if _is_stem(stem))
 
+    def has(self, ticker: str) -> bool:
+        """Return whether a ticker has a file, readable or not; DataError if the name is no ticker."""
+        try:
+            return self.path(ticker).is_file()
+        except OSError:
+            return False
+
     def unknown_files(self) -> list[Path]:
         """Return the files in the price folder that are not the store's: left by a killed process, or foreign.
 

@@ -27,7 +27,7 @@ from lstm_stock.prices.incremental import (
     splice,
 )
 from lstm_stock.prices.quality import quality_warnings, session_mismatches, session_notes
-from lstm_stock.prices.sources import SOURCES, Fetched, FetchOptions
+from lstm_stock.prices.sources import SOURCES, Fetched, FetchOptions, fetch_command
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, counted, table_hash
 from lstm_stock.prices.values import has_values
@@ -71,7 +71,7 @@ def fetch_into(
     if options.start and options.end and options.start > options.end:
         raise DataError(f"start {options.start} is after end {options.end}", "swap them, or leave one out")
     with store.locked(ticker, _LOCK_SECONDS + options.max_wait):
-        stored = _stored(store, ticker, options)
+        stored, replaced = _stored(store, ticker, options)
         dates = _plan(stored, options)
         if dates is None and stored is not None:
             return FetchResult(stored, 0, ("up to date: nothing was requested",), was_requested=False)
@@ -81,26 +81,30 @@ def fetch_into(
         except UnknownTickerError as error:
             raise _with_neighbours(error, ticker, store) from error
         store.write(result.history)
-    return result
+    return replace(result, notes=(*replaced, *result.notes))
 
 
-def _stored(store: Store, ticker: str, options: FetchOptions) -> PriceHistory | None:
-    """Return the stored prices that this fetch continues."""
-    if ticker not in store.tickers():
-        return None
+def _stored(store: Store, ticker: str, options: FetchOptions) -> tuple[PriceHistory | None, list[str]]:
+    """Return the stored prices that this fetch continues, and a note where it replaces those of another source."""
+    if not store.has(ticker):
+        return None, []
     try:
         stored = store.read(ticker)
     except DataError:
         if options.refresh:
-            return None
+            return None, []
         raise
-    if stored.provenance.source == options.source:
-        return stored
-    if options.refresh:
-        return None
+    old, new = stored.provenance.source, options.source
+    if old == new:
+        return stored, []
+    if options.refresh and options.names_source:
+        last = pd.DatetimeIndex(stored.table.index)[-1].date()
+        return None, [f"replaced: {counted(len(stored.table), 'bar')} from the source {old}, to {last}"]
+    named = "--from-csv FILE" if new == "csv" else f"--source {new}"
     raise DataError(
-        f"the store has {ticker} from the source {stored.provenance.source}, not {options.source}",
-        "`--refresh` replaces it; `--data-dir` or LSTM_STOCK_DATA chooses another store",
+        f"the store has {ticker} from the source {old}, not {new}, which may know another series by that name",
+        f"{fetch_command(ticker, old)} reads newer bars of it; `{named} --refresh` replaces it by that of the "
+        f"source {new}; `--data-dir` or LSTM_STOCK_DATA chooses another store",
     )
 
 

@@ -23,6 +23,7 @@ from lstm_stock.distributions.intervals import LEVELS, Intervals
 from lstm_stock.errors import BaselineError, JournalError, RunError
 from lstm_stock.prices import calendars
 from lstm_stock.prices import table as price_table
+from lstm_stock.prices.sources import fetch_command
 from lstm_stock.prices.table import PriceHistory
 from lstm_stock.runs.files import CALIBRATION, CONFIG, NETWORK, ONNX, SCALER, records
 from lstm_stock.runs.journal import Record
@@ -152,16 +153,17 @@ def require_before_the_fact(history: PriceHistory, first: dt.date, now: dt.datet
         JournalError: That time has come, or is unknown, or the newest bar is not final.
     """
     ticker, cutoff, origin = history.ticker, history.table.index[-1].date(), history.provenance
+    source = origin.source
     deadline = deadline_of(origin.exchange, cutoff, first)
     if deadline is None:
         raise JournalError(
             f"no forecast of {ticker} for the journal: when its session of {first} starts is unknown",
-            f"fetch it with the code of its exchange: `lstm-stock fetch {ticker} --refresh --exchange XNYS`",
+            f"name its exchange: {fetch_command(ticker, source, ' --refresh --exchange XNYS')}",
         )
     if origin.partial == cutoff.isoformat():
         raise JournalError(
             f"no forecast of {ticker} for the journal: its newest bar, {cutoff}, was fetched before its close",
-            f"fetch it again: `lstm-stock fetch {ticker}`",
+            f"fetch it again: {fetch_command(ticker, source)}",
         )
     end = calendars.session_end(origin.exchange, cutoff)
     fetched = dt.datetime.fromisoformat(origin.fetched_at)
@@ -176,7 +178,7 @@ def require_before_the_fact(history: PriceHistory, first: dt.date, now: dt.datet
         raise JournalError(
             f"no forecast of {ticker} for the journal: it is after the fact, since the first session, {first}, "
             f"started at {time_text(deadline)}",
-            f"fetch newer bars: `lstm-stock fetch {ticker}`",
+            f"fetch newer bars: {fetch_command(ticker, source)}",
         )
     return deadline
 

@@ -18,6 +18,7 @@ from lstm_stock.distributions.intervals import Calibrator
 from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices import calendars
 from lstm_stock.prices.dividends import DividendsAhead, dividends_ahead
+from lstm_stock.prices.sources import fetch_command
 from lstm_stock.prices.table import PriceHistory
 from lstm_stock.runs.pretrained import Pretrained
 from lstm_stock.runs.run import Run
@@ -184,10 +185,9 @@ def _warnings(
     newest = history.table.index[-1].date()
     age = (today - newest).days
     if (cutoff is None or cutoff > newest) and age > OLD_AFTER_DAYS:
-        replaces = "" if history.provenance.source == "yahoo" else " --refresh"
         warnings.append(
             f"the newest bar of {ticker} is {newest}, {age} days old: the forecast starts there, not today "
-            f"(`lstm-stock fetch {ticker}{replaces}` fetches newer prices)"
+            f"({fetch_command(ticker, history.provenance.source)} fetches newer prices)"
         )
     exchange = history.provenance.exchange
     if not calendars.knows_holidays(exchange, dates):

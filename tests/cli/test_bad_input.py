@@ -207,7 +207,7 @@ def test_a_narrower_request_does_not_shrink_the_store(cli, trained: Trained, tmp
     assert cli("fetch", "XYZ", "--from-csv", tmp_path / "mine.csv", *data).code == 0
     (tmp_path / "mine.csv").write_text("\n".join(lines[:-1]))
     assert_user_error(
-        cli("fetch", "XYZ", "--from-csv", tmp_path / "mine.csv", *data), "1 bars of XYZ that this fetch lacks"
+        cli("fetch", "XYZ", "--from-csv", tmp_path / "mine.csv", *data), "1 bar of XYZ that this fetch lacks"
     )
 
 
