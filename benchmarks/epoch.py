@@ -186,7 +186,7 @@ def our_trainer(root: Path, case: str) -> Callable[[Callable[[], bool]], None]:
         spec = architecture_of(config)
         if next_turn():
             with suppress(Ended):
-                fit_network(spec, windows.train, windows.val, config.training, 0, None, Turns())
+                fit_network(spec, windows, config.training, 0, None, Turns())
 
     return run
 

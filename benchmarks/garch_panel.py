@@ -65,7 +65,7 @@ def main() -> None:
     )
     started = time.perf_counter()
     spec = architecture_of(config)
-    fit = fit_network(spec, parts.train, parts.val, config.training, config.seed)
+    fit = fit_network(spec, parts, config.training, config.seed)
     seconds = time.perf_counter() - started
 
     crps: dict[str, list[float]] = {}

@@ -40,7 +40,7 @@ from lstm_stock.scoring.forecast_table import forecast_table
 from lstm_stock.scoring.significance.accuracy import by_date, diebold_mariano, long_run_variance
 from lstm_stock.scoring.significance.confidence_set import model_confidence_set
 from lstm_stock.scoring.significance.coverage import volatility_thirds
-from lstm_stock.workflow.fit import fit_with_refit, pooled_regression, score_jobs
+from lstm_stock.workflow.fit import fit_with_refit, regressions_of, score_jobs
 from lstm_stock.workflow.forecast import forecast_each, median_calibrator
 from lstm_stock.workflow.scoring import ScoreJob, score_tickers, subject_of
 
@@ -145,13 +145,13 @@ class Fitted:
         return forecast_each(self.config, self.forecaster.fit.network, windows)
 
     def _jobs(self) -> Iterator[ScoreJob]:
-        pooled = pooled_regression(self.config, self.forecaster.windows)
-        yield from score_jobs(self.config, self.forecaster, self.trained_loader, pooled)
+        regressions = regressions_of(self.config, self.forecaster.windows)
+        yield from score_jobs(self.config, self.forecaster, self.trained_loader, regressions)
         subject, split = subject_of(self.config), self.forecaster.windows.split
         calibrator = median_calibrator(self.config, self.forecaster.calibrators.values())
         for one, returns in zip(self.unseen, self._forecasts(self.unseen), strict=True):
             bars = self.loader.adjusted(one.series.ticker)
-            yield ScoreJob(subject, one, returns, calibrator, bars, split, len(self.unseen), pooled)
+            yield ScoreJob(subject, one, returns, calibrator, bars, split, len(self.unseen), regressions)
 
 
 def loader_of(config: Config, trained: BarLoader, reader: PriceReader, exchange: str | None) -> BarLoader:

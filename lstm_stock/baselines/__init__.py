@@ -12,7 +12,7 @@ from lstm_stock.baselines.arima import arima
 from lstm_stock.baselines.ewma import ewma, ewma_drift
 from lstm_stock.baselines.garch import garch, gjr
 from lstm_stock.baselines.har import har_market_t, har_range_t, lhar_t
-from lstm_stock.baselines.pooled import pooled_t
+from lstm_stock.baselines.pooled import pooled_t, pretrained, universal
 from lstm_stock.baselines.task import BaselineSpec, Task
 from lstm_stock.baselines.walks import always_up, constant_t, drift, historical, naive, reversal_10
 from lstm_stock.dataset.blas import one_blas_thread
@@ -39,7 +39,9 @@ __all__ = [
     "lhar_t",
     "naive",
     "pooled_t",
+    "pretrained",
     "reversal_10",
+    "universal",
 ]
 
 BASELINES: dict[str, BaselineSpec] = {
@@ -57,7 +59,9 @@ BASELINES: dict[str, BaselineSpec] = {
     "always_up": BaselineSpec(always_up),
     "reversal_10": BaselineSpec(reversal_10),
     "har_market_t": BaselineSpec(har_market_t, follows_volatility=True, needs_market=True),
-    "pooled_t": BaselineSpec(pooled_t, follows_volatility=True, needs_pooled=True),
+    "pooled_t": BaselineSpec(pooled_t, follows_volatility=True, needs_regression=True),
+    "universal": BaselineSpec(universal, follows_volatility=True, needs_regression=True),
+    "pretrained": BaselineSpec(pretrained, follows_volatility=True, needs_regression=True),
 }
 """In the order in which they forecast: constant volatility, changing volatility, direction only, market, all
 tickers."""
@@ -71,7 +75,7 @@ def followers() -> list[str]:
 def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distribution]:
     """Forecast with every baseline; one that cannot be fitted is left out with a note.
 
-    Baselines that need the market or the regression over all tickers are left out where there is none. The number
+    Baselines that need the market or a regression over many tickers are left out where there is none. The number
     of cores changes no bit of a forecast.
 
     Args:
@@ -83,7 +87,7 @@ def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distri
         for name, baseline in BASELINES.items():
             if baseline.needs_market and task.bars.market is None:
                 continue
-            if baseline.needs_pooled and task.pooled is None:
+            if baseline.needs_regression and name not in task.regressions:
                 continue
             try:
                 forecasts[name] = baseline.forecast(task)

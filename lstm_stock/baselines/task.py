@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,15 @@ class Task:
         n_insample: Number of bars, from the first on, that a baseline may be fitted on.
         cutoffs: Row of the last bar that each forecast may use, shape `(n_windows,)`.
         horizon: Steps to forecast.
-        pooled: The forecast of `lstm_stock.dataset.pooled.PooledT`, which is fitted to all tickers of a run, shape
-            `(n_windows, horizon)`; None where there is none.
+        regressions: The forecast of each `lstm_stock.dataset.pooled.PooledT`, which is fitted to all tickers of a
+            run or pretrained, by the name of the baseline, shape `(n_windows, horizon)`.
     """
 
     bars: Bars
     n_insample: int
     cutoffs: NDArray[np.int64]
     horizon: int
-    pooled: Distribution | None = None
+    regressions: Mapping[str, Distribution] = field(default_factory=dict)
 
     def insample_returns(self, step: int) -> Array:
         """Return all overlapping log returns over `step` in-sample bars, shape `(n_insample - step,)`."""
@@ -56,13 +56,13 @@ class BaselineSpec:
             makes no claim about the others: their losses and the network's differ for as long as volatility
             stays high or low, and no test of mean losses holds its size then.
         needs_market: Whether it reads `Bars.market`; it then forecasts only where the bars have it.
-        needs_pooled: Whether it reads `Task.pooled`; it then forecasts only where there is one.
+        needs_regression: Whether it is one of `Task.regressions`; it then forecasts only where it is there.
     """
 
     forecast: Callable[[Task], Distribution]
     follows_volatility: bool = False
     needs_market: bool = False
-    needs_pooled: bool = False
+    needs_regression: bool = False
 
 
 def fit_t(sample: Array, drift: float | None = None) -> tuple[float, float, float]:

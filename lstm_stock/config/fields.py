@@ -109,6 +109,14 @@ def parse_ticker(value: object) -> str:
         raise fault(error.message) from None
 
 
+def _networks_or_null(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and 0 < len(value) <= 1000 and value.isprintable():
+        return value
+    raise fault(f"{received(value)}, must be universal, a folder of `lstm-stock pretrain`, or null")
+
+
 def check_distinct(values: Sequence[str], key: Key) -> None:
     """Raise a fault if the list at `key` holds a value twice."""
     for i, value in enumerate(values):
@@ -121,6 +129,7 @@ Bool: TypeAlias = Annotated[bool, BeforeValidator(_bool)]
 Float: TypeAlias = Annotated[float, BeforeValidator(_float)]
 OptionalFloat: TypeAlias = Annotated[float | None, BeforeValidator(_float_or_null)]
 OptionalDate: TypeAlias = Annotated[date, BeforeValidator(_date)] | None
+OptionalNetworks: TypeAlias = Annotated[str | None, BeforeValidator(_networks_or_null)]
 Ticker: TypeAlias = Annotated[str, BeforeValidator(parse_ticker)]
 LayerWidth: TypeAlias = Annotated[int, Field(ge=1, le=4096), BeforeValidator(_int)]
 ShareOrDate: TypeAlias = Annotated[

@@ -126,7 +126,7 @@ def dump_yaml(config: Config) -> str:
 
 def packaged_config_names() -> tuple[str, ...]:
     """Return the names of the packaged configs."""
-    return ("classic", "default", "many", "universal")
+    return ("classic", "default", "finetune", "many", "universal")
 
 
 def packaged_config(name: str) -> str:

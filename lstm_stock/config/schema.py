@@ -33,6 +33,9 @@ from lstm_stock.errors import ConfigError
 REGRESSION = "pooled_t"
 """Name of the regression over all tickers in tables: as a baseline, or as a network that is no more than it."""
 
+FINE_TUNED = "finetuned"
+"""Name of a pretrained regression, fitted further, in tables."""
+
 
 class Config(Section):
     """All settings of one training."""
@@ -173,7 +176,9 @@ class Config(Section):
     @property
     def model_name(self) -> str:
         """The name of the network in tables and verdicts: its cell, or that of the regression if it is no more."""
-        return REGRESSION if self.is_regression else self.model.cell
+        if not self.is_regression:
+            return self.model.cell
+        return REGRESSION if self.model.start is None else FINE_TUNED
 
     @property
     def needs_market(self) -> bool:

@@ -18,6 +18,7 @@ from lstm_stock.config.fields import (
     LayerWidth,
     OptionalDate,
     OptionalFloat,
+    OptionalNetworks,
     ShareOrDate,
     Ticker,
     check_distinct,
@@ -196,6 +197,11 @@ class ModelConfig(Section):
         description="linear: the output is a regression on the last bar, fitted first, plus what the cell adds, "
         "at first nothing; needs head drift_t",
     )
+    start: OptionalNetworks = Field(
+        default=None,
+        description="Pretrained networks to fine-tune: universal, or a folder of `pretrain`; the shortcut starts "
+        "from theirs, and features and covariates are theirs; null is off",
+    )
     vocabulary: Int = Field(
         default=8, ge=2, le=4096, description="Number of tokens of the cell token: bins of the one-bar return"
     )
@@ -239,6 +245,16 @@ class ModelConfig(Section):
             message = f"got 'linear', must be none (or left out) with head {head}; it needs head {names}"
             raise fault(message, ("model", "shortcut"), ("model", "head"))
         return shortcut
+
+    @field_validator("start")
+    @classmethod
+    def _start_has_shortcut(cls, start: str | None, info: ValidationInfo) -> str | None:
+        if start is not None and info.data.get("shortcut") == "none":
+            message = (
+                f"got {start!r}, must be null (or left out) with shortcut none: the shortcut starts there"
+            )
+            raise fault(message, ("model", "start"), ("model", "shortcut"))
+        return start
 
     @field_validator("ticker_embedding")
     @classmethod

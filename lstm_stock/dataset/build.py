@@ -14,9 +14,17 @@ from lstm_stock.config import Config
 from lstm_stock.dataset.blas import one_blas_thread
 from lstm_stock.dataset.covariates import Covariates
 from lstm_stock.dataset.loader import BarLoader
-from lstm_stock.dataset.series import TickerSeries, WindowSpec, fit_ticker, pool_scalers, window_spec
+from lstm_stock.dataset.series import (
+    TickerSeries,
+    WindowSpec,
+    fit_ticker,
+    pool_scalers,
+    scale_all,
+    window_spec,
+)
 from lstm_stock.dataset.sessions import require_one_close
 from lstm_stock.dataset.split import Split, SplitName, split_of
+from lstm_stock.dataset.start import Start
 from lstm_stock.dataset.windows import Windows, windows_of
 from lstm_stock.errors import ShortHistoryError, UnusableTickerError
 from lstm_stock.prices.reader import PriceReader
@@ -33,12 +41,14 @@ class SplitWindows:
         train: The windows that the network is trained on, one entry per ticker.
         val: The windows of early stopping and of the calibration, one entry per ticker that has any.
         test: The windows that are forecast, likewise.
+        start: What the training starts from; None is nothing.
     """
 
     split: Split
     train: list[Windows]
     val: list[Windows]
     test: list[Windows]
+    start: Start | None = None
 
     @property
     def series(self) -> list[TickerSeries]:
@@ -62,7 +72,11 @@ class Dataset:
 
 
 def build_dataset(
-    config: Config, reader: PriceReader, on_note: Callable[[str], None], has_test: bool = True
+    config: Config,
+    reader: PriceReader,
+    on_note: Callable[[str], None],
+    has_test: bool = True,
+    start: Start | None = None,
 ) -> Dataset:
     """Split the bars of a config's tickers and cut their windows; tickers with unusable bars are left out.
 
@@ -74,6 +88,7 @@ def build_dataset(
         reader: Reads the prices.
         on_note: Called with each note for the user.
         has_test: Whether there is a test period. Without one, val ends with the last date.
+        start: What the training starts from; its scaler is that of every ticker.
 
     Raises:
         UnusableTickerError: No ticker is left, or none has windows of val or of test.
@@ -86,7 +101,7 @@ def build_dataset(
     def cut(config: Config) -> tuple[Config, tuple[SplitWindows, BarLoader]]:
         split = split_of(config.split, reader.dates(config.data.tickers), has_test)
         loader = BarLoader.of(config, reader.adjusted, reader.exchange_of, covariates)
-        config, windows = windows_skipping_unusable(config, loader, split, on_note)
+        config, windows = windows_skipping_unusable(config, loader, split, on_note, start)
         return config, (windows, loader)
 
     config, (windows, loader) = until_all_usable(config, cut)
@@ -121,7 +136,11 @@ def until_all_usable(config: Config, cut: Callable[[Config], tuple[Config, T]]) 
 
 
 def windows_skipping_unusable(
-    config: Config, loader: BarLoader, split: Split, on_note: Callable[[str], None]
+    config: Config,
+    loader: BarLoader,
+    split: Split,
+    on_note: Callable[[str], None],
+    start: Start | None = None,
 ) -> tuple[Config, SplitWindows]:
     """Cut the windows of a config's tickers; tickers without usable train bars are left out.
 
@@ -130,6 +149,7 @@ def windows_skipping_unusable(
         loader: Loads their bars.
         split: Where val and test start.
         on_note: Called with a sentence that names the tickers left out, with the reasons.
+        start: What the training starts from.
 
     Returns:
         The config of the tickers that are left, and their windows.
@@ -146,11 +166,11 @@ def windows_skipping_unusable(
                 errors[ticker] = error
     config = _without(config, errors, on_note)
     # The ids of tickers depend on those that are left.
-    return config, _cut(_scaled(series, spec, split), window_spec(config), split)
+    return config, _cut(_scaled(series, spec, split, start), window_spec(config), split, start)
 
 
 def windows_by_split(
-    tickers: Sequence[str], loader: BarLoader, spec: WindowSpec, split: Split
+    tickers: Sequence[str], loader: BarLoader, spec: WindowSpec, split: Split, start: Start | None = None
 ) -> SplitWindows:
     """Fit each ticker's scaler on its train bars and cut its windows of train, and of val and test if it has any.
 
@@ -159,23 +179,27 @@ def windows_by_split(
         loader: Loads their bars, once per ticker.
         spec: Inputs and targets of a window.
         split: Where val and test start.
+        start: What the training starts from.
 
     Raises:
         UnusableTickerError: The train bars of a ticker cannot be used, or none has windows of val or of test.
     """
     series = [fit_ticker(ticker, loader.adjusted(ticker), spec, split) for ticker in tickers]
-    return _cut(_scaled(series, spec, split), spec, split)
+    return _cut(_scaled(series, spec, split, start), spec, split, start)
 
 
-def _scaled(series: list[TickerSeries], spec: WindowSpec, split: Split) -> list[TickerSeries]:
+def _scaled(
+    series: list[TickerSeries], spec: WindowSpec, split: Split, start: Start | None
+) -> list[TickerSeries]:
+    if start is not None:
+        return scale_all(series, start.scaler)
     return pool_scalers(series, split) if spec.scaler == "pooled" else series
 
 
-def _cut(series: Sequence[TickerSeries], spec: WindowSpec, split: Split) -> SplitWindows:
+def _cut(series: Sequence[TickerSeries], spec: WindowSpec, split: Split, start: Start | None) -> SplitWindows:
     train = [windows_of(one, spec, split, "train") for one in series]
-    return SplitWindows(
-        split, train, _where_any(series, spec, split, "val"), _where_any(series, spec, split, "test")
-    )
+    val, test = _where_any(series, spec, split, "val"), _where_any(series, spec, split, "test")
+    return SplitWindows(split, train, val, test, start)
 
 
 def _where_any(
@@ -202,20 +226,23 @@ def note_unscored(config: Config, scored: Collection[str], on_note: Callable[[st
         on_note(f"trained on but not scored, as the bars end before the test period: {', '.join(names)}")
 
 
-def refit_windows(config: Config, loader: BarLoader, split: Split) -> SplitWindows:
+def refit_windows(
+    config: Config, loader: BarLoader, split: Split, start: Start | None = None
+) -> SplitWindows:
     """Cut the windows of a refit: train is all bars before the test period, with scalers fitted on them; no val.
 
     Args:
         config: The whole config.
         loader: Loads the bars.
         split: The split of the first training.
+        start: What the training starts from.
     """
     spec, wide = window_spec(config), split.without_val
     with one_blas_thread():
         series = [fit_ticker(ticker, loader.adjusted(ticker), spec, wide) for ticker in config.data.tickers]
-    series = _scaled(series, spec, wide)
+    series = _scaled(series, spec, wide, start)
     train = [windows_of(one, spec, wide, "train") for one in series]
-    return SplitWindows(wide, train, [], _where_any(series, spec, wide, "test"))
+    return SplitWindows(wide, train, [], _where_any(series, spec, wide, "test"), start)
 
 
 def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[str], None]) -> Config:

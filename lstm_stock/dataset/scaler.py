@@ -57,6 +57,12 @@ class Scaler:
         """Scale `values` of shape `(n_bars, n_features)`; NaN stays NaN."""
         return ((np.clip(values, self.low, self.high) - self.offset) / self.scale).astype(np.float32)
 
+    def restricted(self, columns: Sequence[int]) -> Scaler:
+        """Return the scaler of some of the features, in this order."""
+        rows = np.asarray(columns)
+        names = tuple(self.features[i] for i in columns)
+        return Scaler(names, self.offset[rows], self.scale[rows], self.low[rows], self.high[rows])
+
     def to_json(self) -> dict[str, Any]:
         """Return a plain dictionary; infinities become null."""
         columns = {name: values for name, values in asdict(self).items() if name != "features"}

@@ -223,12 +223,16 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
 
 
 def pool_scalers(series: list[TickerSeries], split: Split) -> list[TickerSeries]:
-    """Scale the inputs of all tickers, in place, by one scaler of their train bars.
+    """Scale the inputs of all tickers, in place, by one scaler of their train bars."""
+    n_bars = [split.first_rows(one.dates)[0] - one.first for one in series]
+    return scale_all(series, pool([one.fitted.scaler for one in series], n_bars))
+
+
+def scale_all(series: list[TickerSeries], scaler: Scaler) -> list[TickerSeries]:
+    """Scale the inputs of all tickers by one scaler, where `fit_ticker` was given the scaler `pooled`.
 
     The list itself is changed and returned: a second one would hold the features of all tickers twice.
     """
-    n_bars = [split.first_rows(one.dates)[0] - one.first for one in series]
-    scaler = pool([one.fitted.scaler for one in series], n_bars)
     for i, one in enumerate(series):
         series[i] = one.with_scaler(scaler)
     return series

@@ -20,6 +20,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lstm_stock.config import TrainingConfig
+from lstm_stock.dataset.build import SplitWindows
 from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.errors import ConfigError
@@ -45,6 +46,24 @@ Rows = list[dict[str, float]]
 
 
 @dataclass(frozen=True)
+class FineTuning:
+    """The choice between a pretrained regression and its fit to the train windows: the better one on val is kept.
+
+    Attributes:
+        start: Mean negative log likelihood of the pretrained regression on val, in units of the target scale.
+        tuned: That of the fit.
+    """
+
+    start: float
+    tuned: float
+
+    @property
+    def keeps_start(self) -> bool:
+        """Whether the network starts from the pretrained regression as it is."""
+        return self.start <= self.tuned
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """A trained network.
 
@@ -53,17 +72,20 @@ class TrainingResult:
         history: One row per member and epoch: `member epoch loss val_loss learning_rate seconds`. Epoch 0 is the
             start, which has no `loss`.
         interrupted: Whether the user stopped the training early.
+        fine_tuning: What was chosen between a pretrained regression and its fit to the train windows.
+        regression: The regression that a network with a shortcut started from.
     """
 
     network: keras.Model
     history: pd.DataFrame
     interrupted: bool
+    fine_tuning: FineTuning | None = None
+    regression: PooledT | None = None
 
 
 def fit_network(
     spec: Architecture,
-    train: Sequence[Windows],
-    val: Sequence[Windows],
+    windows: SplitWindows,
     config: TrainingConfig,
     seed: int,
     on_progress: Callable[[Progress], None] | None = None,
@@ -73,15 +95,15 @@ def fit_network(
 
     The weights kept are those of the epoch with the lowest validation loss. If no epoch has a lower one than the
     start, the start is kept: a network whose output is the biases of the head, whatever the window, or with a
-    shortcut the regression `lstm_stock.dataset.pooled.PooledT` of the train windows.
+    shortcut the regression `lstm_stock.dataset.pooled.PooledT` of the train windows. Where the windows have a
+    pretrained `start`, the regression is that one or its fit to the train windows, whichever is better on val.
 
     Ctrl-C once ends training after the batch under way: the member in training keeps its best weights so far, or
     is dropped if other members are complete. Ctrl-C twice raises KeyboardInterrupt.
 
     Args:
         spec: The network to build.
-        train: Windows to learn from, one entry per ticker.
-        val: Windows that decide when to stop, likewise.
+        windows: The train windows, to learn from, and the val windows, which decide when to stop.
         config: The `training` section.
         seed: Seed of the first member.
         on_progress: Called with each `Progress`.
@@ -92,15 +114,20 @@ def fit_network(
         ConfigError: A loss became infinite or not a number.
     """
     members = [_Member(i + 1, i + 1, seed + i, None) for i in range(config.members)]
+    regression, fine_tuning = _regression(spec, windows)
     with ctrl_c_event() as stop:
-        trainer = _Trainer(spec, train, val, config, stop, on_progress, checkpoints, _regression(spec, train))
+        trainer = _Trainer(
+            spec, windows.train, windows.val, config, stop, on_progress, checkpoints, regression
+        )
         networks, rows = trainer.train(members)
-    return TrainingResult(build_ensemble(networks), pd.DataFrame(rows), stop.is_set())
+    return TrainingResult(
+        build_ensemble(networks), pd.DataFrame(rows), stop.is_set(), fine_tuning, regression
+    )
 
 
 def refit_network(
     spec: Architecture,
-    train: Sequence[Windows],
+    windows: SplitWindows,
     first: TrainingResult,
     config: TrainingConfig,
     seed: int,
@@ -115,7 +142,7 @@ def refit_network(
 
     Args:
         spec: The network to build.
-        train: All windows to learn from, one entry per ticker.
+        windows: Their train windows are all windows to learn from.
         first: The result of `fit_network`.
         config: The `training` section.
         seed: Seed of the first member.
@@ -133,14 +160,13 @@ def refit_network(
         epochs = first.history[(first.history["member"] == i + 1) & (first.history["epoch"] > 0)]
         rates = epochs["learning_rate"].tolist()[:n_epochs]
         members.append(_Member(i + 1, config.members + i + 1, seed + i, rates))
+    regression = _regression_of_refit(spec, windows, first.fine_tuning)
     with ctrl_c_event() as stop:
-        trainer = _Trainer(
-            spec, train, None, config, stop, on_progress, checkpoints, _regression(spec, train)
-        )
+        trainer = _Trainer(spec, windows.train, None, config, stop, on_progress, checkpoints, regression)
         networks, _ = trainer.train(members)
     if stop.is_set():
         return replace(first, interrupted=True)
-    return replace(first, network=build_ensemble(networks))
+    return replace(first, network=build_ensemble(networks), regression=regression)
 
 
 def kept_epochs(history: pd.DataFrame, config: TrainingConfig) -> list[int]:
@@ -157,9 +183,24 @@ def kept_epochs(history: pd.DataFrame, config: TrainingConfig) -> list[int]:
     ]
 
 
-def _regression(spec: Architecture, train: Sequence[Windows]) -> PooledT | None:
-    """Fit the regression that a network with a shortcut starts from."""
-    return PooledT.fit(train) if spec.shortcut else None
+def _regression(spec: Architecture, windows: SplitWindows) -> tuple[PooledT | None, FineTuning | None]:
+    """Return the regression that a network with a shortcut starts from, and the choice behind it."""
+    if not spec.shortcut or windows.start is None:
+        return (PooledT.fit(windows.train) if spec.shortcut else None), None
+    start = windows.start.regression
+    tuned = start.tuned(windows.train)
+    found = FineTuning(start.mean_nll(windows.val), tuned.mean_nll(windows.val))
+    return (start if found.keeps_start else tuned), found
+
+
+def _regression_of_refit(
+    spec: Architecture, windows: SplitWindows, fine_tuning: FineTuning | None
+) -> PooledT | None:
+    """Return the regression that a refit starts from: of the same kind as that of the first training."""
+    if fine_tuning is None or windows.start is None:
+        return PooledT.fit(windows.train) if spec.shortcut else None
+    start = windows.start.regression
+    return start if fine_tuning.keeps_start else start.tuned(windows.train)
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ NETWORK, SCALER, CALIBRATION, HISTORY = "model.keras", "scaler.json", "calibrati
 ONNX = "model.onnx"
 """The same network, for a forecast without TensorFlow; absent where it cannot be exported, and from older runs."""
 
-POOLED = "pooled.json"
-"""Absent where there is no regression over all tickers, and from runs of older versions."""
+REGRESSIONS = {"pooled_t": "pooled.json", "universal": "universal.json", "pretrained": "pretrained.json"}
+"""File of each regression over many tickers, by the name of the baseline; absent where a run has none of it."""
 
 FOLDS = "folds.csv"
 """Only a backtest has this file."""

@@ -22,14 +22,13 @@ from lstm_stock.errors import RunError
 from lstm_stock.runs.files import (
     CALIBRATION,
     CONFIG,
-    POOLED,
     PROVENANCE,
     SCALER,
     read_json,
     write_json,
 )
 from lstm_stock.runs.provenance import RunProvenance
-from lstm_stock.runs.run import ModelArtifacts, Run, write_network
+from lstm_stock.runs.run import ModelArtifacts, Run, write_network, write_regressions
 
 CARD = "card.json"
 """The file by which a folder of pretrained networks is recognised: how they were made."""
@@ -195,7 +194,6 @@ def write_pretrained(
     provenance = replace(provenance, network_hashes=write_network(folder, fitted))
     write_json(folder / SCALER, {ticker: one.to_json() for ticker, one in fitted.scalers.items()})
     write_json(folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()})
-    if fitted.pooled is not None:
-        write_json(folder / POOLED, {"features": list(config.columns)} | fitted.pooled.to_json())
+    write_regressions(folder, config, fitted)
     write_json(folder / PROVENANCE, asdict(provenance))
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,8 +34,8 @@ from lstm_stock.runs.files import (
     HISTORY,
     NETWORK,
     ONNX,
-    POOLED,
     PROVENANCE,
+    REGRESSIONS,
     SCALER,
     SCORES,
     read_forecasts,
@@ -69,14 +69,14 @@ T = TypeVar("T")
 class ModelArtifacts:
     """What a forecast needs of a training; scalers and calibrators by ticker.
 
-    `pooled` is the regression over all tickers, the baseline `pooled_t`; None where there is none. `onnx` is the
+    `regressions` are the baselines that are regressions over many tickers, by name. `onnx` is the
     content of the network's ONNX file; None where it cannot be exported.
     """
 
     network: keras.Model
     scalers: dict[str, FittedTicker]
     calibrators: dict[str, Calibrator]
-    pooled: PooledT | None = None
+    regressions: Mapping[str, PooledT] = field(default_factory=dict)
     onnx: bytes | None = None
 
 
@@ -194,15 +194,16 @@ class Run:
         return self._read(CALIBRATION, parse)
 
     @cached_property
-    def pooled(self) -> PooledT | None:
-        """The regression over all tickers; None where the run has none, or an older version made it."""
+    def regressions(self) -> dict[str, PooledT]:
+        """The baselines that are regressions over many tickers, by name; a run of an older version has none."""
 
         def parse(path: Path) -> PooledT:
             data, columns = read_json(path), self.config.columns
             _require(data["features"] == list(columns), f"its features are not those of {CONFIG}")
             return PooledT.from_json(data, len(columns), self.config.window.horizon)
 
-        return self._read(POOLED, parse) if (self.path / POOLED).exists() else None
+        files = {name: file for name, file in REGRESSIONS.items() if (self.path / file).exists()}
+        return {name: self._read(file, parse) for name, file in files.items()}
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -352,6 +353,12 @@ def write_network(folder: Path, fitted: ModelArtifacts) -> dict[str, str]:
     return hashes
 
 
+def write_regressions(folder: Path, config: Config, fitted: ModelArtifacts) -> None:
+    """Write a file for each regression; OSError if the disk refuses."""
+    for name, one in fitted.regressions.items():
+        write_json(folder / REGRESSIONS[name], {"features": list(config.columns)} | one.to_json())
+
+
 def save_run(runs_dir: Path, results: RunResults) -> Run:
     """Write the folder of a run under `runs_dir`, whole or not at all.
 
@@ -366,9 +373,7 @@ def save_run(runs_dir: Path, results: RunResults) -> Run:
         write_json(
             folder / CALIBRATION, {ticker: one.to_json() for ticker, one in fitted.calibrators.items()}
         )
-        if fitted.pooled is not None:
-            features = {"features": list(results.config.columns)}
-            write_json(folder / POOLED, features | fitted.pooled.to_json())
+        write_regressions(folder, results.config, fitted)
         results.history.to_csv(folder / HISTORY, index=False)
         shutil.move(results.forecasts, folder / FORECASTS)
         write_json(folder / SCORES, {"scores": records(results.scores), "verdict": results.verdict})

@@ -28,6 +28,7 @@ from lstm_stock.dataset.build import (
 )
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.split import Fold, WindowName, plan_folds, split_of
+from lstm_stock.dataset.start import Start
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
@@ -44,6 +45,7 @@ from lstm_stock.scoring.verdict import judge
 from lstm_stock.workflow.backtest_worker import FoldJob, PartName, run_job
 from lstm_stock.workflow.parallel import Engine, run_calls
 from lstm_stock.workflow.scoring import subject_of
+from lstm_stock.workflow.start import require_unseen_test, start_of
 
 FoldParts = dict[PartName, FoldPart]
 
@@ -87,8 +89,10 @@ def backtest(
         RunError: The results cannot be saved.
     """
     started = dt.datetime.now(dt.UTC)
+    config, start = start_of(config, store, on_note)
     reader = PriceReader(config.data, store)
-    config, fold_plans = plan_backtest(config, reader, plan, on_note)
+    config, fold_plans = plan_backtest(config, reader, plan, on_note, start)
+    require_unseen_test(config, fold_plans[0].fold.split)
 
     origins, of_covariates = reader.origins_of(config.data.tickers), reader.origins_of(config.data.covariates)
     key = backtest_key(config, origins | of_covariates, plan.n_folds, plan.window)
@@ -133,16 +137,22 @@ class FoldPlan:
         config: The config of the tickers that it learns.
         scored: Those of them that have a forecast in the block.
         n_windows: Number of train, val and test windows.
+        start: What the training starts from; None is nothing.
     """
 
     fold: Fold
     config: Config
     scored: tuple[str, ...]
     n_windows: NumberOfWindows
+    start: Start | None = None
 
 
 def plan_backtest(
-    config: Config, reader: PriceReader, plan: Plan, on_note: Callable[[str], None]
+    config: Config,
+    reader: PriceReader,
+    plan: Plan,
+    on_note: Callable[[str], None],
+    start: Start | None = None,
 ) -> tuple[Config, list[FoldPlan]]:
     """Plan the folds and count their windows, before anything is trained.
 
@@ -160,16 +170,20 @@ def plan_backtest(
         dates, horizon = reader.dates(config.data.tickers), config.window.horizon
         folds = plan_folds(dates, split_of(config.split, dates), plan.n_folds, plan.window, horizon)
         loader = fold_loader(config, reader, folds[0])
-        return windows_skipping_unusable(config, loader, folds[0].split, on_note)[0], folds
+        return windows_skipping_unusable(config, loader, folds[0].split, on_note, start)[0], folds
 
     config, folds = until_all_usable(drop_without_bars(config, reader, on_note), cut)
-    plans = [plan_fold(config, reader, fold, on_note) for fold in folds]
+    plans = [plan_fold(config, reader, fold, on_note, start) for fold in folds]
     note_unscored(config, [ticker for one in plans for ticker in one.scored], on_note)
     return config, plans
 
 
 def plan_fold(
-    config: Config, reader: PriceReader, fold: Fold, on_note: Callable[[str], None] = lambda _: None
+    config: Config,
+    reader: PriceReader,
+    fold: Fold,
+    on_note: Callable[[str], None] = lambda _: None,
+    start: Start | None = None,
 ) -> FoldPlan:
     """Find the tickers that a fold can learn and forecast; see `plan_backtest`."""
 
@@ -181,10 +195,11 @@ def plan_fold(
         fold_loader(config, reader, fold),
         fold.split,
         lambda text: on_note(f"fold {fold.number}: {text}"),
+        start,
     )
     n_train, n_val, n_test = (sum(map(len, part)) for part in (windows.train, windows.val, windows.test))
     scored = tuple(test.series.ticker for test in windows.test)
-    return FoldPlan(fold, usable, scored, (n_train, n_val, n_test))
+    return FoldPlan(fold, usable, scored, (n_train, n_val, n_test), start)
 
 
 def fold_loader(config: Config, reader: PriceReader, fold: Fold) -> BarLoader:
@@ -207,7 +222,8 @@ def fold_job(plan: FoldPlan, loader: BarLoader, ticker: str | None) -> FoldJob:
     """
     tickers = plan.config.data.tickers if ticker is None else (ticker,)
     name = PartName(plan.fold.number, ticker)
-    return FoldJob(name, plan.config, plan.fold, {one: loader.adjusted(one) for one in tickers})
+    adjusted = {one: loader.adjusted(one) for one in tickers}
+    return FoldJob(name, plan.config, plan.fold, adjusted, plan.start)
 
 
 def _do_parts(

@@ -1,8 +1,8 @@
 """The worker of a backtest: fit and forecast one part of one fold, from its input alone.
 
-A part is the network of a fold with the regression `pooled_t`, as both learn all tickers, or the other baselines
-of one ticker. TensorFlow loads in the worker that needs it, with one thread, so that the number of workers changes
-no bit.
+A part is the network of a fold with the regressions over many tickers, as both learn all tickers, or the other
+baselines of one ticker. TensorFlow loads in the worker that needs it, with one thread, so that the number of
+workers changes no bit.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from urllib.parse import quote
 import pandas as pd
 
 from lstm_stock.config import Config
-from lstm_stock.config.schema import REGRESSION
 from lstm_stock.dataset.build import SplitWindows, windows_by_split
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import window_spec
 from lstm_stock.dataset.split import Fold
+from lstm_stock.dataset.start import Start
 from lstm_stock.network.tensorflow_setup import load_single_threaded_tensorflow
 from lstm_stock.runs.backtest import FoldPart
 from lstm_stock.scoring.forecast_table import forecast_table
@@ -52,12 +52,14 @@ class FoldJob:
         config: The whole config.
         fold: Its fold.
         adjusted: The adjusted bars of each ticker of the part, up to the last outcome of the fold.
+        start: What the training starts from; None is nothing.
     """
 
     name: PartName
     config: Config
     fold: Fold
     adjusted: dict[str, pd.DataFrame]
+    start: Start | None = None
 
 
 def run_job(job: FoldJob) -> tuple[PartName, FoldPart]:
@@ -77,11 +79,11 @@ def run_job(job: FoldJob) -> tuple[PartName, FoldPart]:
 
 
 def _cut_windows(job: FoldJob, loader: BarLoader) -> SplitWindows:
-    return windows_by_split(list(job.adjusted), loader, window_spec(job.config), job.fold.split)
+    return windows_by_split(list(job.adjusted), loader, window_spec(job.config), job.fold.split, job.start)
 
 
 def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
-    from lstm_stock.workflow.fit import fit_with_refit, pooled_regression
+    from lstm_stock.workflow.fit import fit_with_refit, regressions_of
     from lstm_stock.workflow.forecast import forecast_each
 
     loader = BarLoader(job.adjusted.__getitem__)
@@ -95,9 +97,8 @@ def _network(job: FoldJob) -> tuple[list[pd.DataFrame], dict[str, Any]]:
         network_table(job.config.model_name, windows, returns, forecaster.calibrators[windows.series.ticker])
         for windows, returns in zip(test, forecast_each(job.config, fit.network, test), strict=True)
     ]
-    regression = pooled_regression(job.config, forecaster.windows)
-    if regression is not None:
-        tables += [forecast_table(windows, REGRESSION, regression.forecast(windows)) for windows in test]
+    for name, regression in regressions_of(job.config, forecaster.windows).items():
+        tables += [forecast_table(windows, name, regression.forecast(windows)) for windows in test]
     return tables, facts
 
 

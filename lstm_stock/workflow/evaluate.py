@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.config.scales import SCALES
+from lstm_stock.config.schema import REGRESSION
 from lstm_stock.dataset.blas import one_blas_thread
 from lstm_stock.dataset.market import Market
+from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows, windows_of
 from lstm_stock.errors import ConfigError, ShortHistoryError, UnusableTickerError
@@ -246,9 +248,14 @@ def _jobs(plan: Plan, bars: RunBars, prepared: Sequence[_Prepared]) -> Iterator[
             adjusted=bars.adjusted(one.ticker),
             split=plan.split,
             n_tickers=len(prepared),
-            pooled=run.pooled,
+            regressions=_regressions(run),
             n_before=one.n_before,
         )
+
+
+def _regressions(run: Run) -> dict[str, PooledT]:
+    """Return the regressions that are baselines: that of a pretrained network may be the network itself."""
+    return {} if isinstance(run, Pretrained) and run.config.is_regression else run.regressions
 
 
 def _unseen(run: Run, prepared: Sequence[_Prepared]) -> list[str]:
@@ -275,8 +282,8 @@ def _report(
         reports.note(
             f"the run was not trained on {name_tickers(unseen)}: {what} own bars before {plan.start}"
         )
-    has_targets = SCALES[run.config.target_scale].is_volatility and not run.config.is_regression
-    if run.pooled is None and has_targets:
+    has_targets = SCALES[run.config.target_scale].is_volatility and run.config.model_name != REGRESSION
+    if REGRESSION not in run.regressions and has_targets:
         reports.note("no pooled_t: the run was made by an older version, or its windows were too few for it")
     origins = run.provenance.tickers | run.provenance.covariates
     warnings = [(one.ticker, text) for one in prepared for text in one.warnings]

@@ -5,12 +5,13 @@ The leak check calls these functions as well. Nothing here chooses the split, fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from lstm_stock.config import Config, dump_yaml
 from lstm_stock.config.scales import SCALES
+from lstm_stock.config.schema import REGRESSION
 from lstm_stock.dataset.build import SplitWindows, refit_windows
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.pooled import MIN_ROWS, PooledT
@@ -68,12 +69,12 @@ def fit_with_refit(
         ConfigError: The training diverged.
     """
     spec, settings, seed = architecture_of(config), config.training, config.seed
-    fit = fit_network(spec, windows.train, windows.val, settings, seed, on_progress, checkpoints)
+    fit = fit_network(spec, windows, settings, seed, on_progress, checkpoints)
     first = FittedForecaster(fit, windows, fit_calibrators(config, fit.network, windows))
     if not settings.refit or fit.interrupted:
         return first
-    wide = refit_windows(config, loader, windows.split)
-    refit = refit_network(spec, wide.train, fit, settings, seed, on_progress, checkpoints)
+    wide = refit_windows(config, loader, windows.split, windows.start)
+    refit = refit_network(spec, wide, fit, settings, seed, on_progress, checkpoints)
     return replace(first, fit=refit) if refit.interrupted else replace(first, fit=refit, windows=wide)
 
 
@@ -88,7 +89,7 @@ def fit_calibrators(config: Config, network: Network, windows: SplitWindows) -> 
 
 
 def score_jobs(
-    config: Config, forecaster: FittedForecaster, loader: BarLoader, pooled: PooledT | None
+    config: Config, forecaster: FittedForecaster, loader: BarLoader, regressions: Mapping[str, PooledT]
 ) -> Iterator[ScoreJob]:
     """Yield what `lstm_stock.workflow.scoring.score_tickers` needs of each ticker with test windows.
 
@@ -96,7 +97,7 @@ def score_jobs(
         config: The whole config.
         forecaster: The fitted network, with the test windows.
         loader: Loads the bars of the tickers.
-        pooled: `pooled_regression` of the same windows.
+        regressions: `regressions_of` the same windows.
     """
     test = forecaster.windows.test
     for windows, returns in zip(test, forecast_each(config, forecaster.fit.network, test), strict=True):
@@ -109,7 +110,7 @@ def score_jobs(
             adjusted=loader.adjusted(ticker),
             split=forecaster.windows.split,
             n_tickers=len(test),
-            pooled=pooled,
+            regressions=regressions,
         )
 
 
@@ -129,16 +130,19 @@ def exported_network(
         return None
 
 
-def pooled_regression(config: Config, windows: SplitWindows) -> PooledT | None:
-    """Fit the regression over all tickers to every window before the test period.
+def regressions_of(config: Config, windows: SplitWindows) -> dict[str, PooledT]:
+    """Return the regressions that are baselines of a network, by name.
 
-    None where the network is this regression, where the targets are no returns in units of a volatility, where the
-    windows are too few, or where the likelihood has no finite maximum.
+    These are the regression over all tickers, fitted to every window before the test period, and the pretrained
+    one that the network starts from. The first is left out where the network is this regression, where the
+    targets are no returns in units of a volatility, where the windows are too few, or where the likelihood has no
+    finite maximum.
     """
+    found = {} if windows.start is None else {windows.start.name: windows.start.regression}
     insample = [*windows.train, *windows.val]
-    if config.is_regression:
-        return None
+    if config.model_name == REGRESSION:
+        return found
     if not SCALES[config.target_scale].is_volatility or sum(map(len, insample)) < MIN_ROWS:
-        return None
+        return found
     pooled = PooledT.fit(insample)
-    return pooled if pooled.is_finite else None
+    return {REGRESSION: pooled, **found} if pooled.is_finite else found

@@ -16,7 +16,9 @@ from typing import Any
 
 from lstm_stock.atomic import write_dir_atomically
 from lstm_stock.config import Config
+from lstm_stock.config.schema import REGRESSION
 from lstm_stock.dataset.build import build_dataset
+from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.errors import ConfigError
 from lstm_stock.prices.reader import PriceReader
@@ -38,7 +40,7 @@ from lstm_stock.runs.provenance import (
     package_versions,
 )
 from lstm_stock.runs.run import ModelArtifacts
-from lstm_stock.workflow.fit import exported_network, fit_with_refit, pooled_regression
+from lstm_stock.workflow.fit import FittedForecaster, exported_network, fit_with_refit
 from lstm_stock.workflow.forecast import median_calibrator
 
 
@@ -131,10 +133,16 @@ def _train_one(
         # The other fitted values belong to one ticker and are not used by targets in units of volatility.
         {ANY_TICKER: FittedTicker(first.scaler, 1.0, 0.0, 1.0, 1.0, first.scale)},
         {ANY_TICKER: median_calibrator(config, forecaster.calibrators.values())},
-        pooled_regression(config, forecaster.windows),
+        _regressions(forecaster),
         exported_network(config, forecaster, on_note),
     )
     return provenance, write_pretrained(folder, config, fitted, provenance)
+
+
+def _regressions(forecaster: FittedForecaster) -> dict[str, PooledT]:
+    """Return the regression that the network starts from, from which a fine-tuning can start as well."""
+    regression = forecaster.fit.regression
+    return {} if regression is None else {REGRESSION: regression}
 
 
 def _card(config: Config, provenance: RunProvenance, networks: dict[str, Any]) -> dict[str, Any]:

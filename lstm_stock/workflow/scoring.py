@@ -6,9 +6,10 @@ triple the time that a worker needs to start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -45,7 +46,7 @@ class ScoreJob:
         adjusted: The adjusted bars.
         split: Where the test period starts.
         n_tickers: Number of tickers that share the significance level of the verdict.
-        pooled: The regression over all tickers; None where there is none.
+        regressions: The regressions over all tickers that are baselines, by name.
         n_before: Number of windows with cutoffs before the period: they are not scored, but adaptive intervals
             follow their outcomes.
     """
@@ -57,7 +58,7 @@ class ScoreJob:
     adjusted: pd.DataFrame
     split: Split
     n_tickers: int
-    pooled: PooledT | None = None
+    regressions: Mapping[str, PooledT] = field(default_factory=dict)
     n_before: int = 0
 
 
@@ -110,7 +111,7 @@ def score_ticker(job: ScoreJob) -> ScoredTicker:
     period = replace(job.windows, cutoffs=job.windows.cutoffs[job.n_before :])
     of_network = network_table(job.subject.model, job.windows, job.returns, job.calibrator)
     tables = [of_network.iloc[job.n_before * period.spec.horizon :]]
-    tables += baseline_tables(period, job.adjusted, job.split, notes.append, job.pooled)
+    tables += baseline_tables(period, job.adjusted, job.split, notes.append, job.regressions)
     table = pd.concat(tables, ignore_index=True)
     loss_tables = LossTables.by_step(table, job.subject.model)
     return ScoredTicker(
@@ -183,7 +184,7 @@ def baseline_tables(
     adjusted: pd.DataFrame,
     split: Split,
     on_note: Callable[[str], None],
-    pooled: PooledT | None = None,
+    regressions: Mapping[str, PooledT] = MappingProxyType({}),
 ) -> list[pd.DataFrame]:
     """Return the forecast tables of all baselines, fitted on every bar before the test period.
 
@@ -192,11 +193,10 @@ def baseline_tables(
         adjusted: The adjusted bars of that ticker.
         split: Where the test period starts.
         on_note: Called with a sentence for each baseline that is skipped.
-        pooled: The regression over all tickers, fitted likewise; None where there is none.
+        regressions: The regressions over all tickers, fitted likewise, by name.
     """
-    task = baseline_task(windows, adjusted, split)
-    if pooled is not None:
-        task = replace(task, pooled=pooled.forecast(windows))
+    of_regressions = {name: one.forecast(windows) for name, one in regressions.items()}
+    task = replace(baseline_task(windows, adjusted, split), regressions=of_regressions)
     forecasts = forecast_all(task, lambda text: on_note(f"{windows.series.ticker}: {text}"))
     return [forecast_table(windows, name, returns) for name, returns in forecasts.items()]
 

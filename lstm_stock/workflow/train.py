@@ -33,10 +33,11 @@ from lstm_stock.runs.provenance import (
     package_versions,
 )
 from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
-from lstm_stock.workflow.fit import exported_network, fit_with_refit, pooled_regression, score_jobs
+from lstm_stock.workflow.fit import exported_network, fit_with_refit, regressions_of, score_jobs
 from lstm_stock.workflow.kept_start import note_kept_starts
 from lstm_stock.workflow.parallel import WorkerKilledError
 from lstm_stock.workflow.scoring import ScoredTicker, collect_scores, score_tickers, subject_of
+from lstm_stock.workflow.start import require_unseen_test, start_of
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,12 @@ def train(
         RunError: The run cannot be saved.
     """
     started = dt.datetime.now(dt.UTC)
+    config, start = start_of(config, store, reports.note)
     reader = PriceReader(config.data, store)
-    dataset = build_dataset(config, reader, reports.note)
+    dataset = build_dataset(config, reader, reports.note, start=start)
     config, windows, loader = dataset.config, dataset.windows, dataset.loader
     split = windows.split
+    require_unseen_test(config, split)
     origins, of_covariates = reader.origins_of(config.data.tickers), reader.origins_of(config.data.covariates)
     _note_constant_features(windows.series, split, reports.note)
 
@@ -109,12 +112,12 @@ def train(
                 f"stopped by Ctrl-C: the {which} validated weights are scored and saved; "
                 "`--resume` continues after the last complete epoch"
             )
-        note_kept_starts(config, fit.history, reports.note)
+        note_kept_starts(config, fit, reports.note)
         forecasts = scratch / "forecasts.parquet"
         with _training_is_kept(checkpoints, reports.note):
             n_scored = len(forecaster.windows.test)
-            pooled = pooled_regression(config, forecaster.windows)
-            jobs = score_jobs(config, forecaster, loader, pooled)
+            regressions = regressions_of(config, forecaster.windows)
+            jobs = score_jobs(config, forecaster, loader, regressions)
             scored = score_tickers(jobs, n_scored, n_workers or n_cores())
             scores, verdict = _score(config, scored, n_scored, forecasts, runs_dir, reports)
 
@@ -142,7 +145,7 @@ def train(
                 network=fit.network,
                 scalers=forecaster.scalers,
                 calibrators=forecaster.calibrators,
-                pooled=pooled,
+                regressions=regressions,
                 onnx=exported_network(config, forecaster, reports.note),
             ),
             history=fit.history,

@@ -204,3 +204,58 @@ def test_the_second_derivatives_are_those_of_the_loss():
     by_raw = [pooled._loss(y, 0.04, log_scale, raw + sign * h)[1] for sign in (1, -1)]
     for (above, below), expected in ((by_scale, (log_by, both)), (by_raw, (both, raw_by))):
         np.testing.assert_allclose(((above - below) / (2 * h)).T, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_tuned_regression_maximises_the_likelihood_with_a_penalty_on_its_distance(monkeypatch):
+    monkeypatch.setattr(pooled, "PRIOR_WINDOWS", 100)
+    train = windows_by_ticker()
+    random = np.random.default_rng(5)
+    start = PooledT(random.normal(0, 0.05, (3, 2, 2)), np.array([[-0.2, 2.0], [0.1, 1.5]]))
+    tuned = start.tuned(train)
+    x = np.concatenate([one.series.inputs[one.cutoffs] for one in train]).astype(np.float64)
+    y = np.concatenate([one.returns / one.volatility_scale for one in train])
+    for step in (1, 2):
+        center = np.vstack([start.intercepts[None, step - 1], start.slopes[:, step - 1]])
+
+        def loss(beta: np.ndarray, step: int = step, center: np.ndarray = center) -> float:
+            distance = beta.reshape(-1, 2) - center
+            return penalised_loss(beta, x, y[:, step - 1], step, 0) + 100 / len(x) / 2 * np.sum(distance**2)
+
+        best = optimize.minimize(loss, center.ravel(), method="BFGS", options={"gtol": 1e-6})
+        found = np.vstack([tuned.intercepts[None, step - 1], tuned.slopes[:, step - 1]])
+        np.testing.assert_allclose(found, best.x.reshape(-1, 2), atol=1e-3)
+        assert np.abs(found - center).max() > 0.05
+
+
+def test_few_windows_stay_at_the_start_and_their_number_moves_it_away(monkeypatch):
+    train = windows_by_ticker()
+    start = PooledT.fit(train).restricted([0, 1, 2], 2)
+    moved = replace(start, intercepts=start.intercepts + 0.2)
+    distances = []
+    for prior in (1e9, 1e4, 1e2, 1e-2):
+        monkeypatch.setattr(pooled, "PRIOR_WINDOWS", prior)
+        distances.append(np.abs(moved.tuned(train).intercepts[:, 0] - moved.intercepts[:, 0]).max())
+    assert distances == sorted(distances)
+    assert distances[0] < 1e-5
+    assert distances[-1] == pytest.approx(0.2, abs=0.05)
+
+
+def test_a_restricted_regression_forecasts_the_first_steps_from_some_columns():
+    random = np.random.default_rng(6)
+    whole = PooledT(random.normal(size=(4, 3, 2)), random.normal(size=(3, 2)))
+    whole.slopes[2] = 0
+    x = random.normal(size=(5, 4))
+    part = whole.restricted([3, 0, 1], 2)
+    np.testing.assert_allclose(part.params(x[:, [3, 0, 1]]), whole.params(x)[:, :2], rtol=1e-12)
+
+
+def test_the_mean_nll_is_that_of_scipy():
+    train = windows_by_ticker()
+    fitted = PooledT.fit(train)
+    losses = []
+    for one in train:
+        params = fitted.params(one.series.inputs[one.cutoffs].astype(np.float64))
+        scale, df = np.exp(params[..., 0]), 2.05 + np.log1p(np.exp(params[..., 1]))
+        y = one.returns / one.volatility_scale
+        losses.append(-stats.t.logpdf(y, df, 0.04 * SQRT_STEPS * scale, scale))
+    assert fitted.mean_nll(train) == pytest.approx(np.concatenate(losses).mean(), rel=1e-10)

@@ -17,7 +17,7 @@ from lstm_stock.network.build import build_network
 from lstm_stock.network.compiled import compiled_network
 from lstm_stock.network.losses import training_loss, window_losses
 from lstm_stock.network.parallel_model import ParallelModel
-from tests.network.test_training import SETTINGS, TINY, TRAIN, VAL, start_loss, weights
+from tests.network.test_training import SETTINGS, TINY, TRAIN, VAL, split_windows, start_loss, weights
 from tests.reused_networks import reused_networks
 
 PLAIN = Architecture("lstm", (6, 4), 0.0, (4,), "student_t", look_back=5, n_features=3, horizon=2, fused=True)
@@ -118,7 +118,9 @@ def test_a_seed_gives_equal_weights_and_saved_layers_are_those_of_keras(for_all_
     step = ParallelModel.train_step
     monkeypatch.setattr(ParallelModel, "train_step", lambda self, data: made.append(1) or step(self, data))
     with reused_networks({}):
-        first, second = (training.fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5) for _ in range(2))
+        first, second = (
+            training.fit_network(TINY, split_windows([TRAIN], [VAL]), SETTINGS, seed=5) for _ in range(2)
+        )
     assert len(TRAIN) % SETTINGS.batch_size > 0
     assert len(made) == 1  # traced once, also with a smaller last batch
     assert weights(first) == weights(second)

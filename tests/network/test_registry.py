@@ -19,7 +19,7 @@ from lstm_stock.network.forecast import forecast_returns
 from lstm_stock.network.heads import Head
 from lstm_stock.network.training import fit_network
 from lstm_stock.workflow.forecast import architecture_of
-from tests.network.test_training import RECIPE, TEST, TRAIN, VAL
+from tests.network.test_training import RECIPE, TEST, TRAIN, VAL, split_windows
 
 
 def linear(x, spec):
@@ -69,7 +69,7 @@ def test_a_config_accepts_the_names_and_the_schema_lists_them(registered):
 def test_a_network_of_them_trains_and_forecasts(registered):
     spec = architecture_of(load_config(None, list(SETTINGS)))
     training = TrainingConfig(epochs=1, batch_size=64)
-    fit = fit_network(spec, [TRAIN], [VAL], training, seed=1)
+    fit = fit_network(spec, split_windows([TRAIN], [VAL]), training, seed=1)
     assert fit.network.get_layer("member_1").get_layer("linear").units == 3
     forecast = forecast_returns(fit.network, spec, TEST)
     width = forecast.quantile(0.975) - forecast.quantile(0.025)

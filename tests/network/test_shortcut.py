@@ -17,7 +17,7 @@ from lstm_stock.network.compiled import compiled_network
 from lstm_stock.network.forecast import forecast_returns
 from lstm_stock.network.training import fit_network, refit_network
 from lstm_stock.workflow.forecast import architecture_of
-from tests.network.test_training import TEST, TINY, TRAIN, VAL, parts_of
+from tests.network.test_training import TEST, TINY, TRAIN, VAL, parts_of, split_windows
 
 OTHER = parts_of(seed=1)[0]
 REGRESSION = PooledT.fit([TRAIN, OTHER])
@@ -66,7 +66,7 @@ def test_in_mixed_precision_the_shortcut_computes_in_float32():
 
 def test_a_training_starts_at_the_regression_and_moves_cell_and_shortcut():
     settings = TrainingConfig(epochs=1, batch_size=64, early_stopping=None, ema_momentum=0)
-    fit = fit_network(SHORTCUT, [TRAIN, OTHER], [VAL], settings, seed=5)
+    fit = fit_network(SHORTCUT, split_windows([TRAIN, OTHER], [VAL]), settings, seed=5)
     assert fit.history["epoch"].tolist() == [0, 1]
     assert fit.history["val_loss"][0] == pytest.approx(regression_loss(), abs=1e-5)
     assert fit.history["val_loss"][1] != pytest.approx(regression_loss(), abs=1e-5)
@@ -78,12 +78,12 @@ def test_a_training_starts_at_the_regression_and_moves_cell_and_shortcut():
 
 def test_without_epochs_the_network_is_the_regression_and_a_refit_that_of_more_windows():
     none = TrainingConfig(epochs=0, members=2)
-    first = fit_network(SHORTCUT, [TRAIN, OTHER], [VAL], none, seed=5)
+    first = fit_network(SHORTCUT, split_windows([TRAIN, OTHER], [VAL]), none, seed=5)
     assert first.history["epoch"].tolist() == [0, 0]
     np.testing.assert_allclose(first.history["val_loss"], regression_loss(), atol=1e-5)
     assert_forecasts_as(first.network, REGRESSION)
     wider = replace(TRAIN, cutoffs=np.concatenate([TRAIN.cutoffs, VAL.cutoffs]))
-    refitted = refit_network(SHORTCUT, [wider, OTHER], first, none, seed=5)
+    refitted = refit_network(SHORTCUT, split_windows([wider, OTHER], []), first, none, seed=5)
     assert_forecasts_as(refitted.network, PooledT.fit([wider, OTHER]))
     assert refitted.history is first.history and not refitted.interrupted
 

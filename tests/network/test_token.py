@@ -44,6 +44,7 @@ from lstm_stock.workflow.predict import predict
 from lstm_stock.workflow.run_bars import RunBars
 from lstm_stock.workflow.train import Reports, train
 from tests.helpers import random_prices
+from tests.network.test_training import split_windows
 
 LOOK_BACK, HORIZON, TOKENS = 6, 3, 8
 RECIPE = WindowSpec(("log_return",), "log_return", "trailing_vol", LOOK_BACK, HORIZON, "none")
@@ -88,7 +89,9 @@ def fit():
     """The one training of this file."""
     settings = TrainingConfig(epochs=3, batch_size=16, learning_rate=0.03, ema_momentum=0)
     spec = replace(TINY, units=(6,), dense=())
-    return fit_network(spec, [whipsaw_windows("train")], [whipsaw_windows("val")], settings, seed=5)
+    return fit_network(
+        spec, split_windows([whipsaw_windows("train")], [whipsaw_windows("val")]), settings, seed=5
+    )
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 
 from lstm_stock.config import EarlyStoppingConfig, ReduceLrConfig, TrainingConfig
+from lstm_stock.dataset.build import SplitWindows
 from lstm_stock.dataset.series import WindowSpec, fit_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows, windows_of
@@ -41,6 +42,11 @@ def parts_of(seed: int = 0) -> tuple[Windows, Windows, Windows]:
 
 TRAIN, VAL, TEST = parts_of()
 
+
+def split_windows(train: list[Windows], val: list[Windows]) -> SplitWindows:
+    return SplitWindows(Split(np.datetime64("2020-01-01"), np.datetime64("2021-01-01")), train, val, [])
+
+
 traced_once = pytest.mark.usefixtures("networks_traced_once")
 """For tests of how long is trained and of which weights are kept."""
 
@@ -65,7 +71,7 @@ def fit(seen, traced) -> TrainingResult:
         monkeypatch.setattr(
             keras.Model, "train_step", lambda self, data: traced.append(data) or step(self, data)
         )
-        return fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5, on_progress=seen.append)
+        return fit_network(TINY, split_windows([TRAIN], [VAL]), SETTINGS, seed=5, on_progress=seen.append)
 
 
 def epochs_of(fit):
@@ -130,7 +136,9 @@ def test_without_a_seed_windows_come_in_order():
 
 @traced_once
 def test_weights_follow_the_seed_of_each_member(fit):
-    pair = fit_network(TINY, [TRAIN], [VAL], SETTINGS.model_copy(update={"members": 2}), seed=4)
+    pair = fit_network(
+        TINY, split_windows([TRAIN], [VAL]), SETTINGS.model_copy(update={"members": 2}), seed=4
+    )
     n = len(weights(fit))
     assert weights(pair)[n:] == weights(fit)  # the second member has the seed 5
     assert weights(pair)[:n] != weights(fit)
@@ -147,7 +155,7 @@ def test_the_best_weights_are_restored_and_the_history_says_which():
         early_stopping=EarlyStoppingConfig(patience=3, min_delta=0),
         reduce_lr=None,
     )
-    fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=1)
+    fit = fit_network(TINY, split_windows([TRAIN], [VAL]), settings, seed=1)
     history = fit.history
     best = history["val_loss"].idxmin()
     assert history["epoch"].tolist() == list(range(best + 1 + 3))
@@ -165,7 +173,7 @@ def test_a_decrease_below_min_delta_is_kept_but_does_not_prolong_the_training():
         early_stopping=EarlyStoppingConfig(patience=12, min_delta=1),
         reduce_lr=None,
     )
-    fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=1)
+    fit = fit_network(TINY, split_windows([TRAIN], [VAL]), settings, seed=1)
     val_loss = epochs_of(fit)["val_loss"]
     assert len(val_loss) == 1 + 12
     assert val_loss.argmin() > 0
@@ -186,7 +194,7 @@ def test_the_weights_kept_are_those_that_were_validated(ema_momentum, stop):
     )
 
     on_progress = press_ctrl_c_once(int(stop[-1])) if stop.startswith("ctrl-c") else None
-    fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=2, on_progress=on_progress)
+    fit = fit_network(TINY, split_windows([TRAIN], [VAL]), settings, seed=2, on_progress=on_progress)
     val_loss = fit.history["val_loss"]
     kept = val_loss.min() if stop == "early" else val_loss.iloc[-1]
     assert val_loss_of(fit.network) == pytest.approx(kept, abs=1e-4)
@@ -209,7 +217,7 @@ def start_loss():
 
 @traced_once
 def test_a_training_of_which_no_epoch_is_better_keeps_the_start():
-    fit = fit_network(TINY, [TRAIN], [VAL], HOPELESS, seed=5)
+    fit = fit_network(TINY, split_windows([TRAIN], [VAL]), HOPELESS, seed=5)
     start = fit.history.iloc[0]
     assert (start["epoch"], start["learning_rate"]) == (0, 1)
     assert np.isnan(start["loss"])
@@ -227,7 +235,7 @@ def test_patience_counts_epochs_without_a_new_lowest_epoch_whatever_the_start():
     slow = replace_epochs(30).model_copy(
         update={"learning_rate": 1e-4, "early_stopping": EarlyStoppingConfig(patience=2, min_delta=0)}
     )
-    val_loss = fit_network(TINY, [TRAIN], [VAL], slow, seed=5).history["val_loss"]
+    val_loss = fit_network(TINY, split_windows([TRAIN], [VAL]), slow, seed=5).history["val_loss"]
     assert val_loss[1:5].min() > val_loss[0]
     assert len(val_loss) > 1 + 4
 
@@ -236,7 +244,7 @@ def test_patience_counts_epochs_without_a_new_lowest_epoch_whatever_the_start():
 def test_the_start_is_no_candidate_without_early_stopping_or_when_the_train_loss_is_monitored():
     for stopping in (None, EarlyStoppingConfig(monitor="loss", patience=2)):
         settings = HOPELESS.model_copy(update={"epochs": 2, "early_stopping": stopping})
-        fit = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
+        fit = fit_network(TINY, split_windows([TRAIN], [VAL]), settings, seed=5)
         (kept,) = kept_epochs(fit.history, settings)
         assert kept > 0
         assert val_loss_of(fit.network) == pytest.approx(fit.history["val_loss"][kept], rel=1e-4)
@@ -245,9 +253,9 @@ def test_the_start_is_no_candidate_without_early_stopping_or_when_the_train_loss
 @traced_once
 def test_a_refit_for_zero_epochs_is_the_start():
     pair = HOPELESS.model_copy(update={"members": 2})
-    first = fit_network(TINY, [TRAIN], [VAL], pair, seed=5)
+    first = fit_network(TINY, split_windows([TRAIN], [VAL]), pair, seed=5)
     assert kept_epochs(first.history, pair) == [0, 0]
-    refitted = refit_network(TINY, [TRAIN], first, pair, seed=5)
+    refitted = refit_network(TINY, split_windows([TRAIN], []), first, pair, seed=5)
     assert weights(refitted) == weights(first)
     assert not refitted.interrupted
 
@@ -281,13 +289,13 @@ def test_averaged_weights_are_the_running_mean_of_the_weights():
     """One batch an epoch, so that the history of plain training gives every set of weights to average."""
     plain = TrainingConfig(epochs=3, batch_size=4096, ema_momentum=0, early_stopping=None, reduce_lr=None)
     kept = StatesInMemory()
-    fit = fit_network(TINY, [TRAIN], [VAL], plain, 2, None, kept)
+    fit = fit_network(TINY, split_windows([TRAIN], [VAL]), plain, 2, None, kept)
     last = fit.network.get_weights()
     after = [floats(state.arrays["variables"])[: len(last)] for state in kept.states[:3]]
     for kept_last, of_fit in zip(after[-1], last, strict=True):
         np.testing.assert_array_equal(kept_last, of_fit)
     averaged = plain.model_copy(update={"ema_momentum": 0.9})
-    got = fit_network(TINY, [TRAIN], [VAL], averaged, seed=2).network.get_weights()
+    got = fit_network(TINY, split_windows([TRAIN], [VAL]), averaged, seed=2).network.get_weights()
     for i, weights in enumerate(got):
         mean = after[0][i]
         for later in after[1:]:
@@ -304,7 +312,7 @@ def test_the_learning_rate_is_cut_on_plateaus():
         early_stopping=None,
         reduce_lr=ReduceLrConfig(factor=0.5, patience=1, min_lr=0),
     )
-    rates = epochs_of(fit_network(TINY, [TRAIN], [VAL], settings, seed=1))["learning_rate"]
+    rates = epochs_of(fit_network(TINY, split_windows([TRAIN], [VAL]), settings, seed=1))["learning_rate"]
     assert len(rates) == 6
     assert rates.iloc[-1] < rates.iloc[0]
 
@@ -313,7 +321,7 @@ def test_the_learning_rate_is_cut_on_plateaus():
 def test_the_learning_rate_is_not_cut_below_its_limit():
     reduce_lr = ReduceLrConfig(factor=0.1, patience=0, min_delta=1, min_lr=3e-4)
     settings = TrainingConfig(epochs=5, batch_size=64, learning_rate=0.01, reduce_lr=reduce_lr)
-    rates = epochs_of(fit_network(TINY, [TRAIN], [VAL], settings, seed=1))["learning_rate"]
+    rates = epochs_of(fit_network(TINY, split_windows([TRAIN], [VAL]), settings, seed=1))["learning_rate"]
     np.testing.assert_allclose(rates, [0.01, 0.01, 0.001, 3e-4, 3e-4], rtol=1e-6)
 
 
@@ -368,7 +376,9 @@ def test_the_training_step_is_traced_once_also_with_a_smaller_last_batch(fit, tr
 @traced_once
 def test_ctrl_c_once_keeps_what_was_learnt():
     before = signal.getsignal(signal.SIGINT)
-    fit = fit_network(TINY, [TRAIN], [VAL], replace_epochs(50), seed=5, on_progress=press_ctrl_c_once())
+    fit = fit_network(
+        TINY, split_windows([TRAIN], [VAL]), replace_epochs(50), seed=5, on_progress=press_ctrl_c_once()
+    )
     assert fit.interrupted
     assert len(epochs_of(fit)) == 2
     assert signal.getsignal(signal.SIGINT) is before
@@ -380,13 +390,15 @@ def test_ctrl_c_twice_stops_at_once():
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        fit_network(TINY, [TRAIN], [VAL], replace_epochs(50), seed=5, on_progress=interrupt)
+        fit_network(TINY, split_windows([TRAIN], [VAL]), replace_epochs(50), seed=5, on_progress=interrupt)
 
 
 @traced_once
 def test_training_works_outside_the_main_thread():
     fits = []
-    thread = threading.Thread(target=lambda: fits.append(fit_network(TINY, [TRAIN], [VAL], SETTINGS, seed=5)))
+    thread = threading.Thread(
+        target=lambda: fits.append(fit_network(TINY, split_windows([TRAIN], [VAL]), SETTINGS, seed=5))
+    )
     thread.start()
     thread.join()
     assert not fits[0].interrupted
@@ -400,7 +412,7 @@ def replace_epochs(epochs: int) -> TrainingConfig:
 def test_a_training_that_diverges_says_so():
     broken = replace(TRAIN, series=replace(TRAIN.series, close=np.full_like(TRAIN.series.close, np.nan)))
     with pytest.raises(ConfigError, match="training diverged: at epoch 1 the loss is nan") as caught:
-        fit_network(TINY, [broken], [VAL], SETTINGS, seed=5)
+        fit_network(TINY, split_windows([broken], [VAL]), SETTINGS, seed=5)
     assert "lower `training.learning_rate`" in caught.value.hint
 
 
@@ -423,7 +435,7 @@ def test_forecasts_are_returns_of_each_window(fit):
 def test_a_process_that_ignores_ctrl_c_trains_on():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        fit = fit_network(TINY, [TRAIN], [VAL], SETTINGS, 3, press_ctrl_c_once())
+        fit = fit_network(TINY, split_windows([TRAIN], [VAL]), SETTINGS, 3, press_ctrl_c_once())
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
@@ -440,15 +452,15 @@ def test_a_refit_trains_on_all_windows_for_the_number_of_epochs_that_was_best_on
         update={"ema_momentum": 0, "reduce_lr": None, "learning_rate": 0.1, "members": 2}
     )
     plain = plain.model_copy(update={"epochs": 6, "early_stopping": EarlyStoppingConfig(patience=2)})
-    first = fit_network(TINY, [TRAIN], [VAL], plain, seed=6)
+    first = fit_network(TINY, split_windows([TRAIN], [VAL]), plain, seed=6)
     wider = replace(TRAIN, cutoffs=np.concatenate([TRAIN.cutoffs, VAL.cutoffs]))
-    refitted = refit_network(TINY, [wider], first, plain, seed=6)
+    refitted = refit_network(TINY, split_windows([wider], []), first, plain, seed=6)
     assert refitted.history is first.history
     n_best = kept_epochs(first.history, plain)
     assert n_best[0] != n_best[1] < plain.epochs
     # The second member: the next test is about the first.
     alone = plain.model_copy(update={"epochs": n_best[1], "early_stopping": None, "members": 1})
-    expected = fit_network(TINY, [wider], [VAL], alone, seed=7)
+    expected = fit_network(TINY, split_windows([wider], [VAL]), alone, seed=7)
     second = refitted.network.get_layer("member_2")
     for ours, theirs in zip(second.get_weights(), expected.network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -458,8 +470,8 @@ def test_a_refit_trains_on_all_windows_for_the_number_of_epochs_that_was_best_on
 def test_a_refit_repeats_learning_rates_and_averaging():
     rates = ReduceLrConfig(patience=0, factor=0.5)
     settings = TrainingConfig(epochs=4, batch_size=64, learning_rate=0.3, reduce_lr=rates, ema_momentum=0.9)
-    first = fit_network(TINY, [TRAIN], [VAL], settings, seed=5)
-    refitted = refit_network(TINY, [TRAIN], first, settings, seed=5)  # on the same windows
+    first = fit_network(TINY, split_windows([TRAIN], [VAL]), settings, seed=5)
+    refitted = refit_network(TINY, split_windows([TRAIN], []), first, settings, seed=5)  # on the same windows
     for ours, theirs in zip(refitted.network.get_weights(), first.network.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
@@ -467,7 +479,9 @@ def test_a_refit_repeats_learning_rates_and_averaging():
 @traced_once
 def test_mixed_precision_forecasts_as_float32_within_a_hundredth_of_the_width():
     plain, mixed = (
-        fit_network(TINY, [TRAIN], [VAL], SETTINGS.model_copy(update={"precision": precision}), seed=5)
+        fit_network(
+            TINY, split_windows([TRAIN], [VAL]), SETTINGS.model_copy(update={"precision": precision}), seed=5
+        )
         for precision in ("float32", "mixed_bfloat16")
     )
     assert weights(plain) != weights(mixed)

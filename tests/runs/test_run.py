@@ -84,7 +84,7 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
 
 
 def with_pooled(saved: RunResults) -> RunResults:
-    return replace(saved, fitted=replace(saved.fitted, pooled=POOLED_T))
+    return replace(saved, fitted=replace(saved.fitted, regressions={"pooled_t": POOLED_T}))
 
 
 def with_onnx(saved: RunResults) -> RunResults:
@@ -107,11 +107,11 @@ def test_a_run_comes_back_as_it_was_saved(tmp_path):
 
 
 def test_the_regression_over_all_tickers_comes_back_to_the_bit_or_is_absent(tmp_path):
-    assert save_run(tmp_path, results()).pooled is None
+    assert save_run(tmp_path, results()).regressions == {}
     run = save_run(tmp_path, with_pooled(results()))
     assert json.loads((run.path / "pooled.json").read_text())["features"] == ["log_return", "close"]
-    np.testing.assert_array_equal(run.pooled.slopes, POOLED_T.slopes)
-    np.testing.assert_array_equal(run.pooled.intercepts, POOLED_T.intercepts)
+    np.testing.assert_array_equal(run.regressions["pooled_t"].slopes, POOLED_T.slopes)
+    np.testing.assert_array_equal(run.regressions["pooled_t"].intercepts, POOLED_T.intercepts)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_regression_of_other_features_or_without_numbers_is_refused(tmp_path, 
     file = run.path / "pooled.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(RunError, match=f"`pooled.json` cannot be read: .*{complaint}"):
-        _ = run.pooled
+        _ = run.regressions
 
 
 def test_scores_json_is_plain_json_with_null_for_what_does_not_apply(tmp_path):
@@ -297,7 +297,7 @@ def test_an_onnx_file_of_another_config_is_refused(tmp_path):
         ("model.keras", "network"),
         ("model.onnx", "forecaster"),
         ("scaler.json", "scalers"),
-        ("pooled.json", "pooled"),
+        ("pooled.json", "regressions"),
         ("history.csv", "history"),
         ("forecasts.parquet", "forecasts"),
         ("scores.json", "scores"),

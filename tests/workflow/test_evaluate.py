@@ -190,7 +190,7 @@ def test_it_is_scored_beside_every_baseline_with_the_regression_of_the_run(many:
     # The regression is the run's own: without its file there is none.
     del run.__dict__["pooled"]
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("lstm_stock.runs.run.POOLED", "absent.json")
+        monkeypatch.setattr("lstm_stock.runs.run.REGRESSIONS", {})
         without, _, said = evaluated(run, Store(many.data), [UNSEEN, "AAA"])
     assert "pooled_t" not in set(without.scores["model"])
     assert any(text.startswith("no pooled_t") for text in said)

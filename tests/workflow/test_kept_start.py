@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from lstm_stock.config import load_config
+from lstm_stock.network.training import FineTuning, TrainingResult
 from lstm_stock.workflow.kept_start import note_kept_starts
 
 
-def notes_of(val_losses, *changes):
+def notes_of(val_losses, *changes, fine_tuning=None):
     """The notes on a training whose members had these validation losses, that of the start first."""
     rows = [
         {"member": i + 1, "epoch": epoch, "loss": 1.0 if epoch else np.nan, "val_loss": loss}
@@ -16,7 +17,8 @@ def notes_of(val_losses, *changes):
         for epoch, loss in enumerate(losses)
     ]
     notes = []
-    note_kept_starts(load_config(None, list(changes)), pd.DataFrame(rows), notes.append)
+    fit = TrainingResult(None, pd.DataFrame(rows), False, fine_tuning)
+    note_kept_starts(load_config(None, list(changes)), fit, notes.append)
     return notes
 
 
@@ -52,3 +54,23 @@ def test_a_start_that_is_kept_is_noted_with_its_forecast(changes, forecast):
 def test_of_several_networks_the_note_names_those_that_keep_their_start():
     (note,) = notes_of([[1.5, 1.6], [1.5, 1.4], [1.5, 1.7]], "training.members=3")
     assert note.startswith("no epoch was better on val than the start of network 1, 3 of 3: ")
+
+
+@pytest.mark.parametrize(
+    ("tuned", "text"),
+    [
+        (
+            1.49,
+            "fine-tuning is better on val than universal/own as it is (NLL 1.4900 against 1.5000), and is used",
+        ),
+        (1.5, "fine-tuning is no better on val (NLL 1.5000 against 1.5000): universal/own is kept as it is"),
+    ],
+)
+def test_the_choice_between_a_pretrained_network_and_its_fine_tuning_is_noted(tuned, text):
+    changes = (
+        "training.epochs=0",
+        "model.head=drift_t",
+        "model.shortcut=linear",
+        "model.start=universal/own",
+    )
+    assert notes_of([[1.5]], *changes, fine_tuning=FineTuning(1.5, tuned)) == [text]

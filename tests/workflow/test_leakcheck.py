@@ -276,7 +276,9 @@ def test_early_stopping_on_test(monkeypatch):
     monkeypatch.setattr(
         fit_module,
         "fit_network",
-        lambda spec, train, val, *rest: fit_network(spec, train, with_test_as_val(val, SPLIT), *rest),
+        lambda spec, windows, *rest: fit_network(
+            spec, replace(windows, val=with_test_as_val(windows.val, SPLIT)), *rest
+        ),
     )
     assert "leak: `val_loss` in the history of the training" in leak_in_training()
 
@@ -294,8 +296,8 @@ def test_intervals_fitted_on_test(monkeypatch):
 def test_a_refit_on_test(monkeypatch):
     refit_windows = fit_module.refit_windows
 
-    def leaky(config, loader, split):
-        wide = refit_windows(config, loader, split)
+    def leaky(config, loader, split, start):
+        wide = refit_windows(config, loader, split, start)
         more = [
             replace(one, cutoffs=np.append(one.cutoffs, test.cutoffs))
             for one, test in zip(wide.train, wide.test, strict=True)
@@ -362,7 +364,9 @@ def test_baselines_fitted_on_the_test_period(monkeypatch, forecaster):
 
 def test_the_regression_over_all_tickers_fitted_on_the_test_period(monkeypatch, forecaster):
     monkeypatch.setattr(
-        training_passes, "pooled_regression", lambda _, windows: PooledT.fit([*windows.train, *windows.test])
+        training_passes,
+        "regressions_of",
+        lambda _, windows: {"pooled_t": PooledT.fit([*windows.train, *windows.test])},
     )
     assert "leak: the forecast of the baseline `pooled_t` for AAA" in leak_in_forecasts(forecaster)
 

@@ -18,7 +18,7 @@ from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import PriceHistory, PriceProvenance, adjusted, table_hash
 from lstm_stock.runs.run import Run
-from lstm_stock.workflow.fit import pooled_regression
+from lstm_stock.workflow.fit import regressions_of
 from lstm_stock.workflow.predict import predict
 from lstm_stock.workflow.run_bars import RunBars
 from lstm_stock.workflow.train import Reports, train
@@ -98,7 +98,7 @@ def test_it_has_the_name_of_the_regression_and_no_baseline_is_the_same(made, ref
     compared = [one["baseline"] for one in run.verdict["distribution"]["comparisons"]]
     assert "har_range_t" in compared and "pooled_t" not in compared
     assert "pooled_t" in run.verdict["distribution"]["sentence"]
-    assert pooled_regression(CONFIG, refitted) is None
+    assert regressions_of(CONFIG, refitted) == {}
     assert not [note for note in made.notes if "no epoch was better" in note]
     assert run.history["epoch"].tolist() == [0]
 

@@ -17,7 +17,7 @@ from lstm_stock.network import compiled as compiled_module
 from lstm_stock.network.architecture import Architecture, Regularisers
 from lstm_stock.network.checkpoints import Checkpoints, MemberState, n_epochs_of
 from lstm_stock.network.training import TrainingResult, fit_network
-from tests.network.test_training import HOPELESS, TINY, TRAIN, VAL, epochs_of, weights
+from tests.network.test_training import HOPELESS, TINY, TRAIN, VAL, epochs_of, split_windows, weights
 
 pytestmark = pytest.mark.usefixtures("networks_traced_once")
 
@@ -67,7 +67,7 @@ SHORTCUT = replace(TINY, head="drift_t", shortcut=True)
 @cache
 def uninterrupted(shape: Architecture, settings: TrainingConfig) -> TrainingResult:
     """The training that each interrupted one has to equal."""
-    return fit_network(shape, [TRAIN], [VAL], settings, seed=5)
+    return fit_network(shape, split_windows([TRAIN], [VAL]), settings, seed=5)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_training_killed_after_every_epoch_ends_with_the_same_weights(folder, 
     n_killed = 0
     while True:
         try:
-            fit = fit_network(shape, [TRAIN], [VAL], settings, 5, None, Deadly(folder))
+            fit = fit_network(shape, split_windows([TRAIN], [VAL]), settings, 5, None, Deadly(folder))
             break
         except KilledError:
             n_killed += 1
@@ -95,16 +95,16 @@ def test_a_training_killed_after_every_epoch_ends_with_the_same_weights(folder, 
 def test_a_training_killed_within_an_epoch_repeats_that_epoch(folder, monkeypatch, min_products):
     monkeypatch.setattr(compiled_module, "MIN_PRODUCTS", min_products)
     monkeypatch.setattr(compiled_module, "STEPS_PER_EXECUTION", 1)
-    whole = fit_network(TINY, [TRAIN], [VAL], ALONE, seed=5)
+    whole = fit_network(TINY, split_windows([TRAIN], [VAL]), ALONE, seed=5)
 
     def kill(progress):
         if (progress.epoch, progress.batch) == (2, 1):
             raise KilledError
 
     with pytest.raises(KilledError):
-        fit_network(TINY, [TRAIN], [VAL], ALONE, 5, kill, Checkpoints(folder, pytest.fail))
+        fit_network(TINY, split_windows([TRAIN], [VAL]), ALONE, 5, kill, Checkpoints(folder, pytest.fail))
     assert Checkpoints(folder, pytest.fail).n_epochs == 1
-    fit = fit_network(TINY, [TRAIN], [VAL], ALONE, 5, None, Checkpoints(folder, pytest.fail))
+    fit = fit_network(TINY, split_windows([TRAIN], [VAL]), ALONE, 5, None, Checkpoints(folder, pytest.fail))
     assert weights(fit) == weights(whole)
 
 
@@ -139,11 +139,11 @@ def test_a_training_killed_between_two_writes_ends_with_the_same_weights(folder,
             raise KilledError
 
     with pytest.raises(KilledError):
-        fit_network(TINY, [TRAIN], [VAL], settings, 5, kill, checkpoints)
+        fit_network(TINY, split_windows([TRAIN], [VAL]), settings, 5, kill, checkpoints)
     assert checkpoints.n_epochs_written == [one for one in (1, 4) if one < epoch]
     assert checkpoints.n_epochs == checkpoints.n_epochs_written[-1]
     resumed = Rare(folder)
-    fit = fit_network(TINY, [TRAIN], [VAL], settings, 5, None, resumed)
+    fit = fit_network(TINY, split_windows([TRAIN], [VAL]), settings, 5, None, resumed)
     assert weights(fit) == weights(whole)
     assert resumed.n_epochs_written[-1] == 6
 
@@ -160,9 +160,9 @@ def test_ctrl_c_writes_the_state_of_the_last_complete_epoch(folder, monkeypatch,
             os.kill(os.getpid(), presses.pop())
 
     with nullcontext() if n_presses == 1 else pytest.raises(KeyboardInterrupt):
-        assert fit_network(TINY, [TRAIN], [VAL], settings, 5, press, checkpoints).interrupted
+        assert fit_network(TINY, split_windows([TRAIN], [VAL]), settings, 5, press, checkpoints).interrupted
     assert checkpoints.n_epochs_written == [1, 3]
-    fit = fit_network(TINY, [TRAIN], [VAL], settings, 5, None, Rare(folder))
+    fit = fit_network(TINY, split_windows([TRAIN], [VAL]), settings, 5, None, Rare(folder))
     assert weights(fit) == weights(whole)
 
 

@@ -31,6 +31,7 @@ from lstm_stock.workflow.leakcheck.training import (
     fit,
     without_early_stopping,
 )
+from lstm_stock.workflow.start import start_of
 
 CALIBRATION_TOLERANCE = 1e-3
 """Relative tolerance of saved calibrations: another machine computes other last bits."""
@@ -75,8 +76,9 @@ def check_config(
         DataError: Prices are missing or too few.
     """
     prices = Snapshot(store)
+    config, start = start_of(config, store, on_note)
     reader = PriceReader(config.data, prices)
-    dataset = build_dataset(brief(config), reader, on_note)
+    dataset = build_dataset(brief(config), reader, on_note, start=start)
     histories = {
         ticker: replace(prices.read(ticker), table=reader.table(ticker))
         for ticker in dataset.config.data.all_tickers
@@ -126,10 +128,11 @@ def check_run(
                 "calibration cannot be fitted again, the rest is checked on the stored prices"
             )
     config = brief(run.config)
-    dataset = build_dataset(config, PriceReader(config.data, Prices(histories)), on_warning)
+    config, start = start_of(config, store, lambda _: None)
+    dataset = build_dataset(config, PriceReader(config.data, Prices(histories)), on_warning, start=start)
     windows = dataset.windows
     if run.scaler_split != provenance.split:
-        windows = refit_windows(dataset.config, dataset.loader, windows.split)
+        windows = refit_windows(dataset.config, dataset.loader, windows.split, start)
     fitted = TrainingResult(run.network, run.history, provenance.interrupted)
     saved = FittedForecaster(fitted, windows, run.calibrators)
     if not changed:

@@ -104,7 +104,7 @@ class FoldPasses:
         config, reader = reader_of(reference.config, self.histories, reference.windows.split, corruption)
         fold = expected.plan.fold
         if corruption.how == DATES:  # blocks are as many bars as there are: other dates give other folds
-            plan = plan_fold(config, reader, fold)
+            plan = plan_fold(config, reader, fold, start=reference.windows.start)
         else:
             plan = self._planned(config, reader)[fold.number - 1]
         found = self._done(plan, config, reader)
@@ -112,7 +112,8 @@ class FoldPasses:
         compare_tables(expected.tables, found.tables, config.model_name, corruption, self.checked)
 
     def _planned(self, config: Config, reader: PriceReader) -> list[FoldPlan]:
-        return plan_backtest(config, reader, self.plan, lambda _: None)[1]
+        start = self.reference.dataset.windows.start
+        return plan_backtest(config, reader, self.plan, lambda _: None, start)[1]
 
     def _done(self, plan: FoldPlan, config: Config, reader: PriceReader) -> FoldReference:
         loader = fold_loader(config, reader, plan.fold)

@@ -14,7 +14,7 @@ from lstm_stock.dataset.split import Split
 from lstm_stock.network.tensorflow_setup import n_cores
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.table import PriceHistory
-from lstm_stock.workflow.fit import FittedForecaster, fit_with_refit, pooled_regression, score_jobs
+from lstm_stock.workflow.fit import FittedForecaster, fit_with_refit, regressions_of, score_jobs
 from lstm_stock.workflow.leakcheck.compare import (
     Checked,
     Corruption,
@@ -107,8 +107,8 @@ def fit(dataset: Dataset) -> FittedForecaster:
 
 
 def _forecasts(dataset: Dataset, forecaster: FittedForecaster) -> dict[str, pd.DataFrame]:
-    pooled = pooled_regression(dataset.config, forecaster.windows)
-    jobs = score_jobs(dataset.config, forecaster, dataset.loader, pooled)
+    regressions = regressions_of(dataset.config, forecaster.windows)
+    jobs = score_jobs(dataset.config, forecaster, dataset.loader, regressions)
     scored = score_tickers(jobs, len(forecaster.windows.test), n_cores())
     return {one.ticker: one.forecasts for one in scored}
 
@@ -130,7 +130,7 @@ class TrainingPasses:
         ours, cutoff = reference.dataset, corruption.cutoff
         split = ours.windows.split
         config, reader = reader_of(ours.config, self.histories, split, corruption)
-        theirs = build_dataset(config, reader, lambda _: None)
+        theirs = build_dataset(config, reader, lambda _: None, start=ours.windows.start)
         compare_columns(ours.config, self.histories, corruption, self.checked)
         dates = np.concatenate([series.dates for series in ours.windows.series])
         is_val_known = bool(cutoff >= dates[dates < split.test_start].max())
@@ -148,7 +148,7 @@ class TrainingPasses:
         dataset = self.compare_dataset(reference, corruption)
         windows = dataset.windows
         if reference.is_refit:
-            windows = refit_windows(dataset.config, dataset.loader, windows.split)
+            windows = refit_windows(dataset.config, dataset.loader, windows.split, windows.start)
         self._compare_tables(
             reference, _forecasts(dataset, replace(reference.forecaster, windows=windows)), corruption
         )
