@@ -188,7 +188,7 @@ def test_it_is_scored_beside_every_baseline_with_the_regression_of_the_run(many:
     for _, rows in found.scores.groupby(["ticker", "step"]):
         assert rows["model"].tolist() == models
     # The regression is the run's own: without its file there is none.
-    del run.__dict__["pooled"]
+    del run.__dict__["regressions"]
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("lstm_stock.runs.run.REGRESSIONS", {})
         without, _, said = evaluated(run, Store(many.data), [UNSEEN, "AAA"])
