@@ -247,7 +247,7 @@ def test_a_run_forecasts_with_its_onnx_file_or_without_one_with_keras(tmp_path):
     run = save_run(tmp_path, saved)
     assert isinstance(run.forecaster, OnnxNetwork)
     expected = saved.fitted.network.predict_on_batch(WINDOWS)
-    np.testing.assert_allclose(run.forecaster.predict_on_batch(WINDOWS), expected, rtol=1e-5)
+    np.testing.assert_allclose(run.forecaster.predict_on_batch(WINDOWS), expected, rtol=1e-5, atol=1e-6)
     assert "network" not in vars(run)
     without = save_run(tmp_path, results())
     assert not (without.path / "model.onnx").exists()
