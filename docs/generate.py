@@ -18,7 +18,7 @@ def cli_reference() -> str:
     """Return docs/cli.md: the `--help` of every command."""
     import typer
 
-    from lstm_stock.cli import app
+    from lstm_stock.cli.commands import app
 
     parts = ["# Command line reference", "Generated from `--help` by `make docs`; do not edit."]
     parts += _sections(typer.main.get_command(app), "lstm-stock", None)

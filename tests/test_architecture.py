@@ -39,7 +39,7 @@ def test_importing_the_package_loads_nothing_heavy():
 
 def test_importing_the_command_line_loads_nothing_heavy():
     heavy = (*HEAVY, "pydantic", "yaml", "filelock", "asyncio")
-    code = f"import sys, lstm_stock.cli; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, lstm_stock.cli.commands; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from lstm_stock.cli import app
+from lstm_stock.cli.commands import app
 from lstm_stock.cli.models import model_rows
 from lstm_stock.config import Config, load_config
 from lstm_stock.config.cells import CELLS, RECURRENT_OPTIONS

@@ -6,62 +6,21 @@ and a mistyped option answer at once.
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib import import_module
 from typing import NoReturn
 
 import typer
 
-from lstm_stock.cli import (  # noqa: F401 - each adds its command
-    backtest,
-    config,
-    data,
-    demo,
-    evaluate,
-    export,
-    fetch,
-    journal,
-    leakcheck,
-    models,
-    plot,
-    predict,
-    pretrain,
-    runs,
-    scan,
-    train,
-)
-from lstm_stock.cli.app import INTERRUPTED, app, config_app, data_app, journal_app, print_error
+from lstm_stock.cli.app import COMMANDS, INTERRUPTED, app, print_error
 from lstm_stock.cli.streams import discard, lenient_streams
 from lstm_stock.errors import LstmStockError
 
-COMMANDS = (
-    "fetch",
-    "train",
-    "predict",
-    "scan",
-    "evaluate",
-    "plot",
-    "runs",
-    "demo",
-    "backtest",
-    "leakcheck",
-    "pretrain",
-    "export",
-    "models",
-)
-"""The order in which `--help` lists the commands; those with subcommands come last."""
-
 READER_GONE = 141
 """Exit code when the reader of stdout has left, as `head` does: 128 + SIGPIPE."""
-
-app.registered_commands.sort(
-    key=lambda command: COMMANDS.index(str(getattr(command.callback, "__name__", "")))
-)
-app.add_typer(journal_app, name="journal")
-app.add_typer(data_app, name="data")
-app.add_typer(config_app, name="config")
 
 
 def main() -> NoReturn:
@@ -70,22 +29,27 @@ def main() -> NoReturn:
     Exit codes: 0 done; 2 the user's input, config or data; 3 a source; 130 interrupted; 141 no reader of stdout.
     A bug of ours keeps its traceback and ends with 1.
     """
-    with lenient_streams(), _rare_collections():
+    _collect_rarely()
+    os.environ.setdefault(
+        "PYDANTIC_DISABLE_PLUGINS", "__all__"
+    )  # to look for some takes longer than a config
+    named = sys.argv[1] if len(sys.argv) > 1 else ""
+    # The module of a command adds it to `app`; the modules of all are needed for help, and for a mistyped one.
+    import_module(f"lstm_stock.cli.{named if named in COMMANDS else 'commands'}")
+    with lenient_streams():
         sys.exit(_run())
 
 
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Look for cyclic garbage after 200,000 new objects, not 700.
+def _collect_rarely() -> None:
+    """Look for cyclic garbage after 200,000 new objects, not 700, and not at all when the process ends.
 
-    What a module defines stays, and looking for garbage in it takes a tenth of the time of importing pandas.
+    What a module defines stays, and looking for garbage in it takes a third of the time of a process that imports
+    pandas.
     """
     first, *others = gc.get_threshold()
     gc.set_threshold(max(first, 200_000), *others)
-    try:
-        yield
-    finally:
-        gc.set_threshold(first, *others)
+    atexit.unregister(gc.freeze)  # `main` may be called again
+    atexit.register(gc.freeze)
 
 
 def _run() -> int:

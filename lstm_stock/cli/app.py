@@ -19,6 +19,23 @@ if TYPE_CHECKING:
     from lstm_stock.prices.store import Store
 
 
+COMMANDS = (
+    "fetch",
+    "train",
+    "predict",
+    "scan",
+    "evaluate",
+    "plot",
+    "runs",
+    "demo",
+    "backtest",
+    "leakcheck",
+    "pretrain",
+    "export",
+    "models",
+)
+"""Each command without subcommands, and its module, in the order in which `--help` lists them."""
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells: 128 + SIGINT."""
 

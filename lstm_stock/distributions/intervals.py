@@ -7,7 +7,6 @@ intervals change: the distribution, and with it CRPS, NLL and PIT, stays as trai
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -196,8 +195,12 @@ class _Tracker:
         after_miss, after_hit = self.rate * (1 - self.allowed), self.rate * (0 - self.allowed)
         now, factors = self.start, [self.start] * self.lag
         for score, factor in zip(scores[: -self.lag], factors, strict=False):  # `factors` grows meanwhile
-            if not math.isnan(score):
-                now = max(now + (after_miss if score > factor else after_hit), MIN_FACTOR)
+            if score > factor:
+                now += after_miss
+            elif score <= factor:  # NaN is neither
+                now += after_hit
+            if now < MIN_FACTOR:
+                now = MIN_FACTOR
             factors.append(now)
         return factors[: len(scores)]
 

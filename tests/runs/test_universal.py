@@ -76,7 +76,7 @@ def test_a_date_of_the_training_is_told(cli, sample):
 def test_no_heavy_package_is_imported(sample):
     words = ("predict", "AAPL", "--format", "csv", *map(str, sample))
     code = (
-        "import sys; from lstm_stock.cli import app; app(standalone_mode=False, args=sys.argv[1:]); "
+        "import sys; from lstm_stock.cli.commands import app; app(standalone_mode=False, args=sys.argv[1:]); "
         "heavy = 'tensorflow keras sklearn scipy matplotlib yfinance arch statsmodels exchange_calendars onnx'; "
         "print({name for name in heavy.split() if name in sys.modules} or '')"
     )
