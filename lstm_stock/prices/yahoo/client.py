@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lstm_stock.errors import SourceError
+from lstm_stock.errors import SourceError, TemporaryError
 from lstm_stock.prices.calendars import SETTLING, session_end
 from lstm_stock.prices.sources import Fetched, FetchOptions
 from lstm_stock.prices.table import counted, days_of, price_table
@@ -72,6 +72,12 @@ _COLUMNS = {
     "splits": "Stock Splits",
 }
 _EARLIEST = dt.date(1900, 1, 1)
+
+UNREADABLE = (
+    *(LookupError, TypeError, AttributeError, ValueError),
+    *(ArithmeticError, RecursionError, NotImplementedError),
+)
+"""What Python and pandas raise where yfinance reads a response of another structure."""
 
 
 def fetch_bars(ticker: str, options: FetchOptions) -> Fetched:
@@ -181,7 +187,8 @@ def _download(ticker: str, options: FetchOptions) -> tuple[pd.DataFrame, Mapping
     dates = f"from {start or 'its first bar'} to {end or 'today'}"
     with warnings.catch_warnings():
         import yfinance
-        from curl_cffi.requests.exceptions import RequestException
+        from curl_cffi import CurlError
+        from peewee import PeeweeException
         from yfinance import exceptions
         from yfinance.data import YfData
 
@@ -219,12 +226,17 @@ def _download(ticker: str, options: FetchOptions) -> tuple[pd.DataFrame, Mapping
             raise by_status() or errors.no_prices(ticker, dates) from error
         except json.JSONDecodeError as error:
             raise by_status() or errors.no_json(session.last_response) from error
-        except RequestException as error:
-            answered = None if error.response is None else by_status()
+        except exceptions.YFDataException as error:  # the page 'Will be right back', with any status
+            status = by_status()
+            raise status if isinstance(status, TemporaryError) else errors.down() from error
+        except CurlError as error:
+            answered = None if getattr(error, "response", None) is None else by_status()
             raise answered or errors.network_failure(error, options.timeout) from error
+        except PeeweeException as error:
+            raise errors.cache(error) from error
         except (exceptions.YFException, OSError) as error:
             raise by_status() or errors.refused(error) from error
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
+        except UNREADABLE as error:
             # yfinance reads responses unchecked: its errors come from the response.
             raise by_status() or errors.unexpected_payload(ticker, error) from error
     if bars.empty:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lstm_stock.errors import RateLimitError, SourceError, TemporaryError, UnknownTickerError
 
 if TYPE_CHECKING:
-    from curl_cffi.requests.exceptions import RequestException
+    from curl_cffi import CurlError
 
     from lstm_stock.prices.yahoo.session import LastResponse
 
@@ -82,6 +82,22 @@ def no_json(response: LastResponse | None) -> SourceError:
     )
 
 
+def down() -> SourceError:
+    """Return the error for Yahoo's page 'Will be right back', which yfinance raises as an exception of its own."""
+    return TemporaryError("Yahoo's server has a problem: its page says 'Will be right back'", _LATER_HINT)
+
+
+def cache(error: Exception) -> SourceError:
+    """Return the error for yfinance's own files of cookies and time zones, an SQLite database each."""
+    text = one_line(error)
+    if "locked" in text or "busy" in text:
+        return TemporaryError(f"another process uses yfinance's cache: {text}", "try again when it is done")
+    return SourceError(
+        f"yfinance's cache of cookies and time zones cannot be used: {text}",
+        "delete its folder, `py-yfinance` in the user's cache folder (`~/.cache` on Linux)",
+    )
+
+
 def unexpected_payload(ticker: str, error: Exception) -> SourceError:
     """Return the error for JSON of another structure than yfinance expects."""
     return TemporaryError(
@@ -95,7 +111,7 @@ def refused(error: Exception) -> SourceError:
     return SourceError(f"the request to Yahoo failed: {one_line(error)}", _LATER_HINT)
 
 
-def network_failure(error: RequestException, timeout: float) -> SourceError:
+def network_failure(error: CurlError, timeout: float) -> SourceError:
     """Return the error for a request without a complete response.
 
     Args:
@@ -103,7 +119,7 @@ def network_failure(error: RequestException, timeout: float) -> SourceError:
         timeout: Seconds that the request had.
     """
     code, text = int(error.code or 0), one_line(error)
-    status = getattr(error.response, "status_code", None)
+    status = getattr(getattr(error, "response", None), "status_code", None)
     if status and code == 0:  # complete, with an error status
         return http_status(status)
     if code == _TIMED_OUT:
