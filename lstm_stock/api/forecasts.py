@@ -61,12 +61,13 @@ def predict(
         Wanted,
         find_network,
         forecast_tickers,
+        store_for,
         tickers_to_forecast,
     )
 
-    store = Store(data_folder(data_dir))
-    prices = Snapshot(store)
     network = find_network(name_of(run), runs_folder(runs_dir))
+    store = store_for(network, Store(data_folder(data_dir)))
+    prices = Snapshot(store)
     names = tickers_to_forecast([] if tickers is None else tickers_of(tickers), network, store)
     wanted = Wanted(names, date_of(cutoff, "cutoff"), _by_ex_date(dividends, names))
     found = forecast_tickers(network, store, prices, wanted)

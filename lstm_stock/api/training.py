@@ -74,7 +74,7 @@ def train(
 
     config = config or Config()
     require_market(config)
-    store, folder = Store(data_folder(data_dir)), runs_folder(runs_dir)
+    store, folder = Store(data_folder(data_dir), config.data.interval), runs_folder(runs_dir)
     store.require(config.data.all_tickers)
     require_writable(folder)
     load_tensorflow()
@@ -204,7 +204,7 @@ def backtest(
         )
     config = config or Config()
     require_market(config)
-    store, folder = Store(data_folder(data_dir)), runs_folder(runs_dir)
+    store, folder = Store(data_folder(data_dir), config.data.interval), runs_folder(runs_dir)
     store.require(config.data.all_tickers)
     require_writable(folder)
     plan = Plan(folds, window, Engine("loky", jobs or n_cores(), None))

@@ -84,6 +84,10 @@ RunName = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="Name or path of a run [default: the newest].", show_default=False),
 ]
+IntervalName = Annotated[
+    str | None,
+    typer.Option("--interval", metavar="INTERVAL", help="Of bars other than daily: 1wk, 1h."),
+]
 Dividends = Annotated[
     list[str] | None,
     typer.Option(
@@ -95,15 +99,31 @@ Dividends = Annotated[
 ]
 
 
-def open_store(data_dir: Path, tickers: Sequence[str] = ()) -> Store:
+def check_interval(name: str | None) -> str | None:
+    """Return the value of an option `--interval`; ConfigError if it is no interval."""
+    from lstm_stock.config.interval import INTERVALS
+
+    if name is not None and name not in INTERVALS:
+        raise ConfigError(
+            f"--interval: got {name!r}, expected one of {', '.join(INTERVALS)}", "choose one of those"
+        )
+    return name
+
+
+def open_store(data_dir: Path, tickers: Sequence[str] = (), interval: str | None = None) -> Store:
     """Return the price store; a ticker that it lacks is an error before TensorFlow takes seconds to load.
+
+    Args:
+        data_dir: Its folder.
+        tickers: Tickers that must be in it.
+        interval: Name of the interval of their bars; None is any.
 
     Raises:
         DataError: The store lacks one of the tickers.
     """
     from lstm_stock.prices.store import Store
 
-    store = Store(data_dir)
+    store = Store(data_dir, interval)
     store.require(tickers)
     return store
 

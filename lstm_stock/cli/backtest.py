@@ -78,7 +78,7 @@ def backtest(
 
     settings = load_config(config, overrides or [])
     require_market(settings)
-    store = open_store(data_dir, settings.data.all_tickers)
+    store = open_store(data_dir, settings.data.all_tickers, settings.data.interval)
     require_writable(runs_dir)
     from lstm_stock.workflow.backtest import Plan, backtest
 

@@ -11,7 +11,9 @@ import typer
 from lstm_stock.cli.app import (
     DataDir,
     Format,
+    IntervalName,
     Quiet,
+    check_interval,
     data_app,
     open_store,
     print_error,
@@ -44,7 +46,7 @@ def data(
     from lstm_stock.report import console, price_tables
 
     store = open_store(data_dir)
-    histories = [_read(store, ticker) for ticker in store.tickers()]
+    histories = [_read(store.at(interval), ticker) for ticker, interval in store.series()]
     rows = price_tables.store_rows(
         [one.ticker if isinstance(one, _Damaged) else one for one in histories], dt.datetime.now(dt.UTC)
     )
@@ -64,6 +66,7 @@ def data(
 @data_app.command("show")
 def data_show(
     ticker: Ticker,
+    interval: IntervalName = None,
     tail: Annotated[int, typer.Option(min=1, metavar="N", help="Number of newest bars.")] = 10,
     output: Annotated[Format, typer.Option("--format", help="How to print the bars.")] = Format.table,
     data_dir: DataDir = Path("data"),
@@ -73,7 +76,7 @@ def data_show(
     from lstm_stock.report import console, price_tables
     from lstm_stock.report.text import date_text
 
-    history = open_store(data_dir).read(ticker)
+    history = open_store(data_dir, interval=check_interval(interval)).read(ticker)
     for fact in price_tables.facts(history, dt.datetime.now(dt.UTC)):
         console.note(fact, quiet)
     bars = history.table.tail(tail)
@@ -95,6 +98,7 @@ def data_export(
         Path | None,
         typer.Argument(metavar="[FILE]", help="File to write [default: stdout].", show_default=False),
     ] = None,
+    interval: IntervalName = None,
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV, the only format.")] = True,  # noqa: ARG001
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     data_dir: DataDir = Path("data"),
@@ -103,7 +107,7 @@ def data_export(
     """Write a ticker's bars as CSV; `fetch --from-csv` reads them back to the last digit."""
     from lstm_stock.report import console
 
-    text = _csv(open_store(data_dir).read(ticker).table)
+    text = _csv(open_store(data_dir, interval=check_interval(interval)).read(ticker).table)
     if file is None:
         print(text, end="")
         return
@@ -126,30 +130,31 @@ def data_check(
 
     store = open_store(data_dir)
     n_damaged = n_noted = 0
-    names = tickers or store.tickers()
-    for name in names:
-        found = _read(store, name)
+    series = [(name, None) for name in tickers] if tickers else store.series()
+    for name, interval in series:
+        found = _read(store.at(interval), name)
         if isinstance(found, _Damaged):
             n_damaged += 1
             print(f"{name}: damaged")
             print_error(found.error.message, f"{found.error.hint}\n")
             continue
         origin = found.provenance
-        mismatches = session_mismatches(found.table, origin.exchange)
+        mismatches = session_mismatches(found.table, origin.exchange, found.interval)
         notes = [
             *session_notes(
                 mismatches, origin.exchange, origin.source, frozenset(origin.confirmed_mismatches)
             ),
             *quality_warnings(found.table),
         ]
-        if origin.exchange is None and not found.has_values:
+        if origin.exchange is None and not found.has_values and found.interval.is_daily:
             notes.append("its exchange is unknown: not checked for missing sessions")
         n_noted += bool(notes)
-        print(f"{found.ticker}: {'; '.join(notes) if notes else 'good'}")
+        bars = "" if found.interval.is_daily else f" ({found.interval.adjective})"
+        print(f"{found.ticker}{bars}: {'; '.join(notes) if notes else 'good'}")
     if not tickers:
         for path in store.unknown_files():
             console.note(f"{path}: not a file of this program; it is never read", quiet)
-    console.note(f"{len(names)} checked: {n_damaged} damaged, {n_noted} with notes", quiet)
+    console.note(f"{len(series)} checked: {n_damaged} damaged, {n_noted} with notes", quiet)
     if n_damaged:
         raise typer.Exit(DataError.exit_code)
 

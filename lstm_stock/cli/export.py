@@ -57,23 +57,27 @@ def export(
 def _bars(run: str | None, runs_dir: Path, store: Store, ticker: str | None) -> tuple[RunBars, str]:
     """Return the bars of the network to export, and the ticker of the example."""
     from lstm_stock.config import normalise_ticker
+    from lstm_stock.config.interval import DAILY
     from lstm_stock.prices.reader import Snapshot
     from lstm_stock.runs.catalog import find_run
     from lstm_stock.runs.pretrained import find_pretrained
+    from lstm_stock.workflow.interval import require_daily
     from lstm_stock.workflow.run_bars import RunBars
     from lstm_stock.workflow.universal import Chooser
 
     named = None if ticker is None else normalise_ticker(ticker)
-    folder, prices = find_pretrained(run), Snapshot(store)
+    folder = find_pretrained(run)
     if folder is not None:
         if named is None:
             raise ConfigError(
                 "--ticker: a pretrained network has no tickers of its own",
                 "name one for the example: `--ticker AAPL`",
             )
-        store.require([named])
-        return Chooser(folder, store, prices).choose(named).bars, named
+        require_daily(store, [named])
+        store = store.at(DAILY.name)
+        return Chooser(folder, store, Snapshot(store)).choose(named).bars, named
     found = find_run(runs_dir, run)
     name = found.require_ticker(named or found.config.data.tickers[0])
+    store = store.at(found.config.data.interval)
     store.require([name, *found.config.data.covariates])
-    return RunBars(found, prices, end=None), name
+    return RunBars(found, Snapshot(store), end=None), name

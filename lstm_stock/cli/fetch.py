@@ -17,6 +17,7 @@ from lstm_stock.cli.app import (
     DataDir,
     Quiet,
     app,
+    check_interval,
     open_store,
     parse_date,
     print_error,
@@ -103,6 +104,14 @@ def fetch(
             help="Exchange (XNYS, XLON, 24/7) where the source does not know it; dates the forecasts.",
         ),
     ] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTERVAL",
+            help="Time from bar to bar: 5m, 15m, 30m, 1h, 1wk, 1mo [default: 1d; of a file, that of its dates].",
+            show_default=False,
+        ),
+    ] = None,
     refresh: Annotated[
         bool,
         typer.Option(
@@ -124,7 +133,7 @@ def fetch(
     data_dir: DataDir = Path("data"),
     quiet: Quiet = False,
 ) -> None:
-    """Download daily prices into the local store: new bars, or all bars where past ones have changed."""
+    """Download prices into the local store: new bars, or all bars where past ones have changed."""
     names = _all_tickers(tickers or [], tickers_file)
     names_source = source is not None or from_csv is not None
     if source is None:
@@ -150,6 +159,7 @@ def fetch(
         csv_path=from_csv,
         csv=_csv_options(_date_order(day_first, year_first), value, decimal, columns or [], quote),
         exchange=exchange,
+        interval=check_interval(interval),
         refresh=refresh,
         names_source=names_source,
         include_partial=include_partial,
@@ -175,7 +185,8 @@ def report_fetch(done: FetchResult, store: Store, quiet: bool) -> None:
     what = "values" if done.history.has_values else "bars"
     console.note(
         f"{done.history.ticker}: {len(table)} {what}, {date_text(table.index[0])} to "
-        f"{date_text(table.index[-1])}{new}, in {store.path(done.history.ticker)}",
+        f"{date_text(table.index[-1])}{new}, in "
+        f"{store.at(done.history.interval.name).path(done.history.ticker)}",
         quiet,
     )
 

@@ -98,12 +98,13 @@ def journal(
     if context.invoked_subcommand is not None:
         require_none_before(context, ("output", "journal_dir", "data_dir", "quiet"))
         return
+    from lstm_stock.config.interval import DAILY
     from lstm_stock.prices.reader import Snapshot
     from lstm_stock.report import console, progress
     from lstm_stock.report.text import MAX_DETAILED_TICKERS
     from lstm_stock.workflow.journal_scores import score_journal
 
-    store = open_store(data_dir)
+    store = open_store(data_dir, interval=DAILY.name)
     with progress.counted_progress("tickers", quiet) as show:
 
         def on_scored(n_done: int, n_all: int) -> None:

@@ -51,7 +51,7 @@ def leakcheck(
     saved = None if of_config else find_run(runs_dir, run)
     settings = load_config(config, overrides or []) if saved is None else saved.config
     require_market(settings)
-    store = open_store(data_dir, settings.data.all_tickers)
+    store = open_store(data_dir, settings.data.all_tickers, settings.data.interval)
     load_tensorflow()
     from lstm_stock.workflow.leakcheck.check import Extent, check_config, check_run
 

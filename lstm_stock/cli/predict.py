@@ -84,13 +84,19 @@ def predict(
     store, 1 to 10 sessions ahead. `--run` takes a network of one's own.
     """
     from lstm_stock.runs.catalog import list_runs
-    from lstm_stock.workflow.forecast_tickers import NEWEST, find_network, tickers_to_forecast
+    from lstm_stock.workflow.forecast_tickers import (
+        NEWEST,
+        find_network,
+        store_for,
+        tickers_to_forecast,
+    )
 
     questions, as_of = parse_asked(ask), parse_date(cutoff, "--cutoff")
     store = open_store(data_dir)
     if run is None and not tickers and list_runs(runs_dir):
         run = NEWEST
     network = find_network(run, runs_dir)
+    store = store_for(network, store)
     names = tickers_to_forecast(tickers or (), network, store)
     asked = Asked(names, as_of, parse_dividends(dividend, names), questions, journal_dir if journal else None)
     try:

@@ -62,6 +62,7 @@ def scan(
     import json
 
     from lstm_stock.config import normalise_ticker
+    from lstm_stock.config.interval import DAILY
     from lstm_stock.config.tickers import distinct
     from lstm_stock.errors import DataError
     from lstm_stock.network.tensorflow_setup import n_cores
@@ -70,6 +71,7 @@ def scan(
     from lstm_stock.report.text import group_messages
     from lstm_stock.runs.files import records
     from lstm_stock.runs.pretrained import find_pretrained
+    from lstm_stock.workflow.interval import require_daily
     from lstm_stock.workflow.scan import Plan
     from lstm_stock.workflow.scan import scan as scan_tickers
     from lstm_stock.workflow.store_market import is_share
@@ -79,7 +81,8 @@ def scan(
     if folder is None:
         raise RunError(f"{run} is no folder of pretrained networks", "`lstm-stock pretrain` makes one")
     names = distinct([normalise_ticker(name) for name in tickers or ()])
-    store.require(names)
+    require_daily(store, names)
+    store = store.at(DAILY.name)
     names = names or [ticker for ticker in store.tickers() if is_share(ticker)]
     if not names:
         raise DataError(f"the store {data_dir} has no shares", "`lstm-stock fetch AAPL` fetches some")

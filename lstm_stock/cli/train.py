@@ -65,7 +65,7 @@ def train(
     from lstm_stock.runs.folder import require_writable
 
     require_market(settings)
-    store = open_store(data_dir, settings.data.all_tickers)
+    store = open_store(data_dir, settings.data.all_tickers, settings.data.interval)
     require_writable(runs_dir)  # before the training takes minutes
     if not each:
         train_together(settings, store, runs_dir, quiet, resume, jobs)

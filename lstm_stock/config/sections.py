@@ -26,6 +26,7 @@ from lstm_stock.config.fields import (
     parse_ticker,
 )
 from lstm_stock.config.heads import HEADS
+from lstm_stock.config.interval import INTERVALS
 from lstm_stock.config.registry import OneOf, OneOfOrDotted
 from lstm_stock.config.scales import SCALES
 
@@ -38,6 +39,7 @@ ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "pooled", "none"
 MonitorName: TypeAlias = Literal["val_loss", "loss"]
 ShortcutName: TypeAlias = Literal["linear", "none"]
 PrecisionName: TypeAlias = Literal["float32", "mixed_bfloat16"]
+IntervalName: TypeAlias = Annotated[str, OneOf(INTERVALS)]
 FeatureName: TypeAlias = Annotated[str, OneOfOrDotted(FEATURES, COVARIATE_FEATURES, parse_ticker)]
 
 # The order of the keys is the order in which a config is written. Upper bounds catch typos that would exhaust the
@@ -74,7 +76,10 @@ class DataConfig(Section):
     end: OptionalDate = Field(
         default=date(2023, 12, 31), description="Last date used, YYYY-MM-DD; null: the newest in the store"
     )
-
+    interval: IntervalName | None = Field(
+        default=None,
+        description="Time from bar to bar; null: a day, or what the store has of tickers without daily bars",
+    )
     covariates: tuple[Ticker, ...] = Field(
         default=(),
         max_length=100,

@@ -284,8 +284,8 @@ def _require_one_close(config: Config, reader: PriceReader, on_note: Callable[[s
     unknown = require_one_close(
         config,
         {ticker: reader.exchanges[ticker] for ticker in tickers},
-        dt.date.fromisoformat(min(origin.first for origin in origins)),
-        dt.date.fromisoformat(max(origin.last for origin in origins)),
+        dt.date.fromisoformat(min(origin.first for origin in origins)[:10]),
+        dt.date.fromisoformat(max(origin.last for origin in origins)[:10]),
     )
     if unknown:
         on_note(

@@ -83,7 +83,7 @@ class Market:
             for day, value in zip(days, surprises, strict=True)
             if np.isfinite(value).any()
         ]
-        listed = np.searchsorted(np.sort(np.array(first, "datetime64[D]")), dates, side="right")
+        listed = np.searchsorted(np.sort(np.array(first, dates.dtype)), dates, side="right")
         complete = (count >= MIN_TICKERS) & (2 * count >= listed)
         level, mean_return = (
             np.where(complete, _mean_by_date(values, rows, len(dates))[0], 0.0)
@@ -105,7 +105,7 @@ class Market:
 
     def is_complete_on(self, day: pd.Timestamp) -> bool:
         """Whether enough tickers have a value on a date."""
-        return bool(self.is_complete[self.dates == np.datetime64(day, "D")].any())
+        return bool(self.is_complete[self.dates == day.to_datetime64()].any())
 
     @property
     def n_incomplete(self) -> int:

@@ -28,7 +28,7 @@ NO_TEST = np.datetime64("9999-12-31", "D")
 
 @dataclass(frozen=True)
 class Split:
-    """First dates of val and test; train is everything before val.
+    """First days of val and test; train is everything before val.
 
     A `test_start` of `NO_TEST` leaves no test period: val has all bars from `val_start` on.
     """
@@ -45,18 +45,20 @@ class Split:
     def by_share(cls, dates: Dates, val: float, test: float) -> Split:
         """Split the sorted distinct `dates` into train, then a share `val`, then a share `test`.
 
+        Val and test of intraday bars start with a day.
+
         Raises:
             DataError: A part would be empty.
         """
         n = len(dates)
-        test_row = n - round(test * n)
-        val_row = test_row - round(val * n)
+        test_row = first_row_of_day(dates, n - round(test * n))
+        val_row = first_row_of_day(dates, test_row - round(val * n))
         if not 0 < val_row < test_row < n:
             raise DataError(
                 f"{n} bars cannot be split into train, {val:g} for val and {test:g} for test",
                 "fetch an earlier `start`, or enlarge the smallest part of `split`",
             )
-        return cls(dates[val_row], dates[test_row])
+        return cls(*dates[[val_row, test_row]].astype("datetime64[D]"))
 
     @property
     def without_val(self) -> Split:
@@ -66,6 +68,13 @@ class Split:
     def first_rows(self, dates: Dates) -> tuple[int, int]:
         """Return the first val row and the first test row among sorted `dates`."""
         return int(np.searchsorted(dates, self.val_start)), int(np.searchsorted(dates, self.test_start))
+
+
+def first_row_of_day(dates: Dates, row: int) -> int:
+    """Return the first row of the day of a row; `row` itself where it is after the last or before the first."""
+    if not 0 <= row < len(dates):
+        return row
+    return int(np.searchsorted(dates, dates[row].astype("datetime64[D]")))
 
 
 def split_of(config: SplitConfig, dates: Dates, has_test: bool = True) -> Split:
@@ -84,12 +93,12 @@ def split_of(config: SplitConfig, dates: Dates, has_test: bool = True) -> Split:
         return Split(np.datetime64(str(val), "D"), np.datetime64(str(test), "D") if has_test else NO_TEST)
     if has_test:
         return Split.by_share(dates, val, test)
-    n_val = round(val * len(dates))
+    n_val = len(dates) - first_row_of_day(dates, len(dates) - round(val * len(dates)))
     if not 0 < n_val < len(dates):
         raise DataError(
             f"{len(dates)} bars cannot be split into train and {val:g} for val", "fetch an earlier `start`"
         )
-    return Split(dates[-n_val], NO_TEST)
+    return Split(dates[-n_val].astype("datetime64[D]"), NO_TEST)
 
 
 WindowName = Literal["expanding", "rolling"]
@@ -101,9 +110,9 @@ class Fold:
 
     Attributes:
         number: From 1, oldest first.
-        train_start: First date of the train part.
-        val_start: First date of the val part, which ends where the block starts.
-        test_start: First date of the block.
+        train_start: First day of the train part.
+        val_start: First day of the val part, which ends where the block starts.
+        test_start: First day of the block.
         test_end: Last date of the block.
     """
 
@@ -172,16 +181,20 @@ def plan_folds(
             "fetch an earlier `start`, or change `split`",
         )
     val_share = (test_row - val_row) / test_row
-    ends = [test_row + (i * n_test) // n_folds for i in range(n_folds + 1)]
+    ends = [first_row_of_day(dates, test_row + (i * n_test) // n_folds) for i in range(n_folds + 1)]
     folds = []
     for i, (start, end) in enumerate(pairwise(ends)):
         n_past = start if window == "expanding" else test_row
+        firsts = [
+            first_row_of_day(dates, row) for row in (start - n_past, start - round(val_share * n_past), start)
+        ]
+        train_start, val_start, test_start = dates[firsts].astype("datetime64[D]")
         folds.append(
             Fold(
                 number=i + 1,
-                train_start=dates[start - n_past],
-                val_start=dates[start - round(val_share * n_past)],
-                test_start=dates[start],
+                train_start=train_start,
+                val_start=val_start,
+                test_start=test_start,
                 test_end=dates[end - 1],
             )
         )

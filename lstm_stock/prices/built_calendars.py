@@ -12,13 +12,14 @@ import datetime as dt
 import warnings
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 from zipfile import BadZipFile
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ from lstm_stock.prices.table import Days
 _FIRST, _LAST = pd.Timestamp(1900, 1, 1), pd.Timestamp(2100, 12, 31)
 """The dates that calendars are built for, where they have holidays for all of them."""
 
-_FORMAT: Final = "2"
+_FORMAT: Final = "3"
 
 _FARTHEST: Final = 2 * 24 * 3600
 """Seconds, more than between midnight UTC of a session's date and its start or end, which may be before it."""
@@ -38,13 +39,17 @@ _FARTHEST: Final = 2 * 24 * 3600
 
 @dataclass(frozen=True)
 class Calendar:
-    """Sessions from `first` to `last`, their starts and ends in UTC: `datetime64[s]`, each of shape `(n,)`."""
+    """Sessions from `first` to `last`, their starts and ends in UTC: `datetime64[s]`, each of shape `(n,)`.
+
+    `zone` is the IANA name of the exchange's time zone.
+    """
 
     first: pd.Timestamp
     last: pd.Timestamp
     sessions: Days
     starts: Days
     ends: Days
+    zone: str = "UTC"
 
     def between(self, first: pd.Timestamp, last: pd.Timestamp) -> Days:
         """Return the sessions from `first` to `last`, both inclusive."""
@@ -84,10 +89,12 @@ def read_calendar(code: str) -> Calendar | None:
         # Opened here: NumPy does not close a file that is damaged.
         with _path(code).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             # A file system that ignores case finds XNYS for xnys, which is no code.
-            if file["about"].tolist() != [_FORMAT, code]:
+            about = file["about"].tolist()
+            if about[:2] != [_FORMAT, code]:
                 return None
-            return _decode(file["span"], file["gaps"], file["starts"], file["ends"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error):
+            zone = ZoneInfo(about[2]).key
+            return replace(_decode(file["span"], file["gaps"], file["starts"], file["ends"]), zone=zone)
+    except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile, zlib.error):
         return None
 
 
@@ -103,7 +110,7 @@ def _keep(code: str, calendar: Calendar) -> None:
     from filelock import FileLock, Timeout
 
     arrays: dict[str, Any] = {
-        "about": np.array([_FORMAT, code]),
+        "about": np.array([_FORMAT, code, calendar.zone]),
         "span": np.array([calendar.first.to_datetime64(), calendar.last.to_datetime64()], "datetime64[D]"),
         # Small numbers that repeat, which compress to a hundredth; the first gap is that from 1970.
         "gaps": np.diff(calendar.sessions.astype("datetime64[D]").astype(np.int32), prepend=np.int32(0)),
@@ -166,4 +173,4 @@ def _build(code: str) -> Calendar:
             return Calendar(_FIRST, _LAST, none, none, none)
         times = [pd.DatetimeIndex(each).tz_convert(None) for each in (calendar.opens, calendar.closes)]
     sessions, starts, ends = (each.to_numpy().astype("datetime64[s]") for each in (calendar.sessions, *times))
-    return Calendar(first, last, sessions, starts, ends)
+    return Calendar(first, last, sessions, starts, ends, str(calendar.tz))

@@ -160,6 +160,16 @@ def session_start(exchange: str | None, day: dt.date) -> dt.datetime | None:
     return None if calendar is None else calendar.time_of(day, calendar.starts)
 
 
+def zone_of(exchange: str) -> str:
+    """Return the IANA time zone of an exchange's clock; UTC if its calendar cannot be built, or it never closes.
+
+    Raises:
+        DataError: The calendars do not know the exchange.
+    """
+    calendar = None if exchange == EVERY_DAY else calendar_of(check_exchange(exchange))
+    return "UTC" if calendar is None else calendar.zone
+
+
 def session_ends(exchange: str, first_year: int, last_year: int) -> pd.Series:
     """Return when each session of some years ends, early closes included.
 

@@ -12,12 +12,14 @@ from typing import cast
 
 import pandas as pd
 
+from lstm_stock.config.interval import DAILY, INTERVALS, Interval
 from lstm_stock.config.registry import resolve
 from lstm_stock.errors import DataError, SourceError
 from lstm_stock.prices.calendars import check_exchange, guess_exchange
 from lstm_stock.prices.csv.columns import NoPricesError
 from lstm_stock.prices.csv.reader import read_csv
 from lstm_stock.prices.csv.values import only_value_column, read_values
+from lstm_stock.prices.interval import MIN_GAPS, Times, find_interval, spacing
 from lstm_stock.prices.retry import retrying
 from lstm_stock.prices.sources import SAMPLE_TICKER, SOURCES, Fetched, FetchOptions
 from lstm_stock.prices.table import between, days_of, validate
@@ -41,13 +43,24 @@ def fetch_prices(ticker: str, options: FetchOptions) -> Fetched:
         DataError: The options or the prices are not usable.
         SourceError: The source failed.
     """
-    name, start, end = options.source, options.start, options.end
+    return within(read_source(ticker, options), ticker, options)
+
+
+def read_source(ticker: str, options: FetchOptions) -> Fetched:
+    """Return what a source has: the dates wanted or more, see `fetch_prices`."""
+    name = options.source
     if name not in SOURCES:
         raise DataError(f"there is no source `{name}`", f"choose one of {', '.join(SOURCES)}")
     if options.exchange is not None:
         options = replace(options, exchange=check_exchange(options.exchange))
     fetched = cast(Fetched, resolve(SOURCES[name].fetch)(ticker, options))
-    validate(fetched.table, ticker)
+    validate(fetched.table, ticker, INTERVALS[fetched.interval])
+    return fetched
+
+
+def within(fetched: Fetched, ticker: str, options: FetchOptions) -> Fetched:
+    """Return the bars within the dates wanted; DataError if they are fewer than two."""
+    name, start, end = options.source, options.start, options.end
     table = between(fetched.table, start, end)
     if table.empty:
         days = days_of(fetched.table)
@@ -83,15 +96,49 @@ def fetch_csv(ticker: str, options: FetchOptions) -> Fetched:
             raise
         return _fetch_values(options.csv_path, column, options)
     notes = list(prices.understood)
+    interval = interval_of_file(days_of(prices.table), options.interval, str(options.csv_path))
+    if not interval.is_daily:
+        notes.append(f"interval: {interval.name}, {interval.adjective} bars")
     exchange = options.exchange
     if exchange is None:
-        exchange = guess_exchange(pd.DatetimeIndex(prices.table.index))
+        # Few bars of a week or a month are dated on a Saturday or Sunday: that says nothing of trading days.
+        is_short = interval.is_intraday or interval.is_daily
+        exchange = guess_exchange(pd.DatetimeIndex(prices.table.index)) if is_short else None
+        assumed = ", assumed to trade Monday to Friday" if is_short else ""
         notes.append(
-            "exchange: unknown, assumed to trade Monday to Friday (`--exchange XNYS` names it)"
+            f"exchange: unknown{assumed} (`--exchange XNYS` names it)"
             if exchange is None
             else f"exchange: {exchange}, since Saturdays and Sundays have bars"
         )
-    return Fetched(prices.table, None, exchange, tuple(notes))
+    return Fetched(prices.table, None, exchange, tuple(notes), interval=interval.name)
+
+
+def interval_of_file(times: Times, named: str | None, path: str) -> Interval:
+    """Return the interval of the bars of a file: that of its dates, or what the user says where they show none.
+
+    Args:
+        times: The dates, increasing.
+        named: Name of the interval according to the user, None if he says nothing.
+        path: Of the file, for errors.
+
+    Raises:
+        DataError: The dates are those of no interval, or of another one.
+    """
+    found = find_interval(times)
+    if named is not None and (found is None or found.name == named or len(times) <= MIN_GAPS):
+        return INTERVALS[named]
+    if found is None:
+        raise DataError(
+            f"the bars in {path} are {spacing(times)} apart (median), which is no interval of this program: "
+            f"{', '.join(INTERVALS)}",
+            "join them to bars of one of these; `--interval 1d` takes them as daily bars with gaps",
+        )
+    if named is not None:
+        raise DataError(
+            f"the bars in {path} are {found.adjective} ({spacing(times)} apart), not {INTERVALS[named].adjective}",
+            f"leave out `--interval`, or write `--interval {found.name}`",
+        )
+    return found
 
 
 def _fetch_values(path: Path, column: str, options: FetchOptions) -> Fetched:
@@ -100,7 +147,8 @@ def _fetch_values(path: Path, column: str, options: FetchOptions) -> Fetched:
     notes = [*found.understood, f"a series of values, {interval_text(interval, found.table)}: not prices"]
     if options.exchange is not None:
         notes.append(f"exchange {options.exchange}: ignored, since values have none")
-    return Fetched(found.table, notes=tuple(notes), column=found.column)
+    named = DAILY if options.interval is None else INTERVALS[options.interval]
+    return Fetched(found.table, notes=tuple(notes), column=found.column, interval=(interval or named).name)
 
 
 def fetch_sample(ticker: str, options: FetchOptions) -> Fetched:

@@ -99,7 +99,7 @@ def plan_update(
     if len(table) == 0 or _lacks_start(stored, table, start):
         return plan_full(stored, start, end)
     first, last = _first_and_last(table)
-    mismatches = session_mismatches(table, stored.provenance.exchange).dates
+    mismatches = session_mismatches(table, stored.provenance.exchange, stored.interval).dates
     to_refetch = mismatches - set(stored.provenance.confirmed_mismatches)
     if not to_refetch and not _lacks_end(stored, last, end, now):
         return None

@@ -98,7 +98,7 @@ def next_times(
 
     A weekly series may be dated on one weekday, or on the first or last session of a week; a monthly, quarterly or
     yearly one on the first or last day, on one day, or on the first or last session of a month. An intraday series
-    continues with the times of day of its recent days.
+    continues with the times of day that its recent days have, each weekday with its own.
 
     Args:
         times: Increasing, shape `(n_dates,)`, at least one.
@@ -155,16 +155,25 @@ def _next_intraday(times: Times, seconds: int, n: int, days: DaysBetween, is_ope
     if len(recent) < MIN_DAYS:
         following: Times = last + seconds * np.arange(1, n + 1)
         return following
-    of_day, counts = np.unique((times - own_days)[own_days >= recent[0]], return_counts=True)
-    of_day = of_day[2 * counts >= counts.max()]
+    newest = times[(own_days >= recent[0]) & (own_days < recent[-1])]  # the last day may not be over
+    usual = _usual_times(newest)
+    by_weekday = {int(k): _usual_times(newest[_weekday(newest) == k]) for k in np.unique(_weekday(newest))}
     found, n_found, day = [], 0, recent[-1]
     while n_found < n:
         if len(days(day, day)):
-            on_day = day + of_day if is_open is None else is_open(day + of_day)
+            on_day = day + by_weekday.get(int(_weekday(day)), usual)
+            on_day = on_day if is_open is None else is_open(on_day)
             found.append(on_day[on_day > last])
             n_found += len(found[-1])
         day = day + 1
     return np.concatenate(found)[:n]
+
+
+def _usual_times(times: Times) -> npt.NDArray[np.timedelta64]:
+    """Return the times of day that at least half of the days have."""
+    days = times.astype("datetime64[D]")
+    of_day, counts = np.unique(times - days, return_counts=True)
+    return of_day[2 * counts >= len(np.unique(days))]
 
 
 def _next_weeks(times: Times, n: int, days: DaysBetween | None) -> Times:
@@ -217,10 +226,10 @@ def _best(rules: Sequence[Rule], periods: Times, dates: Times) -> Rule:
     return rules[int(np.argmax(hits))]
 
 
-def _weekday(days: Times) -> npt.NDArray[np.int64]:
+def _weekday(times: Times | np.datetime64) -> npt.NDArray[np.int64]:
     """Return the days since Monday."""
     # 1970-01-01 was a Thursday.
-    return (days.astype(np.int64) + 3) % 7
+    return np.asarray((times.astype("datetime64[D]").astype(np.int64) + 3) % 7)
 
 
 def _most_common(numbers: npt.NDArray[np.int64]) -> int:

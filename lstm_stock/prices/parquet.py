@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lstm_stock.config.interval import DAILY, INTERVALS
 from lstm_stock.prices.table import COLUMNS, PriceHistory, PriceProvenance, days_of, price_table
 from lstm_stock.prices.values import PRICES, VALUE, VALUES, times_of, value_table
 
@@ -23,7 +24,7 @@ _READABLE_FORMATS = (1, 2)
 def encode_history(history: PriceHistory) -> bytes:
     """Return prices, or values, as the bytes of a Parquet file.
 
-    `date` is of type date32, in a series of values a time stamp.
+    `date` is of type date32, of intraday bars and in a series of values a time stamp.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -31,12 +32,15 @@ def encode_history(history: PriceHistory) -> bytes:
     table = history.table
     facts = {"format": _FORMAT, "ticker": history.ticker, **asdict(history.provenance)}
     facts["asked_again"] = facts.pop("confirmed_mismatches")
+    if history.interval.is_daily:  # as files without an interval are
+        del facts["interval"]
     if history.has_values:
         facts["kind"] = VALUES
         dates = pa.array(times_of(table), type=pa.timestamp("s"))
     else:
         del facts["column"]
-        dates = pa.array(days_of(table), type=pa.date32())
+        kind = pa.timestamp("s") if history.interval.is_intraday else pa.date32()
+        dates = pa.array(days_of(table), type=kind)
     columns = {str(name): pa.array(table[name].to_numpy()) for name in table.columns}
     arrow = pa.table({"date": dates, **columns})
     buffer = io.BytesIO()
@@ -81,6 +85,8 @@ def _from_arrow(arrow: pa.Table) -> PriceHistory:
         if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
             raise ValueError(f"its `{name}` are no list of lines")
         facts[name] = tuple(lines)
+    if facts.get("interval", DAILY.name) not in INTERVALS:
+        raise ValueError(f"its interval is {facts['interval']!r}")
     facts["confirmed_mismatches"] = facts.pop("asked_again")
     return PriceHistory(ticker, _to_table(arrow), PriceProvenance(**facts))
 

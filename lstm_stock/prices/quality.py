@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from lstm_stock.config.interval import DAILY, Interval
 from lstm_stock.prices.calendars import recorded_sessions
 from lstm_stock.prices.sources import SOURCES
 from lstm_stock.prices.table import Array, counted
@@ -47,15 +48,17 @@ class SessionMismatches:
         return frozenset(f"{date:%F}" for date in (*self.missing, *self.surplus))
 
 
-def session_mismatches(table: pd.DataFrame, exchange: str | None) -> SessionMismatches:
-    """Compare a table's dates with an exchange's calendar.
+def session_mismatches(
+    table: pd.DataFrame, exchange: str | None, interval: Interval = DAILY
+) -> SessionMismatches:
+    """Compare the dates of daily bars with an exchange's calendar.
 
-    Dates that the calendar does not cover are left out: all, if the exchange is None.
+    Dates that the calendar does not cover are left out: all, if the exchange is None or the bars are not daily.
 
     Raises:
         DataError: The calendars do not know the exchange.
     """
-    sessions, days = recorded_sessions(exchange, pd.DatetimeIndex(table.index))
+    sessions, days = recorded_sessions(exchange if interval.is_daily else None, pd.DatetimeIndex(table.index))
     return SessionMismatches(
         pd.DatetimeIndex(sessions.difference(days)), pd.DatetimeIndex(days.difference(sessions))
     )

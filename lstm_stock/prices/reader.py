@@ -5,6 +5,7 @@ So a command works on one state of the prices, whatever another process fetches 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,7 +18,7 @@ from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.sources import fetch_command
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import Days, PriceHistory, between, days_of
+from lstm_stock.prices.table import Days, PriceHistory, between, days_of, iso_date
 
 
 class PriceSource(Protocol):
@@ -124,8 +125,8 @@ def _origin(history: PriceHistory, table: pd.DataFrame) -> TickerOrigin:
     is_whole = len(table) == len(history.table)  # its hash was checked when it was read
     return TickerOrigin(
         hash=history.provenance.hash if is_whole else price_table.table_hash(table),
-        first=f"{table.index[0]:%F}",
-        last=f"{table.index[-1]:%F}",
+        first=iso_date(table.index[0]),
+        last=iso_date(table.index[-1]),
         n_bars=len(table),
         source=history.provenance.source,
         first_close=float(price_table.adjusted(table.iloc[:1])["close"].iloc[0]),
@@ -138,8 +139,8 @@ class TickerOrigin:
 
     Attributes:
         hash: `lstm_stock.prices.table.table_hash` of the bars.
-        first: Date (ISO) of the first bar.
-        last: Date (ISO) of the last bar.
+        first: Date (ISO) of the first bar, with the time of day of an intraday one.
+        last: Date (ISO) of the last bar, likewise.
         n_bars: Number of bars.
         source: Their source, such as `yahoo`.
         first_close: Adjusted close of the first bar; a later fetch that re-adjusts the past changes it.
@@ -151,3 +152,12 @@ class TickerOrigin:
     n_bars: int
     source: str
     first_close: float
+
+    @property
+    def dates(self) -> tuple[dt.date, dt.date]:
+        """Dates of the first and of the last bar, as `between` takes them."""
+        first, last = (
+            dt.datetime.fromisoformat(text) if "T" in text else dt.date.fromisoformat(text)
+            for text in (self.first, self.last)
+        )
+        return first, last

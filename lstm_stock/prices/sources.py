@@ -70,6 +70,7 @@ class FetchOptions:
         csv_path: The file, for the source `csv`.
         csv: How to read it.
         exchange: ISO code of the exchange; it overrides the source's.
+        interval: Name of the interval of the bars; None is a day, or of a file that of its dates.
         refresh: Whether to fetch everything again and to replace what the store has.
         names_source: Whether the user named the source; only then does `refresh` replace bars of another one.
         include_partial: Whether to keep a bar whose session is not over.
@@ -85,6 +86,7 @@ class FetchOptions:
     csv_path: Path | None = None
     csv: CsvOptions = NOTHING_SAID
     exchange: str | None = None
+    interval: str | None = None
     refresh: bool = False
     names_source: bool = True
     include_partial: bool = False
@@ -105,6 +107,7 @@ class Fetched:
         notes: How the source's data was read and what was left out, in lines for the user.
         partial: Date of the last bar, if its session is not over.
         column: The column of the file that a series of values was read from; None for prices.
+        interval: Name of the interval of the bars.
     """
 
     table: pd.DataFrame
@@ -113,6 +116,7 @@ class Fetched:
     notes: tuple[str, ...] = ()
     partial: dt.date | None = None
     column: str | None = None
+    interval: str = "1d"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The price store: one Parquet file per ticker, with its provenance inside.
+"""The price store: one Parquet file per ticker and interval, with its provenance inside.
 
 Files are written atomically, under a lock that other processes honour, and checked against their hash when read.
 Nothing here fetches.
@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from lstm_stock.atomic import write_file
 from lstm_stock.config import normalise_ticker
+from lstm_stock.config.interval import DAILY, INTERVALS
 from lstm_stock.errors import DataError
 from lstm_stock.prices.parquet import decode_history, encode_history
 from lstm_stock.prices.table import PriceHistory, table_hash, validate
@@ -55,16 +56,23 @@ def read_bars(ticker: str, *, data_dir: str | Path | None = None) -> pd.DataFram
 
 
 class Store:
-    """Prices under `root/prices`.
+    """Prices under `root/prices`: daily bars there, those of another interval in a folder of its name.
 
     Args:
         root: The data folder; created at the first write.
+        interval: Name of the interval of the bars to read; None takes a ticker's daily bars, or, if it has none,
+            those that it has.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, interval: str | None = None) -> None:
         self.root = root
+        self.interval = interval
         self._folder = root / "prices"
         self._locks: dict[Path, BaseFileLock] = {}
+
+    def at(self, interval: str | None) -> Store:
+        """Return the same store with the bars of an interval."""
+        return Store(self.root, interval)
 
     def path(self, ticker: str) -> Path:
         """Return the path of a ticker's file, whether it exists or not.
@@ -75,22 +83,49 @@ class Store:
         Raises:
             DataError: The name is no ticker.
         """
-        return self._folder / (_file_stem(normalise_ticker(ticker)) + _SUFFIX)
+        name = _file_stem(normalise_ticker(ticker)) + _SUFFIX
+        daily = self._folder_of(DAILY.name) / name
+        if self.interval is not None:
+            return self._folder_of(self.interval) / name
+        if daily.exists() or not self._folders():
+            return daily
+        others = (folder / name for folder in self._folders().values())
+        return next((path for path in others if path.exists()), daily)
 
     def tickers(self) -> list[str]:
-        """Return the tickers that have a file, sorted.
+        """Return the tickers that have a file of the store's interval, or of any, sorted.
 
         Raises:
             DataError: The folder cannot be read.
         """
-        try:
-            names = [entry.name for entry in self._folder.iterdir()]
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise _disk_error(f"the price store {self._folder} cannot be read", error) from error
-        stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
-        return sorted(unquote(stem) for stem in stems if _is_stem(stem))
+        return sorted({ticker for ticker, _ in self.series()})
+
+    def series(self) -> list[tuple[str, str]]:
+        """Return each ticker that has a file with the interval of its bars, sorted by ticker.
+
+        Raises:
+            DataError: The folder cannot be read.
+        """
+        folders = {DAILY.name: self._folder, **self._folders()}
+        if self.interval is not None:
+            folders = {self.interval: self._folder_of(self.interval)}
+        order = list(INTERVALS)
+        found = [(ticker, name) for name, folder in folders.items() for ticker in _tickers_in(folder)]
+        return sorted(found, key=lambda one: (one[0], order.index(one[1])))
+
+    def interval_of(self, ticker: str) -> str:
+        """Return the name of the interval of the bars that `read` returns; DataError if the ticker has no file."""
+        self.require([ticker])
+        folder = self.path(ticker).parent
+        return DAILY.name if folder == self._folder else folder.name
+
+    def _folder_of(self, interval: str) -> Path:
+        return self._folder if interval == DAILY.name else self._folder / interval
+
+    def _folders(self) -> dict[str, Path]:
+        """Return the folders of other intervals than a day that exist."""
+        names = (name for name in INTERVALS if name != DAILY.name)
+        return {name: self._folder / name for name in names if (self._folder / name).is_dir()}
 
     def has(self, ticker: str) -> bool:
         """Return whether a ticker has a file, readable or not; DataError if the name is no ticker."""
@@ -105,10 +140,14 @@ class Store:
         Raises:
             DataError: The folder cannot be read.
         """
-        own = {self.path(ticker).name for ticker in self.tickers()} | {".locks"}
         if not self._folder.exists():
             return []
-        return sorted(entry for entry in self._folder.iterdir() if entry.name not in own)
+        own = {self.at(interval).path(ticker) for ticker, interval in self.series()}
+        folders = self._folders().values()
+        own |= {self._folder / ".locks", *folders}
+        return sorted(
+            entry for one in (self._folder, *folders) for entry in one.iterdir() if entry not in own
+        )
 
     def require(self, tickers: Iterable[str]) -> None:
         """Raise a DataError for the first ticker that has no file; no file is read."""
@@ -136,9 +175,11 @@ class Store:
             raise _disk_error(f"the prices of {ticker} in {path} cannot be read", error) from error
         try:
             history = decode_history(raw)
-            validate(history.table, ticker)
+            validate(history.table, ticker, history.interval)
             if history.ticker != ticker:
                 raise ValueError(f"it holds the prices of {history.ticker}")
+            if path.parent != self._folder_of(history.interval.name):
+                raise ValueError(f"it holds {history.interval.adjective} bars")
             if table_hash(history.table) != history.provenance.hash:
                 raise ValueError("the prices are not those that were written: their hash differs")
         except (ValueError, TypeError, DataError) as error:
@@ -157,13 +198,13 @@ class Store:
             ValueError: The provenance's hash is not the table's.
         """
         ticker = normalise_ticker(history.ticker)
-        path = self.path(ticker)
-        validate(history.table, ticker)
+        path = self.at(history.interval.name).path(ticker)
+        validate(history.table, ticker, history.interval)
         if history.provenance.hash != table_hash(history.table):
             raise ValueError(f"the provenance of {ticker} has the hash of another table")
         content = encode_history(PriceHistory(ticker, history.table, history.provenance))
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock(path):
                 write_file(path, content)
         except OSError as error:
@@ -181,7 +222,7 @@ class Store:
             DataError: Another process holds the lock for longer, or the folder cannot be written to.
         """
         path = self.path(ticker)
-        folders = (self._folder / ".locks", self._folder, self.root)
+        folders = tuple(dict.fromkeys((self._folder / ".locks", path.parent, self._folder, self.root)))
         new = [folder for folder in folders if not folder.exists()]
         with contextlib.ExitStack() as stack:
             # Runs last: if nothing was written, no folder is left.
@@ -201,7 +242,8 @@ class Store:
                 self._lock_path(path).unlink()
 
     def _lock_path(self, path: Path) -> Path:
-        return self._folder / ".locks" / f"{path.stem}.lock"
+        of_interval = "" if path.parent == self._folder else f"@{path.parent.name}"
+        return self._folder / ".locks" / f"{path.stem}{of_interval}.lock"
 
     @contextlib.contextmanager
     def _lock(self, path: Path, seconds: float | None = None) -> Iterator[None]:
@@ -228,6 +270,15 @@ class Store:
             lock.release()
 
     def _missing(self, ticker: str) -> DataError:
+        stored = [interval for one, interval in self.at(None).series() if one == ticker]
+        if stored and self.interval is not None:
+            listed = " and ".join(INTERVALS[name].adjective for name in stored)
+            return DataError(
+                f"the price store {self._folder} has no {INTERVALS[self.interval].adjective} bars of {ticker}, "
+                f"only {listed} ones",
+                f"`data.interval: {stored[0]}` in a config takes those; `lstm-stock fetch {ticker} --interval "
+                f"{self.interval}` fetches others",
+            )
         tickers = self.tickers()
         near = get_close_matches(ticker, tickers, n=3)
         if near:
@@ -241,6 +292,17 @@ class Store:
             f"{ticker} is not in the price store {self._folder}{rest}",
             f"`lstm-stock fetch {ticker}` fetches it; `--data-dir` or LSTM_STOCK_DATA chooses another store",
         )
+
+
+def _tickers_in(folder: Path) -> list[str]:
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _disk_error(f"the price store {folder} cannot be read", error) from error
+    stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
+    return [unquote(stem) for stem in stems if _is_stem(stem)]
 
 
 def _file_stem(ticker: str) -> str:

@@ -1,9 +1,9 @@
 """The price table: its form, its validation, its adjustment for dividends.
 
-A price table has one row per bar: index `date` (`datetime64[s]` at midnight, no time zone, the exchange's local
-date, unique, increasing) and the float64 columns `COLUMNS`. `open high low close` are adjusted for splits and not
-for dividends, as is `volume`; `adj_close` is adjusted for both. `dividends` and `splits` are 0 on a bar without
-one. An `open` may be 0, since many sources lack it for decades.
+A price table has one row per bar: index `date` (`datetime64[s]` at midnight, of an intraday bar with its time; no
+time zone, the exchange's local date, unique, increasing) and the float64 columns `COLUMNS`. `open high low close`
+are adjusted for splits and not for dividends, as is `volume`; `adj_close` is adjusted for both. `dividends` and
+`splits` are 0 on a bar without one. An `open` may be 0, since many sources lack it for decades.
 
 Nothing here reads or writes files, and nothing repairs: an invalid table is refused.
 """
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lstm_stock.config.interval import DAILY, INTERVALS, Interval
 from lstm_stock.errors import DataError, UnusableTickerError
 from lstm_stock.prices.values import VALUE, has_values, times_of, values_hash, wrong_values
 
@@ -55,6 +56,7 @@ class PriceProvenance:
             did not change.
         notes: Findings about the table when it was fetched, in lines for the user.
         column: The column of the file that a series of values was read from; None for prices.
+        interval: Name of the interval of its bars, see `lstm_stock.config.interval.INTERVALS`.
     """
 
     source: str
@@ -68,6 +70,7 @@ class PriceProvenance:
     confirmed_mismatches: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     column: str | None = None
+    interval: str = DAILY.name
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,11 @@ class PriceHistory:
                 f"{self.ticker} is a series of values, not of prices",
                 f"`lstm-stock data show {self.ticker}` shows it",
             )
+
+    @property
+    def interval(self) -> Interval:
+        """The interval of the bars."""
+        return INTERVALS[self.provenance.interval]
 
 
 @dataclass(frozen=True)
@@ -123,10 +131,19 @@ def price_table(dates: npt.ArrayLike, columns: Mapping[str, npt.ArrayLike]) -> p
 
 
 def days_of(table: pd.DataFrame) -> Days:
-    """Return the day of each bar, shape `(n_bars,)`: `datetime64[D]`, or `[s]` where a value has a time of day."""
+    """Return the day of each bar, shape `(n_bars,)`: `datetime64[D]`, or `[s]` where one has a time of day."""
     times = times_of(table)
     days: Days = times.astype("datetime64[D]")
     return days if (days == times).all() else times
+
+
+def iso_date(date: pd.Timestamp) -> str:
+    """Return a bar's date in ISO form, with the time of day where it has one.
+
+    >>> iso_date(pd.Timestamp("2024-03-04")), iso_date(pd.Timestamp("2024-03-04 10:30"))
+    ('2024-03-04', '2024-03-04T10:30')
+    """
+    return f"{date:%F}" if date == date.normalize() else f"{date:%FT%H:%M}"
 
 
 def arrays_of(table: pd.DataFrame) -> dict[str, Array]:
@@ -150,16 +167,21 @@ def between(table: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> 
 
     Args:
         table: Bars with increasing dates.
-        start: First date.
-        end: Last date.
+        start: First date, or time of an intraday bar.
+        end: Last date, with all bars of the day, or time.
     """
-    days = table.index.to_numpy()
-    first = 0 if start is None else int(np.searchsorted(days, np.datetime64(start, "D")))
-    after = len(days) if end is None else int(np.searchsorted(days, np.datetime64(end, "D") + 1))
+    dates: Days = table.index.to_numpy()
+    first = 0 if start is None else int(np.searchsorted(dates, np.datetime64(start)))
+    if end is None:
+        after = len(dates)
+    elif isinstance(end, dt.datetime):
+        after = int(np.searchsorted(dates, np.datetime64(end), side="right"))
+    else:
+        after = int(np.searchsorted(dates, np.datetime64(end) + 1))
     return table.iloc[first:after]
 
 
-def validate(table: pd.DataFrame, name: str) -> None:
+def validate(table: pd.DataFrame, name: str, interval: Interval = DAILY) -> None:
     """Check that `table` is a price table, or a value table.
 
     A close outside of [low, high] passes, since real data has it, and so do gaps between dates and moves of any
@@ -168,6 +190,7 @@ def validate(table: pd.DataFrame, name: str) -> None:
     Args:
         table: The table to check.
         name: A ticker or a file, for the message.
+        interval: Of its bars; intraday ones may have a time of day.
 
     Raises:
         DataError: It is not. The message has one line per reason, with the first row (from 1) and its date.
@@ -179,7 +202,7 @@ def validate(table: pd.DataFrame, name: str) -> None:
         columns = dict(zip(COLUMNS, table.to_numpy().T, strict=True))
         reasons = [
             describe(invalid, lambda row: f"row {row + 1} ({str(dates[row])[:10]})")
-            for invalid in find_invalid_rows(dates, columns)
+            for invalid in find_invalid_rows(dates, columns, interval)
         ]
     if reasons:
         raise DataError(
@@ -188,17 +211,20 @@ def validate(table: pd.DataFrame, name: str) -> None:
         )
 
 
-def find_invalid_rows(dates: Days, columns: Mapping[str, Array]) -> list[InvalidRows]:
+def find_invalid_rows(
+    dates: Days, columns: Mapping[str, Array], interval: Interval = DAILY
+) -> list[InvalidRows]:
     """Find the invalid rows of a table.
 
     Args:
         dates: Shape `(n_rows,)`; NaT is not reported.
         columns: Every one of `COLUMNS`, each of shape `(n_rows,)`.
+        interval: Of the bars; intraday ones may have a time of day.
 
     Returns:
         One entry per reason and column, those of the dates first.
     """
-    return _invalid_dates(dates) + _invalid_values(columns)
+    return _invalid_dates(dates, interval) + _invalid_values(columns)
 
 
 def describe(invalid: InvalidRows, place: Callable[[int], str]) -> str:
@@ -245,8 +271,9 @@ def adjusted(table: pd.DataFrame) -> pd.DataFrame:
 def table_hash(table: pd.DataFrame) -> str:
     """Return the SHA-256 of a table's dates and values, in hex.
 
-    It depends on dates, column names and float64 values alone, not on pandas, the index's unit or the machine. A
-    slice of a table has the hash of the same bars fetched alone.
+    It depends on dates, column names and float64 values alone, not on pandas, the index's unit or the machine: on
+    the days since 1970, of intraday bars on the seconds. A slice of a table has the hash of the same bars fetched
+    alone.
     """
     if has_values(table):
         return values_hash(table)
@@ -288,13 +315,14 @@ def _wrong_form(table: pd.DataFrame) -> list[str]:
     return found
 
 
-def _invalid_dates(dates: Days) -> list[InvalidRows]:
-    all_days = dates.astype("datetime64[D]")
+def _invalid_dates(dates: Days, interval: Interval) -> list[InvalidRows]:
+    unit = "datetime64[s]" if interval.is_intraday else "datetime64[D]"
+    all_days = dates.astype(unit)
     if (all_days == dates).all() and (all_days[1:] > all_days[:-1]).all():  # NaT is neither
         return []
     found = []
     dated = np.flatnonzero(~np.isnat(dates))
-    days = dates[dated].astype("datetime64[D]")
+    days = dates[dated].astype(unit)
     timed = dated[days != dates[dated]]
     if len(timed):
         found.append(InvalidRows(f"{dates[timed[0]]} has a time of day, must be a date", timed))

@@ -8,14 +8,16 @@ neither lose nor mix bars. Prices of two sources are never mixed.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import pandas as pd
 
+from lstm_stock.config.interval import DAILY, INTERVALS
 from lstm_stock.errors import DataError, SourceError, UnknownTickerError
 from lstm_stock.prices.calendars import check_exchange, last_session_over, sessions_between
-from lstm_stock.prices.fetch import fetch_prices
+from lstm_stock.prices.fetch import fetch_prices, read_source, within
 from lstm_stock.prices.incremental import (
     FetchRange,
     complete_bars,
@@ -70,6 +72,20 @@ def fetch_into(
     """
     if options.start and options.end and options.start > options.end:
         raise DataError(f"start {options.start} is after end {options.end}", "swap them, or leave one out")
+    source = SOURCES.get(options.source)
+    if source is None or source.is_incremental:
+        options = replace(options, interval=options.interval or DAILY.name)
+
+        def fetch(dates: FetchOptions) -> Fetched:
+            return fetch_prices(ticker, dates)
+    else:
+        whole = read_source(ticker, options)  # its dates show the interval, and so the file to lock
+        options = replace(options, interval=whole.interval)
+
+        def fetch(dates: FetchOptions) -> Fetched:
+            return within(whole, ticker, dates)
+
+    store = store.at(options.interval)
     with store.locked(ticker, _LOCK_SECONDS + options.max_wait):
         stored, replaced = _stored(store, ticker, options)
         dates = _plan(stored, options)
@@ -77,7 +93,7 @@ def fetch_into(
             return FetchResult(stored, 0, ("up to date: nothing was requested",), was_requested=False)
         options = replace(options, exchange=_exchange(stored, options))
         try:
-            result = _update(ticker, stored, dates or FetchRange(None, None, whole=True), options)
+            result = _update(ticker, stored, dates or FetchRange(None, None, whole=True), options, fetch)
         except UnknownTickerError as error:
             raise _with_neighbours(error, ticker, store) from error
         store.write(result.history)
@@ -128,10 +144,14 @@ def _plan(stored: PriceHistory | None, options: FetchOptions) -> FetchRange | No
 
 
 def _update(
-    ticker: str, stored: PriceHistory | None, dates: FetchRange, options: FetchOptions
+    ticker: str,
+    stored: PriceHistory | None,
+    dates: FetchRange,
+    options: FetchOptions,
+    fetch: Callable[[FetchOptions], Fetched],
 ) -> FetchResult:
     """Fetch the planned dates, or everything where the fetched bars do not continue the stored ones."""
-    fetched = fetch_prices(ticker, replace(options, start=dates.start, end=dates.end))
+    fetched = fetch(replace(options, start=dates.start, end=dates.end))
     if stored is None:
         return _result(ticker, None, dates, fetched, options)
     if stored.has_values != has_values(fetched.table) and not options.refresh:
@@ -150,7 +170,7 @@ def _update(
     if change is not None and not dates.whole:
         notes.append(f"all bars were fetched again, because past bars changed: {change}")
         dates = plan_full(stored, options.start, options.end)
-        fetched = fetch_prices(ticker, replace(options, start=dates.start, end=dates.end))
+        fetched = fetch(replace(options, start=dates.start, end=dates.end))
         change = find_change(old, fetched.table)
     if not options.refresh:
         kept, more = _bars_to_keep(stored, dates, fetched, change)
@@ -180,7 +200,7 @@ def _bars_to_keep(
             "`--refresh` replaces the store's bars with the fetched ones",
         )
     # A bar on a day without a session was an error of the source: its absence is a correction.
-    surplus = session_mismatches(old, fetched.exchange).surplus
+    surplus = session_mismatches(old, fetched.exchange, INTERVALS[fetched.interval]).surplus
     gone = pd.DatetimeIndex(lost.intersection(surplus))
     lost = pd.DatetimeIndex(lost.difference(surplus))
     notes, n_lost = [], counted(len(lost), "bar")
@@ -204,7 +224,7 @@ def _result(
 ) -> FetchResult:
     """Check the new table, and describe its origin."""
     table, source = fetched.table, options.source
-    mismatches = session_mismatches(table, fetched.exchange)
+    mismatches = session_mismatches(table, fetched.exchange, INTERVALS[fetched.interval])
     confirmed = _confirmed(stored, dates, mismatches.dates)
     about = (
         *session_notes(mismatches, fetched.exchange, source, confirmed),
@@ -228,6 +248,7 @@ def _result(
         confirmed_mismatches=tuple(sorted(confirmed)),
         notes=about,
         column=fetched.column,
+        interval=fetched.interval,
     )
     n_new = len(table.index.difference(old_dates))
     return FetchResult(PriceHistory(ticker, table, provenance), n_new, (*fetched.notes, *late, *about))
@@ -237,7 +258,7 @@ def _confirmed(stored: PriceHistory | None, dates: FetchRange, mismatches: froze
     """Return the mismatches that two fetches found: a third would be a waste."""
     if stored is None:
         return frozenset()
-    before = session_mismatches(complete_bars(stored), stored.provenance.exchange).dates
+    before = session_mismatches(complete_bars(stored), stored.provenance.exchange, stored.interval).dates
     start = "" if dates.start is None else dates.start.isoformat()
     refetched = {date for date in before if date >= start}
     return mismatches & (refetched | set(stored.provenance.confirmed_mismatches))
@@ -245,7 +266,7 @@ def _confirmed(stored: PriceHistory | None, dates: FetchRange, mismatches: froze
 
 def _late(fetched: Fetched, end: dt.date | None, now: dt.datetime) -> list[str]:
     """Note sessions that have ended since the newest bar and have no bar."""
-    if fetched.exchange is None:
+    if fetched.exchange is None or fetched.interval != DAILY.name:
         return []
     over = last_session_over(fetched.exchange, now)
     newest = pd.DatetimeIndex(fetched.table.index)[-1].date()

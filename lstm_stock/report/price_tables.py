@@ -14,6 +14,7 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
+from lstm_stock.config.interval import DAILY
 from lstm_stock.prices.table import PriceHistory
 from lstm_stock.prices.update import FetchResult
 from lstm_stock.prices.values import interval_of, interval_text
@@ -55,7 +56,7 @@ def fetch_table(outcomes: Sequence[FetchOutcome]) -> Table:
 
 
 def store_rows(histories: Sequence[PriceHistory | str], now: dt.datetime) -> list[dict[str, Any]]:
-    """Return the row of each ticker of the store: `ticker rows from to source age notes`.
+    """Return the row of each ticker of the store: `ticker interval rows from to source age notes`.
 
     Args:
         histories: The stored prices; the ticker alone where its file is damaged.
@@ -66,6 +67,7 @@ def store_rows(histories: Sequence[PriceHistory | str], now: dt.datetime) -> lis
         if isinstance(history, str)
         else {
             "ticker": history.ticker,
+            "interval": history.interval.name,
             "rows": len(history.table),
             "from": date_text(history.table.index[0]),
             "to": date_text(history.table.index[-1]),
@@ -78,9 +80,10 @@ def store_rows(histories: Sequence[PriceHistory | str], now: dt.datetime) -> lis
 
 
 def store_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Return the table of the rows of `store_rows`."""
-    names = ["ticker", "rows", "from", "to", "source", "age", "notes"]
-    table = new_table(names, left=("ticker", "from", "to", "source", "notes"))
+    """Return the table of the rows of `store_rows`; the interval is shown where some bars are not daily."""
+    has_others = any(row.get("interval", DAILY.name) != DAILY.name for row in rows)
+    names = ["ticker", *["interval"] * has_others, "rows", "from", "to", "source", "age", "notes"]
+    table = new_table(names, left=("ticker", "interval", "from", "to", "source", "notes"))
     for row in rows:
         cells = [str(row.get(name, "-")) for name in names[:-1]]
         table.add_row(*cells, escape(_shorten([row["notes"]] if row["notes"] else [])))
@@ -105,7 +108,8 @@ def facts(history: PriceHistory, now: dt.datetime) -> list[str]:
     origin = history.provenance
     requested = f"{origin.requested_start or 'the earliest'} to {origin.requested_end or 'the newest'}"
     n_rows, first, last = _span(history.table)
-    about = f"currency {origin.currency or 'unknown'}, exchange {origin.exchange or 'unknown'}"
+    bars = "" if history.interval.is_daily else f"{history.interval.adjective} bars, "
+    about = f"{bars}currency {origin.currency or 'unknown'}, exchange {origin.exchange or 'unknown'}"
     if history.has_values:
         interval = interval_text(interval_of(history.table), history.table)
         about = f"a series of values, {interval}, column `{origin.column}` of the file"

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.table import Table
 
 from lstm_stock.report.table import new_table
-from lstm_stock.report.text import MAX_DETAILED_TICKERS
+from lstm_stock.report.text import MAX_DETAILED_TICKERS, date_text, day_text
 
 PROBABILITY = "probability"
 """Unit of an answer that is a probability; the others are losses in percent of the last close."""
@@ -29,7 +29,7 @@ def answer_tables(answers: pd.DataFrame, currency: str | None) -> list[Table]:
         currency: Currency of the prices.
     """
     first, unit = answers.iloc[0], f" {currency}" if currency else ""
-    title = f"{first['ticker']}: after the close of {first['cutoff']:%F} ({first['last_close']:.2f}{unit})"
+    title = f"{first['ticker']}: after the close of {date_text(first['cutoff'])} ({first['last_close']:.2f}{unit})"
     probabilities = answers[answers["unit"] == PROBABILITY]
     losses = answers[answers["unit"] != PROBABILITY]
     tables = []
@@ -68,9 +68,11 @@ def _probability_table(answers: pd.DataFrame, title: str) -> Table:
     """Return one row per session and one column per question."""
     questions = list(dict.fromkeys(answers["question"]))
     table = new_table(["step", "date", *questions], left=("step", "date"), title=title)
-    for (step, date), rows in answers.groupby(["step", "date"]):
+    for (step, _), rows in answers.groupby(["step", "date"]):
         cells = {row["question"]: f"{_percent(row)} %" for row in rows.to_dict("records")}
-        table.add_row(str(step), f"{date:%a %F}", *(cells.get(question, "") for question in questions))
+        table.add_row(
+            str(step), day_text(rows["date"].iloc[0]), *(cells.get(question, "") for question in questions)
+        )
     return table
 
 
@@ -80,8 +82,8 @@ def _loss_table(answers: pd.DataFrame, title: str) -> Table:
     answers = answers.assign(measure=parts["measure"], tail=parts["tail"])
     header = [column for measure in answers["measure"].unique() for column in (measure, "close")]
     table = new_table(["step", "date", "tail", *header], left=("step", "date"), title=title)
-    for (step, date), rows in answers.groupby(["step", "date"]):
-        session = [str(step), f"{date:%a %F}"]
+    for (step, _), rows in answers.groupby(["step", "date"]):
+        session = [str(step), day_text(rows["date"].iloc[0])]
         for tail, of_tail in rows.groupby("tail", sort=False):
             cells = []
             for row in of_tail.to_dict("records"):

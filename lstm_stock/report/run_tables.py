@@ -12,7 +12,7 @@ import pandas as pd
 
 from lstm_stock.report.dividends import amount_text
 from lstm_stock.report.table import new_table
-from lstm_stock.report.text import ahead, number
+from lstm_stock.report.text import ahead, date_text, day_text, number
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.scores import best_baselines
 
@@ -33,13 +33,13 @@ def prediction_table(forecast: pd.DataFrame, currency: str | None) -> Table:
     table = new_table(
         ["step", "date", "median", *(f"{level} %" for level in SHOWN_LEVELS), *["dividend"] * has_dividend],
         left=("step", "date"),
-        title=f"{first['ticker']}: forecast after the close of {first['cutoff']:%F} "
+        title=f"{first['ticker']}: forecast after the close of {date_text(first['cutoff'])} "
         f"({first['last_close']:.2f}{unit})",
     )
     for row in forecast.to_dict("records"):
         intervals = [_interval(row[f"lo_{level}"], row[f"hi_{level}"]) for level in SHOWN_LEVELS]
         dividend = [amount_text(row["dividend"])] * has_dividend
-        table.add_row(str(row["step"]), f"{row['date']:%a %F}", f"{row['y_pred']:.2f}", *intervals, *dividend)
+        table.add_row(str(row["step"]), day_text(row["date"]), f"{row['y_pred']:.2f}", *intervals, *dividend)
     return table
 
 
@@ -47,7 +47,7 @@ def predictions_table(forecast: pd.DataFrame) -> Table:
     """Return the forecasts of many tickers, one row each: the first step and the last."""
     last_step = int(forecast["step"].max())
     steps = [1] if last_step == 1 else [1, last_step]
-    cutoffs = sorted({f"{cutoff:%F}" for cutoff in forecast["cutoff"]})
+    cutoffs = sorted({date_text(cutoff) for cutoff in forecast["cutoff"]})
     dates = cutoffs[0] if len(cutoffs) == 1 else f"{cutoffs[0]} to {cutoffs[-1]}"
     header = ["ticker", "close"]
     for step in steps:

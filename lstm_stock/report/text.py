@@ -45,6 +45,15 @@ def date_text(date: dt.datetime) -> str:
     return f"{date:%F}" if date.time() == dt.time() else f"{date:%F %H:%M}"
 
 
+def day_text(date: dt.datetime) -> str:
+    """Format a date with its weekday, and its time of day if it has one.
+
+    >>> day_text(dt.datetime(2024, 1, 31)), day_text(dt.datetime(2024, 1, 31, 15, 30))
+    ('Wed 2024-01-31', 'Wed 2024-01-31 15:30')
+    """
+    return f"{date:%a} {date_text(date)}"
+
+
 def comparison(scores: pd.DataFrame, model: str, ticker: str) -> str:
     """Compare the network with the best baseline one step ahead, one line per score."""
     at_step = scores[(scores["ticker"] == ticker) & (scores["step"] == scores["step"].min())]

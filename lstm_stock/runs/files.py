@@ -18,6 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lstm_stock.prices.table import iso_date
+
 CONFIG, PROVENANCE = "config.yaml", "provenance.json"
 FORECASTS, SCORES = "forecasts.parquet", "scores.json"
 NETWORK, SCALER, CALIBRATION, HISTORY = "model.keras", "scaler.json", "calibration.json", "history.csv"
@@ -49,7 +51,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
     def plain(value: Any) -> Any:
         if isinstance(value, pd.Timestamp):
-            return value.date().isoformat()
+            return iso_date(value)
         if isinstance(value, float) and not math.isfinite(value):
             return None
         return value

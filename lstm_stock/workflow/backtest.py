@@ -43,6 +43,7 @@ from lstm_stock.runs.provenance import BacktestProvenance, environment, package_
 from lstm_stock.scoring.scores import score_table
 from lstm_stock.scoring.verdict import judge
 from lstm_stock.workflow.backtest_worker import FoldJob, PartName, run_job
+from lstm_stock.workflow.interval import settle_interval
 from lstm_stock.workflow.parallel import Engine, run_calls
 from lstm_stock.workflow.scoring import subject_of
 from lstm_stock.workflow.start import require_unseen_test, start_of
@@ -89,6 +90,7 @@ def backtest(
         RunError: The results cannot be saved.
     """
     started = dt.datetime.now(dt.UTC)
+    config, store = settle_interval(config, store)
     config, start = start_of(config, store, on_note)
     reader = PriceReader(config.data, store)
     config, fold_plans = plan_backtest(config, reader, plan, on_note, start)

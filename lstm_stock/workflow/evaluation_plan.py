@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lstm_stock.config.interval import DAILY
 from lstm_stock.dataset.market import Market
 from lstm_stock.errors import ConfigError
 from lstm_stock.prices.reader import Snapshot
@@ -15,6 +16,7 @@ from lstm_stock.runs.catalog import find_run
 from lstm_stock.runs.pretrained import PretrainedFolder, find_pretrained
 from lstm_stock.runs.run import Run
 from lstm_stock.workflow.evaluate import Plan
+from lstm_stock.workflow.interval import require_daily
 from lstm_stock.workflow.universal import Chooser
 
 
@@ -67,6 +69,7 @@ def plan_evaluation(store: Store, runs_dir: Path, wanted: Wanted) -> Plan:
     if not wanted.in_sample:
         run.require_unseen(start)
     data = run.config.data
+    store = store.at(data.interval if folder is None else DAILY.name)
     tickers = [run.require_ticker(name) for name in wanted.tickers or data.tickers]
     of_market = data.tickers if run.config.needs_market and market is None else ()
     store.require([*tickers, *of_market, *data.covariates])
@@ -81,7 +84,8 @@ def _pretrained(
         raise ConfigError(
             "--tickers: a pretrained network has no tickers of its own", "name some: `--tickers AAPL,MSFT`"
         )
-    store.require(tickers)
+    require_daily(store, tickers)
+    store = store.at(DAILY.name)
     chooser = Chooser(folder, store, Snapshot(store), end)
     choices = {ticker: chooser.choose(ticker) for ticker in tickers}
     first = choices[tickers[0]]

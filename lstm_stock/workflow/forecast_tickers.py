@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from lstm_stock.config import normalise_ticker
+from lstm_stock.config.interval import DAILY
 from lstm_stock.config.tickers import distinct
 from lstm_stock.errors import DataError, ShortHistoryError, UnusableTickerError
 from lstm_stock.prices.reader import PriceSource
@@ -17,6 +18,7 @@ from lstm_stock.prices.store import Store
 from lstm_stock.runs.catalog import find_run
 from lstm_stock.runs.pretrained import PretrainedFolder, find_pretrained, packaged_networks
 from lstm_stock.runs.run import Run
+from lstm_stock.workflow.interval import require_daily
 from lstm_stock.workflow.predict import Prediction, predict
 from lstm_stock.workflow.run_bars import RunBars
 from lstm_stock.workflow.store_market import is_share
@@ -49,6 +51,11 @@ def find_network(name: str | None, runs_dir: Path) -> Run | PretrainedFolder:
     if name is None:
         return packaged_networks()
     return find_pretrained(name) or find_run(runs_dir, None if name == NEWEST else name)
+
+
+def store_for(network: Run | PretrainedFolder, store: Store) -> Store:
+    """Return the store with the bars that a network reads: of its run's interval, or daily ones."""
+    return store.at(network.config.data.interval if isinstance(network, Run) else DAILY.name)
 
 
 def tickers_to_forecast(names: Sequence[str], network: Run | PretrainedFolder, store: Store) -> list[str]:
@@ -158,7 +165,7 @@ def _with_run(run: Run, store: Store, prices: PriceSource, wanted: Wanted) -> Fo
 def _with_pretrained(
     folder: PretrainedFolder, store: Store, prices: PriceSource, wanted: Wanted
 ) -> Forecasts:
-    store.require(wanted.tickers)
+    require_daily(store, wanted.tickers)
     chooser = Chooser(folder, store, prices, wanted.cutoff)
     found = Forecasts(OF_PRETRAINED)
     failures: list[tuple[str, UnusableTickerError]] = []

@@ -154,6 +154,12 @@ def require_before_the_fact(history: PriceHistory, first: dt.date, now: dt.datet
     """
     ticker, cutoff, origin = history.ticker, history.table.index[-1].date(), history.provenance
     source = origin.source
+    if not history.interval.is_daily:
+        raise JournalError(
+            f"no forecast of {ticker} for the journal, which holds forecasts of days: the bars are "
+            f"{history.interval.adjective}",
+            "leave out `--journal`",
+        )
     deadline = deadline_of(origin.exchange, cutoff, first)
     if deadline is None:
         raise JournalError(

@@ -62,7 +62,7 @@ def draw(
     if named is None and len(tickers) > MAX_DETAILED_TICKERS:
         yield from _draw_all_tickers(scores, model, folder, on_warning)
         return
-    prices = Snapshot(store)
+    prices = Snapshot(store.at(run.config.data.interval))
     bars = RunBars(run, prices, end=None)
     for ticker in tickers if named is None else [named]:
         figures = _figures_of_scores(run.forecasts_of(ticker), scores, ticker, model)

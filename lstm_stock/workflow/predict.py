@@ -9,15 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lstm_stock.config.interval import DAY_SECONDS
 from lstm_stock.dataset.market import Market
 from lstm_stock.dataset.series import TickerSeries, apply_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows, windows_of, windows_up_to
 from lstm_stock.distributions.calibrated import Calibrated
 from lstm_stock.distributions.intervals import Calibrator
-from lstm_stock.errors import ShortHistoryError
+from lstm_stock.errors import ConfigError, ShortHistoryError
 from lstm_stock.prices import calendars
 from lstm_stock.prices.dividends import DividendsAhead, dividends_ahead
+from lstm_stock.prices.next_bars import next_bars
 from lstm_stock.prices.sources import fetch_command
 from lstm_stock.prices.table import PriceHistory
 from lstm_stock.runs.pretrained import Pretrained
@@ -85,8 +87,10 @@ def predict(
             f"{ticker} has no bar on or before {cutoff}: the first one is of {history.table.index[0]:%F}",
             "choose a later `--cutoff`",
         )
-    dates = calendars.next_sessions(history.provenance.exchange, table.index[-1], spec.horizon)
-    ahead = dividends_ahead(table, dates, dividends)
+    dates = next_bars(
+        pd.DatetimeIndex(table.index), history.interval, history.provenance.exchange, spec.horizon
+    )
+    ahead = _dividends(history, table, dates, dividends)
     of_covariates = bars.warnings_of_covariates(ticker)
     if not isinstance(run, Pretrained):
         for name, of_training in run.provenance.covariates.items():
@@ -126,6 +130,21 @@ def predict(
         dividends=ahead,
         warnings=(*warnings, *of_close),
     )
+
+
+def _dividends(
+    history: PriceHistory, table: pd.DataFrame, dates: pd.DatetimeIndex, known: Mapping[dt.date, float] | None
+) -> DividendsAhead:
+    """Return the dividends to take off: none of bars of a week or longer, within which ex-dates are unknown."""
+    interval = history.interval
+    if interval.is_daily or interval.is_intraday:
+        return dividends_ahead(table, dates, known)
+    if known:
+        raise ConfigError(
+            f"--dividend: {history.ticker} has {interval.adjective} bars, within which an ex-date may be anywhere",
+            "leave it out, and take the dividend off the prices yourself",
+        )
+    return DividendsAhead({}, (), ())
 
 
 def last_windows(bars: RunBars, ticker: str) -> tuple[Windows, Calibrator]:
@@ -183,12 +202,20 @@ def _warnings(
 ) -> list[str]:
     ticker, warnings = history.ticker, []
     newest = history.table.index[-1].date()
-    age = (today - newest).days
-    if (cutoff is None or cutoff > newest) and age > OLD_AFTER_DAYS:
+    age, interval = (today - newest).days, history.interval
+    length = 31 * interval.months or interval.seconds // DAY_SECONDS
+    if (cutoff is None or cutoff > newest) and age > OLD_AFTER_DAYS + 2 * (length if length > 1 else 0):
         warnings.append(
             f"the newest bar of {ticker} is {newest}, {age} days old: the forecast starts there, not today "
             f"({fetch_command(ticker, history.provenance.source)} fetches newer prices)"
         )
+    if length > 1:
+        if history.table["dividends"].any():
+            warnings.append(
+                f"no dividends of {ticker} are taken off the prices: within {interval.adjective} bars their "
+                "ex-dates are unknown"
+            )
+        return warnings
     exchange = history.provenance.exchange
     if not calendars.knows_holidays(exchange, dates):
         whose = (

@@ -16,6 +16,7 @@ from typing import Any
 
 from lstm_stock.atomic import write_dir_atomically
 from lstm_stock.config import Config
+from lstm_stock.config.interval import DAILY
 from lstm_stock.config.schema import REGRESSION
 from lstm_stock.dataset.build import build_dataset
 from lstm_stock.dataset.pooled import PooledT
@@ -42,6 +43,7 @@ from lstm_stock.runs.provenance import (
 from lstm_stock.runs.run import ModelArtifacts
 from lstm_stock.workflow.fit import FittedForecaster, exported_network, fit_with_refit
 from lstm_stock.workflow.forecast import median_calibrator
+from lstm_stock.workflow.interval import require_daily
 
 
 def pretrain(config: Config, store: Store, folder: Path, on_note: Callable[[str], None]) -> PretrainedFolder:
@@ -101,7 +103,8 @@ def _train_one(
 ) -> tuple[RunProvenance, dict[str, str]]:
     """Train the network of one set of inputs and write it; return its provenance and the hashes of its files."""
     started, clock = dt.datetime.now(dt.UTC), time.perf_counter()
-    reader = PriceReader(config.data, store)
+    require_daily(store, config.data.all_tickers)
+    reader = PriceReader(config.data, store.at(DAILY.name))
     dataset = build_dataset(config, reader, on_note, has_test=False)
     config, windows = dataset.config, dataset.windows
     origins, of_covariates = (

@@ -173,7 +173,7 @@ class RunBars:
 def warnings_of_prices(origin: TickerOrigin, history: PriceHistory) -> list[str]:
     """Return a sentence if the stored prices are not those that a run was trained on."""
     ticker = history.ticker
-    used = between(history.table, dt.date.fromisoformat(origin.first), dt.date.fromisoformat(origin.last))
+    used = between(history.table, *origin.dates)
     if price_table.table_hash(used) == origin.hash:
         return []
     return [

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_stock.config.features import feature_of
+from lstm_stock.config.interval import DAILY
 from lstm_stock.dataset.blas import one_blas_thread
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions.calibrated import Calibrated
@@ -126,7 +127,7 @@ def _results(plan: Plan, n_workers: int) -> Generator[_Part]:
 
 def scan_part(plan: Plan) -> _Part:
     """Return the rows of some tickers, and the error messages of the others."""
-    store = Store(plan.data_dir)
+    store = Store(plan.data_dir, DAILY.name)
     chooser = Chooser(plan.folder, store, Snapshot(store), plan.end)
     rows, left_out = [], {}
     with one_blas_thread():

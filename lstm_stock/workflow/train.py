@@ -34,6 +34,7 @@ from lstm_stock.runs.provenance import (
 )
 from lstm_stock.runs.run import ModelArtifacts, Run, RunResults, save_run
 from lstm_stock.workflow.fit import exported_network, fit_with_refit, regressions_of, score_jobs
+from lstm_stock.workflow.interval import settle_interval
 from lstm_stock.workflow.kept_start import note_kept_starts
 from lstm_stock.workflow.parallel import WorkerKilledError
 from lstm_stock.workflow.scoring import ScoredTicker, collect_scores, score_tickers, subject_of
@@ -87,6 +88,7 @@ def train(
         RunError: The run cannot be saved.
     """
     started = dt.datetime.now(dt.UTC)
+    config, store = settle_interval(config, store)
     config, start = start_of(config, store, reports.note)
     reader = PriceReader(config.data, store)
     dataset = build_dataset(config, reader, reports.note, start=start)

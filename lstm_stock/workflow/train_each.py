@@ -20,6 +20,7 @@ from lstm_stock.runs.files import FORECASTS, read_forecasts
 from lstm_stock.runs.provenance import fingerprint, fingerprint_inputs
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.verdict import LossTables, judge_loss_tables
+from lstm_stock.workflow.interval import settle_interval
 from lstm_stock.workflow.parallel import Engine, run_calls
 from lstm_stock.workflow.scoring import subject_of
 
@@ -152,11 +153,12 @@ def find_finished_runs(job: TrainJob, configs: dict[str, Config]) -> dict[str, R
                 by_key[run.provenance.key] = run
     found = {}
     for ticker, config in configs.items():
-        reader = PriceReader(config.data, Store(job.data_dir))
         try:
+            config, store = settle_interval(config, Store(job.data_dir))
+            reader = PriceReader(config.data, store)
             for name in (ticker, *config.data.covariates):
                 reader.table(name)
-        except DataError:
+        except (DataError, ConfigError):
             continue  # the training reports it
         key = fingerprint(fingerprint_inputs(config, reader.origins))
         if key in by_key:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +18,7 @@ from lstm_stock.prices.store import Store
 from lstm_stock.prices.table import between, table_hash
 from lstm_stock.runs.run import Run
 from lstm_stock.workflow.fit import FittedForecaster, fit_calibrators
+from lstm_stock.workflow.interval import settle_interval
 from lstm_stock.workflow.leakcheck.compare import Checked, Corruption
 from lstm_stock.workflow.leakcheck.corruption import CORRUPTIONS, DATES
 from lstm_stock.workflow.leakcheck.folds import FoldPasses
@@ -75,6 +75,7 @@ def check_config(
         LeakError: There is a leak.
         DataError: Prices are missing or too few.
     """
+    config, store = settle_interval(config, store)
     prices = Snapshot(store)
     config, start = start_of(config, store, on_note)
     reader = PriceReader(config.data, prices)
@@ -116,10 +117,11 @@ def check_run(
         RunError: The run cannot be read.
     """
     provenance = run.provenance
+    store = store.at(run.config.data.interval)
     histories, changed = {}, []
     for ticker, origin in (provenance.tickers | provenance.covariates).items():
         history = store.read(ticker)
-        first, last = map(dt.date.fromisoformat, (origin.first, origin.last))
+        first, last = origin.dates
         histories[ticker] = replace(history, table=between(history.table, first, last))
         if table_hash(histories[ticker].table) != origin.hash:
             changed.append(ticker)
