@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Final
+from typing import Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lstm_stock.config.interval import Interval
@@ -22,8 +23,14 @@ from lstm_stock.prices.interval import RECENT, DaysBetween, Times, next_times
 INTRADAY_SETTLING: Final = dt.timedelta(minutes=15)
 """Time after an intraday bar's end during which a source may still change it: many quotes are delayed so long."""
 
+Dating = Literal["start", "end", "both"]
+"""The time of an intraday bar: its start, its end, or its start and in the closing auction its end."""
+
 _SHOWN_DAYS = 20
-"""Newest days of an intraday series that show whether its bars are dated by their starts."""
+"""Newest days of an intraday series that show how its bars are dated."""
+
+_MIN_SHARE = 0.98
+"""Share of their bars that must be within the sessions."""
 
 
 def next_bars(dates: pd.DatetimeIndex, interval: Interval, exchange: str | None, n: int) -> pd.DatetimeIndex:
@@ -137,41 +144,42 @@ class Hours:
         return local_start, local_end
 
     @cached_property
-    def _sides(self) -> tuple[bool, bool]:
-        """Whether bars are dated at the starts and at the ends of the newest sessions."""
+    def _dating(self) -> Dating | None:
+        """How the newest bars are dated; None where they extend beyond the sessions."""
         days = self.times.astype("datetime64[D]")
-        at_start = at_end = False
-        for day in np.unique(days)[-_SHOWN_DAYS:]:
-            session = self.session(day)
-            if session is not None:
-                on_day = self.times[days == day]
-                at_start |= session[0] in on_day
-                at_end |= session[1] in on_day
-        return at_start, at_end
+        newest = np.unique(days)[-_SHOWN_DAYS:]
+        sessions = [(self.times[days == day], session) for day in newest if (session := self.session(day))]
+        for dating in get_args(Dating) if sessions else ():
+            exist = [self._exist(times, session, dating) for times, session in sessions]
+            if np.concatenate(exist).mean() >= _MIN_SHARE:
+                found: Dating = dating
+                return found
+        return None
+
+    def _exist(
+        self, times: Times, session: tuple[np.datetime64, np.datetime64], dating: Dating
+    ) -> npt.NDArray[np.bool_]:
+        """Return which times are those of bars that overlap a session."""
+        (start, end), step = session, np.timedelta64(self.interval.seconds, "s")
+        if dating == "start":
+            return np.asarray((times + step > start) & (times < end))
+        if dating == "end":
+            return np.asarray((times > start) & (times - step < end))
+        return np.asarray((times >= start) & (times <= end))
 
     def within(self, on_day: Times) -> Times:
-        """Keep the times of one day at which its session has bars, which ends early on some days.
-
-        All are kept where no bar is dated by the start or the end of a session: the bars extend beyond it.
-        """
+        """Keep the times of one day at which its session has bars, which ends early on some days."""
         session = self.session(on_day[0]) if len(on_day) else None
-        if session is None or not any(self._sides):
+        if session is None or self._dating is None:
             return on_day
-        start, end = session
-        at_start, at_end = self._sides
-        if at_start and at_end:  # the closing auction has a bar of its own
-            return on_day[(on_day >= start) & (on_day <= end)]
-        if at_start:
-            return on_day[(on_day >= start) & (on_day < end)]
-        return on_day[(on_day > start) & (on_day - self.interval.seconds < end)]
+        return on_day[self._exist(on_day, session, self._dating)]
 
     def end_of(self, label: np.datetime64) -> dt.datetime:
         """Return when a bar is over."""
-        at_start, at_end = self._sides
-        end = label if at_end and not at_start else label + self.interval.seconds
+        end = label if self._dating == "end" else label + self.interval.seconds
         session = self.session(label)
-        if session is not None and at_start and label < session[1]:
-            end = min(end, session[1])
+        if session is not None and self._dating in ("start", "both"):
+            end = min(end, max(session[1], label))
         zone = ZoneInfo(calendars.zone_of(self.exchange))
         local: dt.datetime = end.astype("datetime64[s]").item()
         return local.replace(tzinfo=zone).astimezone(dt.UTC)
