@@ -70,6 +70,12 @@ def _require_suitable(config: Config, interval: Interval) -> None:
             "bars: which value of a covariate is known at a close is computed for daily bars",
             "leave out `data.covariates` and their features",
         )
+    if config.model.start is not None:
+        raise ConfigError(
+            f"model.start: got {config.model.start}, must be null with {interval.adjective} bars: pretrained "
+            "networks forecast daily ones",
+            "leave out `model.start`",
+        )
     seasonal = [name for name in config.features if name in FEATURES and FEATURES[name].by_step]
     if seasonal:
         raise ConfigError(
