@@ -73,9 +73,9 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    """Write a JSON object; ValueError if it holds NaN."""
-    path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+def write_json(path: Path, data: dict[str, Any], indent: int | None = 2) -> None:
+    """Write a JSON object; ValueError if it holds NaN. `indent` None is for thousands of numbers: one line."""
+    path.write_text(json.dumps(data, indent=indent, allow_nan=False) + "\n", encoding="utf-8")
 
 
 class ForecastWriter:

@@ -356,7 +356,9 @@ def write_network(folder: Path, fitted: ModelArtifacts) -> dict[str, str]:
 def write_regressions(folder: Path, config: Config, fitted: ModelArtifacts) -> None:
     """Write a file for each regression; OSError if the disk refuses."""
     for name, one in fitted.regressions.items():
-        write_json(folder / REGRESSIONS[name], {"features": list(config.columns)} | one.to_json())
+        write_json(
+            folder / REGRESSIONS[name], {"features": list(config.columns)} | one.to_json(), indent=None
+        )
 
 
 def save_run(runs_dir: Path, results: RunResults) -> Run:
