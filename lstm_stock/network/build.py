@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from lstm_stock.config.cells import CELLS
@@ -16,9 +17,14 @@ from lstm_stock.errors import ConfigError
 from lstm_stock.network.architecture import Architecture
 from lstm_stock.network.cells.base import cell_of
 from lstm_stock.network.heads import head_of
+from lstm_stock.network.keras_file import require_sane_archive
 
 SHORTCUT = "shortcut"
 """Name of the layer that maps the last bar to the output."""
+
+
+LARGEST_WEIGHT = 1e6
+"""Greatest absolute weight of a network that is loaded: those of a trained one are below a hundred."""
 
 
 def build_network(spec: Architecture) -> keras.Model:
@@ -85,11 +91,25 @@ def load_network(path: Path, cell: str) -> keras.Model:
     """Load a saved network of a cell, without its optimizer; no code in the file is run.
 
     Raises:
-        ValueError: The file is no Keras model, or holds an unknown layer.
+        ValueError: The file is no Keras model, holds an unknown layer, a layer of absurd size, or weights that are
+            not finite or absurdly large.
         OSError: It cannot be read.
     """
+    require_sane_archive(path)
     cell_of(cell)  # registers the cell's own layers with Keras
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except OSError:
+        raise
+    except Exception as error:  # what Keras raises on a changed file may be of any type
+        raise ValueError(f"Keras cannot read it: {error}") from error
+    if not isinstance(network, keras.Model) or len(network.outputs) != 1:
+        raise ValueError("it is no model with one output")
+    for weight in network.weights:
+        values = np.asarray(weight)
+        if not (np.abs(values) <= LARGEST_WEIGHT).all():
+            raise ValueError(f"`{weight.path}` has weights that are not finite, or beyond {LARGEST_WEIGHT:g}")
+    return network
 
 
 def with_ticker_embedding(window: Any, ticker: Any, spec: Architecture) -> Any:

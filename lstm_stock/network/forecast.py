@@ -13,10 +13,14 @@ import numpy as np
 from lstm_stock.config.cells import CELLS
 from lstm_stock.dataset.windows import Windows
 from lstm_stock.distributions import Distribution
+from lstm_stock.errors import RunError
 from lstm_stock.network.architecture import Architecture, Params
 from lstm_stock.network.batches import InputBatches
 from lstm_stock.network.cells.base import PREDICT_BATCH, cell_of
 from lstm_stock.network.heads import head_of
+
+LARGEST_PARAMETER = 700.0
+"""Greatest absolute parameter of a distribution: the exponential of a larger one overflows."""
 
 
 class Network(Protocol):
@@ -33,6 +37,9 @@ def forecast_returns(network: Network, spec: Architecture, windows: Windows) -> 
         network: The network of a `TrainingResult` or a saved run.
         spec: Its architecture.
         windows: The windows to forecast from.
+
+    Raises:
+        RunError: The network forecasts numbers that are not finite.
     """
     return next(_forecast(network, spec, [windows], min(len(windows), PREDICT_BATCH)))
 
@@ -59,7 +66,18 @@ def _forecast(
         else (forecast(network, windows, spec) for windows in tickers)
     )
     for windows, params in zip(tickers, outputs, strict=True):
+        _require_usable(params, spec.head)
         yield windows.to_returns(to_distribution(spec.head, params))
+
+
+def _require_usable(params: Params, head: str) -> None:
+    """Raise a RunError for parameters that are not finite, or whose exponential would not be."""
+    largest = np.inf if head == "point" else LARGEST_PARAMETER
+    if not (np.isfinite(params) & (np.abs(params) <= largest)).all():
+        raise RunError(
+            "the network forecasts numbers that are not finite, or absurdly large",
+            "its weights are damaged, or it was trained on data of another scale: train again",
+        )
 
 
 def _outputs(network: Network, tickers: Sequence[Windows], size: int) -> Iterator[Params]:

@@ -48,7 +48,7 @@ def _created(path: Path) -> dt.datetime:
     """Return when a run was made; where its provenance cannot be read, by its name or the time of the folder."""
     try:
         return _utc(dt.datetime.fromisoformat(read_json(path / PROVENANCE)["created"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         pass
     try:
         return _utc(dt.datetime.strptime(path.name[:15], _NAME_TIME))

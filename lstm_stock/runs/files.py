@@ -5,6 +5,7 @@ Forecasts are written ticker by ticker, so that only one ticker is in memory.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -16,9 +17,12 @@ from urllib.parse import quote
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lstm_stock.prices.table import iso_date
+from lstm_stock.readback import MAX_JSON, open_file, parse_json, read_file
+from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 
 CONFIG, PROVENANCE = "config.yaml", "provenance.json"
 FORECASTS, SCORES = "forecasts.parquet", "scores.json"
@@ -31,6 +35,9 @@ REGRESSIONS = {"pooled_t": "pooled.json", "universal": "universal.json", "pretra
 
 FOLDS = "folds.csv"
 """Only a backtest has this file."""
+
+MAX_CSV = 2**26
+"""Greatest size of a training history in bytes: a hundred thousand epochs have a tenth of it."""
 
 RUN_FILES = (CONFIG, NETWORK, SCALER, CALIBRATION, HISTORY, FORECASTS, SCORES, PROVENANCE)
 """Every run has these files."""
@@ -64,12 +71,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is not JSON.
-        TypeError: It is not an object.
+        ValueError: It is not JSON, or not an object.
     """
-    data = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(data, dict):
-        raise TypeError("not a JSON object")
+    data: dict[str, Any] = parse_json(dict[str, Any], read_file(path, MAX_JSON))
     return data
 
 
@@ -116,7 +120,56 @@ class ForecastWriter:
             self._writer.close()
 
 
+def read_history(path: Path) -> pd.DataFrame:
+    """Read a training history.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no table of numbers.
+    """
+    table = pd.read_csv(io.BytesIO(read_file(path, MAX_CSV)))
+    for name in table:
+        if not pd.api.types.is_numeric_dtype(table[name]) or pd.api.types.is_bool_dtype(table[name]):
+            raise ValueError(f"its column `{name}` holds other than numbers")
+    return table
+
+
 def read_forecasts(path: Path, ticker: str | None = None) -> pd.DataFrame:
-    """Read a forecast table, or the rows of one ticker."""
-    filters = None if ticker is None else [("ticker", "==", ticker)]
-    return pd.read_parquet(path, filters=filters)
+    """Read a forecast table, or the rows of one ticker.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no forecast table.
+        pyarrow.ArrowException: It is no Parquet file, or damaged.
+    """
+    # One thread: those of the reader are still ending when the process does, which now and then aborts it
+    # (github.com/apache/arrow/issues/34314).
+    with open_file(path) as file, pq.ParquetFile(file, pre_buffer=False) as parquet:
+        schema = parquet.schema_arrow
+        for name in FORECAST_COLUMNS:
+            if name in schema.names:
+                _require_type(name, schema.field(name).type)
+        parts = [schema.empty_table()]
+        for i in range(parquet.num_row_groups):  # each ticker has one, unless an old version wrote them
+            if ticker is not None:
+                names = parquet.read_row_group(i, ["ticker"], use_threads=False)["ticker"]
+                chosen = pc.equal(names, ticker)
+                if not pc.any(chosen).as_py():
+                    continue
+            part = parquet.read_row_group(i, use_threads=False)
+            parts.append(part if ticker is None else part.filter(chosen))
+        table = pa.concat_tables(parts)
+    return table.to_pandas(use_threads=False, ignore_metadata=True)
+
+
+def _require_type(name: str, kind: pa.DataType) -> None:
+    if name in ("ticker", "model"):
+        fits = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    elif name in ("cutoff", "date"):
+        fits = pa.types.is_timestamp(kind) and kind.tz is None
+    elif name == "step":
+        fits = pa.types.is_integer(kind)
+    else:
+        fits = pa.types.is_floating(kind)
+    if not fits:
+        raise ValueError(f"its column `{name}` is of type {kind}")

@@ -19,16 +19,17 @@ from lstm_stock.config.features import FEATURES
 from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.distributions.intervals import Calibrator
 from lstm_stock.errors import RunError
+from lstm_stock.readback import MAX_JSON, parse_json, read_file
 from lstm_stock.runs.files import (
     CALIBRATION,
     CONFIG,
     PROVENANCE,
     SCALER,
-    read_json,
     write_json,
 )
 from lstm_stock.runs.provenance import RunProvenance
 from lstm_stock.runs.run import ModelArtifacts, Run, write_network, write_regressions
+from lstm_stock.runs.saved import SavedCard
 
 CARD = "card.json"
 """The file by which a folder of pretrained networks is recognised: how they were made."""
@@ -132,8 +133,8 @@ class PretrainedFolder:
     def card(self) -> dict[str, Any]:
         """How the networks were made; RunError if the file cannot be read."""
         try:
-            return read_json(self.path / CARD)
-        except (OSError, ValueError, TypeError) as error:
+            return parse_json(SavedCard, read_file(self.path / CARD, MAX_JSON)).model_dump()
+        except (OSError, ValueError) as error:
             raise RunError(
                 f"{self.path / CARD} cannot be read: {error}",
                 "make the networks again: `lstm-stock pretrain`",

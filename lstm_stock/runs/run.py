@@ -7,6 +7,7 @@ mode.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from lstm_stock.config import Config, load_saved_config
+from lstm_stock.config.cells import CELLS
 from lstm_stock.config.heads import HEADS
 from lstm_stock.config.scales import SCALES
 from lstm_stock.dataset.pooled import PooledT
@@ -27,6 +30,7 @@ from lstm_stock.dataset.split import Split
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.errors import ConfigError, RunError
 from lstm_stock.prices.reader import TickerOrigin
+from lstm_stock.readback import MAX_JSON, parse_json, read_file
 from lstm_stock.runs.files import (
     CALIBRATION,
     CONFIG,
@@ -39,12 +43,20 @@ from lstm_stock.runs.files import (
     SCALER,
     SCORES,
     read_forecasts,
-    read_json,
+    read_history,
     records,
     write_json,
 )
 from lstm_stock.runs.folder import save_folder
 from lstm_stock.runs.provenance import RunProvenance, file_hash
+from lstm_stock.runs.saved import (
+    ADDED_SCORES,
+    SavedCalibrators,
+    SavedPooled,
+    SavedProvenance,
+    SavedScalers,
+    SavedScores,
+)
 from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
 from lstm_stock.scoring.scores import SCORE_COLUMNS
 
@@ -54,7 +66,7 @@ if TYPE_CHECKING:
     from lstm_stock.network.forecast import Network
 
 
-ADDED_COLUMNS = ("trailing_vol", "p_up", "rmse_percent", *(f"coverage_trained_{level}" for level in LEVELS))
+ADDED_COLUMNS = ("trailing_vol", "p_up", *ADDED_SCORES)
 """Columns of forecasts and scores that runs of older versions lack; they are read as NaN."""
 
 MAX_BYTES = 2**30
@@ -138,13 +150,27 @@ class Run:
             self._saved_content(path)
             network = load_network(path, self.config.model.cell)
             expected = (None, self.config.window.look_back, len(self.config.columns))
-            shape = network.inputs[0].shape
-            _require(shape == expected, f"its input is {shape}, not {expected}")
             n_inputs = 2 if self.config.model.ticker_embedding else 1
             _require(len(network.inputs) == n_inputs, f"it has {len(network.inputs)} inputs, not {n_inputs}")
+            shape = tuple(network.inputs[0].shape)
+            _require(shape == expected, f"its input is {shape}, not {expected}")
+            found, outputs = tuple(network.outputs[0].shape), self._outputs_per_member
+            _require(
+                len(found) == 4 and found[2:] == outputs,
+                f"its output is {found}, not that of the head {self.config.model.head}, {outputs} of each member",
+            )
+            n_params = network.count_params()
+            _require(n_params == self.provenance.n_params, f"it has {n_params} parameters, not as saved")
             return network
 
         return self._read(NETWORK, parse)
+
+    @property
+    def _outputs_per_member(self) -> tuple[int, int]:
+        """Steps and parameters per step that the network outputs, by the config."""
+        model = self.config.model
+        n_steps = 1 if CELLS[model.cell].one_step else self.config.window.horizon
+        return n_steps, HEADS[model.head].n_params or model.vocabulary
 
     @cached_property
     def forecaster(self) -> Network:
@@ -154,12 +180,13 @@ class Run:
         from lstm_stock.network.onnx.session import OnnxNetwork, Signature
 
         config = self.config
+        horizon, n_params = self._outputs_per_member
         signature = Signature(
             look_back=config.window.look_back,
             n_features=len(config.columns),
             has_ticker=config.model.ticker_embedding > 0,
-            horizon=config.window.horizon,
-            n_params=HEADS[config.model.head].n_params or config.model.vocabulary,
+            horizon=horizon,
+            n_params=n_params,
         )
         return self._read(ONNX, lambda path: OnnxNetwork(self._saved_content(path), signature))
 
@@ -168,9 +195,10 @@ class Run:
         """What was fitted on the train bars of each ticker."""
 
         def parse(path: Path) -> dict[str, FittedTicker]:
+            saved = parse_json(SavedScalers, read_file(path, MAX_JSON))
             scalers = {
-                name: FittedTicker.from_json(one, self.config.target_scale)
-                for name, one in read_json(path).items()
+                name: FittedTicker.from_json(one.model_dump(), self.config.target_scale)
+                for name, one in saved.items()
             }
             _require(tuple(scalers) == self.fitted_names, f"its tickers are not those of {CONFIG}")
             features = {scaler.scaler.features for scaler in scalers.values()}
@@ -184,7 +212,8 @@ class Run:
         """What scales the intervals of each ticker."""
 
         def parse(path: Path) -> dict[str, Calibrator]:
-            calibrators = {name: Calibrator.from_json(one) for name, one in read_json(path).items()}
+            saved = parse_json(SavedCalibrators, read_file(path, MAX_JSON))
+            calibrators = {name: Calibrator.from_json(one.model_dump()) for name, one in saved.items()}
             _require(tuple(calibrators) == self.fitted_names, f"its tickers are not those of {CONFIG}")
             expected = (self.config.calibration, LEVELS, (self.config.window.horizon, len(LEVELS)))
             found = {(one.kind, one.levels, one.factors.shape) for one in calibrators.values()}
@@ -198,17 +227,17 @@ class Run:
         """The baselines that are regressions over many tickers, by name; a run of an older version has none."""
 
         def parse(path: Path) -> PooledT:
-            data, columns = read_json(path), self.config.columns
-            _require(data["features"] == list(columns), f"its features are not those of {CONFIG}")
-            return PooledT.from_json(data, len(columns), self.config.window.horizon)
+            saved, columns = parse_json(SavedPooled, read_file(path, MAX_JSON)), self.config.columns
+            _require(saved.features == list(columns), f"its features are not those of {CONFIG}")
+            return PooledT.from_json(saved.model_dump(), len(columns), self.config.window.horizon)
 
-        files = {name: file for name, file in REGRESSIONS.items() if (self.path / file).exists()}
+        files = {name: file for name, file in REGRESSIONS.items() if os.path.lexists(self.path / file)}
         return {name: self._read(file, parse) for name, file in files.items()}
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """One row per member and epoch."""
-        return self._read_table(HISTORY, pd.read_csv, HISTORY_COLUMNS)
+        return self._read_table(HISTORY, read_history, HISTORY_COLUMNS)
 
     @cached_property
     def forecasts(self) -> pd.DataFrame:
@@ -220,35 +249,54 @@ class Run:
         return self._read_table(FORECASTS, lambda path: read_forecasts(path, ticker), FORECAST_COLUMNS)
 
     @cached_property
+    def _saved_scores(self) -> SavedScores:
+        return self._read(SCORES, lambda path: parse_json(SavedScores, read_file(path, MAX_JSON)))
+
+    @cached_property
     def scores(self) -> pd.DataFrame:
         """The score table, columns `SCORE_COLUMNS`."""
 
-        def parse(path: Path) -> pd.DataFrame:
-            return pd.DataFrame(read_json(path)["scores"]).replace({None: np.nan})
+        def parse(_: Path) -> pd.DataFrame:
+            rows = [row.model_dump() for row in self._saved_scores.scores]
+            table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+            numbers = [name for name in SCORE_COLUMNS if name not in ("ticker", "model", "step")]
+            table[numbers] = table[numbers].astype(np.float64)
+            unknown = set(table["ticker"]) - set(self.config.data.tickers)
+            _require(not unknown, f"its tickers are not those of {CONFIG}")
+            first = table[(table["step"] == 1) & (table["model"] == self.model_name)]
+            _require(
+                set(first["ticker"]) == set(table["ticker"]),
+                f"it has no scores of {self.model_name} at step 1",
+            )
+            _require(not table.duplicated(["ticker", "model", "step"]).any(), "it has scores twice")
+            _require(
+                table["step"].max() <= self.config.window.horizon, f"its steps are not those of {CONFIG}"
+            )
+            return table
 
-        return self._read_table(SCORES, parse, SCORE_COLUMNS)
+        return self._read(SCORES, parse)
+
+    @property
+    def saved_verdict(self) -> dict[str, Any]:
+        """The verdict as it was saved, perhaps by an older version; empty in a run saved without one."""
+        return self._saved_scores.plain_verdict()
 
     @cached_property
     def verdict(self) -> dict[str, Any]:
         """The verdict of `lstm_stock.scoring.verdict.judge`; empty in a run saved without one."""
         from lstm_stock.scoring.verdict import read_verdict  # loads scipy.stats, which few commands need
 
-        def parse(path: Path) -> dict[str, Any]:
-            verdict: dict[str, Any] = read_json(path).get("verdict", {})
-            _require(isinstance(verdict, dict), "its verdict is no object")
-            return read_verdict(verdict)
-
-        return self._read(SCORES, parse)
+        return self._read(SCORES, lambda _: read_verdict(self.saved_verdict))
 
     @cached_property
     def provenance(self) -> RunProvenance:
         """What produced the run."""
 
         def parse(path: Path) -> RunProvenance:
-            data = read_json(path)
+            data = parse_json(SavedProvenance, read_file(path, MAX_JSON)).model_dump()
             tickers = {name: TickerOrigin(**origin) for name, origin in data.pop("tickers").items()}
             _require(tuple(tickers) == self.config.data.tickers, f"its tickers are not those of {CONFIG}")
-            covariates = {name: TickerOrigin(**origin) for name, origin in data.pop("covariates", {}).items()}
+            covariates = {name: TickerOrigin(**origin) for name, origin in data.pop("covariates").items()}
             complaint = f"its covariates are not those of {CONFIG}"
             _require(tuple(covariates) == self.config.data.covariates, complaint)
             return RunProvenance(**data, tickers=tickers, covariates=covariates)
@@ -307,17 +355,28 @@ class Run:
 
     def _saved_content(self, path: Path) -> bytes:
         """Read a file of the network; ValueError if it is not the one that was saved, as far as that is known."""
-        _require(path.stat().st_size <= MAX_BYTES, f"it has more than {MAX_BYTES} bytes")
-        content = path.read_bytes()
+        content = read_file(path, MAX_BYTES)
         expected = self.provenance.network_hashes.get(path.name)
         _require(expected in (None, file_hash(content)), "it is not the file that was saved")
         return content
+
+    def _check_forecasts(self, table: pd.DataFrame) -> None:
+        """Check what every forecast must have; ValueError if it has not."""
+        for name in ("ticker", "model", "cutoff", "step", "date"):
+            _require(
+                name not in table or bool(table[name].notna().all()), f"`{name}` is missing in rows of it"
+            )
+        for name in ("last_close", "y_true"):
+            finite = name not in table or bool(np.isfinite(table[name].to_numpy(np.float64)).all())
+            _require(finite, f"its `{name}` are not finite")
 
     def _read_table(
         self, file: str, parse: Callable[[Path], pd.DataFrame], columns: Sequence[str]
     ) -> pd.DataFrame:
         def parse_whole(path: Path) -> pd.DataFrame:
             table = parse(path)
+            if "last_close" in columns:
+                self._check_forecasts(table)
             missing = [name for name in columns if name not in table]
             lost = [name for name in missing if name not in ADDED_COLUMNS]
             _require(not lost, f"the columns {', '.join(lost)} are missing")
@@ -331,9 +390,13 @@ class Run:
         path = self.path / file
         try:
             return parse(path)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError, BadZipFile) as error:
+        except (
+            *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError),
+            *(ConfigError, BadZipFile, pa.ArrowException),
+        ) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise RunError(
-                f"run {self.name}: `{file}` cannot be read: {' '.join(str(error).split())[:200]}",
+                f"run {self.name}: `{file}` cannot be read: {' '.join(reason.split())[:200]}",
                 "the run was changed after it was saved, or made by another version: train again",
             ) from error
 

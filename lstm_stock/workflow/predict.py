@@ -15,8 +15,8 @@ from lstm_stock.dataset.series import TickerSeries, apply_ticker
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows, windows_of, windows_up_to
 from lstm_stock.distributions.calibrated import Calibrated
-from lstm_stock.distributions.intervals import Calibrator
-from lstm_stock.errors import ConfigError, ShortHistoryError
+from lstm_stock.distributions.intervals import LEVELS, Calibrator
+from lstm_stock.errors import ConfigError, RunError, ShortHistoryError
 from lstm_stock.prices import calendars
 from lstm_stock.prices.dividends import DividendsAhead, dividends_ahead
 from lstm_stock.prices.next_bars import next_bars
@@ -115,6 +115,7 @@ def predict(
             "dividend": taken,
         }
     )
+    _require_forecast(forecast, run.name)
     warnings = (
         *_warnings(history, cutoff, today, dates),
         *_warnings_of_run(run, history, dates),
@@ -145,6 +146,23 @@ def _dividends(
             "leave it out, and take the dividend off the prices yourself",
         )
     return DividendsAhead({}, (), ())
+
+
+def _require_forecast(table: pd.DataFrame, run: str) -> None:
+    """Raise a RunError for a forecast that is not finite, or whose intervals are not in order.
+
+    The intervals of a point forecast may all be missing.
+    """
+    sides = [table[[f"lo_{level}" for level in reversed(LEVELS)]], table[[f"hi_{level}" for level in LEVELS]]]
+    prices = np.column_stack([sides[0], table["y_pred"], sides[1]])
+    if np.isnan(np.column_stack(sides)).all():
+        prices = table[["y_pred"]].to_numpy()
+    if not np.isfinite(prices).all() or (np.diff(prices, axis=1) < 0).any():
+        ticker = table["ticker"].iloc[0]
+        raise RunError(
+            f"the forecast of {ticker} by {run} is not finite, or its intervals are not in order",
+            "files of the run were changed, or its prices are beyond what it was trained on: train again",
+        )
 
 
 def last_windows(bars: RunBars, ticker: str) -> tuple[Windows, Calibrator]:

@@ -17,7 +17,6 @@ from lstm_stock.distributions.questions import (
     tail_losses,
 )
 from lstm_stock.errors import ConfigError, RunError
-from lstm_stock.runs.files import SCORES, read_json
 from lstm_stock.runs.run import Run
 from lstm_stock.workflow.predict import Prediction
 
@@ -97,13 +96,8 @@ def note_on_direction(run: Run) -> str:
     """
     if HEADS[run.config.model.head].has_common_drift:
         return COMMON_DRIFT
-    try:
-        verdict = read_json(run.path / SCORES).get("verdict", {})
-        outcomes = [one.get("direction", {}).get("verdict") for one in (verdict, verdict.get("last", {}))]
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise RunError(
-            f"run {run.name}: `{SCORES}` cannot be read: {error}", "the run was changed after it was saved"
-        ) from error
+    verdict = run.saved_verdict
+    outcomes = [one.get("direction", {}).get("verdict") for one in (verdict, verdict.get("last", {}))]
     return "" if "better" in outcomes else NO_EVIDENCE
 
 

@@ -35,7 +35,10 @@ from lstm_stock.scoring.scores import SCORE_COLUMNS
 POOLED_T = PooledT(np.random.default_rng(3).normal(size=(2, 2, 2)), np.array([[-0.2, 2.0], [0.1, 1 / 3]]))
 SPEC = Architecture("lstm", (3,), 0.0, (), "student_t", look_back=4, n_features=2, horizon=2)
 WINDOWS = np.random.default_rng(4).normal(size=(5, 4, 2)).astype(np.float32)
-FORECASTS = pd.DataFrame({name: [1.0, 2.0] for name in FORECAST_COLUMNS})
+DAYS = pd.to_datetime(["2023-01-03", "2023-01-04"]).astype("datetime64[ms]")
+FORECASTS = pd.DataFrame({name: [1.0, 2.0] for name in FORECAST_COLUMNS}).assign(
+    ticker="AAPL", model=["lstm", "naive"], step=[1, 2], cutoff=DAYS, date=DAYS
+)
 
 
 def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...] = ("AAPL",)) -> RunResults:
@@ -58,7 +61,7 @@ def results(created: str = "2024-01-02T03:04:05+00:00", tickers: tuple[str, ...]
     forecasts = Path(tempfile.mkdtemp()) / "forecasts.parquet"
     FORECASTS.to_parquet(forecasts, index=False)
     scores = pd.DataFrame({name: [1.0, np.nan] for name in SCORE_COLUMNS})
-    scores["model"] = "lstm"
+    scores = scores.assign(ticker=tickers[0], model=["lstm", "naive"], step=1)
     history = pd.DataFrame({name: [1.0] for name in HISTORY_COLUMNS})
     provenance = RunProvenance(
         created=created,
@@ -119,8 +122,8 @@ def test_the_regression_over_all_tickers_comes_back_to_the_bit_or_is_absent(tmp_
     [
         ({"features": ["close", "log_return"]}, "its features are not those of config.yaml"),
         ({"intercepts": [[0.1, 2.0]]}, "its shapes are"),
-        ({"slopes": [[[0.0, None]] * 2] * 2}, "not finite"),
-        ({"slopes": "many"}, "could not convert"),
+        ({"slopes": [[[0.0, None]] * 2] * 2}, "`slopes.0.0.1`: Input should be a valid number"),
+        ({"slopes": "many"}, "`slopes`: Input should be a valid array"),
     ],
 )
 def test_a_regression_of_other_features_or_without_numbers_is_refused(tmp_path, change, complaint):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from lstm_stock.config.heads import HEADS
+from lstm_stock.errors import RunError
 from lstm_stock.network.architecture import Architecture, Params
 from lstm_stock.network.onnx.plain import require_plain
 
@@ -101,12 +102,21 @@ class OnnxNetwork:
         Args:
             inputs: Scaled features `(n_windows, look_back, n_features)`; with a ticker embedding a pair of these
                 and the ticker ids, `(n_windows,)`.
+
+        Raises:
+            RunError: The shapes of the weights do not fit to each other.
         """
         windows, *tickers = [inputs] if isinstance(inputs, np.ndarray) else inputs
         feed = {WINDOW: np.ascontiguousarray(windows, np.float32)}
         if tickers:
             feed[TICKER] = np.ascontiguousarray(tickers[0], np.int32)
-        params: Params = self._session.run([PARAMS], feed)[0]
+        try:
+            params: Params = self._session.run([PARAMS], feed)[0]
+        except RUNTIME_ERRORS as error:
+            raise RunError(
+                f"the network in ONNX format cannot be computed: {' '.join(str(error).split())[:200]}",
+                "the file was changed after it was saved: train again",
+            ) from error
         return params
 
 
