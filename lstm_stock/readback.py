@@ -81,11 +81,22 @@ def parse_json(kind: type[T], content: bytes) -> T:
     try:
         return TypeAdapter(kind).validate_json(content)
     except ValidationError as error:
-        first, *others = error.errors(include_url=False, include_context=False, include_input=False)
-        where = ".".join(str(one)[:60] for one in first["loc"][:8])
-        more = f" (and {len(others)} more)" if others else ""
-        text = f"`{where}`: {first['msg']}" if where else str(first["msg"])
-        raise ValueError(text + more) from None
+        raise ValueError(_first_fault(error)) from None
+
+
+def parse(kind: type[T], value: object) -> T:
+    """Check a value of plain types; ValueError, which names the first place, if it is something else."""
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(_first_fault(error)) from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    first, *others = error.errors(include_url=False, include_context=False, include_input=False)
+    where = ".".join(str(one)[:60] for one in first["loc"][:8])
+    more = f" (and {len(others)} more)" if others else ""
+    return (f"`{where}`: {first['msg']}" if where else str(first["msg"])) + more
 
 
 def _printable(text: str) -> str:
@@ -103,6 +114,12 @@ def _date(text: str) -> str:
 
 def _time(text: str) -> str:
     dt.datetime.fromisoformat(text)
+    return text
+
+
+def _zoned(text: str) -> str:
+    if dt.datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("it has no time zone")
     return text
 
 
@@ -126,6 +143,9 @@ Date: TypeAlias = Annotated[str, AfterValidator(_date)]
 
 Time: TypeAlias = Annotated[str, Field(max_length=40), AfterValidator(_time)]
 """A time, ISO."""
+
+ZonedTime: TypeAlias = Annotated[str, Field(max_length=40), AfterValidator(_zoned)]
+"""A time with its zone, ISO."""
 
 Hash: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{4,64}$")]
 """A hash, hexadecimal."""

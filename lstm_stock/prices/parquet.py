@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import ConfigDict, Field
 
 from lstm_stock.config.interval import DAILY, INTERVALS
 from lstm_stock.prices.table import COLUMNS, PriceHistory, PriceProvenance, days_of, price_table
 from lstm_stock.prices.values import PRICES, VALUE, VALUES, times_of, value_table
+from lstm_stock.readback import Date, Saved, Text, Time, ZonedTime, parse, parse_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +22,30 @@ if TYPE_CHECKING:
 _METADATA_KEY = b"lstm_stock"
 _FORMAT = 2
 _READABLE_FORMATS = (1, 2)
+
+
+class SavedOrigin(Saved):
+    """The keys of the metadata that every version has written; `PriceProvenance` knows which others there are."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    source: Text
+    fetched_at: ZonedTime
+    requested_start: Date | None
+    requested_end: Date | None
+    currency: Text | None
+    exchange: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,8}(/[0-9])?$")] | None
+    hash: Text
+    partial: Time | None = None
+    asked_again: list[Time] = Field(default_factory=list)
+    notes: list[Text] = Field(default_factory=list)
+    column: Text | None = None
+    interval: Text = DAILY.name
+
+    @classmethod
+    def check(cls, facts: dict[str, Any]) -> None:
+        """Raise a ValueError for a value of another type or form."""
+        parse(cls, facts)
 
 
 def encode_history(history: PriceHistory) -> bytes:
@@ -67,24 +94,22 @@ def decode_history(raw: bytes) -> PriceHistory:
 
 
 def _from_arrow(arrow: pa.Table) -> PriceHistory:
-    facts = json.loads((arrow.schema.metadata or {}).get(_METADATA_KEY, b"null"))
-    is_known = isinstance(facts, dict)
-    kind = facts.pop("kind", PRICES) if is_known else PRICES
+    raw = (arrow.schema.metadata or {}).get(_METADATA_KEY, b"null")
+    facts: dict[str, Any] | None = parse_json(dict[str, Any], raw) if raw[:1] == b"{" else None
+    kind = PRICES if facts is None else facts.pop("kind", PRICES)
     names = COLUMNS if kind == PRICES else (VALUE,)
     if sorted(arrow.column_names) != sorted(("date", *names)):
         raise ValueError(f"its columns are `{' '.join(arrow.column_names)}`")
-    if not is_known or not isinstance(facts.get("ticker"), str):
+    if facts is None or not isinstance(facts.get("ticker"), str):
         raise ValueError("it does not say where its prices come from")
     if kind not in (PRICES, VALUES):
         raise ValueError(f"it holds {kind!r}, which this version does not know")
     if facts.pop("format", None) not in _READABLE_FORMATS:
         raise ValueError("it was written by a newer version")
     ticker = facts.pop("ticker")
+    SavedOrigin.check(facts)
     for name in ("asked_again", "notes"):  # format 1 has neither
-        lines = facts.get(name, [])
-        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-            raise ValueError(f"its `{name}` are no list of lines")
-        facts[name] = tuple(lines)
+        facts[name] = tuple(facts.get(name, []))
     if facts.get("interval", DAILY.name) not in INTERVALS:
         raise ValueError(f"its interval is {facts['interval']!r}")
     facts["confirmed_mismatches"] = facts.pop("asked_again")

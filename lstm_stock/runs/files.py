@@ -159,7 +159,8 @@ def read_forecasts(path: Path, ticker: str | None = None) -> pd.DataFrame:
             part = parquet.read_row_group(i, use_threads=False)
             parts.append(part if ticker is None else part.filter(chosen))
         table = pa.concat_tables(parts)
-    return table.to_pandas(use_threads=False, ignore_metadata=True)
+    found: pd.DataFrame = table.to_pandas(use_threads=False, ignore_metadata=True)
+    return found
 
 
 def _require_type(name: str, kind: pa.DataType) -> None:

@@ -257,7 +257,7 @@ class Run:
         """The score table, columns `SCORE_COLUMNS`."""
 
         def parse(_: Path) -> pd.DataFrame:
-            rows = [row.model_dump() for row in self._saved_scores.scores]
+            rows = self._saved_scores.model_dump(include={"scores"})["scores"]
             table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
             numbers = [name for name in SCORE_COLUMNS if name not in ("ticker", "model", "step")]
             table[numbers] = table[numbers].astype(np.float64)

@@ -119,7 +119,7 @@ class SavedPooled(Saved):
     intercepts: list[list[Number]]
 
 
-SavedRow: type[Saved] = create_model(
+SavedRow = create_model(
     "SavedRow",
     __base__=Saved,
     ticker=(Text, ...),

@@ -245,7 +245,10 @@ def with_facts(table: pa.Table, **changes: object) -> pa.Table:
             lambda table: table.replace_schema_metadata({b"lstm_stock": b"[]"}),
             "it does not say where its prices",
         ),
-        (lambda table: table.replace_schema_metadata({b"lstm_stock": b"{"}), "Expecting property name"),
+        (
+            lambda table: table.replace_schema_metadata({b"lstm_stock": b"{"}),
+            "Invalid JSON: EOF while parsing an object",
+        ),
         (lambda table: with_facts(table, format=3), "it was written by a newer version"),
         (lambda table: with_facts(table, ticker="MSFT"), "it holds the prices of MSFT"),
         (
@@ -254,7 +257,7 @@ def with_facts(table: pa.Table, **changes: object) -> pa.Table:
         ),
         (
             lambda table: with_facts(table, currency="drop"),
-            "missing 1 required positional argument: 'currency'",
+            "`currency`: Field required",
         ),
         (lambda table: table.slice(1), "their hash differs"),
         (lambda table: table.slice(0, 0), "there are no rows"),
