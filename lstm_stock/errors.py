@@ -8,6 +8,7 @@
     ├── LeakError      a value known at a cutoff depends on later bars
     ├── RunError       a run folder that is missing, damaged or in the way
     ├── JournalError   a journal of forecasts that cannot be read, written or trusted
+    ├── OutputError    an output that takes no more, or memory that is used up
     ├── BaselineError  a baseline that cannot be fitted; it is left out
     └── SourceError    a source of prices
         ├── UnknownTickerError
@@ -65,6 +66,10 @@ class RunError(LstmStockError):
 
 class JournalError(LstmStockError):
     """A journal of forecasts that cannot be read, written or trusted."""
+
+
+class OutputError(LstmStockError):
+    """An output that cannot be written, such as one to a full disk; or too little memory."""
 
 
 class BaselineError(LstmStockError):

@@ -17,7 +17,15 @@ import typer
 
 from lstm_stock.cli.app import COMMANDS, INTERRUPTED, app, print_error
 from lstm_stock.cli.streams import discard, lenient_streams
-from lstm_stock.errors import LstmStockError
+from lstm_stock.errors import LstmStockError, OutputError
+
+OUT_OF_MEMORY = (
+    "failed to map segment",
+    "annot allocate memory",
+    "bad_alloc",
+    "DLL load failed: The paging file",
+)
+"""Parts of the message of an ImportError of a library that does not fit into memory."""
 
 READER_GONE = 141
 """Exit code when the reader of stdout has left, as `head` does: 128 + SIGPIPE."""
@@ -57,6 +65,10 @@ def _run() -> int:
     try:
         code = app(prog_name="lstm-stock", standalone_mode=False)
         sys.stdout.flush()
+    except OutputError as error:
+        discard(sys.stdout)  # Python flushes it when it ends, which would fail again
+        print_error(error.message, error.hint)
+        return error.exit_code
     except LstmStockError as error:
         print_error(error.message, error.hint)
         return error.exit_code
@@ -67,6 +79,14 @@ def _run() -> int:
         # would fail again.
         discard(sys.stdout)
         return READER_GONE
+    except (MemoryError, ImportError) as error:
+        if isinstance(error, ImportError) and not any(text in str(error) for text in OUT_OF_MEMORY):
+            raise
+        print_error(
+            f"there is not enough memory: {str(error) or 'it cannot be allocated'}",
+            "give the process more; training needs about 6 GB of address space (`ulimit -v`), a forecast 3 GB",
+        )
+        return OutputError.exit_code
     except typer.TyperException as error:
         print_error(error.format_message().rstrip("."), "`lstm-stock --help` lists the commands and options")
         return 2

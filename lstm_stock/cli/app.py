@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import os
+import stat
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -213,12 +215,20 @@ def write_output(file: Path, text: str, force: bool = False) -> None:
     Raises:
         ConfigError: The file exists and `force` is False, or it cannot be written.
     """
-    if file.exists() and not force:
-        raise ConfigError(f"{file} exists already", "choose another name, or delete it first")
     try:
+        if os.path.lexists(file):
+            if not force:
+                raise ConfigError(f"{file} exists already", "choose another name, or delete it first")
+            if not stat.S_ISREG(file.lstat().st_mode):
+                raise ConfigError(
+                    f"{file} is a link, a folder or a device, and is not replaced by a file",
+                    "choose another name",
+                )
         write_file(file, text.encode())
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error.strerror}", "choose another folder") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+        why = getattr(error, "strerror", None) or error
+        shown = str(file)[:200]
+        raise ConfigError(f"{shown} cannot be written: {why}", "choose another name or folder") from error
 
 
 app = typer.Typer(

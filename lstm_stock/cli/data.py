@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from lstm_stock.prices.table import PriceHistory
 
 
+MAX_SHOWN = 500
+"""Most bars of a table: more take seconds to lay out, and nobody reads them."""
+
 Ticker = Annotated[str, typer.Argument(metavar="TICKER", help="A ticker in the store.")]
 
 
@@ -79,9 +82,14 @@ def data_show(
     history = open_store(data_dir, interval=check_interval(interval)).read(ticker)
     for fact in price_tables.facts(history, dt.datetime.now(dt.UTC)):
         console.note(fact, quiet)
-    bars = history.table.tail(tail)
+    bars = history.table.tail(min(tail, len(history.table)))
     if output is Format.table:
-        console.show(price_tables.bars_table(bars))
+        if len(bars) > MAX_SHOWN:
+            console.note(
+                f"the newest {MAX_SHOWN} of {len(bars)} bars; `--format csv` and `--format json` print all",
+                quiet,
+            )
+        console.show(price_tables.bars_table(bars.tail(MAX_SHOWN)))
     elif output is Format.csv:
         print(_csv(bars), end="")
     else:

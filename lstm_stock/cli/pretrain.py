@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -51,7 +52,7 @@ def pretrain(
 
     store = open_store(data_dir)
     with ExitStack() as stack:
-        if Path(source).is_dir():
+        if os.path.isdir(source):  # noqa: PTH112 - a Path raises an OSError for a name that is too long
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             store, names = _read_folder(Path(source), folder, exchange)
         else:

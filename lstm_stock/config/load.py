@@ -12,6 +12,7 @@ from lstm_stock.config.schema import Config
 from lstm_stock.config.tickers import names_a_file, read_tickers_file
 from lstm_stock.config.yaml_writer import write_yaml
 from lstm_stock.errors import ConfigError
+from lstm_stock.readback import open_file
 
 _MAX_BYTES = 256 * 1024
 _TICKERS = ("data", "tickers")
@@ -101,8 +102,8 @@ def _read(path: Path) -> tuple[str, bytes]:
             return f"{path} (packaged)", packaged_config(str(path)).encode()
         if path.is_dir():
             raise ConfigError(f"{path} is a folder, expected a YAML file", _INIT_HINT)
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
+        with open_file(path) as file:
+            content = file.read(_MAX_BYTES + 1) or b""
     except FileNotFoundError:
         names = ", ".join(packaged_config_names())
         raise ConfigError(

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_stock.atomic import WorkDir
+from lstm_stock.readback import open_file, parse_json
 
 WRITING_SHARE = 0.02
 """Largest share of the time of a training that goes into writing its states."""
@@ -143,13 +144,16 @@ class Checkpoints:
     def _read(self, member: int) -> MemberState | None:
         try:
             # NumPy would leave a damaged file open.
-            with self._file(member).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                facts = json.loads(str(file[_FACTS]))
+            with open_file(self._file(member)) as raw, np.load(raw, allow_pickle=False) as file:
+                facts = parse_json(dict[str, Any], str(file[_FACTS]).encode())
                 arrays = {
                     name: [file[f"{name}-{i}"] for i in range(n)] for name, n in facts["lengths"].items()
                 }
             return MemberState(bool(facts["is_done"]), facts["facts"], arrays)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, error, zlib.error):
+        except (
+            *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError),
+            *(BadZipFile, error, zlib.error),
+        ):
             return None
 
     def _file(self, member: int) -> Path:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from lstm_stock.atomic import write_file
 from lstm_stock.prices.table import Days
+from lstm_stock.readback import open_file
 
 _FIRST, _LAST = pd.Timestamp(1900, 1, 1), pd.Timestamp(2100, 12, 31)
 """The dates that calendars are built for, where they have holidays for all of them."""
@@ -87,14 +88,14 @@ def read_calendar(code: str) -> Calendar | None:
     """
     try:
         # Opened here: NumPy does not close a file that is damaged.
-        with _path(code).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with open_file(_path(code)) as raw, np.load(raw, allow_pickle=False) as file:
             # A file system that ignores case finds XNYS for xnys, which is no code.
             about = file["about"].tolist()
             if about[:2] != [_FORMAT, code]:
                 return None
             zone = ZoneInfo(about[2]).key
             return replace(_decode(file["span"], file["gaps"], file["starts"], file["ends"]), zone=zone)
-    except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile, zlib.error):
+    except (OSError, ValueError, LookupError, TypeError, EOFError, MemoryError, BadZipFile, zlib.error):
         return None
 
 

@@ -21,6 +21,7 @@ from lstm_stock.config.interval import DAILY, INTERVALS
 from lstm_stock.errors import DataError
 from lstm_stock.prices.parquet import decode_history, encode_history
 from lstm_stock.prices.table import PriceHistory, table_hash, validate
+from lstm_stock.readback import read_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _SUFFIX = ".parquet"
 _RESERVED_ON_WINDOWS = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?")
 _LOCK_SECONDS = 30.0
+_MAX_BYTES = 2**30  # of a file: ten million bars
 
 
 def data_folder(path: str | Path | None = None) -> Path:
@@ -168,7 +170,7 @@ class Store:
         ticker = normalise_ticker(ticker)
         path = self.path(ticker)
         try:
-            raw = path.read_bytes()
+            raw = read_file(path, _MAX_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             raise self._missing(ticker) from None
         except OSError as error:

@@ -16,6 +16,7 @@ import pandas as pd
 from lstm_stock.atomic import WorkDir
 from lstm_stock.config import Config
 from lstm_stock.prices.reader import TickerOrigin
+from lstm_stock.readback import open_file, parse_json
 from lstm_stock.runs.files import FOLDS, FORECASTS, SCORES, records, write_json
 from lstm_stock.runs.folder import cannot_save, save_folder
 from lstm_stock.runs.provenance import BacktestProvenance, fingerprint, fingerprint_inputs
@@ -74,8 +75,9 @@ class PartsFolder:
         import pyarrow.parquet as pq
 
         try:
-            part = _from_arrow(pq.read_table(self._file(name)))
-        except (OSError, KeyError, ValueError, pa.ArrowException):
+            with open_file(self._file(name)) as file, pq.ParquetFile(file, pre_buffer=False) as parquet:
+                part = _from_arrow(parquet.read(use_threads=False))
+        except (OSError, KeyError, ValueError, TypeError, OverflowError, pa.ArrowException):
             return None
         return part if list(part.forecasts) == list(FORECAST_COLUMNS) else None
 
@@ -109,7 +111,7 @@ class PartsFolder:
 
 
 def _from_arrow(arrow: Any) -> FoldPart:
-    facts = json.loads((arrow.schema.metadata or {})[_METADATA_KEY])
+    facts = parse_json(dict[str, Any], (arrow.schema.metadata or {})[_METADATA_KEY])
     # Parquet has no unit of seconds.
     forecasts = arrow.to_pandas().astype(dict.fromkeys(("cutoff", "date"), "datetime64[s]"))
     return FoldPart(forecasts, facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def require_new(folder: Path, kind: Kind = "evaluation") -> None:
         ConfigError: There is something of that name.
         RunError: Nothing can be written there.
     """
-    if folder.exists():
+    if os.path.lexists(folder):
         raise ConfigError(
             f"{folder} exists already", "choose another folder with `--output`, or delete it first"
         )

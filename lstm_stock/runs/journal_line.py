@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lstm_stock.readback import parse_json, read_file
+
 GENESIS = hashlib.sha256(b"lstm-stock journal 1").hexdigest()
 """What the first line of every journal follows."""
 
@@ -26,6 +28,9 @@ FILE_NAME = re.compile(r"[0-9]{4}-[0-9]{2}\.jsonl")
 
 HEAD = "head.json"
 """The file with sequence number, time and hash of the newest line: without it, lines could be cut off the end."""
+
+MAX_HEAD = 4096
+"""Greatest size of the file `HEAD` in bytes."""
 
 START = b'{"about":{'
 """The first bytes of every line."""
@@ -131,7 +136,7 @@ def parse_line(raw: bytes) -> Line:
         raise ValueError("it is no line of a journal")
     start, _, stated = match.groups()
     try:
-        header = json.loads(start + b"}")
+        header = parse_json(dict[str, Any], start + b"}")
         about, chain = About(**header["about"]), header["chain"]
         sequence, previous, written = chain["sequence"], chain["previous"], parse_time(chain["written"])
         texts = [*vars(about).values(), previous]
@@ -153,8 +158,7 @@ def read_forecast(raw: bytes) -> dict[str, Any]:
     match = _LINE.fullmatch(raw)
     if match is None:
         raise ValueError("it is no line of a journal")
-    forecast: dict[str, Any] = json.loads(match.group(2))
-    return forecast
+    return parse_json(dict[str, Any], match.group(2))
 
 
 @dataclass(frozen=True)
@@ -187,9 +191,9 @@ def read_head(folder: Path) -> Head:
         OSError: It cannot be read.
         ValueError: It is damaged.
     """
-    raw = (folder / HEAD).read_bytes()
+    raw = read_file(folder / HEAD, MAX_HEAD)
     try:
-        head = Head(**json.loads(raw))
+        head = Head(**parse_json(dict[str, Any], raw))
         same = type(head.sequence) is int and head.to_bytes() == raw
     except (TypeError, ValueError):
         same = False

@@ -21,8 +21,8 @@ class SavedOrigin(Saved):
     """`lstm_stock.prices.reader.TickerOrigin`."""
 
     hash: Hash
-    first: Date
-    last: Date
+    first: Time
+    last: Time
     n_bars: Annotated[Count, Field(ge=1)]
     source: Text
     first_close: Positive
@@ -39,8 +39,8 @@ class SavedProvenance(Saved):
 
     created: Time
     seed: int = Field(ge=0, lt=2**64)
-    val_start: Date
-    test_start: Date
+    val_start: Time
+    test_start: Time
     n_params: Count
     n_train_windows: Count
     n_val_windows: Count

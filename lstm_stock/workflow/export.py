@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from importlib.metadata import version
@@ -100,7 +101,7 @@ def export_run(bars: RunBars, ticker: str, folder: Path, force: bool = False) ->
 
 def _require_free(folder: Path, force: bool) -> None:
     """Raise a ConfigError unless the folder is new, or an earlier export that may be replaced."""
-    if not folder.exists():
+    if not os.path.lexists(folder):
         return
     if not force:
         raise ConfigError(f"{folder} exists already", "choose another folder, or replace it with `--force`")

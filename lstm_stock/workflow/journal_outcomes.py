@@ -149,7 +149,7 @@ def score_forecasts(ticker: str, places: Mapping[str, Place], outcomes: Outcomes
     for cutoff, place in places.items():
         try:
             found.add(cutoff, place.written, place.read())
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             raise JournalError(
                 f"{place.path.name}: the forecast of {ticker} after {cutoff} cannot be read: {error}",
                 "another program has written it",

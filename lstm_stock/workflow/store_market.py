@@ -23,6 +23,7 @@ from lstm_stock.dataset.market import Market
 from lstm_stock.errors import DataError
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.store import Store
+from lstm_stock.readback import open_file
 
 MIN_SHARES = 10
 """Least shares of a market: with fewer, its noise is that of single days of single shares."""
@@ -120,13 +121,16 @@ _COLUMNS = ("volatility_surprise", "level", "trend_2", "trend_10")
 def _read(file: Path, state: str) -> StoreMarket | None:
     """Return the kept market; None if there is none of this state, or the file is damaged."""
     try:
-        with np.load(file, allow_pickle=False) as found:
+        with open_file(file) as raw, np.load(raw, allow_pickle=False) as found:
             if str(found["state"]) != state:
                 return None
             dates = found["dates"].astype("datetime64[D]")
             columns = {name: found[name].astype(np.float64) for name in _COLUMNS}
             complete, n_shares = found["is_complete"].astype(bool), int(found["n_shares"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error):
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, EOFError, MemoryError),
+        *(BadZipFile, zlib.error),
+    ):
         return None  # a damaged file is only a copy, and is made again
     if any(values.shape != dates.shape or not np.isfinite(values).all() for values in columns.values()):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from lstm_stock.atomic import write_file
+from lstm_stock.atomic import temporary_dir
 from lstm_stock.errors import DataError, RunError
 
 NAIVE = "naive"
@@ -105,26 +105,23 @@ def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
     paths = folder / f"{name}.png", folder / f"{name}.svg"
-    for path in paths:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _write(figure, path)
-        except OSError as error:
-            reason = error.strerror or error
-            raise RunError(
-                f"cannot write {path}: {reason}", "choose another folder with `--output`"
-            ) from error
+    path = paths[0]
+    try:
+        # In a folder of its own: another process may be drawing the same figure.
+        with temporary_dir(folder) as building:
+            for path in paths:
+                _write(figure, building / path.name)
+                (building / path.name).replace(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise RunError(f"cannot write {path}: {reason}", "choose another folder with `--output`") from error
     return paths
 
 
 def _write(figure: Figure, path: Path) -> None:
     metadata = {"Date": None} if path.suffix == ".svg" else None
-
-    def save(file: BinaryIO) -> None:
-        with mpl.rc_context(STYLE):
-            figure.savefig(file, format=path.suffix[1:], dpi=DPI, metadata=metadata)
-
-    write_file(path, save, fsync=False)
+    with mpl.rc_context(STYLE), path.open("wb") as file:
+        figure.savefig(file, format=path.suffix[1:], dpi=DPI, metadata=metadata)
 
 
 def blank_figure(
