@@ -3,9 +3,9 @@
 python benchmarks/fuzz.py [--cases 50000] [--seed 0] [--kind NAME] [--case N] [--world FOLDER] [--show]
 
 Each case is a file of a run, a backtest, a journal or the store with changed bytes or values, a CSV, a config, or
-a command line. Commands run in this process, hundreds to a child. A command may answer, or say `error:` with
-exit code 2 (3 for a source). Counted are tracebacks (a warning of NumPy is one), deaths of the process, commands
-that take over 2 s of processor time or do not end, and misreads: forecasts that are not finite or in order, bars other
+a command line. Commands run in this process, hundreds to a child. A command may answer, or say `error:` with exit
+code 2 (3 for a source). Counted are tracebacks (a warning of NumPy is one), deaths of the process, commands that
+take over 2 s of processor time or do not end, and misreads: forecasts that are not finite or in order, bars other
 than those in the file, a good run that is not listed beside a broken one, a changed journal called whole.
 
 A case depends on seed, kind and number alone: `--kind "file of a run" --case 17` repeats one and prints it.
