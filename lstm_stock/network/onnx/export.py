@@ -94,6 +94,7 @@ def export_network(network: keras.Model, metadata: Mapping[str, str]) -> bytes:
     axis = graph.integers([1])
     outputs = [graph.add("Unsqueeze", [_add_network(graph, one, names), axis]) for one in members]
     graph.nodes.append(helper.make_node("Concat", outputs, [PARAMS], axis=1))
+    graph.leave_out_unused([PARAMS])
     inputs = [
         value(name, kind, ["batch", *one.shape[1:]])
         for name, kind, one in zip(names, (FLOAT, INT32), network.inputs, strict=False)

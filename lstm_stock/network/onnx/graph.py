@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,11 +64,29 @@ class Graph:
         shape = self.add("Concat", [n_windows, self.integers([1])], {"axis": 0})
         return self.add("Expand", [self.constant(row), shape])
 
+    def leave_out_unused(self, outputs: Sequence[str]) -> None:
+        """Leave out the nodes and constants on which no output depends."""
+        needed, kept = set(outputs), []
+        for node in reversed(self.nodes):
+            if not needed.isdisjoint(node.output):
+                needed.update(_names_read(node))
+                kept.append(node)
+        self.nodes[:] = reversed(kept)
+        self.constants[:] = [one for one in self.constants if one.name in needed]
+
     def proto(
         self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
     ) -> onnx.GraphProto:
         """Return the graph; the body of a loop finds the constants in the graph around it."""
         return helper.make_graph(self.nodes, name, inputs, outputs)
+
+
+def _names_read(node: onnx.NodeProto) -> Iterator[str]:
+    """Yield the inputs of a node, and of those in the body of a loop, which may be values outside of it."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from _names_read(inner)
 
 
 def value(name: str, kind: int, shape: Sequence[int | str]) -> onnx.ValueInfoProto:

@@ -17,6 +17,7 @@ from keras import layers as keras_layers
 from lstm_stock.network.cells.transformer import Positions, sinusoids
 from lstm_stock.network.onnx.graph import Graph
 from lstm_stock.network.onnx.recurrent import RECURRENT
+from lstm_stock.network.onnx.session import WINDOW
 
 ACTIVATIONS = {activations.linear: None, activations.relu: "Relu", activations.tanh: "Tanh"}
 """The operator of each activation of a dense layer."""
@@ -26,12 +27,16 @@ MASKED = -1e9
 
 
 def dense(graph: Graph, layer: Any, x: str) -> str:
-    """`Dense`, on the last axis."""
+    """`Dense`, on the last axis; what a layer of one row per window multiplies by zero is not computed."""
     if layer.activation not in ACTIVATIONS:
         raise ValueError(f"its layer {layer.name} has another activation than {', '.join(_names())}")
-    x = graph.add("MatMul", [x, graph.constant(ops.convert_to_numpy(layer.kernel))])
-    if layer.use_bias:
-        x = graph.add("Add", [x, graph.constant(ops.convert_to_numpy(layer.bias))])
+    kernel = ops.convert_to_numpy(layer.kernel)
+    if layer.use_bias and not kernel.any() and len(layer.output.shape) == 2:
+        x = graph.rows(WINDOW, ops.convert_to_numpy(layer.bias)[None])
+    else:
+        x = graph.add("MatMul", [x, graph.constant(kernel)])
+        if layer.use_bias:
+            x = graph.add("Add", [x, graph.constant(ops.convert_to_numpy(layer.bias))])
     operator = ACTIVATIONS[layer.activation]
     return x if operator is None else graph.add(operator, [x])
 

@@ -68,6 +68,20 @@ def test_members_ticker_embedding_and_shortcut():
     assert converted.n_members == 3
 
 
+@pytest.mark.parametrize("cell", ["lstm", "peephole"])
+def test_a_cell_that_adds_nothing_is_not_computed(cell):
+    spec = replace(SPEC, cell=cell, head="drift_t", shortcut=True)
+    network = random_network(spec)
+    (member,) = (layer for layer in network.layers if isinstance(layer, keras.Model))
+    head = member.get_layer("head")
+    head.set_weights([np.zeros_like(head.get_weights()[0]), head.get_weights()[1]])
+    assert_same(network, spec, WINDOWS)
+    graph = onnx.load_from_string(export_network(network, {})).graph
+    assert not {node.op_type for node in graph.node} & {"LSTM", "Loop", "Scan"}
+    n_weights = sum(np.prod(one.dims) for one in graph.initializer if one.data_type == onnx.TensorProto.FLOAT)
+    assert n_weights == (3 + 1) * 4 + 4 + 3  # of the shortcut, the bias of the head, the units
+
+
 def test_a_loaded_network_is_exported_to_the_same_bytes(tmp_path):
     network = random_network(replace(SPEC, cell="peephole"))
     network.save(tmp_path / "model.keras")
