@@ -118,9 +118,16 @@ def exported_network(
     config: Config, forecaster: FittedForecaster, on_note: Callable[[str], None]
 ) -> bytes | None:
     """Return the ONNX file of a fitted network; None, and a note, if it cannot be exported."""
+    train = forecaster.windows.train
+    outcomes = [one.series.dates[one.cutoffs[[0, -1]] + [0, one.spec.horizon]] for one in train]
     metadata = {
         "lstm_stock_version": version("lstm-stock"),
         "config_sha256": file_hash(dump_yaml(config).encode()),
+        "config": dump_yaml(config),
+        "seed": str(config.seed),
+        "tickers": " ".join(config.data.tickers),
+        "trained_from": str(min(first for first, _ in outcomes)),
+        "trained_to": str(max(last for _, last in outcomes)),
     }
     windows = [*forecaster.windows.test, *forecaster.windows.val, *forecaster.windows.train]
     try:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstm_stock.config import load_config
+from lstm_stock.config import dump_yaml, load_config
 from lstm_stock.dataset.series import apply_ticker
 from lstm_stock.dataset.windows import windows_up_to
 from lstm_stock.errors import ConfigError, DataError, RunError, ShortHistoryError
@@ -83,6 +83,13 @@ def test_there_is_a_network_for_each_set_of_inputs_and_a_card(folder: Pretrained
         assert network.config.columns == network.fitted.scaler.features
         assert network.provenance.test_start == "2016-07-01", name
         assert network.calibrator.factors.shape == (2, 4)
+
+
+def test_the_onnx_file_says_what_the_network_learned_from(folder: PretrainedFolder):
+    network = folder.networks["own"]
+    assert network.forecaster.metadata["tickers"] == " ".join(TRAINED)
+    assert network.forecaster.metadata["trained_to"] == "2016-06-30"
+    assert network.forecaster.metadata["config"] == dump_yaml(network.config)
 
 
 def test_a_set_that_repeats_another_is_left_out():

@@ -18,6 +18,7 @@ from lstm_stock.runs.run import Run
 from lstm_stock.workflow.backtest import Plan, backtest
 from lstm_stock.workflow.fit import fit_with_refit, regressions_of
 from lstm_stock.workflow.leakcheck.check import Extent, check_run
+from lstm_stock.workflow.leakcheck.corruption import CORRUPTIONS
 from lstm_stock.workflow.parallel import Engine
 from lstm_stock.workflow.predict import predict
 from lstm_stock.workflow.run_bars import RunBars
@@ -164,9 +165,11 @@ def test_the_run_is_scored_beside_its_start_and_a_regression_from_scratch(run):
     assert saved["pretrained"].slopes.shape == (len(run.config.columns), 2, 2)
 
 
-def test_the_run_predicts_and_has_no_leak(run, store):
+def test_the_run_predicts_and_has_no_leak(run, store, monkeypatch):
     forecast = predict(RunBars(run, Snapshot(store), None), "NEW", dt.date(2016, 9, 1)).table
     assert (forecast["lo_90"] < forecast["y_pred"]).all()
+    # One kind of corruption: the others are tested where there is no start.
+    monkeypatch.setattr("lstm_stock.workflow.leakcheck.check.CORRUPTIONS", {"noise": CORRUPTIONS["noise"]})
     with without_graph_optimizer():
         checked = check_run(run, store, Extent(1, 0), lambda *_: None, pytest.fail)
     assert checked.n_values["forecast"] > 0
