@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,17 +21,24 @@ from lstm_stock.cli.app import (
     parse_date,
     print_error,
 )
-from lstm_stock.errors import ConfigError, LstmStockError, SourceError
-from lstm_stock.prices.sources import SOURCES, CsvOptions, DateOrder, DecimalMark, FetchOptions, Quote
+from lstm_stock.cli.fetch_options import (
+    Job,
+    all_tickers,
+    apart,
+    check_source,
+    csv_options,
+    date_order,
+    fetch_jobs,
+    seconds,
+)
+from lstm_stock.errors import DataError, LstmStockError, SourceError
+from lstm_stock.prices.sources import SOURCES, FetchOptions
 
 if TYPE_CHECKING:
     from lstm_stock.prices.store import Store
     from lstm_stock.prices.update import FetchResult
     from lstm_stock.report.price_tables import FetchOutcome
     from lstm_stock.report.progress import FetchProgress
-
-
-_MAX_SECONDS = 86400.0
 
 
 @app.command()
@@ -62,7 +68,13 @@ def fetch(
         str | None, typer.Option(help="Last date, inclusive [default: the newest].", metavar="DATE")
     ] = None,
     from_csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Read your own CSV file, in any usual layout.")
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Read your own CSV, Excel or Parquet file in any usual layout: the named tickers, or all of it. "
+            "Also a folder of files, `*.csv`, or `-` for stdin.",
+            show_default=False,
+        ),
     ] = None,
     value: Annotated[
         str | None,
@@ -134,43 +146,27 @@ def fetch(
     quiet: Quiet = False,
 ) -> None:
     """Download prices into the local store: new bars, or all bars where past ones have changed."""
-    names = _all_tickers(tickers or [], tickers_file)
-    names_source = source is not None or from_csv is not None
-    if source is None:
-        source = "yahoo" if from_csv is None else "csv"
-    if source not in SOURCES:
-        raise ConfigError(
-            f"--source: got {source!r}, expected one of {', '.join(SOURCES)}", "choose one of those"
-        )
-    if source == "csv" and from_csv is None:
-        raise ConfigError("`--source csv` needs a file", "name it: `--from-csv FILE`")
-    if from_csv is not None and source != "csv":
-        raise ConfigError(
-            f"`--from-csv` and `--source {source}` contradict each other", "leave out one of them"
-        )
-    if value is not None and from_csv is None:
-        raise ConfigError("`--value` names a column of a file", "name the file, too: `--from-csv FILE`")
-    if from_csv is not None and len(names) > 1:
-        raise ConfigError(f"`--from-csv` holds one ticker, but {len(names)} are named", "fetch one at a time")
+    arguments, files = apart(tickers or [], from_csv or [])
+    names = all_tickers(arguments, tickers_file, may_be_none=bool(files))
     options = FetchOptions(
-        source=source,
+        source=check_source(source, bool(files), value),
         start=parse_date(start, "--start"),
         end=parse_date(end, "--end"),
-        csv_path=from_csv,
-        csv=_csv_options(_date_order(day_first, year_first), value, decimal, columns or [], quote),
+        csv=csv_options(date_order(day_first, year_first), value, decimal, columns or [], quote),
         exchange=exchange,
         interval=check_interval(interval),
         refresh=refresh,
-        names_source=names_source,
+        names_source=source is not None or bool(files),
         include_partial=include_partial,
-        timeout=_seconds(timeout, "--timeout", 0.01),
-        max_wait=_seconds(max_wait, "--max-wait", 0.0),
+        timeout=seconds(timeout, "--timeout", 0.01),
+        max_wait=seconds(max_wait, "--max-wait", 0.0),
     )
     store = open_store(data_dir)
-    if len(names) == 1:
-        _fetch_one(store, names[0], options, quiet)
+    jobs = fetch_jobs(names, files, options)
+    if len(jobs) == 1:
+        _fetch_one(store, jobs[0], quiet)
     else:
-        _fetch_all(store, names, options, _seconds(pause, "--pause", 0.0), quiet)
+        _fetch_all(store, jobs, 0.0 if files else seconds(pause, "--pause", 0.0), quiet)
 
 
 def report_fetch(done: FetchResult, store: Store, quiet: bool) -> None:
@@ -191,31 +187,33 @@ def report_fetch(done: FetchResult, store: Store, quiet: bool) -> None:
     )
 
 
-def _fetch_one(store: Store, name: str, options: FetchOptions, quiet: bool) -> None:
+def _fetch_one(store: Store, job: Job, quiet: bool) -> None:
     from lstm_stock.config import normalise_ticker
     from lstm_stock.prices.update import fetch_into
     from lstm_stock.report import progress
 
-    ticker = normalise_ticker(name)
+    if job.failure is not None:
+        raise job.failure
+    ticker = normalise_ticker(job.name)
     try:
         with progress.fetch_progress(1, quiet) as bar:
             bar.begin(ticker)
-            done = fetch_into(store, ticker, replace(options, on_retry=bar.wait))
+            done = fetch_into(store, ticker, replace(job.options, on_retry=bar.wait))
     except KeyboardInterrupt:
         print(f"interrupted: the stored bars of {ticker} are unchanged", file=sys.stderr)
         sys.exit(INTERRUPTED)
     report_fetch(done, store, quiet)
 
 
-def _fetch_all(store: Store, names: list[str], options: FetchOptions, pause: float, quiet: bool) -> None:
+def _fetch_all(store: Store, jobs: list[Job], pause: float, quiet: bool) -> None:
     """Fetch one ticker after another, go on after a failure, and print a table of the results."""
     from lstm_stock.report import console, price_tables, progress
 
     outcomes: list[FetchOutcome] = []
     interrupted = False
     try:
-        with progress.fetch_progress(len(names), quiet) as bar:
-            _fetch_each(store, names, options, pause, bar, outcomes)
+        with progress.fetch_progress(len(jobs), quiet) as bar:
+            _fetch_each(store, jobs, pause, bar, outcomes)
     except KeyboardInterrupt:
         interrupted = True
     if outcomes and not quiet:
@@ -223,20 +221,15 @@ def _fetch_all(store: Store, names: list[str], options: FetchOptions, pause: flo
     failed = [one.ticker for one in outcomes if one.result is None]
     if interrupted:
         n_kept = len(outcomes) - len(failed)
-        print(f"interrupted: {n_kept} of {len(names)} tickers are fetched and stored", file=sys.stderr)
+        print(f"interrupted: {n_kept} of {len(jobs)} tickers are fetched and stored", file=sys.stderr)
         sys.exit(INTERRUPTED)
     if failed:
-        print_error(f"{len(failed)} of {len(names)} tickers failed: {', '.join(failed)}")
-        raise typer.Exit(SourceError.exit_code)
+        print_error(f"{len(failed)} of {len(jobs)} tickers failed: {', '.join(failed)}")
+        raise typer.Exit((DataError if jobs[0].options.csv_path else SourceError).exit_code)
 
 
 def _fetch_each(
-    store: Store,
-    names: list[str],
-    options: FetchOptions,
-    pause: float,
-    progress: FetchProgress,
-    outcomes: list[FetchOutcome],
+    store: Store, jobs: list[Job], pause: float, progress: FetchProgress, outcomes: list[FetchOutcome]
 ) -> None:
     """Fetch each ticker and append its outcome at once, so that an interruption loses none."""
     from lstm_stock.config import normalise_ticker
@@ -244,15 +237,18 @@ def _fetch_each(
     from lstm_stock.prices.update import fetch_into
     from lstm_stock.report.price_tables import FetchOutcome
 
-    budget = RetryBudget(options.max_wait)
+    budget = RetryBudget(jobs[0].options.max_wait if jobs else 0.0)
     next_start = time.monotonic()
-    for name in names:
+    for job in jobs:
+        name = job.name
         progress.begin(name)
         time.sleep(max(0.0, next_start - time.monotonic()))
         start = time.monotonic()
         try:
+            if job.failure is not None:
+                raise job.failure
             now = dt.datetime.now(dt.UTC)
-            own = replace(options, max_wait=budget.seconds, on_retry=progress.wait, now=now)
+            own = replace(job.options, max_wait=budget.seconds, on_retry=progress.wait, now=now)
             done = fetch_into(store, normalise_ticker(name), own)
         except LstmStockError as error:
             budget.failed(error)
@@ -267,61 +263,3 @@ def _fetch_each(
             if not done.was_requested:
                 continue
         next_start = start + pause
-
-
-def _all_tickers(arguments: list[str], file: Path | None) -> list[str]:
-    """Return the tickers of the command line and of a file, each once, in order.
-
-    Raises:
-        ConfigError: There are none, or the file cannot be read.
-    """
-    from lstm_stock.config.tickers import distinct, read_tickers_file
-
-    tickers = arguments + ([] if file is None else read_tickers_file(file))
-    if not tickers:
-        raise ConfigError(
-            "no TICKER is named",
-            "`lstm-stock fetch AAPL` fetches one; `--tickers-file FILE` names a list of them",
-        )
-    return distinct(tickers)
-
-
-def _date_order(day_first: bool | None, year_first: bool) -> DateOrder | None:
-    """Return what comes first in dates, or None if no option says it."""
-    if year_first and day_first is not None:
-        other = "--day-first" if day_first else "--month-first"
-        raise ConfigError(f"`--year-first` and `{other}` contradict each other", "leave out one of them")
-    if year_first:
-        return "year"
-    return None if day_first is None else "day" if day_first else "month"
-
-
-def _csv_options(
-    order: DateOrder | None, value: str | None, decimal: str | None, columns: list[str], quote: str | None
-) -> CsvOptions:
-    from lstm_stock.prices.csv.named import parse_columns
-
-    mark, side = _choice(decimal, "--decimal", DecimalMark), _choice(quote, "--quote", Quote)
-    return CsvOptions(
-        order, value, cast("DecimalMark | None", mark), parse_columns(columns), cast("Quote | None", side)
-    )
-
-
-def _choice(value: str | None, option: str, choices: object) -> str | None:
-    """Return `value`; raise a ConfigError if it is none of a `Literal`."""
-    allowed = get_args(choices)
-    if value is None or value in allowed:
-        return value
-    raise ConfigError(
-        f"{option}: got {value!r}, expected one of {' '.join(allowed)}", f"such as `{option} {allowed[0]}`"
-    )
-
-
-def _seconds(value: float, option: str, minimum: float) -> float:
-    """Return `value`; raise a ConfigError if it is not a number of seconds in range."""
-    if math.isfinite(value) and minimum <= value <= _MAX_SECONDS:
-        return value
-    raise ConfigError(
-        f"{option}: got {value:g}, expected seconds from {minimum:g} to {_MAX_SECONDS:g}",
-        "give another number",
-    )

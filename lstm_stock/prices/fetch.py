@@ -17,7 +17,7 @@ from lstm_stock.config.registry import resolve
 from lstm_stock.errors import DataError, SourceError
 from lstm_stock.prices.calendars import check_exchange, guess_exchange
 from lstm_stock.prices.csv.columns import NoPricesError
-from lstm_stock.prices.csv.reader import read_csv
+from lstm_stock.prices.csv.reader import CsvFile, read_csv
 from lstm_stock.prices.csv.values import only_value_column, read_values
 from lstm_stock.prices.interval import MIN_GAPS, Times, find_interval, spacing
 from lstm_stock.prices.retry import retrying
@@ -89,7 +89,8 @@ def fetch_csv(ticker: str, options: FetchOptions) -> Fetched:
     if options.csv.value is not None:
         return _fetch_values(options.csv_path, options.csv.value, options)
     try:
-        prices = read_csv(options.csv_path, options.csv, ticker)
+        file = options.csv_file or CsvFile(options.csv_path, options.csv)
+        prices = file.prices(ticker)
     except NoPricesError:
         column = only_value_column(options.csv_path)
         if column is None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lstm_stock.config.registry import Target
+    from lstm_stock.prices.csv.reader import CsvFile
 
 DateOrder = Literal["day", "month", "year"]
 """What comes first in a date."""
@@ -68,6 +69,7 @@ class FetchOptions:
         start: First date wanted, or None for where the store begins, or else the earliest that the source has.
         end: Last date wanted, inclusive, or None for the newest that the source has.
         csv_path: The file, for the source `csv`.
+        csv_file: The same file, if it was read already.
         csv: How to read it.
         exchange: ISO code of the exchange; it overrides the source's.
         interval: Name of the interval of the bars; None is a day, or of a file that of its dates.
@@ -84,6 +86,7 @@ class FetchOptions:
     start: dt.date | None = None
     end: dt.date | None = None
     csv_path: Path | None = None
+    csv_file: CsvFile | None = None
     csv: CsvOptions = NOTHING_SAID
     exchange: str | None = None
     interval: str | None = None

@@ -37,7 +37,7 @@ from tests.helpers import assert_user_error, tree
         (["fetch", "A/B", "--source", "sample"], "A/B"),
         (["fetch", "AAPL", "--source", "csv"], "needs a file"),
         (["fetch", "AAPL", "--from-csv", "x.csv", "--source", "yahoo"], "contradict"),
-        (["fetch", "AAPL", "MSFT", "--from-csv", "x.csv"], "holds one ticker"),
+        (["fetch", "AAPL", "MSFT", "--from-csv", "x.csv"], "there is no file x.csv"),
         (["fetch", "AAPL", "--source", "sample", "--start", "01/02/2020"], "--start: got '01/02/2020'"),
         (["fetch", "AAPL", "--source", "ftp"], "ftp"),
         (["fetch"], "TICKER"),

@@ -122,13 +122,26 @@ def same_ticker(one: str, other: str) -> bool:
     return bool(plain(one)) and plain(one) == plain(other)
 
 
-def several_tickers(found: Sequence[str], wanted: str | None, name: str) -> DataError:
+class SeveralTickersError(DataError):
+    """A file of several tickers without the wanted one.
+
+    Attributes:
+        tickers: Those that it holds.
+    """
+
+    def __init__(self, message: str, hint: str, tickers: Sequence[str]) -> None:
+        super().__init__(message, hint)
+        self.tickers = tuple(tickers)
+
+
+def several_tickers(found: Sequence[str], wanted: str | None, name: str) -> SeveralTickersError:
     """Return the error for a file of several tickers without the wanted one."""
     shown = ", ".join(found[:10]) + (f" and {len(found) - 10} more" if len(found) > 10 else "")
-    return DataError(
+    return SeveralTickersError(
         f"{name} holds {len(found)} tickers, {shown}, "
         + (f"but not {wanted}" if wanted else "and none is chosen"),
         f"`lstm-stock fetch {found[0]} --from-csv {name}` reads one of them, without a name all",
+        found,
     )
 
 

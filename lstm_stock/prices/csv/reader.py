@@ -17,7 +17,7 @@ import pandas as pd
 
 from lstm_stock.errors import DataError
 from lstm_stock.prices.csv.bars import apply_splits, filled, surplus_rows
-from lstm_stock.prices.csv.columns import Layout, find_layout
+from lstm_stock.prices.csv.columns import Layout, SeveralTickersError, find_layout
 from lstm_stock.prices.csv.dates import Dates, look_a_day_early, read_dates
 from lstm_stock.prices.csv.numbers import Numbers, find_decimal_mark, read_numbers
 from lstm_stock.prices.csv.rows import by_ticker, data_rows, rows_of_ticker, whole_rows
@@ -96,6 +96,19 @@ class CsvFile:
         rows, notes = rows_of_ticker(groups, layout, ticker, str(self.path))
         return _read_rows(self.path, self._text, layout, rows, (self._options, [*skipped, *notes]))
 
+    def tickers(self) -> list[str]:
+        """Return the tickers that the file names, in order; none if it holds one series without a name.
+
+        Raises:
+            DataError: The file has no columns of prices.
+        """
+        try:
+            layout = find_layout(self._text.rows, None, str(self.path), self._options)
+        except SeveralTickersError as several:
+            return list(several.tickers)
+        groups, _ = self._rows_by_ticker(layout)
+        return [one for one in groups if one] or ([layout.ticker] if layout.ticker else [])
+
     def _rows_by_ticker(self, layout: Layout) -> tuple[dict[str, list[Row]], list[str]]:
         column = layout.columns.get("ticker")
         if column not in self._groups:
@@ -123,7 +136,7 @@ def _read_rows(
             f"{' or '.join(dates.open_between)}, and no row decides",
             "say which: `--day-first`, `--month-first` or `--year-first`",
         )
-    mark = options.decimal or _decimal_mark(path, text, layout, rows)
+    mark = options.decimal or text.mark or _decimal_mark(path, text, layout, rows)
     layout, numbers, more = _read_columns(rows, layout, mark)
     order = slice(None, None, -1 if _is_newest_first(dates.days) else 1)
     rows, days, seconds = rows[order], dates.days[order], dates.seconds[order]
@@ -258,6 +271,8 @@ def _understood(text: CsvText, layout: Layout, dates: Dates, mark: str) -> list[
     if ignored:
         more = f" and {len(ignored) - _SHOWN_IGNORED} more" if len(ignored) > _SHOWN_IGNORED else ""
         lines.append(f"ignored: {', '.join(ignored[:_SHOWN_IGNORED])}{more}")
+    if text.kind:
+        lines.insert(0, f"file: {text.kind}")
     if text.separator != "," or mark != ".":
         lines.append(f"cells: separated by a {SEPARATORS[text.separator]}, decimals after a `{mark}`")
     if text.encoding not in ("utf-8", "utf-8-sig"):

@@ -115,6 +115,8 @@ def _is_footer(row: Row, layout: Layout) -> bool:
 
 def _is_event(row: Row, layout: Layout) -> bool:
     """Return whether a row has a date and a word on a dividend or a split, as in the table of Yahoo's page."""
+    if all(row.cells[:3]) and len(row.cells) > 2:
+        return False
     filled = [cell for cell in row.cells if cell]
     return len(filled) == 2 < len(layout.labels) and bool(_EVENT.search(filled[1]))
 

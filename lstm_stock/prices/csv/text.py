@@ -1,30 +1,36 @@
-"""Read the bytes of a CSV file as rows of cells: encoding, separator, line numbers."""
+"""Read the bytes of a CSV file as rows of cells: encoding, separator, line numbers. `tables` reads others."""
 
 from __future__ import annotations
 
 import csv
 import io
+import stat
+import sys
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from lstm_stock.errors import DataError
+from lstm_stock.prices.csv.tables import EXCEL, PARQUET, read_table
+from lstm_stock.prices.sources import DecimalMark
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 """The separators that are recognised, with their names."""
+
+STDIN = Path("-")
+"""The path of the standard input."""
 
 _MAX_BYTES = 64 * 2**20
 _SAMPLED_LINES = 40
 _CSV_HINT = "save or export it as CSV (comma separated values) and fetch that file"
 _PRICES_HINT = "fetch a file with a header row and prices below it"
 _OTHER_FILES = (
-    (b"PK\x03\x04", "an Excel workbook or another zip archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "a gzip archive"),
-    (b"PAR1", "a Parquet file"),
     (b"SQLite format 3", "an SQLite database"),
 )
 _MARKED_ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -47,21 +53,28 @@ class CsvText:
         separator: The character between cells.
         encoding: The encoding of the bytes.
         n_empty: Number of rows of empty cells; they are left out.
+        kind: What the file is, if it is no CSV file.
+        mark: The decimal mark, where the file has numbers and not their text.
     """
 
     rows: tuple[Row, ...]
     separator: str
     encoding: str
     n_empty: int
+    kind: str = ""
+    mark: DecimalMark | None = None
 
 
 def read_csv_text(path: Path) -> CsvText:
-    """Read the rows of a CSV file.
+    """Read the rows of a CSV file, an Excel workbook or a Parquet file; of the path `-`, from stdin.
 
     Raises:
-        DataError: It cannot be read, is empty, or is not a CSV file.
+        DataError: It cannot be read, is empty, is no regular file, or is not a table.
     """
-    text, encoding = _decode(_read_bytes(path), path)
+    raw = _read_bytes(path)
+    if raw.startswith((EXCEL, PARQUET)):
+        return _read_table(raw, path)
+    text, encoding = _decode(raw, path)
     start = text.lstrip()[:1024].lower()
     if not start:
         raise DataError(f"{path} is empty", _PRICES_HINT)
@@ -74,13 +87,31 @@ def read_csv_text(path: Path) -> CsvText:
     return _split(text, encoding, path)
 
 
+def _read_table(raw: bytes, path: Path) -> CsvText:
+    table = read_table(raw, path)
+    rows = tuple(Row(i, cells) for i, cells in enumerate(table.rows, 1) if any(cells))
+    if not rows:
+        raise DataError(f"{path} is empty", _PRICES_HINT)
+    mark: DecimalMark | None = "." if table.has_numbers else None
+    return CsvText(rows, ",", "utf-8", len(table.rows) - len(rows), table.kind, mark)
+
+
 def _read_bytes(path: Path) -> bytes:
     hint = "name a CSV file that exists and that you may read"
     try:
-        if path.is_dir():
-            raise DataError(f"{path} is a folder, not a CSV file", "name a file in it")
-        with path.open("rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
+        if path == STDIN:
+            raw = _read_stdin()
+        else:
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise DataError(f"{path} is a folder, not a CSV file", "name a file in it")
+            if not stat.S_ISREG(mode):  # it may never end
+                raise DataError(
+                    f"{path} is a pipe or a device, not a file",
+                    f"write to stdin: `... --from-csv - < {path}`",
+                )
+            with path.open("rb") as file:
+                raw = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         raise DataError(f"there is no file {path}", hint) from None
     except OSError as error:
@@ -93,6 +124,11 @@ def _read_bytes(path: Path) -> bytes:
             "cut it down to the rows of one ticker",
         )
     return raw
+
+
+@lru_cache(maxsize=1)  # it can be read only once
+def _read_stdin() -> bytes:
+    return sys.stdin.buffer.read(_MAX_BYTES + 1)
 
 
 def _decode(raw: bytes, path: Path) -> tuple[str, str]:
