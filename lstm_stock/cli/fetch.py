@@ -51,7 +51,10 @@ def fetch(
     ] = None,
     tickers_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File of more tickers, one per line; `#` starts a comment."),
+        typer.Option(
+            metavar="FILE",
+            help="File of more tickers, one per line, or a table with a column Symbol; `-` is stdin.",
+        ),
     ] = None,
     source: Annotated[
         str | None,
