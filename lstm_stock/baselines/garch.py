@@ -69,7 +69,11 @@ def _forecast(task: Task, asymmetric: int) -> Distribution:
         raise BaselineError("its volatility approaches 0 between rare moves")
     # Return i ends at bar i + 1: the variance of return c is known at bar c.
     known = variance[task.cutoffs]
-    values = sum_values(fitted.process, known, task.horizon)
+    try:
+        with np.errstate(all="ignore"):  # what is not finite is refused
+            values = sum_values(fitted.process, known, task.horizon)
+    except ValueError as error:
+        raise BaselineError(str(error)) from error
     drift = [_drift(fitted.process, known, step) for step in task.steps]
     return TransformedT(fitted.process.df, (np.stack(drift, 1)[:, :, None] + values) * fitted.return_std)
 

@@ -147,6 +147,8 @@ def _shocks(process: GarchProcess) -> tuple[Array, Array]:
 
 def _at_angle(shape: Array, angle: Array) -> Array:
     """Interpolate h, `(N_STARTS, N_KNOTS)`, between its angles; return `(*angle.shape, N_KNOTS)`."""
+    if not np.isfinite(shape).all() or not np.isfinite(angle).all():
+        raise ValueError("the sums of its returns have no finite distribution")
     position = angle * (2 / np.pi) * (N_STARTS - 1)
     left = np.minimum(position.astype(np.intp), N_STARTS - 2)
     share = (position - left)[..., None]

@@ -25,6 +25,10 @@ _UNIT_TOLERANCE = 0.3
 
 _MIN_JUMP = float(np.log(1.4))
 _MEDIAN_BARS = 10
+_MAX_ADJUSTMENT = np.log(2)  # a dividend of half the price
+MIN_DEAD = 20
+"""Bars without any move at the end of a ticker after which its trading is taken for halted: about a month."""
+
 _MIN_ZERO_RUN = 5
 _RANGE_TOLERANCE = 1e-4
 _SHOWN_DATES = 3
@@ -107,8 +111,41 @@ def quality_warnings(table: pd.DataFrame) -> list[str]:
         *_ranges(dates, columns),
         *_zero_opens(dates, columns["open"]),
         *_zero_volumes(dates, columns["volume"]),
+        *_adjustment_jumps(dates, columns),
     ]
-    return [f"suspicious: {text}" for text in found]
+    n_dead = n_dead_bars(table)
+    dead = [dead_text(table, n_dead) + ": they are left out of training and scores"] if n_dead else []
+    return [f"suspicious: {text}" for text in found] + dead
+
+
+def n_dead_bars(table: pd.DataFrame) -> int:
+    """Count the bars at the end on which nothing was traded: the price never changes, within a bar or between two.
+
+    Args:
+        table: A price table.
+
+    Returns:
+        Their number; 0 if it is below `MIN_DEAD`, or if all bars are such.
+    """
+    close = table["close"].to_numpy()
+    moves = (close[1:] != close[:-1]) | (table["high"].to_numpy()[1:] != table["low"].to_numpy()[1:])
+    moved = np.flatnonzero(moves)
+    n = len(close) - 2 - int(moved[-1]) if len(moved) else 0
+    return n if n >= MIN_DEAD else 0
+
+
+def dead_text(table: pd.DataFrame, n_dead: int) -> str:
+    """Say since when the price of a table has not changed."""
+    return f"the price has not changed for the last {counted(n_dead, 'bar')}, since {table.index[-n_dead]:%F}"
+
+
+def _adjustment_jumps(dates: pd.DatetimeIndex, columns: dict[str, Array]) -> list[str]:
+    """Find dates at which `adj_close` moves against `close` by more than a dividend could explain."""
+    moves = np.abs(np.diff(np.log(columns["adj_close"] / columns["close"])))
+    rows = np.flatnonzero(moves > _MAX_ADJUSTMENT) + 1
+    if len(rows) == 0:
+        return []
+    return [f"the adj_close jumps against the close on {counted(len(rows), 'date')}: {_some(dates[rows])}"]
 
 
 def _missing_values(table: pd.DataFrame) -> list[str]:

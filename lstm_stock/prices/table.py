@@ -30,6 +30,9 @@ COLUMNS = ("open", "high", "low", "close", "adj_close", "volume", "dividends", "
 PRICES = ("open", "high", "low", "close", "adj_close")
 """The columns that hold a price."""
 
+LEAST_PRICE, LARGEST_PRICE, LARGEST_VOLUME = 1e-12, 1e15, 1e20
+"""Bounds of what can be a price or a volume: a token may cost 1e-10, and volumes are sums over billions of it."""
+
 Array = npt.NDArray[np.float64]
 Days = npt.NDArray[np.datetime64]
 Rows = npt.NDArray[np.intp]
@@ -342,7 +345,8 @@ def _invalid_values(columns: Mapping[str, Array]) -> list[InvalidRows]:
         values = columns[name]
         above_zero = name in PRICES and name != "open"
         lowest, highest = values.min(initial=1.0), values.max(initial=0.0)  # NaN if a value is
-        if (lowest > 0 or (lowest == 0 and not above_zero)) and highest < np.inf:
+        bounds = LEAST_PRICE if above_zero else 0.0, LARGEST_PRICE if name in PRICES else LARGEST_VOLUME
+        if lowest >= bounds[0] and highest <= bounds[1]:
             continue
         finite = np.isfinite(values)
         kinds = [(np.isnan(values), "is missing (NaN)"), (np.isinf(values), "is infinite")]
@@ -350,6 +354,13 @@ def _invalid_values(columns: Mapping[str, Array]) -> list[InvalidRows]:
             kinds.append((finite & (values <= 0), "is {:g}, must be above 0"))
         else:
             kinds.append((finite & (values < 0), "is {:g}, must not be negative"))
+        far = (
+            f", expected a price from {LEAST_PRICE:g} to {LARGEST_PRICE:g}"
+            if name in PRICES
+            else ", too large"
+        )
+        kinds.append((finite & (values > 0) & (values < bounds[0]), "is {:g}" + far))
+        kinds.append((finite & (values > bounds[1]), "is {:g}" + far))
         for bad, text in kinds:
             if bad.any():
                 rows = np.flatnonzero(bad)

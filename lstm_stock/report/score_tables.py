@@ -14,7 +14,7 @@ from rich.table import Table
 
 from lstm_stock.report.table import new_table
 from lstm_stock.report.text import number
-from lstm_stock.scoring.scores import best_baselines
+from lstm_stock.scoring.scores import best_baselines, gain
 from lstm_stock.scoring.verdict import short_verdict
 
 RANKED = ("rmse_percent", "crps", "nll")
@@ -164,6 +164,6 @@ def fold_table(fold_scores: pd.DataFrame, folds: pd.DataFrame, model: str, ticke
             number(100 * network["coverage_90"], 1),
             " and ".join(best) or "-",
             number(best_crps, 3),
-            number(100 * (1 - network["crps"] / best_crps), 2),
+            number(gain(float(network["crps"]), best_crps), 2),
         )
     return table

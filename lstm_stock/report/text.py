@@ -134,6 +134,8 @@ def _gap(of_model: float, of_best: float, score: str) -> str:
         if of_model == of_best:
             return "no difference"
         return f"infinitely {'better' if of_model < of_best else 'worse'}"
+    if of_best == 0 and score != "nll":  # the price never moved
+        return "no difference" if of_model == 0 else "the best baseline is never wrong"
     # NLL has no natural zero: its difference is absolute, that of the others relative.
     gap = abs(of_model - of_best) if score == "nll" else 100 * abs(of_model / of_best - 1)
     unit = "" if score == "nll" else " %"

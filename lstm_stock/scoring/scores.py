@@ -6,6 +6,7 @@ Nothing here tests: see `lstm_stock.scoring.verdict`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -140,8 +141,13 @@ def ticker_scores(scores: pd.DataFrame, model: str) -> pd.DataFrame:
         row: dict[str, Any] = {"ticker": ticker}
         row |= {name: network[name] for name in ("n", "skill", "crps", "nll", "coverage_90")}
         row |= {"baseline": " and ".join(best), "baseline_crps": baseline_crps}
-        rows.append(row | {"gain": 100 * (1 - float(network["crps"]) / baseline_crps)})
+        rows.append(row | {"gain": gain(float(network["crps"]), baseline_crps)})
     return pd.DataFrame(rows).sort_values("skill", ascending=False, kind="stable", ignore_index=True)
+
+
+def gain(score: float, baseline_score: float) -> float:
+    """Return by how many percent a score is lower than that of a baseline; NaN if that is 0."""
+    return 100 * (1 - score / baseline_score) if baseline_score else math.nan
 
 
 def best_baselines(scores: pd.DataFrame, model: str, score: str) -> list[str]:

@@ -20,6 +20,7 @@ from lstm_stock.errors import ConfigError, RunError, ShortHistoryError
 from lstm_stock.prices import calendars
 from lstm_stock.prices.dividends import DividendsAhead, dividends_ahead
 from lstm_stock.prices.next_bars import next_bars
+from lstm_stock.prices.quality import dead_text, n_dead_bars
 from lstm_stock.prices.sources import fetch_command
 from lstm_stock.prices.table import PriceHistory
 from lstm_stock.runs.pretrained import Pretrained
@@ -121,6 +122,8 @@ def predict(
         *_warnings_of_run(run, history, dates),
         *of_covariates,
     )
+    if n_dead := n_dead_bars(table):
+        warnings += (f"{dead_text(table, n_dead)} of {ticker}: is it still traded?",)
     if bars.market is not None:
         warnings += _warnings_of_market(bars.market, table.index[-1])
     return Prediction(

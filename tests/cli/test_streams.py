@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,28 @@ def test_without_stderr_stdout_holds_data_alone(tmp_path):
 def test_without_stdout_a_command_ends_well():
     done = subprocess.run(["sh", "-c", f'"{COMMAND}" config show >&-'], stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", ["config show", "models", "--help"])
+def test_a_full_disk_is_an_error_with_a_hint(arguments):
+    command = f'"{COMMAND}" {arguments} > /dev/full'
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the output cannot be written: No space left on device\n\nhint: ")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ImportError("x.so: failed to map segment from shared object")]
+)
+def test_too_little_memory_is_an_error_with_a_hint(cli, monkeypatch, error):
+    from lstm_stock.runs import catalog
+
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(catalog, "list_runs", fail)
+    answer = cli("runs")
+    assert answer.code == 2
+    assert answer.err.startswith("error: there is not enough memory: ")
+    assert "\n\nhint: give the process more" in answer.err

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lstm_stock.prices.fetch import fetch_prices
-from lstm_stock.prices.quality import quality_warnings, session_mismatches, session_notes
+from lstm_stock.prices.quality import n_dead_bars, quality_warnings, session_mismatches, session_notes
 from lstm_stock.prices.sources import FetchOptions
 from lstm_stock.prices.table import PRICES
 from tests.helpers import random_prices
@@ -96,6 +96,25 @@ def test_a_price_outside_of_the_days_range_is_reported(name):
     table = random_prices(300)
     table.iloc[5, table.columns.get_loc(name)] = table["high"].iloc[5] * (1 + 1e-6)  # rounding
     assert quality_warnings(table) == []
+
+
+def test_one_adj_close_that_is_ten_times_off_is_reported():
+    table = random_prices(300)
+    table.iloc[200, table.columns.get_loc("adj_close")] *= 10
+    (note,) = quality_warnings(table)
+    days = f"{table.index[200]:%F}, {table.index[201]:%F}"
+    assert note == f"suspicious: the adj_close jumps against the close on 2 dates: {days}"
+
+
+@pytest.mark.parametrize(("n", "found"), [(19, 0), (20, 20), (120, 120)])
+def test_bars_without_a_trade_at_the_end_are_counted(n, found):
+    table = random_prices(300)
+    table.iloc[-n:, [table.columns.get_loc(name) for name in PRICES]] = table["close"].iloc[-n - 1]
+    assert n_dead_bars(table) == found
+    notes = [note for note in quality_warnings(table) if "left out" in note]
+    assert len(notes) == bool(found)
+    table.iloc[-1, table.columns.get_loc("high")] *= 1.01  # traded again
+    assert n_dead_bars(table) == 0
 
 
 def test_nothing_is_rewritten():

@@ -53,6 +53,16 @@ def test_prices_must_be_above_zero(column, value):
     )
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("close", 1e-300), ("adj_close", 1e-300), ("high", 1e200), ("low", 1e-13), ("open", 1e300)],
+)
+def test_a_price_that_no_price_is_is_refused(column, value):
+    said = f"row 4 (2015-01-06): `{column}` is {value:g}, expected a price from 1e-12 to 1e+15"
+    assert said in message_of(changed(3, column, value))
+    assert "`volume` is 1e+30, too large" in message_of(changed(3, "volume", 1e30))
+
+
 def test_an_open_may_be_zero_but_not_negative():
     validate(changed(0, "open", 0.0), "AAPL")
     assert "`open` is -3.5, must not be negative" in message_of(changed(0, "open", -3.5))

@@ -167,3 +167,13 @@ def test_the_coverage_of_the_first_step_and_the_last_is_told():
     assert first.endswith("92 % in 2 of 3 tickers ")
     assert last.endswith("in 3 of 3 tickers")
     assert "tickers" not in evaluation.coverage_text(rows.iloc[:1].assign(n_tickers=1))
+
+
+def test_a_score_of_zero_is_no_divisor():
+    from lstm_stock.report.text import _gap
+    from lstm_stock.scoring.scores import gain
+
+    assert _gap(1.0, 0.0, "crps") == "the best baseline is never wrong"
+    assert _gap(0.0, 0.0, "crps") == "no difference"
+    assert np.isnan(gain(1.0, 0.0))
+    assert gain(1.0, 2.0) == 50

@@ -308,3 +308,10 @@ def test_true_parameters_are_seen_to_be_better_than_a_constant():
 
 def test_a_mean_test_of_one_sign_is_sure():
     assert mean_test(1 + 0.1 * RANDOM.random(100), alternative="greater").p < 1e-6
+
+
+def test_the_skill_of_resamples_without_any_loss_is_left_out():
+    losses = np.zeros(200)
+    losses[:3] = 1.0
+    low, high = skill_interval(0.9 * losses, losses)
+    assert (low, high) == pytest.approx((10, 10))

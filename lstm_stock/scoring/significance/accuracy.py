@@ -221,7 +221,9 @@ def skill_interval(
         )
     counts = stationary_counts(len(ours), truncation(len(ours), step))
     # `einsum` computes without BLAS, whose threads would change last bits.
-    ratio = np.einsum("rn,n->r", counts, ours) / np.einsum("rn,n->r", counts, theirs)
+    of_ours, of_theirs = (np.einsum("rn,n->r", counts, one) for one in (ours, theirs))
+    # Where the price hardly moves, some resamples hold no loss at all.
+    ratio = of_ours[of_theirs > 0] / of_theirs[of_theirs > 0]
     skill = 100 * (1 - (np.sqrt(ratio) if root else ratio))
     tail = (1 - level / 100) / 2
     low, high = np.quantile(skill, [tail, 1 - tail])
