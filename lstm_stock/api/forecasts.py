@@ -110,9 +110,12 @@ def _with_outcomes(found: Forecasts, prices: PriceSource) -> pd.DataFrame:
     """Return the forecasts in long form, with the stored closes as outcomes."""
     import pandas as pd
 
+    from lstm_stock.prices.values import VALUE, has_values
+
     tables = []
     for ticker, prediction in found.predictions.items():
-        closes = prices.read(ticker).table["close"]
+        stored = prices.read(ticker).table
+        closes = stored[VALUE if has_values(stored) else "close"]
         table = prediction.table
         outcomes = closes.reindex(pd.DatetimeIndex(table["date"])).to_numpy()
         tables.append(table.assign(model=found.networks[ticker].model_name, y_true=outcomes))

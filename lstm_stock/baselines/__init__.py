@@ -13,6 +13,7 @@ from lstm_stock.baselines.ewma import ewma, ewma_drift
 from lstm_stock.baselines.garch import garch, gjr
 from lstm_stock.baselines.har import har_market_t, har_range_t, lhar_t
 from lstm_stock.baselines.pooled import pooled_t, pretrained, universal
+from lstm_stock.baselines.seasonal import ar, ets, seasonal_naive
 from lstm_stock.baselines.task import BaselineSpec, Task
 from lstm_stock.baselines.walks import always_up, constant_t, drift, historical, naive, reversal_10
 from lstm_stock.dataset.blas import one_blas_thread
@@ -24,9 +25,11 @@ __all__ = [
     "BaselineSpec",
     "Task",
     "always_up",
+    "ar",
     "arima",
     "constant_t",
     "drift",
+    "ets",
     "ewma",
     "ewma_drift",
     "followers",
@@ -41,12 +44,13 @@ __all__ = [
     "pooled_t",
     "pretrained",
     "reversal_10",
+    "seasonal_naive",
     "universal",
 ]
 
 BASELINES: dict[str, BaselineSpec] = {
-    "naive": BaselineSpec(naive),
-    "drift": BaselineSpec(drift),
+    "naive": BaselineSpec(naive, of_values=True),
+    "drift": BaselineSpec(drift, of_values=True),
     "constant_t": BaselineSpec(constant_t),
     "historical": BaselineSpec(historical),
     "arima": BaselineSpec(arima),
@@ -62,9 +66,12 @@ BASELINES: dict[str, BaselineSpec] = {
     "pooled_t": BaselineSpec(pooled_t, follows_volatility=True, needs_regression=True),
     "universal": BaselineSpec(universal, follows_volatility=True, needs_regression=True),
     "pretrained": BaselineSpec(pretrained, follows_volatility=True, needs_regression=True),
+    "seasonal_naive": BaselineSpec(seasonal_naive, of_prices=False, of_values=True),
+    "ets": BaselineSpec(ets, of_prices=False, of_values=True),
+    "ar": BaselineSpec(ar, of_prices=False, of_values=True),
 }
 """In the order in which they forecast: constant volatility, changing volatility, direction only, market, all
-tickers."""
+tickers; then those of series of values alone."""
 
 
 def followers() -> list[str]:
@@ -75,7 +82,8 @@ def followers() -> list[str]:
 def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distribution]:
     """Forecast with every baseline; one that cannot be fitted is left out with a note.
 
-    Baselines that need the market or a regression over many tickers are left out where there is none. The number
+    Baselines of prices forecast prices, those of series of values such series. Those that need the market or
+    a regression over many tickers are left out where there is none. The number
     of cores changes no bit of a forecast.
 
     Args:
@@ -85,6 +93,8 @@ def forecast_all(task: Task, on_note: Callable[[str], None]) -> dict[str, Distri
     forecasts = {}
     with one_blas_thread():
         for name, baseline in BASELINES.items():
+            if not (baseline.of_prices if task.bars.positions is None else baseline.of_values):
+                continue
             if baseline.needs_market and task.bars.market is None:
                 continue
             if baseline.needs_regression and name not in task.regressions:

@@ -20,7 +20,7 @@ class Task:
     """Forecast `horizon` steps from each cutoff.
 
     Attributes:
-        bars: All adjusted bars of one ticker; a forecast must not use those after its cutoff.
+        bars: All adjusted bars of one ticker, or its values; a forecast must not use those after its cutoff.
         n_insample: Number of bars, from the first on, that a baseline may be fitted on.
         cutoffs: Row of the last bar that each forecast may use, shape `(n_windows,)`.
         horizon: Steps to forecast.
@@ -35,9 +35,9 @@ class Task:
     regressions: Mapping[str, Distribution] = field(default_factory=dict)
 
     def insample_returns(self, step: int) -> Array:
-        """Return all overlapping log returns over `step` in-sample bars, shape `(n_insample - step,)`."""
-        log_close = np.log(self.bars.close[: self.n_insample])
-        return log_close[step:] - log_close[:-step]
+        """Return all overlapping moves over `step` in-sample bars, log returns, shape `(n_insample - step,)`."""
+        path = self.bars.path[: self.n_insample]
+        return path[step:] - path[:-step]
 
     @property
     def steps(self) -> range:
@@ -50,19 +50,23 @@ class BaselineSpec:
     """Facts about a baseline.
 
     Attributes:
-        forecast: Maps a task to the distribution of the k-bar log returns, shape `(n_windows, horizon)`; raises
+        forecast: Maps a task to the distribution of the k-bar moves, log returns, `(n_windows, horizon)`; raises
             `BaselineError` where it cannot be fitted.
         follows_volatility: Whether the width of its forecasts follows the volatility of the market. A verdict
             makes no claim about the others: their losses and the network's differ for as long as volatility
             stays high or low, and no test of mean losses holds its size then.
         needs_market: Whether it reads `Bars.market`; it then forecasts only where the bars have it.
         needs_regression: Whether it is one of `Task.regressions`; it then forecasts only where it is there.
+        of_prices: Whether it forecasts prices.
+        of_values: Whether it forecasts series of values that are no prices.
     """
 
     forecast: Callable[[Task], Distribution]
     follows_volatility: bool = False
     needs_market: bool = False
     needs_regression: bool = False
+    of_prices: bool = True
+    of_values: bool = False
 
 
 def fit_t(sample: Array, drift: float | None = None) -> tuple[float, float, float]:

@@ -40,7 +40,7 @@ MIN_HISTORY = 50
 
 
 def naive(task: Task) -> Distribution:
-    """Tomorrow = today: the last close, with the in-sample k-bar returns and their mirror image around it."""
+    """Tomorrow = today: the last close or value, the in-sample k-bar moves and their mirror image around it."""
     return Empirical(_symmetric_returns(task), len(task.cutoffs))
 
 

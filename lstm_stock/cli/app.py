@@ -18,6 +18,7 @@ from lstm_stock.atomic import write_file
 from lstm_stock.errors import ConfigError
 
 if TYPE_CHECKING:
+    from lstm_stock.config import Config
     from lstm_stock.prices.store import Store
 
 
@@ -82,6 +83,12 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
+Tickers = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[TICKER]...", help="Tickers of the store [default: those of the config].", show_default=False
+    ),
+]
 RunName = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="Name or path of a run [default: the newest].", show_default=False),
@@ -128,6 +135,38 @@ def open_store(data_dir: Path, tickers: Sequence[str] = (), interval: str | None
     store = Store(data_dir, interval)
     store.require(tickers)
     return store
+
+
+def load_settings(
+    config: Path | None,
+    overrides: Sequence[str] | None,
+    data_dir: Path,
+    quiet: bool,
+    tickers: Sequence[str] | None = None,
+) -> Config:
+    """Load the config of a training; a series of values gets the config `values` where none is named, with a note.
+
+    Args:
+        config: The option `--config`.
+        overrides: The options `--set`.
+        data_dir: Folder of the store.
+        quiet: Print no note.
+        tickers: The tickers, in place of those of the config.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+    import json
+
+    from lstm_stock.prices.store import Store
+    from lstm_stock.report import console
+    from lstm_stock.workflow.value_config import load_config_for
+
+    named = [f"data.tickers={json.dumps(list(tickers))}"] if tickers else []
+    settings, notes = load_config_for(config, [*(overrides or ()), *named], Store(data_dir))
+    for text in notes:
+        console.note(text, quiet)
+    return settings
 
 
 def parse_date(text: str | None, option: str) -> dt.date | None:

@@ -15,7 +15,9 @@ from lstm_stock.cli.app import (
     Overrides,
     Quiet,
     RunsDir,
+    Tickers,
     app,
+    load_settings,
     open_store,
 )
 from lstm_stock.cli.train import show_scores
@@ -41,6 +43,7 @@ class BackendKind(StrEnum):
 
 @app.command()
 def backtest(
+    tickers: Tickers = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     folds: Annotated[
@@ -69,14 +72,13 @@ def backtest(
     Scaler, network and baselines are refitted on the bars before each block. The blocks tile the test period of
     the config's `split`. After an interruption, the same command continues where it stopped.
     """
-    from lstm_stock.config import load_config
     from lstm_stock.config.schema import require_market
     from lstm_stock.network.tensorflow_setup import n_cores
     from lstm_stock.report import console, progress
     from lstm_stock.runs.folder import require_writable
     from lstm_stock.workflow.parallel import Engine
 
-    settings = load_config(config, overrides or [])
+    settings = load_settings(config, overrides, data_dir, quiet, tickers)
     require_market(settings)
     store = open_store(data_dir, settings.data.all_tickers, settings.data.interval)
     require_writable(runs_dir)
@@ -108,7 +110,7 @@ def _show_backtest(results: Backtest) -> None:
         return
     for ticker in tickers:
         title = f"{n_folds} folds, {results.provenance.window} window, pooled"
-        console.show(score_tables.score_table(results.scores, model, ticker, title))
+        console.show(score_tables.score_table(results.scores, model, ticker, title, results.config.words))
         console.show(score_tables.fold_table(results.fold_scores, results.folds, model, ticker))
         print(comparison(results.scores, model, ticker))
     print("\n" + verdict_text(results.verdict))

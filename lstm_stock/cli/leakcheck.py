@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from lstm_stock.cli.app import ConfigFile, DataDir, Overrides, Quiet, RunName, RunsDir, app, open_store
+from lstm_stock.cli.app import (
+    ConfigFile,
+    DataDir,
+    Overrides,
+    Quiet,
+    RunName,
+    RunsDir,
+    app,
+    load_settings,
+    open_store,
+)
 from lstm_stock.cli.backtest import WindowKind
 from lstm_stock.errors import ConfigError
 
@@ -39,7 +49,6 @@ def leakcheck(
     or what a config would train: `--config default`. A leak ends with exit code 2 and the name of the first value
     that changed.
     """
-    from lstm_stock.config import load_config
     from lstm_stock.config.schema import require_market
     from lstm_stock.network.tensorflow_setup import load_tensorflow
     from lstm_stock.report import console, progress, run_tables
@@ -49,7 +58,7 @@ def leakcheck(
     if run is not None and of_config:
         raise ConfigError(f"got the run {run} and a config, expected one of them", "leave out one of them")
     saved = None if of_config else find_run(runs_dir, run)
-    settings = load_config(config, overrides or []) if saved is None else saved.config
+    settings = load_settings(config, overrides, data_dir, quiet) if saved is None else saved.config
     require_market(settings)
     store = open_store(data_dir, settings.data.all_tickers, settings.data.interval)
     load_tensorflow()

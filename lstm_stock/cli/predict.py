@@ -166,27 +166,30 @@ def predict_tickers(
 
     prices = Snapshot(store)
     found = forecast_tickers(network, store, prices, Wanted(asked.tickers, asked.cutoff, asked.dividends))
+    config = next(iter(found.networks.values())).config
+    words, printed = config.words, found.table
+    if config.of_values:
+        printed = printed.drop(columns="dividend").rename(columns={"last_close": "last_value"})
     ahead = {ticker: prediction.dividends for ticker, prediction in found.predictions.items()}
     for text in group_messages(found.warnings) + left_out(ahead):
         console.warn(text)
     if asked.questions:
         print_answers(next(iter(found.networks.values())), found.predictions, asked.questions, output, quiet)
     elif output == Format.json:
-        print(json.dumps(records(found.table), indent=2))
+        print(json.dumps(records(printed), indent=2))
     elif output == Format.csv:
-        print(found.table.to_csv(index=False), end="")
+        print(printed.to_csv(index=False), end="")
     elif len(found.predictions) > MAX_DETAILED_TICKERS:
-        console.show(run_tables.predictions_table(found.table))
+        console.show(run_tables.predictions_table(found.table, words))
     else:
         for prediction in found.predictions.values():
-            console.show(run_tables.prediction_table(prediction.table, prediction.currency))
+            console.show(run_tables.prediction_table(prediction.table, prediction.currency, words))
     if output == Format.table:
         for text in taken_off(ahead):
             console.note(text, quiet)
         for text in group_messages(found.notes):
             console.note(text, quiet)
-        console.note(
-            f"{found.intervals}; prices comparable with the stored closes. Not financial advice", quiet
-        )
+        of_prices = "; prices comparable with the stored closes. Not financial advice"
+        console.note(found.intervals + ("" if config.of_values else of_prices), quiet)
     if asked.journal is not None:
         write_journal(asked.journal, found.networks, found.predictions, prices, quiet)

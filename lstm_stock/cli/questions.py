@@ -48,6 +48,7 @@ def print_answers(
     from lstm_stock.runs.files import records
     from lstm_stock.workflow.questions import answer, note_on_direction
 
+    run.require_prices("`--ask`")
     note = note_on_direction(run)
     tables = {ticker: answer(one, questions, note) for ticker, one in predictions.items()}
     answers = pd.concat(tables.values(), ignore_index=True)

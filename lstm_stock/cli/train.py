@@ -14,7 +14,9 @@ from lstm_stock.cli.app import (
     Overrides,
     Quiet,
     RunsDir,
+    Tickers,
     app,
+    load_settings,
     open_store,
 )
 from lstm_stock.errors import RunError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lstm_stock.config import Config
+    from lstm_stock.config.targets import Words
     from lstm_stock.prices.store import Store
     from lstm_stock.runs.run import Run
     from lstm_stock.workflow.train_each import Trained
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def train(
+    tickers: Tickers = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     each: Annotated[
@@ -55,12 +59,11 @@ def train(
 ) -> None:
     """Train the network, score it against the baselines, and save the run.
 
-    Several tickers train one network, unless `--each` is given.
+    Several tickers train one network, unless `--each` is given. A series of values takes the config `values`.
     """
-    from lstm_stock.config import load_config
     from lstm_stock.config.schema import require_market
 
-    settings = load_config(config, overrides or [])
+    settings = load_settings(config, overrides, data_dir, quiet, tickers)
     from lstm_stock.network.tensorflow_setup import n_cores
     from lstm_stock.runs.folder import require_writable
 
@@ -130,12 +133,16 @@ def show_scores(scores: pd.DataFrame, verdict: dict[str, Any], config: Config) -
     """Print one table per ticker, or one line per ticker where they are many; then the verdict."""
     from lstm_stock.report.text import verdict_text
 
-    show_score_tables(scores, verdict, config.model_name)
+    show_score_tables(scores, verdict, config.model_name, words=config.words)
     print("\n" + verdict_text(verdict))
 
 
 def show_score_tables(
-    scores: pd.DataFrame, verdict: dict[str, Any], model: str, subject: str = "test scores"
+    scores: pd.DataFrame,
+    verdict: dict[str, Any],
+    model: str,
+    subject: str = "test scores",
+    words: Words | None = None,
 ) -> None:
     """Print one table per ticker, or one line per ticker where they are many.
 
@@ -144,18 +151,21 @@ def show_score_tables(
         verdict: Its verdict.
         model: The network's name.
         subject: What was scored, for the titles.
+        words: What the series are called; None for those of prices.
     """
+    from lstm_stock.config.targets import OF_PRICES
     from lstm_stock.report import console, score_tables
     from lstm_stock.report.text import MAX_DETAILED_TICKERS, comparison
     from lstm_stock.scoring.scores import pooled_scores, ticker_scores
 
+    words = words or OF_PRICES
     tickers = list(dict.fromkeys(scores["ticker"]))
     if len(tickers) <= MAX_DETAILED_TICKERS:
         for ticker in tickers:
-            console.show(score_tables.score_table(scores, model, ticker, subject))
+            console.show(score_tables.score_table(scores, model, ticker, subject, words))
             print(comparison(scores, model, ticker))
         return
     rows, pooled = ticker_scores(scores, model), pooled_scores(scores, model)
-    console.show(score_tables.tickers_table(rows, verdict["tickers"], model))
+    console.show(score_tables.tickers_table(rows, verdict["tickers"], model, words))
     if len(pooled):  # empty for point forecasts: RMSE in prices has no mean over tickers
-        console.show(score_tables.pooled_table(pooled, model))
+        console.show(score_tables.pooled_table(pooled, model, words))

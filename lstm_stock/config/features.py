@@ -29,6 +29,7 @@ class FeatureSpec:
         by_step: Whether it depends on the session that is forecast: there is then one column for each step of the
             horizon. The function also takes an array of steps, and returns `(n_bars, n_steps)`; it is `plain`.
         needs_market: Whether it reads the bars of all tickers of a run.
+        of_values: Whether it is a feature of series of values; the others are of prices.
     """
 
     purpose: str
@@ -37,11 +38,13 @@ class FeatureSpec:
     arguments: tuple[int, ...] = ()
     by_step: bool = False
     needs_market: bool = False
+    of_values: bool = False
 
 
 _MODULE = "lstm_stock.dataset.features"
 _SEASONAL = "lstm_stock.dataset.seasonal"
 _CHARACTER = "lstm_stock.dataset.character"
+_OF_VALUES = "lstm_stock.dataset.value_features"
 
 QUARTERS = (13, 26, 39, 52)
 """Weeks from a quarterly report to the one, two, three and four quarters later."""
@@ -156,7 +159,27 @@ FEATURES: dict[str, FeatureSpec] = {
     "market_trend_10": FeatureSpec(
         "mean return of all tickers over some weeks", "plain", f"{_MODULE}:market_trend_10", needs_market=True
     ),
+    "change": FeatureSpec("move since the value before", "plain", f"{_OF_VALUES}:change", of_values=True),
+    "deviation": FeatureSpec(
+        "distance from the mean of the last seasons", "plain", f"{_OF_VALUES}:deviation", of_values=True
+    ),
+    "seasonal_change": FeatureSpec(
+        "what the seasonal naive forecast of each step is, less the last value",
+        "plain",
+        f"{_OF_VALUES}:seasonal_change",
+        by_step=True,
+        of_values=True,
+    ),
+    "seasonal_difference": FeatureSpec(
+        "move since the same time of the season before",
+        "plain",
+        f"{_OF_VALUES}:seasonal_difference",
+        of_values=True,
+    ),
 }
+
+VALUE_FEATURES = tuple(name for name, spec in FEATURES.items() if spec.of_values)
+"""The features of series of values."""
 
 
 def feature_columns(names: Sequence[str], horizon: int) -> tuple[str, ...]:

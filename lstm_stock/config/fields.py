@@ -70,6 +70,10 @@ def _float_or_null(value: object) -> float | None:
     return None if value is None else _float(value, "must be a number or null")
 
 
+def _int_or_null(value: object) -> int | None:
+    return None if value is None else _int(value)
+
+
 def _date(value: object) -> date:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         text = value
@@ -128,6 +132,7 @@ Int: TypeAlias = Annotated[int, BeforeValidator(_int)]
 Bool: TypeAlias = Annotated[bool, BeforeValidator(_bool)]
 Float: TypeAlias = Annotated[float, BeforeValidator(_float)]
 OptionalFloat: TypeAlias = Annotated[float | None, BeforeValidator(_float_or_null)]
+OptionalInt: TypeAlias = Annotated[int | None, BeforeValidator(_int_or_null)]
 OptionalDate: TypeAlias = Annotated[date, BeforeValidator(_date)] | None
 OptionalNetworks: TypeAlias = Annotated[str | None, BeforeValidator(_networks_or_null)]
 Ticker: TypeAlias = Annotated[str, BeforeValidator(parse_ticker)]

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from lstm_stock.config.raw import RawConfig
 from lstm_stock.config.schema import Config
+from lstm_stock.config.sections import DataConfig
 from lstm_stock.config.tickers import names_a_file, read_tickers_file
 from lstm_stock.config.yaml_writer import write_yaml
 from lstm_stock.errors import ConfigError
@@ -39,6 +40,21 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
             and line.
     """
     return _checked(_raw(path, overrides))
+
+
+def named_tickers(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return the tickers that overrides name, or else the default ones; none if they are wrong.
+
+    What is wrong `load_config` says.
+    """
+    try:
+        raw = RawConfig(Config().model_dump())
+        for number, text in enumerate(overrides):
+            raw.add_override(number, text)
+        _read_tickers(raw, Path())
+        return DataConfig.model_validate({"tickers": raw.value(_TICKERS)}).tickers
+    except (ValidationError, ConfigError):
+        return ()
 
 
 def load_saved_config(path: Path) -> Config:
@@ -127,7 +143,7 @@ def dump_yaml(config: Config) -> str:
 
 def packaged_config_names() -> tuple[str, ...]:
     """Return the names of the packaged configs."""
-    return ("classic", "default", "finetune", "many", "universal")
+    return ("classic", "default", "finetune", "many", "universal", "values")
 
 
 def packaged_config(name: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from lstm_stock.config.cells import CELLS
 from lstm_stock.config.covariates import COVARIATE_FEATURES, is_covariate_feature, split_feature
-from lstm_stock.config.features import FEATURES, feature_columns
+from lstm_stock.config.features import FEATURES, VALUE_FEATURES, feature_columns
 from lstm_stock.config.fields import Int, check_distinct, fault
 from lstm_stock.config.heads import HEADS
 from lstm_stock.config.scales import DEFAULT_SCALE, SCALES
@@ -28,6 +28,7 @@ from lstm_stock.config.sections import (
     WindowConfig,
     cell_spec,
 )
+from lstm_stock.config.targets import TARGETS, Words
 from lstm_stock.errors import ConfigError
 
 REGRESSION = "pooled_t"
@@ -57,7 +58,8 @@ class Config(Section):
     )
     target: TargetName = Field(
         default="log_return",
-        description="Quantity forecast for each step: the log return since the cutoff, or the close",
+        description="Quantity forecast for each step: the log return since the cutoff, or the close; of a series "
+        "of values the log ratio or the difference to the last one",
     )
     target_scale: TargetScaleName = Field(
         default=DEFAULT_SCALE,
@@ -90,9 +92,11 @@ class Config(Section):
         """Set what the target and the cell require, where the user did not: `close` has no scale."""
         if not isinstance(values, Mapping):
             return values
-        no_scale = {"target_scale": _price_scales()[0]} if values.get("target") == "close" else {}
+        target = values.get("target")
+        no_scale = {"target_scale": _constant_scales()[0]} if _needs_constant_scale(target) else {}
+        features = {"features": VALUE_FEATURES} if _is_of_values(target) else {}
         spec = cell_spec(values.get("model"))
-        return {**({} if spec is None else spec.requires), **no_scale, **values}
+        return {**({} if spec is None else spec.requires), **no_scale, **features, **values}
 
     @field_validator("features")
     @classmethod
@@ -121,13 +125,33 @@ class Config(Section):
                 raise fault(message, ("data", "covariates", i))
         return features
 
+    @field_validator("target")
+    @classmethod
+    def _target_fits_features(cls, target: str, info: ValidationInfo) -> str:
+        of_values = TARGETS[target].of_values
+        strangers = [
+            name
+            for name in info.data.get("features", ())
+            if (name in VALUE_FEATURES) != of_values  # a feature of a covariate is one of prices
+        ]
+        if strangers:
+            kinds = ("a series of values", "prices") if of_values else ("prices", "a series of values")
+            message = (
+                f"target {target} is of {kinds[0]}, but {', '.join(strangers)} in features "
+                f"{'is' if len(strangers) == 1 else 'are'} of {kinds[1]}"
+            )
+            raise fault(message, ("target",), ("features",))
+        return target
+
     @field_validator("target_scale")
     @classmethod
     def _scale_fits_target(cls, target_scale: str, info: ValidationInfo) -> str:
-        if info.data.get("target") == "close" and SCALES[target_scale].is_volatility:
-            allowed = " or ".join(_price_scales())
+        target = info.data.get("target")
+        if _needs_constant_scale(target) and SCALES[target_scale].is_volatility:
+            allowed = " or ".join(_constant_scales())
+            which = "which is a price" if target == "close" else "of a series of values"
             raise fault(
-                f"got '{target_scale}', must be {allowed} (or left out) with target: close, which is a price"
+                f"got '{target_scale}', must be {allowed} (or left out) with target: {target}, {which}"
             )
         return target_scale
 
@@ -181,6 +205,16 @@ class Config(Section):
         return REGRESSION if self.model.start is None else FINE_TUNED
 
     @property
+    def of_values(self) -> bool:
+        """Whether it is a config of series of values, not of prices."""
+        return TARGETS[self.target].of_values
+
+    @property
+    def words(self) -> Words:
+        """What its series are called."""
+        return TARGETS[self.target].words
+
+    @property
     def needs_market(self) -> bool:
         """Whether the target scale or a feature reads the bars of all tickers of a run."""
         return SCALES[self.target_scale].needs_market or bool(self.market_features)
@@ -192,8 +226,10 @@ class Config(Section):
 
     @property
     def needs_sessions(self) -> bool:
-        """Whether a feature depends on the session that is forecast."""
-        return any(name in FEATURES and FEATURES[name].by_step for name in self.features)
+        """Whether a feature depends on the session that is forecast; a series of values has none."""
+        return not self.of_values and any(
+            name in FEATURES and FEATURES[name].by_step for name in self.features
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -224,8 +260,16 @@ def _intended(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]}?" if near else f"; add {word} to it"
 
 
-def _price_scales() -> list[str]:
-    """Return the target scales that suit a price."""
+def _is_of_values(target: object) -> bool:
+    return isinstance(target, str) and target in TARGETS and TARGETS[target].of_values
+
+
+def _needs_constant_scale(target: object) -> bool:
+    return target == "close" or _is_of_values(target)
+
+
+def _constant_scales() -> list[str]:
+    """Return the target scales that do not vary, for targets that are no returns."""
     return [name for name, spec in SCALES.items() if not spec.is_volatility]
 
 

@@ -18,6 +18,7 @@ from lstm_stock.config.fields import (
     LayerWidth,
     OptionalDate,
     OptionalFloat,
+    OptionalInt,
     OptionalNetworks,
     ShareOrDate,
     Ticker,
@@ -29,10 +30,11 @@ from lstm_stock.config.heads import HEADS
 from lstm_stock.config.interval import INTERVALS
 from lstm_stock.config.registry import OneOf, OneOfOrDotted
 from lstm_stock.config.scales import SCALES
+from lstm_stock.config.targets import TARGETS
 
 CellName: TypeAlias = Annotated[str, OneOf(CELLS)]
 HeadName: TypeAlias = Annotated[str, OneOf(HEADS)]
-TargetName: TypeAlias = Literal["log_return", "close"]
+TargetName: TypeAlias = Annotated[str, OneOf(TARGETS)]
 TargetScaleName: TypeAlias = Annotated[str, OneOf(SCALES)]
 CalibrationName: TypeAlias = Literal["none", "conformal", "adaptive"]
 ScalerName: TypeAlias = Literal["minmax", "standard", "robust", "pooled", "none"]
@@ -113,6 +115,13 @@ class WindowConfig(Section):
         default=60, ge=1, le=2520, description="Bars that the network sees before each forecast"
     )
     horizon: Int = Field(default=5, ge=1, le=252, description="Bars forecast at once: steps 1 to horizon")
+    season_length: OptionalInt = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Values per season, of a series of values alone; 1: none; null: by its interval, such as 24 "
+        "of hours, 7 of days, 12 of months",
+    )
 
 
 class SplitConfig(Section):

@@ -26,8 +26,9 @@ from lstm_stock.dataset.sessions import require_one_close
 from lstm_stock.dataset.split import Split, SplitName, split_of
 from lstm_stock.dataset.start import Start
 from lstm_stock.dataset.windows import Windows, windows_of
-from lstm_stock.errors import ShortHistoryError, UnusableTickerError
+from lstm_stock.errors import ConfigError, ShortHistoryError, UnusableTickerError
 from lstm_stock.prices.reader import PriceReader
+from lstm_stock.prices.values import has_values
 
 T = TypeVar("T")
 
@@ -251,7 +252,8 @@ def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[st
     Raises:
         ShortHistoryError: No ticker is left, or a covariate has no bar in the range.
         DataError: The prices of a ticker or covariate are missing.
-        ConfigError: The config needs the market, and sessions of the tickers left end at different times.
+        ConfigError: The config needs the market, and sessions of the tickers left end at different times; or a
+            ticker has prices and the config is of series of values, or the other way round.
     """
     errors = {}
     for ticker in config.data.tickers:
@@ -260,6 +262,7 @@ def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[st
         except ShortHistoryError as error:
             errors[ticker] = error
     config = _without(config, errors, on_note)
+    _require_kind(config, reader)
     if config.needs_market:
         _require_one_close(config, reader, on_note)
     covariates = covariates_of(config, reader)
@@ -267,6 +270,22 @@ def drop_without_bars(config: Config, reader: PriceReader, on_note: Callable[[st
         for text in covariates.notes(config.data.tickers, reader.dates(config.data.tickers)):
             on_note(text)
     return config
+
+
+def _require_kind(config: Config, reader: PriceReader) -> None:
+    """Raise a ConfigError if a ticker has prices and the config is of series of values, or the other way round."""
+    for ticker in config.data.all_tickers:
+        of_values = has_values(reader.table(ticker))
+        if of_values and not config.of_values:
+            raise ConfigError(
+                f"{ticker} is a series of values, and target {config.target} is of prices",
+                f"without `--config`, `lstm-stock train {ticker}` takes the config `values`",
+            )
+        if config.of_values and not of_values:
+            raise ConfigError(
+                f"{ticker} has prices, and target {config.target} is of series of values",
+                f"leave out `--config` and `target`: `lstm-stock train {ticker}`",
+            )
 
 
 def covariates_of(config: Config, reader: PriceReader) -> Covariates | None:

@@ -55,7 +55,7 @@ class Bars:
         open: First price of the day; 0 on some bars.
         high: Highest price of the day.
         low: Lowest price of the day.
-        close: Last price of the day, the price that is forecast.
+        close: Last price of the day, the price that is forecast; of a series of values the value.
         volume: Shares traded.
         volatility: `trailing_volatility`, NaN during warm-up.
         range_volatility: `range_volatility`, NaN during warm-up.
@@ -67,6 +67,9 @@ class Bars:
         sessions: Dates of the sessions after each bar, by the calendar of its exchange, shape `(n_bars, horizon)`;
             None where no feature needs them.
         covariates: The covariate features known at each bar's close, by name.
+        is_log: Whether a move is the log of a ratio; otherwise it is a difference.
+        season_length: Values per season of a series of values.
+        positions: Number of intervals from the first value to each, of a series of values; None for prices.
     """
 
     open: Array
@@ -83,6 +86,9 @@ class Bars:
     days: Days | None = None
     sessions: Days | None = None
     covariates: Mapping[str, Array] = field(default_factory=dict)
+    is_log: bool = True
+    season_length: int = 1
+    positions: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, adjusted: pd.DataFrame) -> Bars:
@@ -125,6 +131,11 @@ class Bars:
         is_session = np.zeros(days.max() + 1, np.bool_)
         is_session[days] = True
         return first + np.flatnonzero(is_session), (np.cumsum(is_session) - 1)[days]
+
+    @cached_property
+    def path(self) -> Array:
+        """What moves are differences of, shape `(n_bars,)`: the log of the close, or the value itself."""
+        return np.log(self.close) if self.is_log else self.close
 
     @cached_property
     def day_variance(self) -> Array:

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from lstm_stock.config import Config
 from lstm_stock.config.covariates import is_covariate_feature, split_feature
+from lstm_stock.config.targets import TARGETS
 from lstm_stock.dataset.features import Bars, feature_table
 from lstm_stock.dataset.scale import Scale, scale_class
 from lstm_stock.dataset.scaler import Scaler, fit_scaler, pool
 from lstm_stock.dataset.split import Dates, Split
-from lstm_stock.dataset.volatility import VOLATILITY_WARM_UP, Array, log_returns
+from lstm_stock.dataset.value_features import value_bars
+from lstm_stock.dataset.volatility import VOLATILITY_WARM_UP, Array
 from lstm_stock.errors import ShortHistoryError, UnusableTickerError
 from lstm_stock.prices.table import days_of
 
@@ -31,14 +33,17 @@ UNKNOWN_TICKER_ID = 0
 class WindowSpec:
     """The settings that define the inputs and targets of a window.
 
+    A series of values has the targets `log_ratio` and `difference`, and its values take the place of closes.
+
     Attributes:
         features: Columns of `lstm_stock.config.features.feature_columns`.
-        target: `log_return` or `close`.
+        target: A name of `lstm_stock.config.targets.TARGETS`.
         target_scale: A name of `lstm_stock.config.scales.SCALES`.
         look_back: Bars in the past of a window.
         horizon: Bars in its future.
         scaler: Kind of the scaler of the features, see `lstm_stock.dataset.scaler.fit_scaler`.
         tickers: The tickers with ids, from 1 on, for `model.ticker_embedding`; empty without one.
+        season_length: Values per season of a series of values; 1 is none.
     """
 
     features: tuple[str, ...]
@@ -48,6 +53,24 @@ class WindowSpec:
     horizon: int
     scaler: str
     tickers: tuple[str, ...] = ()
+    season_length: int = 1
+
+    def bars_of(self, adjusted: pd.DataFrame) -> Bars:
+        """Return the bars of a table as the features read them."""
+        target = TARGETS[self.target]
+        if target.of_values:
+            return value_bars(adjusted, target.is_log, self.season_length)
+        return Bars.of(adjusted)
+
+    @property
+    def is_log(self) -> bool:
+        """Whether a move is the log of a ratio; otherwise it is a difference."""
+        return TARGETS[self.target].is_log
+
+    @property
+    def of_values(self) -> bool:
+        """Whether the windows are those of series of values, not of prices."""
+        return TARGETS[self.target].of_values
 
     def ticker_id(self, ticker: str) -> int:
         """Return the id of a ticker, `UNKNOWN_TICKER_ID` if it is not in `tickers`."""
@@ -69,6 +92,7 @@ def window_spec(config: Config) -> WindowSpec:
         horizon=config.window.horizon,
         scaler=config.scaler,
         tickers=config.data.tickers if config.model.ticker_embedding else (),
+        season_length=config.window.season_length or 1,
     )
 
 
@@ -188,7 +212,7 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
         ShortHistoryError: The ticker has too few train bars.
         UnusableTickerError: Its close never changes on the train bars, or a feature cannot be computed on a bar.
     """
-    bars = Bars.of(adjusted)
+    bars = spec.bars_of(adjusted)
     n_train = split.first_rows(days_of(adjusted))[0]
     try:
         scale = scale_class(spec.target_scale).fit(bars, n_train)
@@ -203,11 +227,12 @@ def fit_ticker(ticker: str, adjusted: pd.DataFrame, spec: WindowSpec, split: Spl
         raise too_few_bars(n_train, spec.look_back, spec.horizon, first, f"the train part of {ticker}")
     _require_computable(ticker, days_of(adjusted), spec.features, raw.features, first)
     train_close = bars.close[:n_train]
-    return_std = float(np.std(log_returns(train_close)[1:]))
+    return_std = float(np.std(np.diff(bars.path[:n_train])))
     if return_std == 0:
         raise UnusableTickerError(
-            f"the close of {ticker} never changes on its {n_train} train bars (always {train_close[0]:g})",
-            "a constant price cannot be used for training: check the data, or choose other dates",
+            f"the {TARGETS[spec.target].words.level} of {ticker} never changes on its {n_train} train bars "
+            f"(always {train_close[0]:g})",
+            "a constant series cannot be used for training: check the data, or choose other dates",
         )
     fitted = FittedTicker(
         scaler=fit_scaler(spec.scaler, spec.features, raw.features[first:n_train]),
@@ -252,7 +277,7 @@ def apply_ticker(
         fitted: What was fitted.
         from_row: The first bar of the series; bars before it count in features of later ones.
     """
-    raw = _raw_inputs(Bars.of(adjusted), spec, fitted.scale, from_row)
+    raw = _raw_inputs(spec.bars_of(adjusted), spec, fitted.scale, from_row)
     first = _first_finite(raw)
     gaps = np.flatnonzero(~raw.is_finite[first:])
     first += int(gaps[-1]) + 1 if len(gaps) else 0

@@ -40,7 +40,12 @@ def trailing_volatility(close: Array) -> Array:
     Returns:
         One-bar volatility as a log return, shape `(n_bars,)`; NaN for the first `VOLATILITY_WARM_UP` bars.
     """
-    return _root_of_ewma(log_returns(close) ** 2, EWMA_DECAY)
+    return volatility_of_moves(log_returns(close))
+
+
+def volatility_of_moves(moves: Array) -> Array:
+    """Return the `trailing_volatility` of a series with these moves, `(n_bars,)`; that of the first bar is NaN."""
+    return _root_of_ewma(moves**2, EWMA_DECAY)
 
 
 def next_volatility(volatility: Array, log_return: Array, n_returns: NDArray[np.int64]) -> Array:

@@ -99,15 +99,20 @@ class Windows:
 
     @property
     def returns(self) -> Array:
-        """Realised k-bar log return from the cutoff, shape `(n_windows, horizon)`."""
-        return np.log(self.future_close / self.last_close)
+        """Realised k-bar log return from the cutoff, or difference to the last value, `(n_windows, horizon)`."""
+        return self._moves(self.future_close)
 
     @property
     def returns_or_nan(self) -> Array:
         """`returns`, with NaN where the series ends before the outcome, shape `(n_windows, horizon)`."""
         rows, n_bars = self.future_rows, len(self.series.close)
-        y_true = np.log(self.series.close[np.minimum(rows, n_bars - 1)] / self.last_close)
+        y_true = self._moves(self.series.close[np.minimum(rows, n_bars - 1)])
         return np.where(rows < n_bars, y_true, np.nan)
+
+    def _moves(self, close: Array) -> Array:
+        if not self.spec.is_log:
+            return close - self.last_close
+        return np.log(close / self.last_close)
 
     @property
     def volatility_scale(self) -> Array:
@@ -125,12 +130,12 @@ class Windows:
         return scaled.astype(np.float32)
 
     def to_returns(self, forecast: Distribution) -> Distribution:
-        """Convert a forecast of `targets` to one of k-bar log returns from the cutoff.
+        """Convert a forecast of `targets` to one of `returns`.
 
         Args:
             forecast: Distribution of `targets`, shape `(n_windows, horizon)`.
         """
-        if self.spec.target == "log_return":
+        if self.spec.target != "close":
             return forecast.rescale(self.volatility_scale)
         fitted = self.series.fitted
         return _price_to_return(forecast.rescale(fitted.close_scale, fitted.close_offset), self.last_close)

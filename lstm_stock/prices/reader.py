@@ -79,7 +79,6 @@ class PriceReader:
         """
         if ticker not in self._tables:
             history = self._store.read(ticker)
-            history.require_prices()
             table = self._in_range(history)
             self._tables[ticker] = table
             self.origins[ticker] = _origin(history, table)

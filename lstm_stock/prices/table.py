@@ -93,8 +93,8 @@ class PriceHistory:
         """Raise an UnusableTickerError for a series of values."""
         if self.has_values:
             raise UnusableTickerError(
-                f"{self.ticker} is a series of values, not of prices",
-                f"`lstm-stock data show {self.ticker}` shows it",
+                f"{self.ticker} is a series of values, and the network forecasts prices",
+                f"train a network on it, `lstm-stock train {self.ticker}`, and forecast with `--run newest`",
             )
 
     @property

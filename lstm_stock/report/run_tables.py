@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lstm_stock.config.targets import OF_PRICES, Words
 from lstm_stock.report.dividends import amount_text
 from lstm_stock.report.table import new_table
-from lstm_stock.report.text import ahead, date_text, day_text, number
+from lstm_stock.report.text import ahead, date_text, day_text, level_text, number
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.scores import best_baselines
 
@@ -23,44 +24,48 @@ SHOWN_LEVELS = (50, 90)
 """Levels of the intervals in the table of one ticker; CSV and JSON hold all levels."""
 
 
-def prediction_table(forecast: pd.DataFrame, currency: str | None) -> Table:
-    """Return the forecast of one ticker's next sessions, one row per step.
+def prediction_table(forecast: pd.DataFrame, currency: str | None, words: Words = OF_PRICES) -> Table:
+    """Return the forecast of one ticker's next sessions, or values, one row per step.
 
     The column `dividend`, what is taken off the prices, is shown if there is any.
     """
     first, has_dividend = forecast.iloc[0], bool((forecast["dividend"] > 0).any())
     unit = f" {currency}" if currency else ""
+    width = None if words == OF_PRICES else float(first["hi_90"] - first["lo_90"])
     table = new_table(
         ["step", "date", "median", *(f"{level} %" for level in SHOWN_LEVELS), *["dividend"] * has_dividend],
         left=("step", "date"),
-        title=f"{first['ticker']}: forecast after the close of {date_text(first['cutoff'])} "
-        f"({first['last_close']:.2f}{unit})",
+        title=f"{first['ticker']}: forecast after the {words.level} of {date_text(first['cutoff'])} "
+        f"({level_text(first['last_close'], width)}{unit})",
     )
     for row in forecast.to_dict("records"):
-        intervals = [_interval(row[f"lo_{level}"], row[f"hi_{level}"]) for level in SHOWN_LEVELS]
+        intervals = [_interval(row[f"lo_{level}"], row[f"hi_{level}"], width) for level in SHOWN_LEVELS]
         dividend = [amount_text(row["dividend"])] * has_dividend
-        table.add_row(str(row["step"]), day_text(row["date"]), f"{row['y_pred']:.2f}", *intervals, *dividend)
+        median = level_text(row["y_pred"], width)
+        table.add_row(str(row["step"]), day_text(row["date"]), median, *intervals, *dividend)
     return table
 
 
-def predictions_table(forecast: pd.DataFrame) -> Table:
+def predictions_table(forecast: pd.DataFrame, words: Words = OF_PRICES) -> Table:
     """Return the forecasts of many tickers, one row each: the first step and the last."""
     last_step = int(forecast["step"].max())
     steps = [1] if last_step == 1 else [1, last_step]
     cutoffs = sorted({date_text(cutoff) for cutoff in forecast["cutoff"]})
     dates = cutoffs[0] if len(cutoffs) == 1 else f"{cutoffs[0]} to {cutoffs[-1]}"
-    header = ["ticker", "close"]
+    header = ["ticker", words.level]
     for step in steps:
         header += [ahead(step), "90 %"]
     n_tickers = forecast["ticker"].nunique()
     table = new_table(
-        header, left=("ticker",), title=f"{n_tickers} tickers: forecast after the close of {dates}"
+        header, left=("ticker",), title=f"{n_tickers} tickers: forecast after the {words.level} of {dates}"
     )
     for ticker, rows in forecast.groupby("ticker", sort=False):
-        cells = [str(ticker), f"{rows['last_close'].iloc[0]:.2f}"]
+        ends = rows.iloc[0]
+        width = None if words == OF_PRICES else float(ends["hi_90"] - ends["lo_90"])
+        cells = [str(ticker), level_text(ends["last_close"], width)]
         for step in steps:
             row = rows[rows["step"] == step].iloc[0]
-            cells += [f"{row['y_pred']:.2f}", _interval(row["lo_90"], row["hi_90"])]
+            cells += [level_text(row["y_pred"], width), _interval(row["lo_90"], row["hi_90"], width)]
         table.add_row(*cells)
     table.caption = (
         "Median and 90 % interval. `--ticker` shows every step of one ticker, `--format csv` those of all"
@@ -124,5 +129,5 @@ def leak_table(n_arrays: Mapping[str, int], n_values: Mapping[str, int]) -> Tabl
     return table
 
 
-def _interval(low: float, high: float) -> str:
-    return "-" if math.isnan(low) else f"{low:.2f} to {high:.2f}"
+def _interval(low: float, high: float, width: float | None) -> str:
+    return "-" if math.isnan(low) else f"{level_text(low, width)} to {level_text(high, width)}"

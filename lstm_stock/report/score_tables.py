@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
+from lstm_stock.config.targets import OF_PRICES, Words
 from lstm_stock.report.table import new_table
 from lstm_stock.report.text import number
 from lstm_stock.scoring.scores import best_baselines, gain
@@ -23,7 +24,9 @@ RANKED = ("rmse_percent", "crps", "nll")
 MARK = "*"
 
 
-def score_table(scores: pd.DataFrame, model: str, ticker: str, subject: str = "test scores") -> Table:
+def score_table(
+    scores: pd.DataFrame, model: str, ticker: str, subject: str = "test scores", words: Words = OF_PRICES
+) -> Table:
     """Return the scores of one ticker at the first step and the last: the network, then every baseline.
 
     Args:
@@ -31,6 +34,7 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str, subject: str = "t
         model: The network's name.
         ticker: The ticker to show.
         subject: What was scored, for the title.
+        words: What the series is called.
     """
     of_ticker = scores[scores["ticker"] == ticker]
     n_test = int(of_ticker["n"].iloc[0])
@@ -61,18 +65,19 @@ def score_table(scores: pd.DataFrame, model: str, ticker: str, subject: str = "t
                 number(row["width_90"], 2),
             )
         table.add_section()
+    always_up = "; for always_up, the share of up days" if words == OF_PRICES else ""
+    in_unit = f"in {words.unit}" if words.unit.startswith("%") else words.unit
     # One paragraph: rich wraps it to the width of the table.
     table.caption = (
-        f"{MARK} best baseline by that score; - does not apply. RMSE: in % of the price. skill: RMSE reduction "
-        "against naive, %. dir.: correct signs, %; for always_up, the share of up days. CRPS, NLL: of the log "
-        "return in %, lower is better. 90 %: coverage of the 90 % interval of the trained distribution, %. "
-        "shown: coverage of the network's 90 % interval after `calibration`, %. width: mean width of the 90 % "
-        "interval shown, % of the price"
+        f"{MARK} best baseline by that score; - does not apply. RMSE: {in_unit}. skill: RMSE reduction against "
+        f"naive, %. dir.: correct signs, %{always_up}. CRPS, NLL: {words.move_unit}, lower is better. 90 %: "
+        "coverage of the 90 % interval of the trained distribution, %. shown: coverage of the network's 90 % "
+        f"interval after `calibration`, %. width: mean width of the 90 % interval shown, {words.unit}"
     )
     return table
 
 
-def pooled_table(pooled: pd.DataFrame, model: str) -> Table:
+def pooled_table(pooled: pd.DataFrame, model: str, words: Words = OF_PRICES) -> Table:
     """Return the rows of `lstm_stock.scoring.scores.pooled_scores`: the network against each baseline."""
     n_tickers = int(pooled["n_tickers"].max())
     table = new_table(
@@ -93,20 +98,23 @@ def pooled_table(pooled: pd.DataFrame, model: str) -> Table:
             ]
         table.add_row(*cells)
     table.caption = (
-        f"Means over tickers, of the log return in %; lower is better; {MARK} best baseline over all tickers. "
+        f"Means over tickers, {words.move_unit}; lower is better; {MARK} best baseline over all tickers. "
         "A baseline that could not be fitted to some tickers is compared on the others. better in: number of "
         f"tickers where {model} scores lower"
     )
     return table
 
 
-def tickers_table(rows: pd.DataFrame, verdicts: Mapping[str, Any], model: str) -> Table:
+def tickers_table(
+    rows: pd.DataFrame, verdicts: Mapping[str, Any], model: str, words: Words = OF_PRICES
+) -> Table:
     """Return the rows of `lstm_stock.scoring.scores.ticker_scores`: one row per ticker.
 
     Args:
         rows: The scores, in the order to show.
         verdicts: The result of `lstm_stock.scoring.verdict.judge` for each ticker.
         model: The network's name.
+        words: What the series are called.
     """
     table = new_table(
         ["ticker", "skill", "CRPS", "best baseline", "CRPS", "gain %", "90 %", "verdict"],
@@ -125,7 +133,7 @@ def tickers_table(rows: pd.DataFrame, verdicts: Mapping[str, Any], model: str) -
             short_verdict(verdicts.get(row["ticker"], {})),
         )
     table.caption = (
-        "skill: RMSE reduction against naive, %. CRPS: of the log return in %, lower is better. best baseline: "
+        f"skill: RMSE reduction against naive, %. CRPS: {words.move_unit}, lower is better. best baseline: "
         "the one with the lowest CRPS on that ticker's test period. gain: CRPS reduction against it. 90 %: "
         f"coverage of the interval shown, %. verdict: of {model} on that ticker; all of these tests share one "
         "significance level"

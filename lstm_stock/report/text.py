@@ -54,6 +54,17 @@ def day_text(date: dt.datetime) -> str:
     return f"{date:%a} {date_text(date)}"
 
 
+def level_text(level: float, width: float | None = None) -> str:
+    """Format a price with two decimals; a value with as many as the width of its interval needs.
+
+    >>> level_text(371.5), level_text(371.4583, 1.62), level_text(0.00123456, 0.0002), level_text(1234.5, 800)
+    ('371.50', '371.46', '0.001235', '1234')
+    """
+    if width is None or not 0 < width < math.inf:
+        return f"{level:.2f}"
+    return f"{level:.{min(max(2 - math.floor(math.log10(width)), 0), 10)}f}"
+
+
 def comparison(scores: pd.DataFrame, model: str, ticker: str) -> str:
     """Compare the network with the best baseline one step ahead, one line per score."""
     at_step = scores[(scores["ticker"] == ticker) & (scores["step"] == scores["step"].min())]
@@ -91,7 +102,8 @@ def verdict_text(verdict: dict[str, Any], width: int = 79) -> str:
     for one in (verdict, verdict.get("last")):
         if one is not None:
             overlap = "; moves overlap, which the tests allow for" if one["step"] > 1 else ""
-            title = f"verdict on {verdict['n_dates']} days, {ahead(one['step'])}{over}{overlap}:"
+            cutoffs = f"{verdict['n_dates']} {verdict.get('dates', 'days')}"
+            title = f"verdict on {cutoffs}, {ahead(one['step'])}{over}{overlap}:"
             lines += [title, *(one[section]["sentence"] for section in SECTIONS if section in one)]
     if len(by_ticker) > MAX_DETAILED_TICKERS:
         counts = Counter(short_verdict(one) for one in by_ticker.values())

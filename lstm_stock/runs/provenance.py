@@ -72,7 +72,7 @@ class RunProvenance:
     @property
     def split(self) -> Split:
         """The first dates of val and test."""
-        return Split(np.datetime64(self.val_start, "D"), np.datetime64(self.test_start, "D"))
+        return Split(np.datetime64(self.val_start), np.datetime64(self.test_start))
 
 
 @dataclass(frozen=True)

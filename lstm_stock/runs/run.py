@@ -28,8 +28,9 @@ from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.series import FittedTicker
 from lstm_stock.dataset.split import Split
 from lstm_stock.distributions.intervals import LEVELS, Calibrator
-from lstm_stock.errors import ConfigError, RunError
+from lstm_stock.errors import ConfigError, RunError, UnusableTickerError
 from lstm_stock.prices.reader import TickerOrigin
+from lstm_stock.prices.table import PriceHistory
 from lstm_stock.readback import MAX_JSON, parse_json, read_file
 from lstm_stock.runs.files import (
     CALIBRATION,
@@ -334,6 +335,32 @@ class Run:
         raise RunError(
             f"run {self.name} was not trained on {ticker}, but on {shown}{why}",
             f"name one of those, or train on it: `lstm-stock train --set data.tickers=[{ticker}]`",
+        )
+
+    def require_prices(self, what: str) -> None:
+        """Raise a ConfigError if the run forecasts series of values.
+
+        Args:
+            what: What is for prices alone, such as `--ask`.
+
+        Raises:
+            ConfigError: It does.
+        """
+        if self.config.of_values:
+            raise ConfigError(
+                f"{what} is for prices, and {self.name} forecasts series of values",
+                "`predict`, `plot`, `backtest` and `leakcheck` serve them",
+            )
+
+    def require_kind(self, history: PriceHistory) -> None:
+        """Raise an UnusableTickerError for prices if the run forecasts series of values, and vice versa."""
+        if history.has_values == self.config.of_values:
+            return
+        ticker = history.ticker
+        kinds = ("a series of values", "prices") if history.has_values else ("prices", "series of values")
+        raise UnusableTickerError(
+            f"{ticker} is {kinds[0]}, and {self.name} forecasts {kinds[1]}",
+            f"train a network on it, `lstm-stock train {ticker}`, and forecast with `--run newest`",
         )
 
     def require_unseen(self, start: dt.date) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 from lstm_stock.distributions.base import Array
 from lstm_stock.distributions.intervals import LEVELS
 from lstm_stock.scoring import metrics
+from lstm_stock.scoring.forecast_table import error_base
 
 POOLED_SCORES = ("crps", "nll")
 """Scores with a mean over tickers: both are of the log return in percent, not of a price."""
@@ -55,10 +56,13 @@ def _points(table: pd.DataFrame) -> tuple[Array, Array]:
 
 
 def _percent(table: pd.DataFrame) -> tuple[Array, Array]:
-    """Return outcome and forecast in percent of the last close, as prices of several years do not compare."""
+    """Return outcome and forecast in percent of the last close, as prices of several years do not compare.
+
+    Of a table of differences they are in the units of the series.
+    """
     y_true, y_pred = _points(table)
-    last_close = table["last_close"].to_numpy()
-    return 100 * y_true / last_close, 100 * y_pred / last_close
+    base = error_base(table)
+    return 100 * y_true / base, 100 * y_pred / base
 
 
 def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
@@ -78,7 +82,7 @@ def _scores(table: pd.DataFrame, naive_rmse: float) -> dict[str, float]:
         "direction": metrics.direction(move, sign, np.zeros_like(move)),
         "crps": float(table["crps"].mean(skipna=False)),
         "nll": float(table["nll"].mean(skipna=False)),
-        "width_90": metrics.width(table["lo_90"].to_numpy(), table["hi_90"].to_numpy(), last_close),
+        "width_90": metrics.width(table["lo_90"].to_numpy(), table["hi_90"].to_numpy(), error_base(table)),
     }
     pit = table["pit"].to_numpy()
     for level in LEVELS:

@@ -47,6 +47,7 @@ from lstm_stock.workflow.interval import settle_interval
 from lstm_stock.workflow.parallel import Engine, run_calls
 from lstm_stock.workflow.scoring import subject_of
 from lstm_stock.workflow.start import require_unseen_test, start_of
+from lstm_stock.workflow.value_config import with_season
 
 FoldParts = dict[PartName, FoldPart]
 
@@ -92,6 +93,7 @@ def backtest(
     started = dt.datetime.now(dt.UTC)
     config, store = settle_interval(config, store)
     config, start = start_of(config, store, on_note)
+    config = with_season(config, store)
     reader = PriceReader(config.data, store)
     config, fold_plans = plan_backtest(config, reader, plan, on_note, start)
     require_unseen_test(config, fold_plans[0].fold.split)

@@ -61,6 +61,7 @@ def plan_evaluation(store: Store, runs_dir: Path, wanted: Wanted) -> Plan:
         if folder is None
         else _pretrained(folder, store, wanted.tickers, wanted.end)
     )
+    run.require_prices("`evaluate`")
     start = wanted.start or dt.date.fromisoformat(run.provenance.test_start)
     if wanted.end is not None and wanted.end < start:
         raise ConfigError(

@@ -60,12 +60,13 @@ def export_run(bars: RunBars, ticker: str, folder: Path, force: bool = False) ->
         The path of the folder.
 
     Raises:
-        ConfigError: The folder exists and may not be replaced.
+        ConfigError: The folder exists and may not be replaced, or the run forecasts series of values.
         RunError: The run has no ONNX file, or the folder cannot be written.
         DataError: Prices are missing or too few.
     """
     _require_free(folder, force)
     run = bars.run
+    run.require_prices("`export`")
     forecaster = run.forecaster
     if not isinstance(forecaster, OnnxNetwork):
         raise RunError(

@@ -147,7 +147,7 @@ def regressions_of(config: Config, windows: SplitWindows) -> dict[str, PooledT]:
     """
     found = {} if windows.start is None else {windows.start.name: windows.start.regression}
     insample = [*windows.train, *windows.val]
-    if config.model_name == REGRESSION:
+    if config.model_name == REGRESSION or config.of_values:
         return found
     if not SCALES[config.target_scale].is_volatility or sum(map(len, insample)) < MIN_ROWS:
         return found

@@ -78,7 +78,8 @@ class Network:
 
 
 def network_of(run: Run) -> Network:
-    """Return the network of a run; RunError if a file of it cannot be read."""
+    """Return the network of a run; RunError if a file of it cannot be read, ConfigError if it is not of prices."""
+    run.require_prices("`--journal`")
     names = [*NETWORK_FILES, *[ONNX] * (run.path / ONNX).exists()]
     try:
         hashes = {name: file_hash(run.path / name) for name in names}

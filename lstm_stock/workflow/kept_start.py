@@ -42,7 +42,7 @@ def _choice(config: Config, found: FineTuning) -> str:
 
 
 def _start_forecast(config: Config) -> str:
-    if config.target != "log_return":
+    if config.target == "close":
         return "the same price at every cutoff"
     if config.model.shortcut == "linear":
         return f"what the regression {config.model.start or 'pooled_t of its train windows'} does"

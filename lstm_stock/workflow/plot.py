@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lstm_stock.config.targets import OF_PRICES, Words
 from lstm_stock.dataset.build import covariates_of
 from lstm_stock.dataset.loader import BarLoader
 from lstm_stock.dataset.series import apply_ticker, window_spec
@@ -55,7 +56,7 @@ def draw(
     """
     from lstm_stock.report import plots
 
-    scores, model, tickers = run.scores, run.config.model_name, run.scored_tickers
+    scores, model, tickers, words = run.scores, run.config.model_name, run.scored_tickers, run.config.words
     if named is None:
         title = f"{model} on {name_tickers(tickers)}"
         yield from plots.save_figure(plots.training_history(run.history, title), folder, "training")
@@ -65,12 +66,12 @@ def draw(
     prices = Snapshot(store.at(run.config.data.interval))
     bars = RunBars(run, prices, end=None)
     for ticker in tickers if named is None else [named]:
-        figures = _figures_of_scores(run.forecasts_of(ticker), scores, ticker, model)
+        figures = _figures_of_scores(run.forecasts_of(ticker), scores, ticker, model, words)
         try:
             prediction = predict(bars, ticker, dt.date.today(), dividends)
             for text in left_out({ticker: prediction.dividends}):
                 on_warning(text)
-            figures["forecast"] = plots.forecast_fan(prediction.recent, prediction.table, ticker)
+            figures["forecast"] = plots.forecast_fan(prediction.recent, prediction.table, ticker, words)
         except DataError as error:
             on_warning(f"no forecast figure of {ticker}: {error.message}")
         if model == "attention":
@@ -122,15 +123,15 @@ def _draw_all_tickers(
 
 
 def _figures_of_scores(
-    forecasts: pd.DataFrame, scores: pd.DataFrame, ticker: str, model: str
+    forecasts: pd.DataFrame, scores: pd.DataFrame, ticker: str, model: str, words: Words = OF_PRICES
 ) -> dict[str, Figure]:
     from lstm_stock.report import plots
 
     return {
-        "test_period": plots.test_period(forecasts, ticker, model),
-        "calibration": plots.calibration(forecasts, ticker, model),
+        "test_period": plots.test_period(forecasts, ticker, model, words),
+        "calibration": plots.calibration(forecasts, ticker, model, words),
         "reliability": plots.reliability_of_rises(forecasts, ticker, model),
-        "scores_by_step": plots.scores_by_step(scores, ticker, model),
+        "scores_by_step": plots.scores_by_step(scores, ticker, model, words),
     }
 
 

@@ -19,10 +19,12 @@ from lstm_stock.distributions.intervals import LEVELS, Calibrator
 from lstm_stock.errors import ConfigError, RunError, ShortHistoryError
 from lstm_stock.prices import calendars
 from lstm_stock.prices.dividends import DividendsAhead, dividends_ahead
+from lstm_stock.prices.interval import next_times
 from lstm_stock.prices.next_bars import next_bars
 from lstm_stock.prices.quality import dead_text, n_dead_bars
 from lstm_stock.prices.sources import fetch_command
 from lstm_stock.prices.table import PriceHistory
+from lstm_stock.prices.values import interval_of, times_of
 from lstm_stock.runs.pretrained import Pretrained
 from lstm_stock.runs.run import Run
 from lstm_stock.scoring.forecast_table import INTERVAL_COLUMNS, price_intervals
@@ -88,10 +90,13 @@ def predict(
             f"{ticker} has no bar on or before {cutoff}: the first one is of {history.table.index[0]:%F}",
             "choose a later `--cutoff`",
         )
-    dates = next_bars(
-        pd.DatetimeIndex(table.index), history.interval, history.provenance.exchange, spec.horizon
-    )
-    ahead = _dividends(history, table, dates, dividends)
+    if history.has_values:
+        dates, ahead = _next_values(table, spec.horizon), _no_dividends(ticker, dividends)
+    else:
+        dates = next_bars(
+            pd.DatetimeIndex(table.index), history.interval, history.provenance.exchange, spec.horizon
+        )
+        ahead = _dividends(history, table, dates, dividends)
     of_covariates = bars.warnings_of_covariates(ticker)
     if not isinstance(run, Pretrained):
         for name, of_training in run.provenance.covariates.items():
@@ -102,16 +107,20 @@ def predict(
     intervals = calibrator.apply(returns, windows.returns_or_nan, windows.volatility_scale)
 
     # From adjusted prices to those of the store, which a user compares with.
-    last_close = float(table["close"].iloc[-1])
-    cells = price_intervals(intervals.last, np.array([[last_close]]))
+    closes = bars.levels(ticker)
+    last_close = float(closes.iloc[-1])
+    cells = price_intervals(intervals.last, np.array([[last_close]]), spec.is_log)
     taken = ahead.taken_off(dates)
+    least = -np.inf if history.has_values else 0.0
     forecast = pd.DataFrame(
         {
             "ticker": ticker,
             "cutoff": table.index[-1],
             "step": np.arange(1, spec.horizon + 1),
             "date": dates,
-            **{name: np.maximum(cells[name].ravel() - taken, 0) for name in ("y_pred", *INTERVAL_COLUMNS)},
+            **{
+                name: np.maximum(cells[name].ravel() - taken, least) for name in ("y_pred", *INTERVAL_COLUMNS)
+            },
             "last_close": last_close,
             "dividend": taken,
         }
@@ -129,7 +138,7 @@ def predict(
     return Prediction(
         table=forecast,
         returns=Calibrated.of(returns.take(slice(-1, None)), intervals.last),
-        recent=table[["close"]],
+        recent=pd.DataFrame({"close": closes}),
         currency=history.provenance.currency,
         dividends=ahead,
         warnings=(*warnings, *of_close),
@@ -166,6 +175,21 @@ def _require_forecast(table: pd.DataFrame, run: str) -> None:
             f"the forecast of {ticker} by {run} is not finite, or its intervals are not in order",
             "files of the run were changed, or its prices are beyond what it was trained on: train again",
         )
+
+
+def _next_values(table: pd.DataFrame, n: int) -> pd.DatetimeIndex:
+    """Return the dates of the `n` values after the last one of a series."""
+    times, interval = times_of(table), interval_of(table)
+    if interval is not None:
+        return pd.DatetimeIndex(next_times(times, interval, n))
+    gap = np.median(np.diff(times).astype(np.int64)).astype("timedelta64[s]")
+    return pd.DatetimeIndex(times[-1] + gap * np.arange(1, n + 1))
+
+
+def _no_dividends(ticker: str, dividends: Mapping[dt.date, float] | None) -> DividendsAhead:
+    if dividends:
+        raise ConfigError(f"--dividend: {ticker} is a series of values, which pays none", "leave it out")
+    return DividendsAhead({}, (), ())
 
 
 def last_windows(bars: RunBars, ticker: str) -> tuple[Windows, Calibrator]:
@@ -223,7 +247,15 @@ def _warnings(
 ) -> list[str]:
     ticker, warnings = history.ticker, []
     newest = history.table.index[-1].date()
-    age, interval = (today - newest).days, history.interval
+    age = (today - newest).days
+    if history.has_values:
+        if (cutoff is None or cutoff > newest) and age > OLD_AFTER_DAYS + 2 * _days_apart(history):
+            warnings.append(
+                f"the newest value of {ticker} is that of {newest}, {age} days old: the forecast starts there, "
+                "not today"
+            )
+        return warnings
+    interval = history.interval
     length = 31 * interval.months or interval.seconds // DAY_SECONDS
     if (cutoff is None or cutoff > newest) and age > OLD_AFTER_DAYS + 2 * (length if length > 1 else 0):
         warnings.append(
@@ -246,6 +278,10 @@ def _warnings(
         )
         warnings.append(f"{whose}: the forecast dates skip weekends but no holidays")
     return warnings
+
+
+def _days_apart(history: PriceHistory) -> float:
+    return float(np.median(np.diff(times_of(history.table)).astype(np.int64)) / DAY_SECONDS)
 
 
 def _warnings_of_run(run: Run, history: PriceHistory, dates: pd.DatetimeIndex) -> list[str]:

@@ -19,6 +19,7 @@ from lstm_stock.errors import ShortHistoryError
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.reader import PriceSource, TickerOrigin
 from lstm_stock.prices.table import PriceHistory, between, counted
+from lstm_stock.prices.values import VALUE, has_values
 from lstm_stock.runs.run import Run
 
 
@@ -81,9 +82,14 @@ class RunBars:
     def table(self, ticker: str) -> pd.DataFrame:
         """Return the stored bars of a ticker, which may be none; DataError if its prices are missing."""
         history = self.prices.read(ticker)
-        history.require_prices()
+        self.run.require_kind(history)
         table = between(history.table, self.start, self.end)
         return table if self.max_bars is None else table.iloc[-self.max_bars :]
+
+    def levels(self, ticker: str) -> pd.Series:
+        """Return the stored closes of a ticker, or its values; DataError as `table`."""
+        table = self.table(ticker)
+        return table[VALUE if has_values(table) else "close"]
 
     def exchange_of(self, ticker: str) -> str | None:
         """Return the exchange of a ticker, None if unknown."""
@@ -100,7 +106,7 @@ class RunBars:
             DataError: Prices are missing.
         """
         bars = price_table.adjusted(self.table(ticker))
-        if self.run.is_fitted_to(ticker):
+        if self.run.is_fitted_to(ticker) and not self.run.config.of_values:
             origin = self.run.provenance.tickers[ticker]
             bars = _at_price_level_of(origin, bars)
         if self.covariates is not None:
@@ -176,9 +182,12 @@ def warnings_of_prices(origin: TickerOrigin, history: PriceHistory) -> list[str]
     used = between(history.table, *origin.dates)
     if price_table.table_hash(used) == origin.hash:
         return []
+    what, why = "prices", "a split, a dividend, or another source"
+    if history.has_values:
+        what, why = "values", "they were revised, or another file was fetched"
     return [
-        f"the stored prices of {ticker} from {origin.first} to {origin.last} are not those the run was "
-        "trained on (a split, a dividend, or another source): train again"
+        f"the stored {what} of {ticker} from {origin.first} to {origin.last} are not those the run was "
+        f"trained on ({why}): train again"
     ]
 
 

@@ -16,7 +16,6 @@ import pandas as pd
 
 from lstm_stock.baselines import Task, followers, forecast_all
 from lstm_stock.config import Config
-from lstm_stock.dataset.features import Bars
 from lstm_stock.dataset.pooled import PooledT
 from lstm_stock.dataset.split import Split
 from lstm_stock.dataset.windows import Windows
@@ -160,8 +159,12 @@ def collect_scores(
 
 
 def subject_of(config: Config) -> Subject:
-    """Return the network of a config, to be judged against the baselines whose volatility follows the market."""
-    return Subject(config.model_name, config.calibration, tuple(followers()))
+    """Return the network of a config, to be judged against the baselines whose volatility follows the market.
+
+    Series of values have no market: their network is judged against all baselines.
+    """
+    rivals = None if config.of_values else tuple(followers())
+    return Subject(config.model_name, config.calibration, rivals, config.words)
 
 
 def network_table(
@@ -204,4 +207,4 @@ def baseline_tables(
 def baseline_task(windows: Windows, adjusted: pd.DataFrame, split: Split) -> Task:
     """Return the task of the baselines: the cutoffs and the horizon of the test windows."""
     n_insample = split.first_rows(windows.series.dates)[1]
-    return Task(Bars.of(adjusted), n_insample, windows.cutoffs, windows.spec.horizon)
+    return Task(windows.spec.bars_of(adjusted), n_insample, windows.cutoffs, windows.spec.horizon)

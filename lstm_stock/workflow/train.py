@@ -39,6 +39,7 @@ from lstm_stock.workflow.kept_start import note_kept_starts
 from lstm_stock.workflow.parallel import WorkerKilledError
 from lstm_stock.workflow.scoring import ScoredTicker, collect_scores, score_tickers, subject_of
 from lstm_stock.workflow.start import require_unseen_test, start_of
+from lstm_stock.workflow.value_config import with_season
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def train(
     started = dt.datetime.now(dt.UTC)
     config, store = settle_interval(config, store)
     config, start = start_of(config, store, reports.note)
+    config = with_season(config, store)
     reader = PriceReader(config.data, store)
     dataset = build_dataset(config, reader, reports.note, start=start)
     config, windows, loader = dataset.config, dataset.windows, dataset.loader

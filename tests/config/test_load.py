@@ -37,6 +37,8 @@ from lstm_stock.config.features import FEATURES
 from lstm_stock.config.heads import HEADS
 from lstm_stock.errors import ConfigError
 
+OF_PRICES = [name for name, spec in FEATURES.items() if not spec.of_values]
+
 ROOT = Path(__file__).parents[2]
 TICKER = (
     "must be a ticker: 1 to 32 letters, digits and `.-^=&_+$:`, not beginning with `.` or `-`, without `..`"
@@ -173,7 +175,7 @@ def test_unreadable_files_are_reported(tmp_path: Path) -> None:
         load_config(tmp_path / "none.yaml")
     assert caught.value.message == f"no config file {tmp_path / 'none.yaml'}"
     assert caught.value.hint == (
-        "packaged configs have the names classic, default, many, universal; "
+        "packaged configs have the names classic, default, many, universal, values; "
         "`lstm-stock config init` writes a file to start from"
     )
     with pytest.raises(ConfigError) as caught:
@@ -242,7 +244,7 @@ def configs(draw: st.DrawFn) -> Config:
         data=DataConfig(
             tickers=tuple(draw(st.lists(tickers, min_size=1, max_size=30, unique=True))), start=start, end=end
         ),
-        features=tuple(draw(st.lists(st.sampled_from(list(FEATURES)), min_size=1, unique=True))),
+        features=tuple(draw(st.lists(st.sampled_from(OF_PRICES), min_size=1, unique=True))),
         target=target,
         target_scale="none"
         if target == "close"

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import binom
 
+from lstm_stock.config.targets import OF_PRICES, Words
 from lstm_stock.distributions.intervals import LEVELS
 from lstm_stock.errors import DataError
 from lstm_stock.report.plots.style import (
@@ -38,7 +39,7 @@ MAX_AXIS_RATIO = 6
 """A series that would lengthen an axis by more than this factor is reported as text instead."""
 
 
-def calibration(forecasts: pd.DataFrame, ticker: str, model: str) -> Figure:
+def calibration(forecasts: pd.DataFrame, ticker: str, model: str, words: Words = OF_PRICES) -> Figure:
     """Draw the calibration of a forecast one step ahead: PIT histogram, and nominal against observed coverage.
 
     A calibrated forecast has a flat histogram and coverage on the diagonal (Diebold, Gunther & Tay 1998,
@@ -50,6 +51,7 @@ def calibration(forecasts: pd.DataFrame, ticker: str, model: str) -> Figure:
         forecasts: A forecast table.
         ticker: The ticker to draw.
         model: The model to draw.
+        words: What the series is called.
 
     Raises:
         DataError: The table has no such rows.
@@ -61,7 +63,7 @@ def calibration(forecasts: pd.DataFrame, ticker: str, model: str) -> Figure:
     lines = lines_of(at_step["model"], model)
     with mpl.rc_context(STYLE):
         figure, (left, right) = blank_figure(1, 2)
-        _draw_pit(left, rows["pit"].dropna().to_numpy(), model)
+        _draw_pit(left, rows["pit"].dropna().to_numpy(), model, words)
         _draw_nominal(right, len(rows))
         for name, line in lines.items():
             trained = _trained(at_step[at_step["model"] == name])
@@ -104,9 +106,9 @@ def _calibration_title(rows: pd.DataFrame) -> str:
     return f"{first['model']} on {first['ticker']}, {ahead(1)}: {result}"
 
 
-def _draw_pit(axes: Axes, pit: np.ndarray[Any, np.dtype[np.float64]], model: str) -> None:
+def _draw_pit(axes: Axes, pit: np.ndarray[Any, np.dtype[np.float64]], model: str, words: Words) -> None:
     axes.set(
-        xlabel="PIT: forecast probability of a return below the actual one",
+        xlabel=f"PIT: forecast probability of a {words.move.removeprefix('log ')} below the actual one",
         ylabel="density of outcomes",
     )
     axes.set_title("PIT histogram")
@@ -134,7 +136,7 @@ def _draw_nominal(axes: Axes, n: int) -> None:
     axes.set_title("Nominal against observed coverage, as trained")
 
 
-def scores_by_step(scores: pd.DataFrame, ticker: str, model: str) -> Figure:
+def scores_by_step(scores: pd.DataFrame, ticker: str, model: str, words: Words = OF_PRICES) -> Figure:
     """Draw the improvement in CRPS, NLL and RMSE over a baseline, and the 90 % coverage, of every model by step.
 
     A model whose scores would compress the others' lines is reported as text in the panel.
@@ -143,6 +145,7 @@ def scores_by_step(scores: pd.DataFrame, ticker: str, model: str) -> Figure:
         scores: A score table.
         ticker: The ticker to draw.
         model: The network's name.
+        words: What the series is called.
 
     Raises:
         DataError: The table has no such rows.
@@ -166,7 +169,9 @@ def scores_by_step(scores: pd.DataFrame, ticker: str, model: str) -> Figure:
             _note_missing(axes, table, outliers, model, has_distribution)
         grid[-1].axhline(90, color=DIM, lw=1.0)
         for axes in grid[2:]:
-            axes.set(xlabel="step, bars ahead", xlim=(rows["step"].min() - 0.3, rows["step"].max() + 0.3))
+            axes.set(
+                xlabel=f"step, {words.steps} ahead", xlim=(rows["step"].min() - 0.3, rows["step"].max() + 0.3)
+            )
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         handles = {
             label: handle

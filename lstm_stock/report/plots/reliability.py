@@ -16,7 +16,7 @@ MIN_SPAN = 0.1
 
 
 def reliability_of_rises(forecasts: pd.DataFrame, ticker: str, model: str) -> Figure:
-    """Draw how often the price rose at each probability of a rise, one step ahead.
+    """Draw how often the price, or value, rose at each probability of a rise, one step ahead.
 
     Points on the diagonal are reliable. A bar holds 90 % of the points of a reliable forecast of as many
     independent outcomes (Broecker & Smith 2007). Points that lie on a horizontal line instead, the share of rises,

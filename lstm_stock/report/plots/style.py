@@ -78,6 +78,9 @@ BASELINE_LINES = {
     "har_range_t": Line("#1b7837", (0, (12, 2)), "d"),
     "lhar_t": Line("#8c2d04", (0, (12, 2, 3, 2)), "<"),
     "har_market_t": Line("#4d4d00", (0, (12, 2, 1, 2, 1, 2)), "H"),
+    "seasonal_naive": Line("#e69f00", (0, (6, 2, 1, 2)), "D"),
+    "ets": Line("#0072b2", (0, (9, 3)), "^"),
+    "ar": Line("#1b7837", (0, (12, 2)), "d"),
 }
 """Fixed lines of the baselines; colours after Okabe & Ito 2008, with different lightness."""
 

@@ -27,6 +27,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from lstm_stock.config.targets import OF_PRICES
 from lstm_stock.scoring.lag_copy import Kind, lag_copy
 from lstm_stock.scoring.verdict import sentences
 from lstm_stock.scoring.verdict.calibration import describe_intervals, judge_trained
@@ -111,23 +112,33 @@ def _judge(tables: StepTables, subject: Subject, alpha: float) -> dict[str, Any]
         {
             "step": step,
             **claims[step],
-            **judge_trained(one.model_rows, step, alpha / len(tables)),
+            **_judge_trained(one, subject, alpha / len(tables)),
             "intervals": describe_intervals(one.model_rows, subject.calibration),
             "rises": describe_rises(one.model_rows, step),
         }
         for step, one in tables.items()
     ]
     model_rows = next(iter(tables.values())).model_rows
+    words = subject.words
     first = verdicts[0] | {
         "alpha": alpha,
         "n_tickers": int(model_rows["ticker"].nunique()),
         "n_dates": int(model_rows["cutoff"].nunique()),
-        "lag_copy": _judge_lag(model_rows, subject.model, alpha),
+        **({} if words == OF_PRICES else {"dates": words.dates, "steps": words.steps}),
+        "lag_copy": _judge_lag(model_rows, subject, alpha),
     }
     return first if len(verdicts) == 1 else first | {"last": verdicts[-1]}
 
 
-def _judge_lag(model_rows: pd.DataFrame, model: str, alpha: float) -> dict[str, Any]:
+def _judge_trained(tables: LossTables, subject: Subject, alpha: float) -> dict[str, Any]:
+    """Test the trained distribution; its losses alone have a risk, and a series of values has none."""
+    found = judge_trained(tables.model_rows, tables.step, alpha)
+    if subject.words != OF_PRICES:
+        del found["risk"]
+    return found
+
+
+def _judge_lag(model_rows: pd.DataFrame, subject: Subject, alpha: float) -> dict[str, Any]:
     """Look for a shifted price in each ticker; of several tickers, count the kinds."""
     found = []
     for _, table in model_rows.groupby("ticker", sort=False):
@@ -136,9 +147,9 @@ def _judge_lag(model_rows: pd.DataFrame, model: str, alpha: float) -> dict[str, 
     kinds = [one.kind for one in found if one is not None]
     if len(kinds) == 1:
         (one,) = (one for one in found if one is not None)
-        return {**one.to_json(), "sentence": sentences.lag_of_one(one, model)}
+        return {**one.to_json(), "sentence": sentences.lag_of_one(one, subject.model, subject.words)}
     counts = {kind: kinds.count(kind) for kind in get_args(Kind)}
-    return {"kinds": counts, "sentence": sentences.lag_of_many(counts, model)}
+    return {"kinds": counts, "sentence": sentences.lag_of_many(counts, subject.model, subject.words)}
 
 
 def short_verdict(verdict: dict[str, Any]) -> str:

@@ -51,11 +51,9 @@ def judge_claims(
     worse, _ = _reject([_p_worse(one) for one in tests], alpha)
     return {
         of_step.step: {
-            "point": _point(of_step.point, rejected.point, lost.point, level[0], subject.model),
-            "direction": _direction(
-                of_step.direction, rejected.direction, lost.direction, level[1], subject.model
-            ),
-            "distribution": _distribution(of_step, rejected.crps, lost.crps, level[2], subject.model),
+            "point": _point(of_step.point, rejected.point, lost.point, level[0], subject),
+            "direction": _direction(of_step.direction, rejected.direction, lost.direction, level[1], subject),
+            "distribution": _distribution(of_step, rejected.crps, lost.crps, level[2], subject),
         }
         for of_step, rejected, lost, level in zip(tests, better, worse, levels, strict=True)
     }
@@ -96,20 +94,24 @@ def _outcome(better: bool, worse: bool, p: float) -> str:
     return "better" if better else "worse" if worse else "not tested" if math.isnan(p) else "no evidence"
 
 
-def _point(found: Comparison | None, better: bool, worse: bool, alpha: float, model: str) -> dict[str, Any]:
+def _point(
+    found: Comparison | None, better: bool, worse: bool, alpha: float, subject: Subject
+) -> dict[str, Any]:
     if found is None:
-        return _no_comparison(sentences.no_point(model))
+        return _no_comparison(sentences.no_point(subject.model))
     outcome = _outcome(better, worse, found.better.p)
     return {
         "verdict": outcome,
         **found.to_json(),
         "level": alpha,
         "smallest_gain": plain(found.smallest_gain(alpha)),
-        "sentence": sentences.point(found, outcome, alpha, model),
+        "sentence": sentences.point(found, outcome, alpha, subject.model, subject.words),
     }
 
 
-def _direction(found: DirectionTest, better: bool, worse: bool, alpha: float, model: str) -> dict[str, Any]:
+def _direction(
+    found: DirectionTest, better: bool, worse: bool, alpha: float, subject: Subject
+) -> dict[str, Any]:
     outcome = _outcome(better, worse, found.better.p)
     return {
         "verdict": outcome,
@@ -123,14 +125,14 @@ def _direction(found: DirectionTest, better: bool, worse: bool, alpha: float, mo
         "n": found.better.n,
         "test": found.test,
         "level": alpha,
-        "sentence": sentences.direction(found, outcome, alpha, model),
+        "sentence": sentences.direction(found, outcome, alpha, subject.model, subject.words),
     }
 
 
 def _distribution(
-    tests: StepTests, better: list[bool], worse: list[bool], alpha: float, model: str
+    tests: StepTests, better: list[bool], worse: list[bool], alpha: float, subject: Subject
 ) -> dict[str, Any]:
-    found = tests.crps
+    found, model, words = tests.crps, subject.model, subject.words
     if not found:
         return _no_comparison(sentences.no_distribution(model, tests.has_distribution))
 
@@ -148,9 +150,9 @@ def _distribution(
     p = best.better.p if tests.follows_volatility else math.nan
     outcome = _outcome(0 < len(tested) == len(beaten), bool(lost_to), p)
     sentence = (
-        sentences.distribution(shown, outcome, beaten, alpha, model)
+        sentences.distribution(shown, outcome, beaten, alpha, model, words)
         if tests.follows_volatility or lost_to or math.isnan(best.better.p)
-        else sentences.constant_width(shown, tests.width_slope, model)
+        else sentences.constant_width(shown, tests.width_slope, model, words)
     )
     return {
         "verdict": outcome,

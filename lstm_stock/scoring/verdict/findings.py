@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lstm_stock.config.targets import OF_PRICES, Words
 from lstm_stock.distributions.base import Array
 from lstm_stock.distributions.intervals import Kind
 from lstm_stock.scoring.significance import (
@@ -29,11 +30,13 @@ class Subject:
         calibration: How its intervals were calibrated.
         followers: The baselines whose volatility follows the market. Only about these does a verdict claim
             anything: a test of mean losses does not hold its size against the others. None: all baselines.
+        words: What the series are called.
     """
 
     model: str
     calibration: Kind = "none"
     followers: Collection[str] | None = None
+    words: Words = OF_PRICES
 
     def is_follower(self, baseline: str) -> bool:
         """Whether the distribution of a baseline is compared with the network's."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lstm_stock.scoring.forecast_table import error_base
+
 
 @dataclass(frozen=True)
 class LossTables:
@@ -24,9 +26,10 @@ class LossTables:
         model_rows: The network's rows of the forecast table, in order of cutoff.
         squares: Squared errors in percent of the last close, since prices of several tickers, or of one ticker in
             several years, do not compare.
-        crps: CRPS in units of trailing volatility, the standard deviation of the k-bar return that the EWMA known
-            at the cutoff gives, of the models that have a CRPS; no column at all if the network has none. The
-            divisor is known at the cutoff, so the score stays proper; without it a few wild weeks decide the mean.
+        crps: CRPS, of prices in units of trailing volatility, the standard deviation of the k-bar return that the
+            EWMA known at the cutoff gives, of the models that have a CRPS; no column at all if the network has
+            none. The divisor is known at the cutoff, so the score stays proper; without it a few wild weeks decide
+            the mean.
         volatility: That EWMA of one-bar returns, by cutoff and ticker.
         nll: Negative log likelihood, likewise.
     """
@@ -57,10 +60,9 @@ class LossTables:
             raise ValueError(f"the forecast table has no rows of {model!r}")
         errors = rows["y_true"] - rows["y_pred"]
         percent = 100 * rows["trailing_vol"] * np.sqrt(step)
-        losses = rows.assign(
-            squares=(100 * errors / rows["last_close"]) ** 2,
-            crps=rows["crps"] / percent.fillna(percent.mean()),
-        )
+        # A series of values has no trailing volatility.
+        unit = 1.0 if percent.isna().all() else percent.fillna(percent.mean())
+        losses = rows.assign(squares=(100 * errors / error_base(rows)) ** 2, crps=rows["crps"] / unit)
         by_model = losses.pivot(
             index=["cutoff", "ticker"], columns="model", values=["squares", "crps", "nll"]
         )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lstm_stock.config.targets import Words
 from lstm_stock.scoring.verdict.thresholds import ALPHA, POWER, SET_LEVEL
 
 if TYPE_CHECKING:
@@ -33,26 +34,29 @@ def names_text(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def point(found: Comparison, outcome: str, alpha: float, model: str) -> str:
+def point(found: Comparison, outcome: str, alpha: float, model: str, words: Words) -> str:
     """State how the point forecast compares with its baseline."""
-    asked = (
-        f"Point: is the RMSE of {model} lower than that of {found.baseline}, which forecasts the last close?"
-    )
+    last = f"the last {words.level}"
+    asked = f"Point: is the RMSE of {model} lower than that of {found.baseline}, which forecasts {last}?"
     if found.infinite:
         return f"{asked} Not tested: {_is_infinite(found, 'RMSE')}"
     digits = 1 if max(found.score, found.baseline_score) >= 100 else 3
     scores = (
-        f"{found.score:.{digits}f} % of the price against {found.baseline_score:.{digits}f} %"
-        f"{_change(found.score, found.baseline_score)}"
+        f"{_with_unit(found.score, digits, words)} against {found.baseline_score:.{digits}f}"
+        f"{' %' if words.unit.startswith('%') else ''}{_change(found.score, found.baseline_score)}"
     )
     if outcome == "not tested":
         return f"{asked} Not tested: {_why_not(found)} ({scores})"
     tested = f"{scores}, {_p_of(found, outcome, alpha)}"
     return {
         "better": f"{asked} Yes ({tested})",
-        "worse": f"{asked} No, it is higher ({tested}): the last close is the better forecast",
-        "no evidence": f"{asked} No evidence ({tested}){_power(found, alpha)}",
+        "worse": f"{asked} No, it is higher ({tested}): {last} is the better forecast",
+        "no evidence": f"{asked} No evidence ({tested}){_power(found, alpha, words)}",
     }[outcome]
+
+
+def _with_unit(score: float, digits: int, words: Words) -> str:
+    return f"{score:.{digits}f} {words.unit}"
 
 
 def no_point(model: str) -> str:
@@ -60,12 +64,12 @@ def no_point(model: str) -> str:
     return f"Point: not tested: {model} forecasts no point, or its baseline is missing"
 
 
-def direction(found: DirectionTest, outcome: str, alpha: float, model: str) -> str:
+def direction(found: DirectionTest, outcome: str, alpha: float, model: str, words: Words) -> str:
     """State whether the network predicts the sign of the next move."""
     asked = f"Direction: does {model} predict rises and falls better than chance?"
     right = f"right {100 * found.right:.1f} %"
     if found.always == "none":
-        return f"{asked} Not tested: it never leaves the last close, so it forecasts no direction"
+        return f"{asked} Not tested: it never leaves the last {words.level}, so it forecasts no direction"
     if found.always == "the same":
         return f"{asked} Not tested: it always forecasts the same direction for each ticker ({right})"
     if found.always:
@@ -82,14 +86,16 @@ def direction(found: DirectionTest, outcome: str, alpha: float, model: str) -> s
     return f"{asked} {answer} ({right}, {chance}, {test}{p_text(p)}{_shared_alpha(p, outcome, alpha)})"
 
 
-def distribution(found: Comparison, outcome: str, beaten: Sequence[str], alpha: float, model: str) -> str:
+def distribution(
+    found: Comparison, outcome: str, beaten: Sequence[str], alpha: float, model: str, words: Words
+) -> str:
     """State how the distribution compares with the best baseline, and which others it beats."""
-    asked = _asked_of_distribution(model)
+    asked = _asked_of_distribution(model, words)
     if found.infinite:
         return f"{asked} Not tested: {_is_infinite(found, 'CRPS')}"
     scores = (
-        f"{found.score:.4f} against {found.baseline_score:.4f} of {found.baseline}, in units of trailing "
-        f"volatility{_change(found.score, found.baseline_score)}"
+        f"{found.score:.4f} against {found.baseline_score:.4f} of {found.baseline}, {words.crps_unit}"
+        f"{_change(found.score, found.baseline_score)}"
     )
     if outcome == "not tested":
         return f"{asked} Not tested: {_why_not(found)} ({scores})"
@@ -99,23 +105,24 @@ def distribution(found: Comparison, outcome: str, beaten: Sequence[str], alpha: 
         "better": f"{asked} Yes, than that of every one; the best: {tested}",
         "worse": f"{asked} No, that of {found.baseline} is lower ({tested}){also}",
         "no evidence": f"{asked} No evidence that it is lower than the best ({tested})"
-        f"{_power(found, alpha)}{also}",
+        f"{_power(found, alpha, words)}{also}",
     }[outcome]
 
 
-def constant_width(found: Comparison, slope: float, model: str) -> str:
+def constant_width(found: Comparison, slope: float, model: str, words: Words) -> str:
     """State that the width of the network's intervals does not follow volatility."""
     return (
-        f"{_asked_of_distribution(model)} Not tested: the width of its intervals does not follow volatility (a "
-        f"volatility twice as high makes them {2**slope:.2f} times as wide), so that a test could not be trusted; "
+        f"{_asked_of_distribution(model, words)} Not tested: the width of its intervals does not follow "
+        f"volatility (a volatility twice as high makes them {2**slope:.2f} times as wide), so that a test could "
+        "not be trusted; "
         f"CRPS {found.score:.4f} against {found.baseline_score:.4f} of {found.baseline}"
     )
 
 
-def _asked_of_distribution(model: str) -> str:
+def _asked_of_distribution(model: str, words: Words) -> str:
     return (
-        f"Distribution: is the CRPS of {model}, the error of its whole distribution, lower than that of each "
-        "baseline with changing volatility?"
+        f"Distribution: is the CRPS of {model}, the error of its whole distribution, lower than that of "
+        f"{words.rivals}?"
     )
 
 
@@ -157,37 +164,39 @@ def infinite_nll(found: Sequence[Comparison]) -> str:
     return f". The NLL of {names_text(names)} is infinite: an outcome had a density of 0" if names else ""
 
 
-def lag_of_one(found: LagCopy, model: str) -> str:
+def lag_of_one(found: LagCopy, model: str, words: Words) -> str:
     """State how one ticker's point forecast follows the price."""
+    last, thing, step = f"the last {words.level}", words.thing, words.steps
     if found.kind == "near_last_close":
         return (
-            f"Lag: the point forecast of {model} stays near the last close (its moves are "
-            f"{100 * found.relative_move:.0f} % as large as the price's), as it should if the next move cannot be "
-            "predicted; plotted, it trails the price by one bar"
+            f"Lag: the point forecast of {model} stays near {last} (its moves are "
+            f"{100 * found.relative_move:.0f} % as large as the {thing}'s), as it should if the next move cannot "
+            f"be predicted; plotted, it trails the {thing} by one {step.removesuffix('s')}"
         )
     at_zero = f"{round(found.at_zero, 2) + 0.0:.2f}"
-    bars = "1 bar" if found.peak_lag == 1 else f"{found.peak_lag} bars"
-    past = f"the price changes of {bars} earlier (correlation {found.peak:.2f})"
-    explains = f"the last close explains {100 * found.share:.0f} % of its variance"
+    bars = f"1 {step.removesuffix('s')}" if found.peak_lag == 1 else f"{found.peak_lag} {step}"
+    past = f"the {thing} changes of {bars} earlier (correlation {found.peak:.2f})"
+    explains = f"{last} explains {100 * found.share:.0f} % of its variance"
     if found.kind == "shifted":
         return (
-            f"Lag: the point forecast of {model} is an old price, shifted: its changes follow {past}, not those "
+            f"Lag: the point forecast of {model} is an old {thing}, shifted: its changes follow {past}, not those "
             f"it forecasts ({at_zero}); {explains}"
         )
     return (
-        f"Lag: the point forecast of {model} is no shifted price: its changes are closest to {past}; with those "
+        f"Lag: the point forecast of {model} is no shifted {thing}: its changes are closest to {past}; with those "
         f"it forecasts the correlation is {at_zero}; {explains}"
     )
 
 
-def lag_of_many(counts: Mapping[str, int], model: str) -> str:
+def lag_of_many(counts: Mapping[str, int], model: str, words: Words) -> str:
     """State how the point forecasts of several tickers follow their prices."""
     n = sum(counts.values())
     if n == 0:
         return f"Lag: not tested: too few cutoffs, or no finite point forecast of {model} that changes"
     descriptions = {
-        "shifted": "an old price, shifted, in {}",
-        "near_last_close": "near the last close in {}, as it should be if the next move cannot be predicted",
+        "shifted": f"an old {words.thing}, shifted, in {{}}",
+        "near_last_close": f"near the last {words.level} in {{}}, as it should be if the next move cannot be "
+        "predicted",
         "other": "neither in {}",
     }
     parts = [text.format(counts[kind]) for kind, text in descriptions.items() if counts[kind]]
@@ -201,14 +210,15 @@ def _change(score: float, baseline_score: float) -> str:
     return f", {abs(gap):.2f} % {'lower' if gap < 0 else 'higher'}"
 
 
-def _power(found: Comparison, alpha: float) -> str:
+def _power(found: Comparison, alpha: float, words: Words) -> str:
     """State the smallest gain that the test period could have shown."""
     gain = found.smallest_gain(alpha)
     if math.isnan(gain):
         return ""
     odds = f"{100 * POWER:.0f} % probability"
     return (
-        f". These {found.n} days show a true reduction of {gain:.2g} % with {odds}, a smaller one less often"
+        f". These {found.n} {words.dates} show a true reduction of {gain:.2g} % with {odds}, a smaller one less "
+        "often"
     )
 
 

@@ -32,6 +32,7 @@ from lstm_stock.workflow.leakcheck.training import (
     without_early_stopping,
 )
 from lstm_stock.workflow.start import start_of
+from lstm_stock.workflow.value_config import with_season
 
 CALIBRATION_TOLERANCE = 1e-3
 """Relative tolerance of saved calibrations: another machine computes other last bits."""
@@ -78,6 +79,7 @@ def check_config(
     config, store = settle_interval(config, store)
     prices = Snapshot(store)
     config, start = start_of(config, store, on_note)
+    config = with_season(config, prices)
     reader = PriceReader(config.data, prices)
     dataset = build_dataset(brief(config), reader, on_note, start=start)
     histories = {

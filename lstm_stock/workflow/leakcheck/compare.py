@@ -158,9 +158,9 @@ def _known(table: pd.DataFrame, cutoff: np.datetime64) -> pd.DataFrame:
 
 def _keys(table: pd.DataFrame, models: dict[str, int]) -> NDArray[np.int64]:
     """Return a number for each row that is equal where model, cutoff and step are, in order of these."""
-    day = table["cutoff"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    second = table["cutoff"].to_numpy().astype("datetime64[s]").astype(np.int64)
     model = table["model"].map(models).to_numpy(np.int64)
-    return np.asarray((model * 10**7 + day) * 10**4 + table["step"].to_numpy(np.int64), np.int64)
+    return np.asarray((model * 10**11 + second) * 10**4 + table["step"].to_numpy(np.int64), np.int64)
 
 
 def _name(row: pd.Series[Any], network: str, column: str = "") -> str:

@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from lstm_stock.prices.table import COLUMNS, PRICES, Array, PriceHistory, days_of
+from lstm_stock.prices.table import PRICES, Array, PriceHistory, days_of
+from lstm_stock.prices.values import VALUE, has_values
 
 Corruption = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
 """Changes every row of a table of bars; the dates stay."""
@@ -28,19 +29,29 @@ def shuffle(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
 
 
 def scale(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """Multiply all prices by one factor and all volumes by another."""
+    """Multiply all prices by one factor and all volumes by another; values are shifted, too, as zero is one."""
     del random
+    if has_values(future):
+        return future * 3.7 + 1
     return _times(future, np.array(3.7), np.array(1.0), np.array(0.21))
 
 
 def noise(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """Multiply each bar's prices by a factor of its own, its adjusted close by another, its volume by a third."""
+    """Multiply each bar's prices by a factor of its own, its adjusted close by another, its volume by a third.
+
+    A value is multiplied, and increased, since it may be zero.
+    """
+    if has_values(future):
+        factor, more = np.exp(random.normal(0, 0.5, (2, len(future))))
+        return future.assign(value=future[VALUE].to_numpy(np.float64) * factor + more)
     price, adjustment, volume = np.exp(random.normal(0, 0.5, (3, len(future))))
     return _times(future, price, adjustment, volume)
 
 
 def volume(future: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """Draw random volumes, dividends and splits; prices stay."""
+    """Draw random volumes, dividends and splits; prices stay. Values are reversed, without their signs."""
+    if has_values(future):
+        return future.assign(value=np.abs(future[VALUE].to_numpy(np.float64)[::-1]) + 1)
     n = len(future)
     return future.assign(
         volume=(future["volume"] + 1) * np.exp(random.normal(1, 0.5, n)),
@@ -106,4 +117,4 @@ def corrupt(table: pd.DataFrame, cutoff: np.datetime64, how: str, seed: int = 0)
     row = int(np.searchsorted(days_of(table), cutoff, side="right"))
     past, future = table.iloc[:row], table.iloc[row:]
     corrupted = CORRUPTIONS[how](future, np.random.default_rng(seed))
-    return pd.concat([past, corrupted[list(COLUMNS)]])
+    return pd.concat([past, corrupted[list(table.columns)]])
