@@ -77,7 +77,7 @@ def _require_suitable(config: Config, interval: Interval) -> None:
             "leave out `model.start`",
         )
     seasonal = [name for name in config.features if name in FEATURES and FEATURES[name].by_step]
-    if seasonal:
+    if seasonal and not config.of_values:
         raise ConfigError(
             f"features: got {', '.join(seasonal)}, which compare weekdays of past quarters and need daily bars, "
             f"but data.interval is {interval.name}",

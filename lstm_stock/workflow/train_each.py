@@ -23,6 +23,7 @@ from lstm_stock.scoring.verdict import LossTables, judge_loss_tables
 from lstm_stock.workflow.interval import settle_interval
 from lstm_stock.workflow.parallel import Engine, run_calls
 from lstm_stock.workflow.scoring import subject_of
+from lstm_stock.workflow.value_config import with_season
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def find_finished_runs(job: TrainJob, configs: dict[str, Config]) -> dict[str, R
     for ticker, config in configs.items():
         try:
             config, store = settle_interval(config, Store(job.data_dir))
+            config = with_season(config, store)
             reader = PriceReader(config.data, store)
             for name in (ticker, *config.data.covariates):
                 reader.table(name)
