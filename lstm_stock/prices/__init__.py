@@ -4,7 +4,7 @@
 - `sources`: the registry of sources. `fetch`: bars from a source: `yahoo/`, `csv/`, the sample. `retry`: retries.
 - `update`: fetch into the store. `incremental`: which dates to fetch, and how to append them.
 - `calendars`: sessions of exchanges. `built_calendars`: builds them once. `quality`: warnings.
-- `reader`: bars in a config's range.
+- `reader`: bars in a config's range. `values`: series that are no prices. `interval`: the spacing of dates.
 
 This module can be called: `lstm_stock.prices("AAPL")` returns the stored bars of a ticker.
 """

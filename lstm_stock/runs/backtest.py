@@ -20,7 +20,7 @@ from lstm_stock.readback import open_file, parse_json
 from lstm_stock.runs.files import FOLDS, FORECASTS, SCORES, records, write_json
 from lstm_stock.runs.folder import cannot_save, save_folder
 from lstm_stock.runs.provenance import BacktestProvenance, fingerprint, fingerprint_inputs
-from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS
+from lstm_stock.scoring.forecast_table import FORECAST_COLUMNS, OWN_UNITS
 
 _METADATA_KEY = b"lstm_stock"
 
@@ -79,7 +79,8 @@ class PartsFolder:
                 part = _from_arrow(parquet.read(use_threads=False))
         except (OSError, KeyError, ValueError, TypeError, OverflowError, pa.ArrowException):
             return None
-        return part if list(part.forecasts) == list(FORECAST_COLUMNS) else None
+        columns = [name for name in part.forecasts if name != OWN_UNITS]
+        return part if columns == list(FORECAST_COLUMNS) else None
 
     def write(self, name: str, part: FoldPart) -> FoldPart:
         """Write a part, whole or not at all.

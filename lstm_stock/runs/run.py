@@ -300,6 +300,9 @@ class Run:
             covariates = {name: TickerOrigin(**origin) for name, origin in data.pop("covariates").items()}
             complaint = f"its covariates are not those of {CONFIG}"
             _require(tuple(covariates) == self.config.data.covariates, complaint)
+            origins = [*tickers.values(), *covariates.values()]
+            is_price = all(one.first_close > 0 for one in origins)
+            _require(is_price or self.config.of_values, "a first close is not above 0")
             return RunProvenance(**data, tickers=tickers, covariates=covariates)
 
         return self._read(PROVENANCE, parse)

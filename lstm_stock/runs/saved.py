@@ -25,7 +25,7 @@ class SavedOrigin(Saved):
     last: Time
     n_bars: Annotated[Count, Field(ge=1)]
     source: Text
-    first_close: Positive
+    first_close: Number
 
     @model_validator(mode="after")
     def _in_order(self) -> SavedOrigin:

@@ -110,7 +110,9 @@ def test_ewma_is_calibrated_in_sample():
     assert inside.mean() == pytest.approx(0.90, abs=0.02)
 
 
-@pytest.mark.parametrize("name", [name for name, spec in BASELINES.items() if not spec.needs_regression])
+@pytest.mark.parametrize(
+    "name", [name for name, spec in BASELINES.items() if spec.of_prices and not spec.needs_regression]
+)
 @settings(max_examples=10, deadline=None)
 @given(cutoff=st.integers(700, 880), factor=st.floats(0.2, 5))
 def test_no_baseline_reads_bars_after_the_cutoff(name: str, cutoff: int, factor: float):

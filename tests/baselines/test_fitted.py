@@ -40,7 +40,7 @@ DAY_VARIANCE = day_variance(BARS.open, BARS.high, BARS.low, BARS.close)
 RETURNS = np.diff(np.log(BARS.close))
 TASK = Task(BARS, N_INSAMPLE, np.arange(N_INSAMPLE - 1, 1495), horizon=5)
 GARCH_FAMILY = [(garch, 0), (gjr, 1)]
-OWN = {name: spec for name, spec in BASELINES.items() if not spec.needs_regression}
+OWN = {name: spec for name, spec in BASELINES.items() if spec.of_prices and not spec.needs_regression}
 """The baselines that are fitted to one ticker."""
 
 

@@ -175,7 +175,7 @@ def test_unreadable_files_are_reported(tmp_path: Path) -> None:
         load_config(tmp_path / "none.yaml")
     assert caught.value.message == f"no config file {tmp_path / 'none.yaml'}"
     assert caught.value.hint == (
-        "packaged configs have the names classic, default, many, universal, values; "
+        "packaged configs have the names classic, default, finetune, many, universal, values; "
         "`lstm-stock config init` writes a file to start from"
     )
     with pytest.raises(ConfigError) as caught:
@@ -371,7 +371,7 @@ def test_an_unknown_packaged_config_is_reported() -> None:
         packaged_config("modern")
     assert (
         caught.value.message
-        == "no packaged config 'modern', expected one of: classic, default, many, universal"
+        == "no packaged config 'modern', expected one of: classic, default, finetune, many, universal, values"
     )
 
 

@@ -17,9 +17,13 @@ from lstm_stock.errors import ConfigError
 from tests.helpers import random_bars, random_prices
 
 NAMES = tuple(
-    name for name, feature in FEATURES.items() if not feature.arguments and not feature.needs_market
+    name
+    for name, feature in FEATURES.items()
+    if not (feature.arguments or feature.needs_market or feature.of_values)
 )
 """The features of the ticker's own last bars."""
+
+OF_PRICES = tuple(name for name, feature in FEATURES.items() if not feature.of_values)
 
 
 def test_every_feature_has_its_formula_in_the_first_line_of_its_docstring():
@@ -175,7 +179,7 @@ def test_no_feature_depends_on_later_bars(cutoff: int, factor: float, scale: str
     changed = prices.copy()
     changed.iloc[cutoff + 1 :] = changed.iloc[cutoff + 1 :] * factor + 1.0
     before, after = (
-        feature_table(bars, tuple(FEATURES), scale_class(scale).fit(bars, 50).volatility(bars))
+        feature_table(bars, OF_PRICES, scale_class(scale).fit(bars, 50).volatility(bars))
         for bars in map(bars_with_all_columns, (prices, changed))
     )
     np.testing.assert_array_equal(before[: cutoff + 1], after[: cutoff + 1])

@@ -16,7 +16,11 @@ from lstm_stock.prices import calendars
 from tests.helpers import random_prices
 
 HORIZON = 3
-NAMES = [name for name in FEATURES if name.startswith(("seasonal_", "max_vol_"))]
+NAMES = [
+    name
+    for name, spec in FEATURES.items()
+    if name.startswith(("seasonal_", "max_vol_")) and not spec.of_values
+]
 COLUMNS = feature_columns(NAMES, HORIZON)
 
 

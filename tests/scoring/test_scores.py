@@ -71,7 +71,9 @@ def test_scores_of_returns_are_in_percent(windows, forecasts):
 def test_every_score_can_be_worked_out_again_from_the_forecast_table(forecasts):
     scores = score_table(forecasts)
     assert tuple(scores.columns) == SCORE_COLUMNS
-    n_baselines = sum(not (spec.needs_market or spec.needs_regression) for spec in BASELINES.values())
+    n_baselines = sum(
+        spec.of_prices and not (spec.needs_market or spec.needs_regression) for spec in BASELINES.values()
+    )
     assert len(scores) == 2 * (1 + n_baselines)
     rows = forecasts[(forecasts["model"] == "drift") & (forecasts["step"] == 2)]
     naive = forecasts[(forecasts["model"] == "naive") & (forecasts["step"] == 2)]
