@@ -51,16 +51,39 @@ class Format(StrEnum):
     json = "json"
 
 
+def home(path: Path) -> Path:
+    """Return a path with the user's home folder in place of a `~` that no shell has replaced."""
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such user
+        return path
+
+
 DataDir = Annotated[
     Path,
-    typer.Option("--data-dir", envvar="LSTM_STOCK_DATA", help="Folder of the price store.", metavar="DIR"),
+    typer.Option(
+        "--data-dir",
+        envvar="LSTM_STOCK_DATA",
+        callback=home,
+        help="Folder of the price store.",
+        metavar="DIR",
+    ),
 ]
 RunsDir = Annotated[
-    Path, typer.Option("--runs-dir", envvar="LSTM_STOCK_RUNS", help="Folder of the runs.", metavar="DIR")
+    Path,
+    typer.Option(
+        "--runs-dir", envvar="LSTM_STOCK_RUNS", callback=home, help="Folder of the runs.", metavar="DIR"
+    ),
 ]
 JournalDir = Annotated[
     Path,
-    typer.Option("--journal-dir", envvar="LSTM_STOCK_JOURNAL", help="Folder of the journal.", metavar="DIR"),
+    typer.Option(
+        "--journal-dir",
+        envvar="LSTM_STOCK_JOURNAL",
+        callback=home,
+        help="Folder of the journal.",
+        metavar="DIR",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no notes.")]
 ConfigFile = Annotated[

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
 
+from lstm_stock.cli.app import home
 from lstm_stock.errors import ConfigError, DataError
 from lstm_stock.prices.sources import SOURCES, CsvOptions, DateOrder, DecimalMark, FetchOptions, Quote
 
@@ -82,14 +83,6 @@ def fetch_jobs(names: list[str], files: list[Path], options: FetchOptions) -> li
         Job(one.ticker, replace(options, csv_path=one.path, csv_file=one.file), one.failure)
         for one in find_tickers(paths, options.csv, names)
     ]
-
-
-def home(path: Path) -> Path:
-    """Return a path with the user's home folder in place of a `~` that no shell has replaced."""
-    try:
-        return path.expanduser()
-    except RuntimeError:  # no such user
-        return path
 
 
 def check_source(source: str | None, has_file: bool, value: str | None) -> str:
