@@ -37,10 +37,10 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 from fuzzing.kinds import KINDS, Case  # noqa: E402
 from fuzzing.world import NOW, World, make_world  # noqa: E402
 
-SLOW, HUNG = 2.0, 10.0
+SLOW, HUNG = 2.0, 30.0
 """Seconds of processor time, and of time, after which a command counts as hung."""
 
-N_SLOW_KIND = 60.0
+N_SLOW_KIND = 300.0
 """The same for commands that take seconds on whole input."""
 
 MEMORY = 24 * 2**30

@@ -33,6 +33,10 @@ from lstm_stock.prices.values import has_values
 T = TypeVar("T")
 
 
+MAX_REASONS = 5
+"""Reasons that are given for tickers left out; of more tickers, only the names are."""
+
+
 @dataclass(frozen=True)
 class SplitWindows:
     """The windows of each part of a split.
@@ -321,7 +325,9 @@ def _without(
     if not kept:
         raise next(iter(errors.values()))
     if errors:
-        why = "; ".join(f"{ticker}: {error.message}" for ticker, error in errors.items())
+        reasons = [f"{ticker}: {error.message}" for ticker, error in errors.items()]
+        more = [f"and {len(reasons) - MAX_REASONS} more"] if len(reasons) > MAX_REASONS else []
+        why = "; ".join(reasons[:MAX_REASONS] + more)
         on_note(f"left out: {', '.join(errors)} ({why})")
     return with_tickers(config, kept)
 

@@ -127,7 +127,9 @@ class Store:
     def _folders(self) -> dict[str, Path]:
         """Return the folders of other intervals than a day that exist."""
         names = (name for name in INTERVALS if name != DAILY.name)
-        return {name: self._folder / name for name in names if (self._folder / name).is_dir()}
+        paths = {name: self._folder / name for name in names}
+        # A Path raises an OSError for a name that is too long.
+        return {name: path for name, path in paths.items() if os.path.isdir(path)}  # noqa: PTH112
 
     def has(self, ticker: str) -> bool:
         """Return whether a ticker has a file, readable or not; DataError if the name is no ticker."""

@@ -32,6 +32,7 @@ from lstm_stock.dataset.start import Start
 from lstm_stock.prices import table as price_table
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
+from lstm_stock.report.text import group_messages
 from lstm_stock.runs.backtest import (
     Backtest,
     FoldPart,
@@ -289,8 +290,12 @@ def _without_dropouts(forecasts: pd.DataFrame, model: str, on_note: Callable[[st
         for key, rows in forecasts.groupby(["ticker", "model"], sort=False)
     }
     left_out = [(ticker, name) for (ticker, name), n in counts.items() if n < counts[ticker, model]]
-    for ticker, name in left_out:
-        on_note(f"{ticker}: {name} has no forecast in some folds and is left out of all")
+    texts = [
+        (ticker, f"{ticker}: {name} has no forecast in some folds and is left out of all")
+        for ticker, name in left_out
+    ]
+    for text in group_messages(texts):
+        on_note(text)
     index = pd.MultiIndex.from_frame(forecasts[["ticker", "model"]])
     return forecasts[~index.isin(left_out)].reset_index(drop=True) if left_out else forecasts
 

@@ -23,6 +23,7 @@ from lstm_stock.network.checkpoints import Checkpoints
 from lstm_stock.network.tensorflow_setup import n_cores
 from lstm_stock.prices.reader import PriceReader
 from lstm_stock.prices.store import Store
+from lstm_stock.report.text import group_messages
 from lstm_stock.runs.files import ForecastWriter
 from lstm_stock.runs.folder import cannot_save
 from lstm_stock.runs.provenance import (
@@ -276,6 +277,10 @@ def _saving(runs_dir: Path) -> Iterator[None]:
 def _note_constant_features(
     series: Sequence[TickerSeries], split: Split, on_note: Callable[[str], None]
 ) -> None:
-    for one in series:
-        for name in one.constant_features(split):
-            on_note(f"{one.ticker}: `{name}` is constant on the train bars and carries no information")
+    texts = [
+        (one.ticker, f"{one.ticker}: `{name}` is constant on the train bars and carries no information")
+        for one in series
+        for name in one.constant_features(split)
+    ]
+    for text in group_messages(texts):
+        on_note(text)
