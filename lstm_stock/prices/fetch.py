@@ -143,7 +143,7 @@ def interval_of_file(times: Times, named: str | None, path: str) -> Interval:
 
 
 def _fetch_values(path: Path, column: str, options: FetchOptions) -> Fetched:
-    found = read_values(path, column, options.csv.date_order)
+    found = read_values(path, column, options.csv)
     interval = interval_of(found.table)
     notes = [*found.understood, f"a series of values, {interval_text(interval, found.table)}: not prices"]
     if options.exchange is not None:

@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from lstm_stock.errors import DataError
 from lstm_stock.prices.sources import DecimalMark
 
 _MISSING = {"", "nan", "null", "none", "na", "n/a", "#n/a", "nat", "-", "--", "."}
@@ -22,7 +24,7 @@ _INFINITE = re.compile(r"([+-]?)(inf|infinity|∞)", re.IGNORECASE)
 _CURRENCY = re.compile(r"^([+-]?)\s*[$€£¥₹]\s*|\s*[$€£¥₹]$")
 _TWO_DOTS = re.compile(r"\.[^.\n]*\.")
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
-_ALL_PLAIN = re.compile(r"(?:-?[0-9]+(?:\.[0-9]+)?(?:\n|\Z))+")
+_ALL_PLAIN = re.compile(rf"(?:{_PLAIN.pattern}\n)*{_PLAIN.pattern}")
 _SCALES = {"k": 3, "m": 6, "b": 9, "t": 12}
 _NUMBERS = {
     mark: re.compile(
@@ -78,6 +80,16 @@ def find_decimal_mark(
     if votes["."] == votes[","] == 0:
         return None if of_prices["open"] else "."
     return "." if votes["."] >= votes[","] else ","
+
+
+def open_mark(path: Path, cells: Sequence[str]) -> DataError:
+    """Return the error for a file whose cells leave the decimal mark open, as `find_decimal_mark` finds."""
+    shown = next(cell for cell in cells if "," in cell or "." in cell)
+    return DataError(
+        f"{path} has numbers such as `{shown}` alone, which may be {shown.replace(',', '').replace('.', '')} "
+        f"or {shown.replace(',', '.')}",
+        "say which: `--decimal .` or `--decimal ,` names the mark before the decimals",
+    )
 
 
 def _shown_mark(cell: str) -> str:

@@ -19,7 +19,7 @@ from lstm_stock.errors import DataError
 from lstm_stock.prices.csv.bars import apply_splits, filled, surplus_rows
 from lstm_stock.prices.csv.columns import Layout, SeveralTickersError, find_layout
 from lstm_stock.prices.csv.dates import Dates, look_a_day_early, read_dates
-from lstm_stock.prices.csv.numbers import Numbers, find_decimal_mark, read_numbers
+from lstm_stock.prices.csv.numbers import Numbers, find_decimal_mark, open_mark, read_numbers
 from lstm_stock.prices.csv.rows import by_ticker, data_rows, rows_of_ticker, whole_rows
 from lstm_stock.prices.csv.text import SEPARATORS, CsvText, Row, read_csv_text
 from lstm_stock.prices.sources import NOTHING_SAID, CsvOptions, DecimalMark
@@ -174,12 +174,7 @@ def _decimal_mark(path: Path, text: CsvText, layout: Layout, rows: Sequence[Row]
     if mark is None and text.separator == ";" and any("," in cell for cell in prices):
         return ","  # semicolons separate cells where commas stand before decimals
     if mark is None:
-        shown = next(cell for cell in prices if "," in cell or "." in cell)
-        raise DataError(
-            f"{path} has prices such as `{shown}` alone, which may be {shown.replace(',', '').replace('.', '')} "
-            f"or {shown.replace(',', '.')}",
-            "say which: `--decimal .` or `--decimal ,` names the mark before the decimals",
-        )
+        raise open_mark(path, prices)
     return mark
 
 

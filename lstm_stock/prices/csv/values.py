@@ -17,10 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from lstm_stock.errors import DataError
-from lstm_stock.prices.csv.numbers import find_decimal_mark, looks_like_number, read_numbers
+from lstm_stock.prices.csv.numbers import find_decimal_mark, looks_like_number, open_mark, read_numbers
 from lstm_stock.prices.csv.text import SEPARATORS, CsvText, Row, read_csv_text
 from lstm_stock.prices.csv.times import looks_like_time, read_times
-from lstm_stock.prices.sources import DateOrder
+from lstm_stock.prices.sources import NOTHING_SAID, CsvOptions
 from lstm_stock.prices.table import Array, bullet_list, counted
 from lstm_stock.prices.values import value_table
 
@@ -82,13 +82,13 @@ def only_value_column(path: Path) -> str | None:
     )
 
 
-def read_values(path: Path, column: str, order: DateOrder | None = None) -> CsvValues:
+def read_values(path: Path, column: str, options: CsvOptions = NOTHING_SAID) -> CsvValues:
     """Read one column of a CSV file as a series of values.
 
     Args:
         path: The file: any separator, encoding and order of rows.
         column: Name of the column, as the file has it; upper and lower case are the same.
-        order: What comes first in dates such as 03/04/05, where no row of the file decides.
+        options: What the user says about the file.
 
     Raises:
         DataError: The file cannot be read, has no such column, or a row is not usable.
@@ -99,7 +99,7 @@ def read_values(path: Path, column: str, order: DateOrder | None = None) -> CsvV
     label, date_label = columns.labels[position], columns.labels[columns.date]
     rows = columns.whole_rows(text, max(columns.date, position), path)
     date_cells = [row.cells[columns.date] for row in rows]
-    dates = read_times(date_cells, order)
+    dates = read_times(date_cells, options.date_order)
     if dates.open_between:
         raise DataError(
             f"the dates in {path}, such as `{date_cells[0]}`, may be {' or '.join(dates.open_between)}, and no "
@@ -107,12 +107,10 @@ def read_values(path: Path, column: str, order: DateOrder | None = None) -> CsvV
             "say which: `--day-first`, `--month-first` or `--year-first`",
         )
     cells = [row.cells[position] for row in rows]
-    mark = find_decimal_mark(cells, [])
+    others = [cell for row in rows[:_LOOKED_AT] for i, cell in enumerate(row.cells) if i != position]
+    mark = options.decimal or text.mark or find_decimal_mark(cells, [], others)
     if mark is None:
-        raise DataError(
-            f"{path} has values such as `1,234` alone, which may be 1234 or 1.234",
-            "write them without thousands separators, with a dot before the decimals",
-        )
+        raise open_mark(path, cells)
     numbers = read_numbers(cells, mark)
     is_reversed = bool(dates.times[0] > dates.times[-1])
     oldest_first = slice(None, None, -1 if is_reversed else 1)

@@ -12,6 +12,7 @@ import pytest
 from lstm_stock.errors import ConfigError, DataError
 from lstm_stock.prices.csv.named import parse_columns
 from lstm_stock.prices.csv.reader import CsvPrices, read_csv
+from lstm_stock.prices.csv.values import read_values
 from lstm_stock.prices.sources import NOTHING_SAID, CsvOptions
 from lstm_stock.prices.table import validate
 
@@ -420,7 +421,7 @@ def in_yen(volume: str) -> list[str]:
 
 def test_a_dot_that_may_be_a_thousands_mark_is_asked_about(read, refuse):
     error = refuse(in_yen("5158115"))
-    assert "prices such as `1.0" in error.message and "may be 10" in error.message
+    assert "numbers such as `1.0" in error.message and "may be 10" in error.message
     assert error.hint == "say which: `--decimal .` or `--decimal ,` names the mark before the decimals"
     prices = read(in_yen("5158115"), CsvOptions(decimal=","))
     assert prices.table["close"].iloc[0] == round(7 * BARS["close"][0])
@@ -436,3 +437,12 @@ def test_any_other_cell_decides_the_mark(read):
 def test_three_decimals_after_a_comma_between_semicolons(read):
     rows = [f"{day:%Y-%m-%d};1,234;1,236;1,233;1,235;5" for day in DAYS]
     assert read([PLAIN.replace(",", ";"), *rows]).table["close"].iloc[0] == 1.235
+
+
+def test_a_mark_of_values_is_asked_about_too(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("date,temp\n" + "".join(f"{day:%Y-%m-%d},2{i % 9}.345\n" for i, day in enumerate(DAYS)))
+    with pytest.raises(DataError, match=r"numbers such as `20\.345` alone, which may be 20345 or 20\.345"):
+        read_values(path, "temp")
+    assert read_values(path, "temp", CsvOptions(decimal=".")).table["value"].iloc[0] == 20.345
+    assert read_values(path, "temp", CsvOptions(decimal=",")).table["value"].iloc[0] == 20345

@@ -319,7 +319,7 @@ def test_a_fault_of_the_close_is_not_told_again_of_the_adj_close_that_it_stands_
         ("Date,Open,High,Low,Close,Volume\n2020-02-30,1,3,1,2,5\n", "`Date` is `2020-02-30`, not a date"),
         (
             'Date,Open,High,Low,Close,Volume\n2020-01-02,"1,234","1,236","1,233","1,235","5,000"\n',
-            "prices such as `1,234` alone, which may be 1234 or 1.234",
+            "numbers such as `1,234` alone, which may be 1234 or 1.234",
         ),
         (
             PLAIN + '2020-01-02,1,3,1,2,2,"5\n' + GOOD_ROWS,
@@ -358,6 +358,7 @@ def test_what_cannot_be_opened_is_reported(tmp_path, monkeypatch):
     def forbidden(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "x.csv").write_text(PLAIN)
     monkeypatch.setattr(Path, "open", forbidden)
     with pytest.raises(DataError, match="cannot be read: Permission denied"):
         read_csv(tmp_path / "x.csv")
