@@ -122,11 +122,13 @@ def n_dead_bars(table: pd.DataFrame) -> int:
     """Count the bars at the end on which nothing was traded: the price never changes, within a bar or between two.
 
     Args:
-        table: A price table.
+        table: A price table, or value table.
 
     Returns:
-        Their number; 0 if it is below `MIN_DEAD`, or if all bars are such.
+        Their number; 0 if it is below `MIN_DEAD`, if all bars are such, or for values, which may stay the same.
     """
+    if has_values(table):
+        return 0
     close = table["close"].to_numpy()
     moves = (close[1:] != close[:-1]) | (table["high"].to_numpy()[1:] != table["low"].to_numpy()[1:])
     moved = np.flatnonzero(moves)
