@@ -34,7 +34,7 @@ from lstm_stock.runs.journal_line import (
 LOCK_SECONDS = 30.0
 """Time to wait for another process that appends."""
 
-MAX_LINE = 2**26
+MAX_LINE = 2**24
 """Greatest length of a line in bytes. Lines have some 20 thousand."""
 
 _BLOCK = 2**20
