@@ -88,7 +88,6 @@ def main() -> None:
             "import numpy": [sys.executable, "-c", "import numpy"],
             "import pandas": [sys.executable, "-c", "import pandas"],
             "lstm-stock --help": [*program, "--help"],
-            "predict AAPL": [*program, "predict", "AAPL", *runs],
             "predict AAPL --run newest": predict,
             "the same, --format json": [*predict, "--format", "json"],
         }

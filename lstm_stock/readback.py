@@ -10,11 +10,10 @@ import datetime as dt
 import errno
 import os
 import stat
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, TypeAlias, TypeVar, cast
+from typing import Annotated, BinaryIO, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -66,8 +65,7 @@ def read_file(path: Path, max_bytes: int) -> bytes:
 class Saved(BaseModel):
     """A JSON object as it is written: no key more, no value of another type, no number that is not finite."""
 
-    # A command reads some of the kinds: those of the others are not built.
-    model_config = ConfigDict(defer_build=True, extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
 def parse_json(kind: type[T], content: bytes) -> T:
@@ -81,8 +79,7 @@ def parse_json(kind: type[T], content: bytes) -> T:
         ValueError: It is no JSON, or something else. The message names the first place.
     """
     try:
-        found: T = _adapter(cast(Hashable, kind)).validate_json(content)
-        return found
+        return TypeAdapter(kind).validate_json(content)
     except ValidationError as error:
         raise ValueError(_first_fault(error)) from None
 
@@ -90,16 +87,9 @@ def parse_json(kind: type[T], content: bytes) -> T:
 def parse(kind: type[T], value: object) -> T:
     """Check a value of plain types; ValueError, which names the first place, if it is something else."""
     try:
-        found: T = _adapter(cast(Hashable, kind)).validate_python(value)
-        return found
+        return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         raise ValueError(_first_fault(error)) from None
-
-
-@lru_cache(maxsize=64)
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    """Return what checks a kind; to build it takes longer than to check what a file holds."""
-    return TypeAdapter(cast(Any, kind))
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -102,7 +102,7 @@ Overrides = Annotated[
         "--set",
         "-s",
         metavar="KEY=VALUE",
-        help="Override one key: model.units=[64,32]. Repeatable.",
+        help="Override one key: model.units=64,32. Repeatable.",
         show_default=False,
     ),
 ]

@@ -39,7 +39,7 @@ def demo(
     predict_tickers(packaged_networks(), store, asked, Format.table, quiet)
     console.note("\n[3/5] train: a network of your own, by the default config", quiet)
     run = train_together(Config(), store, runs_dir, quiet)
-    console.note("\n[4/5] predict --run newest: the next five sessions by that network", quiet)
+    console.note("\n[4/5] predict --run newest: the five sessions after the sample, by that network", quiet)
     predict_tickers(run, store, asked, Format.table, quiet)
     console.note("\n[5/5] plot", quiet)
     plot_run(run, store, None, None, quiet)

@@ -83,18 +83,22 @@ def predict(
     `predict NVDA` needs no training: the universal network that ships with the package forecasts any ticker of the
     store, 1 to 10 sessions ahead. `--run` takes a network of one's own.
     """
+    from lstm_stock.report import console
     from lstm_stock.runs.catalog import list_runs
     from lstm_stock.workflow.forecast_tickers import (
-        NEWEST,
         find_network,
+        preferred_run,
         store_for,
         tickers_to_forecast,
     )
 
     questions, as_of = parse_asked(ask), parse_date(cutoff, "--cutoff")
     store = open_store(data_dir)
-    if run is None and not tickers and list_runs(runs_dir):
-        run = NEWEST
+    if run is None and not tickers and (runs := list_runs(runs_dir)):
+        preferred, told = preferred_run(runs)
+        run = preferred.name
+        if told is not None:
+            console.note(told, quiet)
     network = find_network(run, runs_dir)
     store = store_for(network, store)
     names = tickers_to_forecast(tickers or (), network, store)

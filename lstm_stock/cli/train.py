@@ -71,12 +71,23 @@ def train(
     store = open_store(data_dir, settings.data.all_tickers, settings.data.interval)
     require_writable(runs_dir)  # before the training takes minutes
     if not each:
-        train_together(settings, store, runs_dir, quiet, resume, jobs)
+        run = train_together(settings, store, runs_dir, quiet, resume, jobs)
+        _show_next(run, quiet)
         return
     trained = _train_each(settings, store, runs_dir, jobs or n_cores(), resume, quiet)
     if trained.failures:
         n_failed, n_all = len(trained.failures), len(settings.data.tickers)
         raise RunError(f"{n_failed} of {n_all} tickers could not be trained", "see the warnings above")
+
+
+def _show_next(run: Run, quiet: bool) -> None:
+    from lstm_stock.report import console
+
+    console.note(
+        f"next: `lstm-stock predict --run {run.name}` forecasts with it, `lstm-stock plot` draws it, `lstm-stock "
+        "backtest` refits it at several dates, in about as many times this training's time as there are folds",
+        quiet,
+    )
 
 
 def train_together(
@@ -98,7 +109,9 @@ def train_together(
     few = len(config.data.tickers) <= MAX_DETAILED_TICKERS
     reports = Reports(
         training=lambda: progress.training_progress(quiet),
-        scoring=lambda: progress.counted_progress("tickers", quiet or few),
+        scoring=lambda: (
+            progress.scoring_progress(quiet) if few else progress.counted_progress("tickers", quiet)
+        ),
         note=lambda text: console.note(text, quiet),
     )
     run = train(config, store, runs_dir, reports, resume, n_workers)

@@ -43,6 +43,7 @@ class FeatureSpec:
 
 _MODULE = "lstm_stock.dataset.features"
 _SEASONAL = "lstm_stock.dataset.seasonal"
+_INTRADAY = "lstm_stock.dataset.intraday"
 _CHARACTER = "lstm_stock.dataset.character"
 _OF_VALUES = "lstm_stock.dataset.value_features"
 
@@ -110,6 +111,10 @@ FEATURES: dict[str, FeatureSpec] = {
         )
         for n_bars in (2, 10)
     },
+    "overnight_gap": FeatureSpec(
+        "open against the last close, of a day's first bar; else 0", "return", f"{_INTRADAY}:overnight_gap"
+    ),
+    "time_of_day": FeatureSpec("time of an intraday bar", "plain", f"{_INTRADAY}:time_of_day"),
     "open": FeatureSpec("open in its own units", "level", f"{_MODULE}:open_level"),
     "high": FeatureSpec("high in its own units", "level", f"{_MODULE}:high_level"),
     "low": FeatureSpec("low in its own units", "level", f"{_MODULE}:low_level"),

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from pydantic_core import ErrorDetails
 
 from lstm_stock.config.fields import received
+from lstm_stock.config.tickers import SUFFIX
 from lstm_stock.config.yaml_reader import MAX_DEPTH, Key, Tree, quoted, read_yaml
 from lstm_stock.errors import ConfigError
 
@@ -105,7 +106,7 @@ class RawConfig:
             self._add_fault(place, key + fault.key if fault.key else key, fault.message)
         if not document.readable:
             return
-        value = document.data
+        value = self._as_list(key, document.data)
         for part in reversed(key[1:]):
             value = {part: value}
         self._merge(self.tree, {key[0]: value}, ())
@@ -113,6 +114,13 @@ class RawConfig:
             self._places.setdefault(key[:n], place)
         self._places |= {key + below: place for below in ((), *document.lines)}
         self._empty |= {key + below for below in document.empty}
+
+    def _as_list(self, key: Key, value: Tree) -> Tree:
+        """Split a word, or words with commas, where a list belongs: shells read brackets as file names."""
+        is_words = isinstance(value, str) and not value.lower().endswith(SUFFIX)
+        if is_words and isinstance(_at(self._defaults, key), list | tuple):
+            return [word.strip() for word in str(value).split(",")]
+        return value
 
     def _merge(self, old: dict[str, Tree], new: dict[str, Tree], key: Key) -> None:
         for name, value in new.items():

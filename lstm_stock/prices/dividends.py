@@ -96,6 +96,6 @@ def _require_sessions(known: Mapping[dt.date, float], dates: pd.DatetimeIndex, l
             )
         if amount >= last_close:
             raise ConfigError(
-                f"--dividend: got {amount:g}, expected less than the last close, {last_close:.2f}",
+                f"--dividend: got {amount:g}, expected less than the last close, {last_close:.6g}",
                 "give the amount per share, in the currency of the prices",
             )

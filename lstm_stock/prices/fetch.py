@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -15,14 +16,16 @@ import pandas as pd
 from lstm_stock.config.interval import DAILY, INTERVALS, Interval
 from lstm_stock.config.registry import resolve
 from lstm_stock.errors import DataError, SourceError
-from lstm_stock.prices.calendars import check_exchange, guess_exchange
+from lstm_stock.prices.calendars import SETTLING, check_exchange, guess_exchange, zone_of
 from lstm_stock.prices.csv.columns import NoPricesError
 from lstm_stock.prices.csv.reader import CsvFile, read_csv
 from lstm_stock.prices.csv.values import only_value_column, read_values
 from lstm_stock.prices.interval import MIN_GAPS, Times, find_interval, spacing
+from lstm_stock.prices.join import join_bars
+from lstm_stock.prices.next_bars import INTRADAY_SETTLING, bar_end
 from lstm_stock.prices.retry import retrying
 from lstm_stock.prices.sources import SAMPLE_TICKER, SOURCES, Fetched, FetchOptions
-from lstm_stock.prices.table import between, days_of, validate
+from lstm_stock.prices.table import between, counted, days_of, iso_date, validate
 from lstm_stock.prices.values import interval_of, interval_text
 from lstm_stock.prices.yahoo.client import fetch_bars
 
@@ -55,7 +58,30 @@ def read_source(ticker: str, options: FetchOptions) -> Fetched:
         options = replace(options, exchange=check_exchange(options.exchange))
     fetched = cast(Fetched, resolve(SOURCES[name].fetch)(ticker, options))
     validate(fetched.table, ticker, INTERVALS[fetched.interval])
-    return fetched
+    wanted = INTERVALS[options.interval or fetched.interval]
+    return fetched if wanted.name == fetched.interval else _joined(fetched, wanted, options)
+
+
+def _joined(daily: Fetched, interval: Interval, options: FetchOptions) -> Fetched:
+    """Join daily bars to those of a week or longer; a period that is not over, or that `end` cuts, is left out."""
+    if interval.is_intraday:
+        raise DataError(
+            f"the source {options.source} has no {interval.adjective} bars in this program, only daily ones",
+            "`--from-csv FILE` reads intraday bars of a file; `--interval 1wk` and longer join daily bars",
+        )
+    table = join_bars(between(daily.table, None, options.end), interval)
+    now = options.now
+    if options.end is not None:
+        now = min(now, dt.datetime.combine(options.end + dt.timedelta(days=1), dt.time(12), dt.UTC))
+    whole, left_out = without_unfinished(table, interval, daily.exchange, now)
+    partial = None
+    if options.include_partial and now == options.now and len(whole) == len(table) - 1:
+        whole, left_out, partial = table, [], table.index[-1].date()
+    notes = [note for note in daily.notes if "session is not over" not in note]
+    told = f"interval: {interval.name}, joined from daily bars, each dated by the first day of its period"
+    return replace(
+        daily, table=whole, notes=(*notes, told, *left_out), partial=partial, interval=interval.name
+    )
 
 
 def within(fetched: Fetched, ticker: str, options: FetchOptions) -> Fetched:
@@ -88,15 +114,16 @@ def fetch_csv(ticker: str, options: FetchOptions) -> Fetched:
         raise DataError("the source csv needs a file", "name it: `--from-csv FILE`")
     if options.csv.value is not None:
         return _fetch_values(options.csv_path, options.csv.value, options)
+    zone = None if options.exchange is None else zone_of(options.exchange)
     try:
         file = options.csv_file or CsvFile(options.csv_path, options.csv)
-        prices = file.prices(ticker)
+        prices = file.prices(ticker, zone)
     except NoPricesError:
         column = only_value_column(options.csv_path)
         if column is None:
             raise
         return _fetch_values(options.csv_path, column, options)
-    notes = list(prices.understood)
+    notes, table = list(prices.understood), prices.table
     interval = interval_of_file(days_of(prices.table), options.interval, str(options.csv_path))
     if not interval.is_daily:
         notes.append(f"interval: {interval.name}, {interval.adjective} bars")
@@ -111,7 +138,30 @@ def fetch_csv(ticker: str, options: FetchOptions) -> Fetched:
             if exchange is None
             else f"exchange: {exchange}, since Saturdays and Sundays have bars"
         )
-    return Fetched(prices.table, None, exchange, tuple(notes), interval=interval.name)
+    more: list[str] = []
+    if not interval.is_daily and not options.include_partial:
+        table, more = without_unfinished(table, interval, exchange, options.now)
+    return Fetched(table, None, exchange, (*notes, *more), interval=interval.name)
+
+
+def without_unfinished(
+    table: pd.DataFrame, interval: Interval, exchange: str | None, now: dt.datetime
+) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out the bars of weeks, months or hours that are not over, with a note.
+
+    Intraday bars of an unknown exchange stay, since its clock is unknown.
+    """
+    if exchange is None and interval.is_intraday:
+        return table, []
+    dates = pd.DatetimeIndex(table.index)
+    settling = INTRADAY_SETTLING if interval.is_intraday else SETTLING
+    n = len(table)
+    while n > 1 and bar_end(dates[n - 1], dates, interval, exchange) + settling > now:
+        n -= 1
+    if n == len(table):
+        return table, []
+    left_out = f"left out {counted(len(table) - n, 'bar')} from {iso_date(dates[n])} on: not over yet"
+    return table.iloc[:n], [left_out]
 
 
 def interval_of_file(times: Times, named: str | None, path: str) -> Interval:

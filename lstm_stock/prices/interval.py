@@ -58,7 +58,7 @@ def find_interval(times: Times) -> Interval | None:
     if len(seconds) == 0:
         return DAILY
     median = float(np.median(seconds))
-    if seconds.min() < DAY_SECONDS and np.mean(seconds < DAY_SECONDS) > 0.5:
+    if is_intraday(times):
         return _intraday(seconds)
     if len(seconds) < MIN_GAPS or median <= _MAX_DAYS_OF_DAILY * DAY_SECONDS:
         return DAILY
@@ -68,6 +68,16 @@ def find_interval(times: Times) -> Interval | None:
         if np.mean(fits | (days >= 2 * least)) >= MIN_SHARE and np.mean(fits) > 0.5:
             return INTERVALS[name]
     return None
+
+
+def is_intraday(times: Times) -> bool:
+    """Return whether more than half of the gaps between dates are shorter than a day.
+
+    Args:
+        times: Increasing, shape `(n,)`.
+    """
+    seconds = np.diff(times.astype("datetime64[s]")).astype(np.int64)
+    return bool(np.sum((seconds > 0) & (seconds < DAY_SECONDS)) > 0.5 * np.sum(seconds > 0))
 
 
 def _intraday(seconds: npt.NDArray[np.int64]) -> Interval | None:

@@ -60,20 +60,25 @@ def next_bars(dates: pd.DatetimeIndex, interval: Interval, exchange: str | None,
     return pd.DatetimeIndex(next_times(times, interval, n, days, is_open))
 
 
-def bar_end(label: pd.Timestamp, dates: pd.DatetimeIndex, interval: Interval, exchange: str) -> dt.datetime:
+def bar_end(
+    label: pd.Timestamp, dates: pd.DatetimeIndex, interval: Interval, exchange: str | None
+) -> dt.datetime:
     """Return when a bar is over, early closes included.
 
     Args:
         label: Its date.
         dates: The dates of its series, from which the way of dating is read.
         interval: Its interval.
-        exchange: The code of the exchange.
+        exchange: The code of the exchange; None, if unknown, is Monday to Friday, and none of intraday bars.
 
     Raises:
         DataError: The calendars do not know the exchange.
+        ValueError: The exchange of intraday bars is unknown.
     """
     time = label.to_datetime64().astype("datetime64[s]")
     if interval.is_intraday:
+        if exchange is None:
+            raise ValueError("the clock of an unknown exchange")
         return Hours(exchange, interval, dates.to_numpy().astype("datetime64[s]")).end_of(time)
     first, after = _period(label, interval)
     sessions = calendars.sessions_between(exchange, first, after - pd.Timedelta(days=1))

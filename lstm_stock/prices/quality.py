@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from lstm_stock.config.interval import DAILY, Interval
-from lstm_stock.prices.calendars import recorded_sessions
+from lstm_stock.config.interval import DAILY, DAY_SECONDS, Interval
+from lstm_stock.prices.calendars import EVERY_DAY, recorded_sessions
 from lstm_stock.prices.sources import SOURCES
 from lstm_stock.prices.table import Array, counted
 from lstm_stock.prices.values import has_values, interval_of, positions, times_of
@@ -22,6 +22,12 @@ _SPLIT_RATIOS: Final = np.array([1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 
 _UNIT: Final = 100.0
 _UNIT_TOLERANCE = 0.3
 """In logs: a price may move by a third on the day its unit changes."""
+
+_MIN_OUTLIER = float(np.log(3))
+"""In logs: a price that triples for one bar, and falls back with the next."""
+
+_LONG_CLOSURE_DAYS = 14
+"""Days: no exchange closes for longer in peace."""
 
 _MIN_JUMP = float(np.log(1.4))
 _MEDIAN_BARS = 10
@@ -96,17 +102,24 @@ def session_notes(
     return notes
 
 
-def quality_warnings(table: pd.DataFrame) -> list[str]:
+def quality_warnings(
+    table: pd.DataFrame, exchange: str | None = EVERY_DAY, interval: Interval = DAILY
+) -> list[str]:
     """Find suspicious bars, or dates without a value; return lines for the user, with dates.
 
     Args:
         table: A valid price table, or value table.
+        exchange: The exchange, whose daily sessions are compared elsewhere. Of an unknown one, None, and of bars
+            of other intervals, long gaps between bars are found.
+        interval: Of the bars.
     """
     if has_values(table):
         return _missing_values(table)
     dates = pd.DatetimeIndex(table.index)
     columns = {name: table[name].to_numpy(np.float64) for name in table.columns}
     found = [
+        *(_holes(dates, interval) if exchange is None or not interval.is_daily else ()),
+        *_outliers(dates, columns),
         *_jumps(dates, columns),
         *_ranges(dates, columns),
         *_zero_opens(dates, columns["open"]),
@@ -164,6 +177,38 @@ def _missing_values(table: pd.DataFrame) -> list[str]:
         f"missing: {counted(n, 'date')} without a value in this {interval.adjective} series, the longest gap from "
         f"{str(times[longest])[:10]} to {str(times[longest + 1])[:10]}; step k of a forecast is the k-th value "
         "that follows"
+    ]
+
+
+def _holes(dates: pd.DatetimeIndex, interval: Interval) -> list[str]:
+    """Find gaps between bars that are longer than any closure of an exchange, of weeks or months than two bars."""
+    length = 31 * interval.months or interval.seconds / DAY_SECONDS
+    longest_closure = max(_LONG_CLOSURE_DAYS, round(2.5 * length) if length > 1 else 0)
+    gaps = np.diff(dates.to_numpy()).astype("timedelta64[s]").astype(np.int64) / DAY_SECONDS
+    rows = np.flatnonzero(gaps > longest_closure)
+    if len(rows) == 0:
+        return []
+    longest = int(rows[np.argmax(gaps[rows])])
+    return [
+        f"there are no bars for more than {longest_closure} days {counted(len(rows), 'time')}, the longest "
+        f"from {dates[longest]:%F} to {dates[longest + 1]:%F}"
+    ]
+
+
+def _outliers(dates: pd.DatetimeIndex, columns: dict[str, Array]) -> list[str]:
+    """Find single bars whose close is several times those before and after it, or a fraction of them."""
+    moves = np.diff(np.log(columns["close"]))
+    if len(moves) < 2:
+        return []
+    before, after = moves[:-1], -moves[1:]
+    apart = np.minimum(np.abs(before), np.abs(after)) * (np.sign(before) == np.sign(after))
+    rows = np.flatnonzero(apart > _MIN_OUTLIER) + 1
+    if len(rows) == 0:
+        return []
+    factor = np.exp(apart[rows - 1].max())
+    return [
+        f"the close is far from those of the bars before and after it, by a factor of up to {factor:.3g}, on "
+        f"{counted(len(rows), 'date')}: {_some(dates[rows])}"
     ]
 
 

@@ -80,10 +80,11 @@ def fetch_into(
             return fetch_prices(ticker, dates)
     else:
         whole = read_source(ticker, options)  # its dates show the interval, and so the file to lock
-        options = replace(options, interval=whole.interval)
+        named, options = options.exchange, replace(options, interval=whole.interval)
 
         def fetch(dates: FetchOptions) -> Fetched:
-            return within(whole, ticker, dates)
+            # The exchange of stored bars may be known where the user names none.
+            return within(whole if dates.exchange == named else read_source(ticker, dates), ticker, dates)
 
     store = store.at(options.interval)
     with store.locked(ticker, _LOCK_SECONDS + options.max_wait):
@@ -228,7 +229,7 @@ def _result(
     confirmed = _confirmed(stored, dates, mismatches.dates)
     about = (
         *session_notes(mismatches, fetched.exchange, source, confirmed),
-        *quality_warnings(table),
+        *quality_warnings(table, fetched.exchange, INTERVALS[fetched.interval]),
     )
     late = _late(fetched, dates.end, options.now) if SOURCES[source].is_incremental else []
     start = None if dates.start is None else dates.start.isoformat()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from lstm_stock.prices.retry import Retry
 
 
+SECONDS_PER_LINE = 10.0
+"""Seconds between the lines that report progress where there is no terminal."""
+
+
 def _make_bar(*columns: ProgressColumn, quiet: bool, speed_seconds: float = 30.0) -> Bar:
     """Return a bar that is drawn on a terminal only, and erased when it ends.
 
@@ -47,6 +52,27 @@ def _make_bar(*columns: ProgressColumn, quiet: bool, speed_seconds: float = 30.0
         transient=True,
         speed_estimate_period=speed_seconds,
     )
+
+
+@contextmanager
+def _lines(bar: Bar, quiet: bool, text: Callable[[], str]) -> Iterator[None]:
+    """Print a line every ten seconds where no bar is drawn, so that long work does not look dead."""
+    if quiet or not bar.disable:
+        yield
+        return
+    done, start = threading.Event(), time.monotonic()
+
+    def work() -> None:
+        while not done.wait(SECONDS_PER_LINE):
+            note(f"{text()}, {time.monotonic() - start:.0f} s", quiet)
+
+    thread = threading.Thread(target=work, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 class FetchProgress:
@@ -117,6 +143,18 @@ class _TrainingProgress:
         self._first: dict[int, tuple[float, int]] = {}  # time and epoch of each member's first report
         self._start = time.monotonic()
 
+    def line(self) -> str:
+        """Return the latest progress in a line."""
+        done = {**self._trained, **self._refitted}
+        if not done:
+            return "building the network"
+        member, latest = list(done.items())[-1]
+        network = f"network {member} of {latest.n_members}, " if latest.n_members > 1 else ""
+        return (
+            f"{network}epoch {latest.epoch} of at most {latest.n_epochs}, loss {_loss(latest.loss)}, best "
+            f"validation loss {_loss(latest.best_val_loss)}"
+        )
+
     def update(self, progress: Progress) -> None:
         """Show the progress; call this with each `Progress`."""
         if not self._trained and self._bar.disable:
@@ -180,8 +218,8 @@ def training_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
         quiet=quiet,
     )
-    with bar:
-        training = _TrainingProgress(bar, quiet)
+    training = _TrainingProgress(bar, quiet)
+    with bar, _lines(bar, quiet, training.line):
         yield training.update
     training.print_summary()
 
@@ -211,7 +249,11 @@ def counted_progress(noun: str, quiet: bool) -> Iterator[Callable[[int, int], No
         # An item may take minutes: the speed is the mean over the whole work.
         speed_seconds=math.inf,
     )
-    with bar:
+
+    def line() -> str:
+        return f"{counts[-1][0]} of {counts[-1][1]} {noun} done" if counts else f"{noun}: none done"
+
+    with bar, _lines(bar, quiet, line):
         task = bar.add_task(noun, total=None)
 
         def update(n_done: int, n_all: int) -> None:
@@ -224,6 +266,13 @@ def counted_progress(noun: str, quiet: bool) -> Iterator[Callable[[int, int], No
     if counts:
         (n_before, _), (n_done, n_all) = counts[0], counts[-1]
         note(f"{n_done - n_before} of {n_all} {noun} done in {time.monotonic() - start:.0f} s", quiet)
+
+
+@contextmanager
+def scoring_progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Print a line every ten seconds where there is no terminal, while few tickers are scored."""
+    with _lines(_make_bar(quiet=quiet), quiet, lambda: "scoring the test period, and fitting the baselines"):
+        yield lambda _done, _all: None
 
 
 def _loss(value: float) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.table import Table
 
 from lstm_stock.report.table import new_table
-from lstm_stock.report.text import MAX_DETAILED_TICKERS, date_text, day_text
+from lstm_stock.report.text import MAX_DETAILED_TICKERS, date_text, day_text, price_text
 
 PROBABILITY = "probability"
 """Unit of an answer that is a probability; the others are losses in percent of the last close."""
@@ -29,7 +29,8 @@ def answer_tables(answers: pd.DataFrame, currency: str | None) -> list[Table]:
         currency: Currency of the prices.
     """
     first, unit = answers.iloc[0], f" {currency}" if currency else ""
-    title = f"{first['ticker']}: after the close of {date_text(first['cutoff'])} ({first['last_close']:.2f}{unit})"
+    close = f"{price_text(first['last_close'])}{unit}"
+    title = f"{first['ticker']}: after the close of {date_text(first['cutoff'])} ({close})"
     probabilities = answers[answers["unit"] == PROBABILITY]
     losses = answers[answers["unit"] != PROBABILITY]
     tables = []
@@ -49,7 +50,7 @@ def answers_table(answers: pd.DataFrame) -> Table:
         title=f"{answers['ticker'].nunique()} tickers: answers in %, first session / last session",
     )
     for ticker, rows in answers.groupby("ticker", sort=False):
-        cells = [str(ticker), f"{rows['last_close'].iloc[0]:.2f}"]
+        cells = [str(ticker), price_text(rows["last_close"].iloc[0])]
         for question in questions:
             of_question = rows[rows["question"] == question].sort_values("step")
             ends = of_question.iloc[[0] if len(of_question) == 1 else [0, -1]]
@@ -87,7 +88,7 @@ def _loss_table(answers: pd.DataFrame, title: str) -> Table:
         for tail, of_tail in rows.groupby("tail", sort=False):
             cells = []
             for row in of_tail.to_dict("records"):
-                cells += [f"{_percent(row)} %", f"{row['price']:.2f}"]
+                cells += [f"{_percent(row)} %", price_text(row["price"], row["last_close"])]
             table.add_row(*session, str(tail), *cells)
             session = ["", ""]
     return table

@@ -32,6 +32,7 @@ def prediction_table(forecast: pd.DataFrame, currency: str | None, words: Words 
     first, has_dividend = forecast.iloc[0], bool((forecast["dividend"] > 0).any())
     unit = f" {currency}" if currency else ""
     width = None if words == OF_PRICES else float(first["hi_90"] - first["lo_90"])
+    close = float(first["last_close"])
     table = new_table(
         ["step", "date", "median", *(f"{level} %" for level in SHOWN_LEVELS), *["dividend"] * has_dividend],
         left=("step", "date"),
@@ -39,9 +40,11 @@ def prediction_table(forecast: pd.DataFrame, currency: str | None, words: Words 
         f"({level_text(first['last_close'], width)}{unit})",
     )
     for row in forecast.to_dict("records"):
-        intervals = [_interval(row[f"lo_{level}"], row[f"hi_{level}"], width) for level in SHOWN_LEVELS]
+        intervals = [
+            _interval(row[f"lo_{level}"], row[f"hi_{level}"], width, close) for level in SHOWN_LEVELS
+        ]
         dividend = [amount_text(row["dividend"])] * has_dividend
-        median = level_text(row["y_pred"], width)
+        median = level_text(row["y_pred"], width, close)
         table.add_row(str(row["step"]), day_text(row["date"]), median, *intervals, *dividend)
     return table
 
@@ -62,10 +65,14 @@ def predictions_table(forecast: pd.DataFrame, words: Words = OF_PRICES) -> Table
     for ticker, rows in forecast.groupby("ticker", sort=False):
         ends = rows.iloc[0]
         width = None if words == OF_PRICES else float(ends["hi_90"] - ends["lo_90"])
+        close = float(ends["last_close"])
         cells = [str(ticker), level_text(ends["last_close"], width)]
         for step in steps:
             row = rows[rows["step"] == step].iloc[0]
-            cells += [level_text(row["y_pred"], width), _interval(row["lo_90"], row["hi_90"], width)]
+            cells += [
+                level_text(row["y_pred"], width, close),
+                _interval(row["lo_90"], row["hi_90"], width, close),
+            ]
         table.add_row(*cells)
     table.caption = (
         "Median and 90 % interval. `--ticker` shows every step of one ticker, `--format csv` those of all"
@@ -129,5 +136,5 @@ def leak_table(n_arrays: Mapping[str, int], n_values: Mapping[str, int]) -> Tabl
     return table
 
 
-def _interval(low: float, high: float, width: float | None) -> str:
-    return "-" if math.isnan(low) else f"{level_text(low, width)} to {level_text(high, width)}"
+def _interval(low: float, high: float, width: float | None, close: float) -> str:
+    return "-" if math.isnan(low) else f"{level_text(low, width, close)} to {level_text(high, width, close)}"

@@ -7,6 +7,7 @@ import pandas as pd
 from rich.table import Table
 
 from lstm_stock.report.table import new_table
+from lstm_stock.report.text import price_text
 
 LIKELY_REPORT = 15.0
 """Percent by which the calendar widens a forecast, from which on a report is called likely."""
@@ -32,7 +33,7 @@ def scan_table(table: pd.DataFrame, move: float) -> Table:
         shown.add_row(
             row["ticker"],
             f"{row['date']:%a %F}",
-            f"{row['last_close']:.2f}",
+            price_text(row["last_close"]),
             f"{row['width_90']:.1f} %",
             "-" if np.isnan(row["against_year"]) else f"{row['against_year']:.2f}",
             f"{round(row['calendar']):+d} % {mark}",

@@ -20,6 +20,9 @@ SECTIONS = ("point", "direction", "distribution", "calibration", "intervals", "r
 CLAIMS = ("better", "worse", "miscalibrated")
 """Outcomes whose sentence is printed for each of several tickers."""
 
+SMALL_PRICE = 1e-4
+"""Prices below it are written as `3.8154e-07`."""
+
 MAX_DETAILED_TICKERS = 3
 """With more tickers than this, each has one line instead of a table and sentences."""
 
@@ -34,6 +37,24 @@ def number(value: float | None, digits: int = 2, suffix: str = "") -> str:
         return "-"
     # Adding 0 turns the -0.0 that rounding may leave into 0.0.
     return f"{round(value, digits) + 0.0:.{digits}f}{suffix}"
+
+
+def price_text(price: float, like: float | None = None) -> str:
+    """Format a price: two decimals, below 10 five significant digits; below a ten-thousandth in powers of ten.
+
+    Args:
+        price: The price.
+        like: A price of the same ticker, which decides the number of digits; None is the price itself.
+
+    >>> price_text(190.384), price_text(1.50422), price_text(0.0712345), price_text(3.8154e-07)
+    ('190.38', '1.5042', '0.071235', '3.8154e-07')
+    """
+    size = abs(price if like is None else like)
+    if not math.isfinite(size) or size >= 10 or size == 0:
+        return f"{price:.2f}"
+    if size < SMALL_PRICE:
+        return f"{price:.4e}"
+    return f"{price:.{4 - math.floor(math.log10(size))}f}"
 
 
 def date_text(date: dt.datetime) -> str:
@@ -54,14 +75,14 @@ def day_text(date: dt.datetime) -> str:
     return f"{date:%a} {date_text(date)}"
 
 
-def level_text(level: float, width: float | None = None) -> str:
-    """Format a price with two decimals; a value with as many as the width of its interval needs.
+def level_text(level: float, width: float | None = None, like: float | None = None) -> str:
+    """Format a price as `price_text` does; a value with as many decimals as the width of its interval needs.
 
     >>> level_text(371.5), level_text(371.4583, 1.62), level_text(0.00123456, 0.0002), level_text(1234.5, 800)
     ('371.50', '371.46', '0.001235', '1234')
     """
     if width is None or not 0 < width < math.inf:
-        return f"{level:.2f}"
+        return price_text(level, like)
     return f"{level:.{min(max(2 - math.floor(math.log10(width)), 0), 10)}f}"
 
 

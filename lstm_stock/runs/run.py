@@ -337,7 +337,7 @@ class Run:
         why = "" if len(trained) == 1 else f", and forecasts no others: its `target_scale` is {scale}"
         raise RunError(
             f"run {self.name} was not trained on {ticker}, but on {shown}{why}",
-            f"name one of those, or train on it: `lstm-stock train --set data.tickers=[{ticker}]`",
+            f"name one of those, or train on it: `lstm-stock train --set data.tickers={ticker}`",
         )
 
     def require_prices(self, what: str) -> None:

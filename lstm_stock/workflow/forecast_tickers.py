@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import pandas as pd
 from lstm_stock.config import normalise_ticker
 from lstm_stock.config.interval import DAILY
 from lstm_stock.config.tickers import distinct
-from lstm_stock.errors import DataError, ShortHistoryError, UnusableTickerError
+from lstm_stock.errors import DataError, RunError, ShortHistoryError, UnusableTickerError
 from lstm_stock.prices.reader import PriceSource
 from lstm_stock.prices.store import Store
 from lstm_stock.runs.catalog import find_run
 from lstm_stock.runs.pretrained import PretrainedFolder, find_pretrained, packaged_networks
 from lstm_stock.runs.run import Run
+from lstm_stock.scoring.short_verdict import is_worse, short_verdict
 from lstm_stock.workflow.interval import require_daily
 from lstm_stock.workflow.predict import Prediction, predict
 from lstm_stock.workflow.run_bars import RunBars
@@ -51,6 +53,39 @@ def find_network(name: str | None, runs_dir: Path) -> Run | PretrainedFolder:
     if name is None:
         return packaged_networks()
     return find_pretrained(name) or find_run(runs_dir, None if name == NEWEST else name)
+
+
+def preferred_run(runs: Sequence[Run]) -> tuple[Run, str | None]:
+    """Return the newest run, or, where it was worse than the baselines, the newest of its tickers that was not.
+
+    Args:
+        runs: At least one, oldest first.
+
+    Returns:
+        The run, and a sentence for the user where it is not the newest.
+
+    Raises:
+        RunError: The newest run cannot be read.
+    """
+    newest = runs[-1]
+    if not is_worse(newest.saved_verdict):
+        return newest, None
+    data = newest.config.data
+    for run in reversed(runs[:-1]):
+        with suppress(RunError):
+            theirs = run.config.data
+            same = (theirs.tickers, theirs.interval) == (data.tickers, data.interval)
+            if same and run.saved_verdict and not is_worse(run.saved_verdict):
+                return run, (
+                    f"the newest run, {newest.name}, was worse than the baselines in its test period: {run.name} "
+                    "forecasts instead (`--run newest` takes the newest)"
+                )
+    return newest, None
+
+
+def verdict_line(run: Run) -> str:
+    """Return a run's name and verdict in one line."""
+    return f"run {run.name}, verdict on its test period: {short_verdict(run.saved_verdict)}"
 
 
 def store_for(network: Run | PretrainedFolder, store: Store) -> Store:
@@ -151,6 +186,10 @@ def _with_run(run: Run, store: Store, prices: PriceSource, wanted: Wanted) -> Fo
     store.require([*tickers, *run.config.data.covariates])
     bars = RunBars(run, prices, end=wanted.cutoff)
     found, failures = Forecasts(INTERVALS[run.config.calibration]), []
+    if is_worse(run.saved_verdict):
+        found.warnings.append((run.name, f"{verdict_line(run)}: do not rely on this forecast"))
+    else:
+        found.notes.append((run.name, verdict_line(run)))
     for ticker in tickers:
         try:
             found.add(bars, ticker, wanted.dividends)

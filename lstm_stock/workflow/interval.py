@@ -38,11 +38,13 @@ def require_daily(store: Store, tickers: Sequence[str]) -> None:
     daily, anyhow = store.at(DAILY.name), store.at(None)
     for ticker in tickers:
         if not daily.path(ticker).exists() and anyhow.path(ticker).exists():
-            interval = INTERVALS[anyhow.interval_of(ticker)]
+            history = anyhow.read(ticker)
+            history.require_prices()
+            interval = history.interval
             raise DataError(
                 f"the store has {interval.adjective} bars of {ticker}, and pretrained networks, such as the "
                 "universal one, forecast daily bars alone",
-                f"train a network of its own: `lstm-stock train --set 'data.tickers=[{ticker}]'`, then "
+                f"train a network of its own: `lstm-stock train --set data.tickers={ticker}`, then "
                 f"`lstm-stock predict {ticker} --run newest`",
             )
     daily.require(tickers)

@@ -154,7 +154,7 @@ def _measured(ticker: str, exchange: str | None) -> str:
     if ticker.endswith("=X"):
         return (
             "on three currencies its intervals were too wide, and a HAR regression on the currency's own bars was "
-            f"better (`lstm-stock train --set data.tickers=[{ticker}]` has one in its table)"
+            f"better (`lstm-stock train --set data.tickers={ticker}` has one in its table)"
         )
     if exchange == calendars.EVERY_DAY:
         return "on Bitcoin its 90 % intervals, as trained, had 84 to 87 % of the outcomes"

@@ -470,9 +470,18 @@ def test_a_bad_ticker_in_a_file_is_reported_with_its_index(tmp_path: Path) -> No
     assert caught.value.message.startswith(f"--set data.tickers: data.tickers[1]: got 'B/C', {TICKER}")
 
 
-def test_a_single_ticker_is_not_a_list() -> None:
+def test_words_of_an_override_are_a_list_without_brackets_which_shells_read() -> None:
+    config = load_config(None, ["data.tickers=msft, AAPL", "model.units=64,32", "features=log_return"])
+    assert config.data.tickers == ("MSFT", "AAPL")
+    assert (config.model.units, config.features) == ((64, 32), ("log_return",))
+    with pytest.raises(ConfigError, match=r"model.units.*must be a whole number"):
+        load_config(None, ["model.units=64,a"])
+
+
+def test_a_single_ticker_of_a_file_is_not_a_list(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("data: {tickers: AAPL}", "utf-8")
     with pytest.raises(ConfigError, match=r"got 'AAPL', must be a list such as \[AAPL\]"):
-        load_config(None, ["data.tickers=AAPL"])
+        load_config(tmp_path / "my.yaml")
 
 
 def test_a_tickers_file_inside_a_list_is_refused() -> None:

@@ -315,7 +315,7 @@ def test_overrides_change_the_file_and_the_last_one_wins(load: Load) -> None:
             "--set window: window.lookback: unknown key; did you mean window.look_back?",
         ),
         ("seed.x=3", "--set seed.x: seed: got a section (`key: value`), must be a whole number"),
-        ("model.units=64", "--set model.units: got '64', must be a list such as [64]"),
+        ("model.units=64,x", "--set model.units: model.units[1]: got 'x', must be a whole number"),
         ("model.units=[64, x]", "--set model.units: model.units[1]: got 'x', must be a whole number"),
         (
             "model.units=@",

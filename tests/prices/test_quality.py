@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lstm_stock.config.interval import INTERVALS
 from lstm_stock.prices.fetch import fetch_prices
 from lstm_stock.prices.quality import n_dead_bars, quality_warnings, session_mismatches, session_notes
 from lstm_stock.prices.sources import FetchOptions
@@ -166,3 +167,29 @@ def test_years_without_a_calendar_are_not_checked():
     assert all(date > "1997" for date in odd.dates)
     assert session_mismatches(on("2020-01-04", "2020-01-09"), "24/7").missing.day.tolist() == [5, 6, 7, 8]
     assert np.all(session_mismatches(on("2020-01-03", "2020-01-06"), "24/5").dates == frozenset())
+
+
+@pytest.mark.parametrize("factor", [10, 1000, 0.1])
+def test_a_bar_far_from_its_neighbours_is_told(factor):
+    table = random_prices(200)
+    table.loc[table.index[120], ["open", "high", "low", "close", "adj_close"]] *= factor
+    found = [text for text in quality_warnings(table) if "far from those" in text]
+    assert len(found) == 1
+    assert f"{table.index[120]:%F}" in found[0]
+
+
+def test_a_price_that_stays_at_another_level_is_no_outlier():
+    table = random_prices(200)
+    table.loc[table.index[120:], ["open", "high", "low", "close", "adj_close"]] *= 10
+    assert not any("far from" in text for text in quality_warnings(table))
+
+
+def test_a_hole_is_told_where_no_calendar_finds_it():
+    table = random_prices(300)
+    cut = pd.concat([table.iloc[:100], table.iloc[160:]])
+    (text,) = quality_warnings(cut, None)
+    assert f"the longest from {table.index[99]:%F} to {table.index[160]:%F}" in text
+    assert quality_warnings(cut, "XNYS") == quality_warnings(table, None) == []
+    weeks = table.set_index(pd.date_range("2015-01-02", periods=300, freq="W-FRI", unit="s", name="date"))
+    assert quality_warnings(weeks, "XNYS", INTERVALS["1wk"]) == []
+    assert len(quality_warnings(weeks.drop(weeks.index[50:53]), "XNYS", INTERVALS["1wk"])) == 1

@@ -72,7 +72,7 @@ def test_pretrained_networks_refuse_other_bars(store):
     require_daily(store, ["DAY", "BOTH"])
     with pytest.raises(DataError, match="the store has weekly bars of WEEK") as error:
         require_daily(store, ["WEEK"])
-    assert "'data.tickers=[WEEK]'" in error.value.hint
+    assert "--set data.tickers=WEEK" in error.value.hint
 
 
 def test_a_split_of_intraday_bars_starts_with_a_day():

@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lstm_stock.config.interval import DAILY, INTERVALS
 from lstm_stock.errors import DataError
 from lstm_stock.prices.csv.bars import apply_splits, filled, surplus_rows
 from lstm_stock.prices.csv.columns import Layout, SeveralTickersError, find_layout
 from lstm_stock.prices.csv.dates import Dates, look_a_day_early, read_dates
+from lstm_stock.prices.csv.intraday import intraday_times
 from lstm_stock.prices.csv.numbers import Numbers, find_decimal_mark, open_mark, read_numbers
 from lstm_stock.prices.csv.rows import by_ticker, data_rows, rows_of_ticker, whole_rows
 from lstm_stock.prices.csv.text import SEPARATORS, CsvText, Row, read_csv_text
@@ -89,12 +91,17 @@ class CsvFile:
         self._text = read_csv_text(path)
         self._groups: dict[int | None, tuple[dict[str, list[Row]], list[str]]] = {}
 
-    def prices(self, ticker: str | None = None) -> CsvPrices:
-        """Return the prices of a ticker; arguments, result and errors as of `read_csv`."""
+    def prices(self, ticker: str | None = None, zone: str | None = None) -> CsvPrices:
+        """Return the prices of a ticker; arguments, result and errors as of `read_csv`.
+
+        Args:
+            ticker: The one to read, where the file holds several.
+            zone: IANA time zone of its exchange, to which times with an offset are converted; None if unknown.
+        """
         layout = find_layout(self._text.rows, ticker, str(self.path), self._options)
         groups, skipped = self._rows_by_ticker(layout)
         rows, notes = rows_of_ticker(groups, layout, ticker, str(self.path))
-        return _read_rows(self.path, self._text, layout, rows, (self._options, [*skipped, *notes]))
+        return _read_rows(self.path, self._text, layout, rows, ((self._options, zone), [*skipped, *notes]))
 
     def tickers(self) -> list[str]:
         """Return the tickers that the file names, in order; none if it holds one series without a name.
@@ -122,10 +129,14 @@ class CsvFile:
 
 
 def _read_rows(
-    path: Path, text: CsvText, layout: Layout, rows: Sequence[Row], said: tuple[CsvOptions, list[str]]
+    path: Path,
+    text: CsvText,
+    layout: Layout,
+    rows: Sequence[Row],
+    said: tuple[tuple[CsvOptions, str | None], list[str]],
 ) -> CsvPrices:
     """Read the rows of one ticker; `said` is what the user says, and notes so far."""
-    options, notes = said
+    (options, zone), notes = said
     rows, ragged = whole_rows(rows, len(layout.labels))
     cells = {name: [row.cells[column] for row in rows] for name, column in layout.columns.items()}
     dates = read_dates(cells["date"], options.date_order)
@@ -138,8 +149,13 @@ def _read_rows(
         )
     mark = options.decimal or text.mark or _decimal_mark(path, text, layout, rows)
     layout, numbers, more = _read_columns(rows, layout, mark)
-    order = slice(None, None, -1 if _is_newest_first(dates.days) else 1)
-    rows, days, seconds = rows[order], dates.days[order], dates.seconds[order]
+    intraday = intraday_times(dates, zone)
+    days = dates.days
+    if intraday is not None:
+        days, told = intraday
+        dates = replace(dates, notes=(*dates.notes, told))
+    order = slice(None, None, -1 if _is_newest_first(days) else 1)
+    rows, days, seconds = rows[order], days[order], dates.seconds[order]
     numbers = {name: Numbers(one.values[order], one.is_text[order]) for name, one in numbers.items()}
     columns, completed = filled(numbers, len(rows))
     texts = np.isnat(days) | np.any([one.is_text for one in numbers.values()], axis=0)
@@ -232,7 +248,8 @@ def _invalid_rows(
             found.append(InvalidRows(f"is {shown(texts[0], name)}, not a number", texts, name))
     kept = np.flatnonzero(~surplus)
     valid = {name: values[kept] for name, values in columns.items()}
-    for one in find_invalid_rows(days[kept], valid):
+    has_times = days.dtype == np.dtype("datetime64[s]")
+    for one in find_invalid_rows(days[kept], valid, INTERVALS["1h"] if has_times else DAILY):
         invalid = replace(one, rows=kept[one.rows])
         if invalid.column is None:
             found.append(invalid)

@@ -181,7 +181,7 @@ def _fan_title(
     end = fan.iloc[-1]
     width = None if words == OF_PRICES else float(end["hi_90"] - end["lo_90"])
     median, low, high, last = (
-        level_text(one, width) for one in (end["y_pred"], end["lo_90"], end["hi_90"], last_close)
+        level_text(one, width, last_close) for one in (end["y_pred"], end["lo_90"], end["hi_90"], last_close)
     )
     text = f"the median is {median}, the 90 % interval {low} to {high}"
     if np.isnan(end["lo_90"]):

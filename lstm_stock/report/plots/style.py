@@ -175,6 +175,8 @@ def date_axis(axes: Axes) -> None:
     locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    # The formatter writes year and month, which its short labels leave out, at the end of the axis.
+    axes.xaxis.get_offset_text().set_visible(True)
 
 
 def note(axes: Axes, text: str, y: float = 0.5) -> None:

@@ -29,6 +29,7 @@ import pandas as pd
 
 from lstm_stock.config.targets import OF_PRICES
 from lstm_stock.scoring.lag_copy import Kind, lag_copy
+from lstm_stock.scoring.short_verdict import short_verdict
 from lstm_stock.scoring.verdict import sentences
 from lstm_stock.scoring.verdict.calibration import describe_intervals, judge_trained
 from lstm_stock.scoring.verdict.claims import judge_claims
@@ -49,8 +50,6 @@ __all__ = [
     "read_verdict",
     "short_verdict",
 ]
-
-QUESTIONS = ("point", "direction", "distribution")
 
 StepTables = Mapping[int, LossTables]
 """The losses of one ticker, or of several, at each step that is judged."""
@@ -150,37 +149,3 @@ def _judge_lag(model_rows: pd.DataFrame, subject: Subject, alpha: float) -> dict
         return {**one.to_json(), "sentence": sentences.lag_of_one(one, subject.model, subject.words)}
     counts = {kind: kinds.count(kind) for kind in get_args(Kind)}
     return {"kinds": counts, "sentence": sentences.lag_of_many(counts, subject.model, subject.words)}
-
-
-def short_verdict(verdict: dict[str, Any]) -> str:
-    """Summarise a verdict in the few words that a list of runs has room for.
-
-    >>> claim = {"verdict": "no evidence"}
-    >>> short_verdict({"point": {"verdict": "worse"}, "direction": claim, "distribution": {"verdict": "better"}})
-    'better distribution, worse point'
-    >>> short_verdict({"point": claim, "direction": claim, "distribution": claim})
-    'no evidence'
-    >>> short_verdict({"point": claim, "calibration": {"verdict": "miscalibrated"}})
-    'no evidence, miscalibrated'
-    >>> short_verdict({"point": claim, "risk": {"verdict": "miscalibrated"}})
-    'no evidence, wrong tail'
-    >>> short_verdict({"point": claim, "last": {"step": 5, "point": {"verdict": "worse"}}})
-    'worse point at step 5'
-    """
-    parts = []
-    last = verdict.get("last", {})
-    for outcome in ("better", "worse"):
-        names = [name for name in QUESTIONS if verdict.get(name, {}).get("verdict") == outcome]
-        later = [name for name in QUESTIONS if last.get(name, {}).get("verdict") == outcome]
-        if names:
-            parts.append(f"{outcome} {' and '.join(names)}")
-        if later and later != names:
-            parts.append(f"{outcome} {' and '.join(later)} at step {last['step']}")
-    if not parts and verdict:
-        parts.append("no evidence")
-    for section, words in (("calibration", "miscalibrated"), ("risk", "wrong tail")):
-        wrong = [one for one in (verdict, last) if one.get(section, {}).get("verdict") == "miscalibrated"]
-        if wrong:
-            parts.append(words if wrong[0] is verdict else f"{words} at step {last['step']}")
-            break
-    return ", ".join(parts) or "-"
