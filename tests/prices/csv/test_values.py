@@ -146,8 +146,8 @@ def test_the_commands_of_the_store_serve_a_series_and_the_others_refuse_it(cli, 
     assert cli("data", "export", "SENSOR", exported, *store).code == 0
     again = cli("fetch", "AGAIN", "--from-csv", exported, *store)
     assert "AGAIN: 72 values" in again.err
-    assert "SENSOR: good" in cli("data", "check", "SENSOR", *store).out
+    assert "SENSOR (hourly): good" in cli("data", "check", "SENSOR", *store).out
     refused = cli("predict", "SENSOR", *store)
     assert refused.code == 2
-    assert "SENSOR is a series of values, not of prices" in refused.err
+    assert "SENSOR" in refused.err and "lstm-stock train" in refused.err
     assert cli("fetch", "X", "--value", "t", *store).code == 2
