@@ -181,12 +181,18 @@ def load_settings(
     """
     import json
 
+    from lstm_stock.config import load_config
+
+    named = [f"data.tickers={json.dumps(list(tickers))}"] if tickers else []
+    settings_of_user = [*(overrides or ()), *named]
+    if config is not None:
+        return load_config(config, settings_of_user)
+    # Loaded here, since an error in a config file needs neither numpy nor pandas.
     from lstm_stock.prices.store import Store
     from lstm_stock.report import console
     from lstm_stock.workflow.value_config import load_config_for
 
-    named = [f"data.tickers={json.dumps(list(tickers))}"] if tickers else []
-    settings, notes = load_config_for(config, [*(overrides or ()), *named], Store(data_dir))
+    settings, notes = load_config_for(None, settings_of_user, Store(data_dir))
     for text in notes:
         console.note(text, quiet)
     return settings
