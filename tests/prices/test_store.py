@@ -22,7 +22,17 @@ from hypothesis import strategies as st
 from lstm_stock.config import normalise_ticker
 from lstm_stock.errors import DataError
 from lstm_stock.prices.store import Store
-from lstm_stock.prices.table import COLUMNS, PRICES, PriceHistory, PriceProvenance, price_table, table_hash
+from lstm_stock.prices.table import (
+    COLUMNS,
+    LARGEST_PRICE,
+    LARGEST_VOLUME,
+    LEAST_PRICE,
+    PRICES,
+    PriceHistory,
+    PriceProvenance,
+    price_table,
+    table_hash,
+)
 from tests.helpers import random_prices
 
 
@@ -67,9 +77,9 @@ def test_write_and_read_is_identity(store, data):
     days = sorted(
         data.draw(st.sets(st.dates(dt.date(1800, 1, 1), dt.date(2100, 1, 1)), min_size=n, max_size=n))
     )
-    positive = st.floats(1e-300, 1e300)
+    positive = st.floats(LEAST_PRICE, LARGEST_PRICE)
     columns = {
-        name: data.draw(st.lists(positive if name in PRICES else st.floats(0, 1e300), min_size=n, max_size=n))
+        name: data.draw(st.lists(positive if name in PRICES else st.floats(0, LARGEST_VOLUME), min_size=n, max_size=n))
         for name in COLUMNS
     }
     columns["high"] = np.maximum(columns["high"], columns["low"])
