@@ -52,7 +52,9 @@ def test_the_list_has_rows_range_source_age_and_notes(cli, place):
     rows = json.loads(cli("data", "--format", "json").out)
     assert [row["ticker"] for row in rows] == ["AAPL", "^GSPC"]
     assert rows[0]["notes"].endswith("; the open is 0 on 3 dates")
-    assert cli("data", "--format", "csv").out.splitlines()[0] == "ticker,interval,rows,from,to,source,age,notes"
+    assert (
+        cli("data", "--format", "csv").out.splitlines()[0] == "ticker,interval,rows,from,to,source,age,notes"
+    )
 
 
 def test_an_empty_store_is_reported(cli, tmp_path):

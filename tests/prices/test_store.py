@@ -79,7 +79,9 @@ def test_write_and_read_is_identity(store, data):
     )
     positive = st.floats(LEAST_PRICE, LARGEST_PRICE)
     columns = {
-        name: data.draw(st.lists(positive if name in PRICES else st.floats(0, LARGEST_VOLUME), min_size=n, max_size=n))
+        name: data.draw(
+            st.lists(positive if name in PRICES else st.floats(0, LARGEST_VOLUME), min_size=n, max_size=n)
+        )
         for name in COLUMNS
     }
     columns["high"] = np.maximum(columns["high"], columns["low"])
