@@ -27,7 +27,7 @@ from lstm_stock.workflow.pretrain import pretrain
 from lstm_stock.workflow.store_market import is_share, store_market
 from lstm_stock.workflow.universal import Chooser, limits
 from tests.helpers import count_reads, random_prices
-from tests.reused_networks import without_graph_optimizer
+from tests.reused_networks import untraced_forecasts, without_graph_optimizer
 
 TRAINED, OTHERS = tuple("ABCDEFGHIJ"), ("NEW", "YOUNG", "TYO")
 FEATURES = "[log_return, vol_week, market_vol, seasonal_vol_13w, ^VIX.log_close]"
@@ -65,7 +65,7 @@ def store(tmp_path_factory) -> Store:
 
 @pytest.fixture(scope="module")
 def folder(store: Store, config, tmp_path_factory) -> PretrainedFolder:
-    with without_graph_optimizer():
+    with without_graph_optimizer(), untraced_forecasts():
         return pretrain(config, store, tmp_path_factory.mktemp("networks") / "mine", lambda _: None)
 
 

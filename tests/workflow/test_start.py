@@ -24,7 +24,7 @@ from lstm_stock.workflow.predict import predict
 from lstm_stock.workflow.run_bars import RunBars
 from lstm_stock.workflow.start import start_of
 from lstm_stock.workflow.train import Reports, train
-from tests.reused_networks import without_graph_optimizer
+from tests.reused_networks import reused_networks, untraced_forecasts, without_graph_optimizer
 from tests.workflow import test_pretrained
 
 # The tests of pretrained networks have the fixtures.
@@ -48,11 +48,11 @@ def fine(folder):
 
 
 @pytest.fixture(scope="module")
-def run(folder, store, tmp_path_factory) -> Run:
+def run(folder, store, shared_networks, tmp_path_factory) -> Run:
     runs = tmp_path_factory.mktemp("runs")
     settings = [f"model.start={folder.path}/own", "data={tickers: [NEW], start: null, end: null}"]
     settings += ["window={look_back: 3, horizon: 2}", "split={val: 2016-05-01, test: 2016-07-01}"]
-    with without_graph_optimizer():
+    with reused_networks(shared_networks), without_graph_optimizer(), untraced_forecasts():
         return train(
             load_config(Path("finetune"), settings),
             store,
@@ -165,11 +165,11 @@ def test_the_run_is_scored_beside_its_start_and_a_regression_from_scratch(run):
     assert saved["pretrained"].slopes.shape == (len(run.config.columns), 2, 2)
 
 
-def test_the_run_predicts_and_has_no_leak(run, store, monkeypatch):
+def test_the_run_predicts_and_has_no_leak(run, store, shared_networks, monkeypatch):
     forecast = predict(RunBars(run, Snapshot(store), None), "NEW", dt.date(2016, 9, 1)).table
     assert (forecast["lo_90"] < forecast["y_pred"]).all()
     # One kind of corruption: the others are tested where there is no start.
     monkeypatch.setattr("lstm_stock.workflow.leakcheck.check.CORRUPTIONS", {"noise": CORRUPTIONS["noise"]})
-    with without_graph_optimizer():
+    with reused_networks(shared_networks), without_graph_optimizer(), untraced_forecasts():
         checked = check_run(run, store, Extent(1, 0), lambda *_: None, pytest.fail)
     assert checked.n_values["forecast"] > 0
