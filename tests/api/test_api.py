@@ -25,6 +25,9 @@ from tests.helpers import random_prices
 
 FIRST = ["ticker", "cutoff", "step", "date", "model", "y_true", "y_pred", *INTERVAL_COLUMNS]
 
+# Trainings of an epoch are worse than the baselines, of which every forecast warns.
+pytestmark = pytest.mark.filterwarnings("ignore:run .* verdict on its test period")
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_printed(capsys):

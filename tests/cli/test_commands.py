@@ -127,7 +127,7 @@ def test_the_verdict_is_printed_saved_and_reproducible(cli, trained: Trained):
     text = verdict_text(saved)
     assert "Point: is the RMSE of lstm lower than that of naive, which forecasts the last" in text
     assert {one["baseline"] for one in saved["distribution"]["comparisons"]} == set(followers()) - {
-        "har_market_t"
+        *("har_market_t", "universal", "pretrained")
     }
     assert saved["last"]["step"] == saved["step"] + 2
     assert "verdict" in cli("runs", "--runs-dir", trained.runs).out
