@@ -157,7 +157,7 @@ def data_check(
         if origin.exchange is None and not found.has_values and found.interval.is_daily:
             notes.append("its exchange is unknown: not checked for missing sessions")
         n_noted += bool(notes)
-        bars = "" if found.interval.is_daily or found.has_values else f" ({found.interval.adjective})"
+        bars = "" if found.interval.is_daily else f" ({found.interval.adjective})"
         print(f"{found.ticker}{bars}: {'; '.join(notes) if notes else 'good'}")
     if not tickers:
         for path in store.unknown_files():

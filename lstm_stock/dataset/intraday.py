@@ -19,7 +19,7 @@ def overnight_gap(bars: Bars) -> Array:
 
 
 def time_of_day(bars: Bars) -> Array:
-    """The time of a bar as a share of the day, from 0 at midnight; 0 of daily bars."""
+    """`seconds_since_midnight_t / 86400`, the time of a bar as a share of the day; 0 of daily bars."""
     dates = _days(bars)
     since = (dates.astype("datetime64[s]") - dates.astype("datetime64[D]")).astype(np.float64)
     return np.asarray(since / SECONDS_OF_DAY, np.float64)

@@ -41,11 +41,14 @@ def test_features_of_three_bars_by_hand():
         volume=np.array([99.0, 299.0, 399.0]),
         volatility=np.array([np.nan, 0.02, 0.03]),
         range_volatility=np.array([np.nan, 0.04, 0.05]),
+        days=np.array(["2024-01-02T15:30", "2024-01-03T09:30", "2024-01-04T06:00"], "datetime64[s]"),
     )
     table = feature_table(bars, NAMES, None)
     expected = {
         "log_return": np.log(11 / 12),
         "open_gap": 0.0,
+        "overnight_gap": 0.0,  # of the first bar of a day that opens at the last close
+        "time_of_day": 0.25,
         "high_gap": np.log(15 / 12),
         "low_gap": np.log(11 / 12),
         "log_range": np.log(np.log(15 / 11) + 0.0001),

@@ -86,7 +86,9 @@ def test_a_date_names_the_whole_day_of_an_hourly_series():
 
 def test_prices_are_demanded_where_they_are_needed():
     found = history(value_table(hours(3), np.zeros(3)))
-    with pytest.raises(UnusableTickerError, match="TEMP is a series of values, not of prices"):
+    with pytest.raises(
+        UnusableTickerError, match="TEMP is a series of values, and the network forecasts prices"
+    ):
         found.require_prices()
     assert list(adjusted(found.table).columns) == ["close"]
 

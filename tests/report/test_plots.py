@@ -400,9 +400,13 @@ def test_scores_of_one_step_and_of_the_network_alone():
 
 
 def test_models_differ_without_colour():
+    of_values = {"naive", "drift", "seasonal_naive", "ets", "ar"}
+    of_prices = BASELINE_LINES.keys() - of_values | {"naive", "drift"}
+    for names in (of_values, of_prices):  # no figure has baselines of both
+        drawn = [NETWORK_LINE, *(BASELINE_LINES[name] for name in names), *OTHER_LINES]
+        assert len({each.marker for each in drawn}) == len(drawn)
+        assert len({str(each.linestyle) for each in drawn}) == len(drawn)
     drawn = [NETWORK_LINE, *BASELINE_LINES.values(), *OTHER_LINES]
-    assert len({each.marker for each in drawn}) == len(drawn)
-    assert len({str(each.linestyle) for each in drawn}) == len(drawn)
     # Rec. 601 luminance: nothing so pale that it is lost on white.
     assert all(np.dot(to_rgb(each.color), (0.299, 0.587, 0.114)) < 0.75 for each in drawn)
 
