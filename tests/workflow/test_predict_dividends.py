@@ -75,7 +75,7 @@ def test_the_figure_shows_the_prices_of_the_table(cli, trained: Trained, tmp_pat
     given = ("--dividend", "2024-01-03=0.24")
     assert cli("plot", *given, "--output", tmp_path, *trained.options).code == 0
     table = rows(cli("predict", *given, "--format", "json", *trained.options))
-    ((recent, fan, _),) = drawn
+    ((recent, fan, *_),) = drawn
     np.testing.assert_allclose(fan[[*PRICES, "dividend"]], table[[*PRICES, "dividend"]])
     assert recent["close"].tolist() == Store(trained.data).read("AAPL").table["close"].tolist()
 
