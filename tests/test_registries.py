@@ -83,7 +83,7 @@ def registered(monkeypatch):
     )
     monkeypatch.setitem(CELLS, "mean", cell)
     head = UnitNormal()
-    spec = HeadSpec("a test", 1, Head(lambda _: (0.0,), 0, head.loss, head.distribution))
+    spec = HeadSpec("a test", 1, Head(lambda _: (0.0,), 0, head.loss, head.distribution), "a loss")
     monkeypatch.setitem(HEADS, "unit_normal", spec)
     monkeypatch.setitem(FEATURES, "body", FeatureSpec("a test", "return", BodyFeature()))
     monkeypatch.setitem(SCALES, "double", ScaleSpec("a test", DoubleVolatility))

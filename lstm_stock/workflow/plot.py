@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lstm_stock.config.heads import HEADS
 from lstm_stock.config.targets import OF_PRICES, Words
 from lstm_stock.dataset.build import covariates_of
 from lstm_stock.dataset.loader import BarLoader
@@ -59,7 +60,9 @@ def draw(
     scores, model, tickers, words = run.scores, run.config.model_name, run.scored_tickers, run.config.words
     if named is None:
         title = f"{model} on {name_tickers(tickers)}"
-        yield from plots.save_figure(plots.training_history(run.history, title), folder, "training")
+        yield from plots.save_figure(
+            plots.training_history(run.history, title, HEADS[run.config.model.head].loss), folder, "training"
+        )
     if named is None and len(tickers) > MAX_DETAILED_TICKERS:
         yield from _draw_all_tickers(scores, model, folder, on_warning)
         return

@@ -43,7 +43,7 @@ def count(n_inputs, units):
 def registered(monkeypatch):
     spec = CellSpec("a test", "none", "(60m + 1) n", count, linear)
     monkeypatch.setitem(CELLS, "linear", spec)
-    monkeypatch.setitem(HEADS, "unit_normal", HeadSpec("a normal of variance 1", 1, UNIT_NORMAL))
+    monkeypatch.setitem(HEADS, "unit_normal", HeadSpec("a normal of variance 1", 1, UNIT_NORMAL, "a loss"))
 
 
 SETTINGS = (

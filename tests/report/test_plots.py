@@ -62,7 +62,7 @@ def band(axes, label):
 
 
 def test_training_marks_the_best_epoch_and_every_cut():
-    figure = plots.training_history(made_up_history(), "lstm on AAA")
+    figure = plots.training_history(made_up_history(), "lstm on AAA", "squared error")
     (axes,) = figure.axes
     assert title(figure) == "lstm on AAA: best epoch 12 of 22, validation loss 1.200"
     assert labels(axes) == ["train loss", "validation loss", "learning rate cut", "best epoch, kept"]
@@ -71,7 +71,8 @@ def test_training_marks_the_best_epoch_and_every_cut():
     assert line(axes, "best epoch, kept").get_xydata().tolist() == [[12.0, pytest.approx(1.2)]]
     assert line(axes, "learning rate cut").get_xdata().tolist() == [15, 20]
     assert texts(axes) == ["to 1e-4", "to 1e-5"]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss")
+    assert axes.get_ylabel() == "squared error"
+    assert axes.get_xlabel().startswith("epoch\ntrain loss: mean over an epoch in training")
 
 
 def test_training_shows_the_start_as_epoch_0_and_may_keep_it():

@@ -18,13 +18,18 @@ LABEL_WIDTH = 0.1
 """Width of the label of a learning-rate cut, as a share of the epochs."""
 
 
-def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
+EXPLANATION = "train loss: mean over an epoch in training, with dropout; validation loss: after it, without"
+"""Why the train loss may lie above the validation loss."""
+
+
+def training_history(history: pd.DataFrame, subject: str = "network", loss: str = "loss") -> Figure:
     """Draw loss and validation loss by epoch; mark the best epoch and every learning-rate cut.
 
     Args:
         history: Columns `member epoch loss val_loss learning_rate`, one row per member and epoch, at least one.
             Epoch 0, which older runs do not have, is the start of the network and has no `loss`.
         subject: What was trained, for the title, such as `lstm on AAPL`.
+        loss: Name of the loss.
     """
     members = [member for _, member in history.groupby("member", sort=True)]
     best = [member.iloc[int(np.nanargmin(member["val_loss"]))] for member in members]
@@ -53,7 +58,7 @@ def training_history(history: pd.DataFrame, subject: str = "network") -> Figure:
             if len(members) == 1:
                 _label_cuts(axes, member[cut], member["epoch"].max())
         limits = (history["epoch"].min() - 0.5, history["epoch"].max() + 0.5)
-        axes.set(xlabel="epoch", ylabel="loss", xlim=limits)
+        axes.set(xlabel=f"epoch\n{EXPLANATION}", ylabel=loss, xlim=limits)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
         set_title(figure, f"{subject}: {_best_epochs(members, best)}")
